@@ -29,9 +29,7 @@ _ALIASES = {
     # Counted convolutions, before the rectifier, as course notebooks name them.
     **{f"conv_{k}": name for k, name in enumerate(CONVOLUTIONS, start=1)},
     # Keras fuses the rectifier into the convolution, so its block5_conv2 is relu5_2.
-    **{
-        f"block{name[4]}_conv{name[6]}": name.replace("conv", "relu") for name in CONVOLUTIONS
-    },
+    **{f"block{name[4]}_conv{name[6]}": name.replace("conv", "relu") for name in CONVOLUTIONS},
     **{f"block{block}_pool": f"pool{block}" for block in range(1, 6)},
 }
 

@@ -1,0 +1,55 @@
+"""Neural style transfer, texture synthesis and content reconstruction, in napari and without it.
+
+>>> import napari_nst as nst
+>>> for it in nst.stylize(content, style, nst.preset("default", size=256)):  # doctest: +SKIP
+...     print(it.step, it.losses["total"], it.image.shape)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_nst.engine import losses
+    from napari_nst.engine.jobs import stylize
+    from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.vgg import VGG19
+    from napari_nst.errors import NstError
+    from napari_nst.recipe import Recipe, preset, preset_names
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Iteration": "napari_nst.engine.optimize",
+    "NstError": "napari_nst.errors",
+    "Recipe": "napari_nst.recipe",
+    "VGG19": "napari_nst.engine.vgg",
+    "preset": "napari_nst.recipe",
+    "preset_names": "napari_nst.recipe",
+    "stylize": "napari_nst.engine.jobs",
+}
+"""Public name → the module it lives in. Imported when first used: torch takes seconds."""
+
+__all__ = [
+    "Iteration",
+    "NstError",
+    "Recipe",
+    "VGG19",
+    "losses",
+    "preset",
+    "preset_names",
+    "stylize",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "losses":
+        return importlib.import_module("napari_nst.engine.losses")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

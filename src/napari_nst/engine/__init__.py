@@ -1,0 +1,1 @@
+"""The engine: torch, and neither Qt nor napari."""

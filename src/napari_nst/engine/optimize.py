@@ -1,0 +1,91 @@
+"""The loop over scales and steps: a generator of Iteration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from napari_nst.engine.images import resize, to_array
+from napari_nst.engine.objective import Objective, summarise
+from napari_nst.engine.scales import Scale
+from napari_nst.engine.steppers import Stepper
+
+
+@dataclass(frozen=True, eq=False)
+class Iteration:
+    """One step of a run.
+
+    Attributes
+    ----------
+    step, steps : int
+        Number of this step, from 1, and of all steps over all scales.
+    losses : dict of str to float
+        ``total``, ``content``, ``style``, ``tv``, and each layer's part such as ``style/relu1_1``.
+        Parts are weighted, and add up to the total. They are the losses of this very image.
+    shape : tuple of int
+        Height and width that this step worked at.
+    seconds : float
+        Since the run began.
+    pixels : Tensor
+        The image where the run computes, (1, 3, H, W); `image` is what most callers want.
+    """
+
+    step: int
+    steps: int
+    losses: dict[str, float]
+    shape: tuple[int, int]
+    seconds: float
+    pixels: Tensor = field(repr=False)
+
+    @cached_property
+    def image(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """The image as float32 (H, W, 3), RGB in [0, 1]: a copy that the caller owns.
+
+        It is fetched from the device when first asked for, so that steps which nobody looks at
+        cost no transfer.
+        """
+        return to_array(self.pixels)
+
+
+def optimize(
+    start: Tensor,
+    scales: Sequence[Scale],
+    objective_at: Callable[[Scale], Objective],
+    stepper: Stepper,
+) -> Iterator[Iteration]:
+    """Improve an image scale after scale and yield every step.
+
+    Parameters
+    ----------
+    start : Tensor
+        Image to start from, (1, 3, H, W) in [0, 1].
+    scales : sequence of Scale
+        Coarse to fine.
+    objective_at : callable
+        Computes the targets of a scale; called once for each.
+    stepper : Stepper
+        What makes a step; it carries its own state across scales.
+
+    Yields
+    ------
+    Iteration
+        After each step. Closing the generator ends the run.
+    """
+    began = time.perf_counter()
+    steps = sum(scale.steps for scale in scales)
+    step = 0
+    image = start
+    for scale in scales:
+        stepper.begin(resize(image, scale.shape).clamp(0, 1), objective_at(scale))
+        for _ in range(scale.steps):
+            losses = summarise(stepper.step())
+            step += 1
+            seconds = time.perf_counter() - began
+            yield Iteration(step, steps, losses, scale.shape, seconds, stepper.image)
+        image = stepper.image

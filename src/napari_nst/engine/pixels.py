@@ -1,0 +1,59 @@
+"""Arrays that callers hand in, as float32 RGB. NumPy alone, so that bad input is told at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+RGB = np.ndarray[Any, np.dtype[np.float32]]
+"""An image of float32 (H, W, 3) in [0, 1]."""
+
+_ACCEPTED = "(H, W) or (H, W, 3) of uint8, uint16 or float in [0, 1]"
+
+
+def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
+    """Return an image as float32 RGB (H, W, 3) in [0, 1].
+
+    Parameters
+    ----------
+    image : array-like
+        (H, W) grey or (H, W, 3) RGB; uint8, uint16 or float in [0, 1]. A fourth channel, alpha, is
+        left out.
+    name : str
+        What to call the image in an error.
+
+    Raises
+    ------
+    TypeError
+        If the numbers are of a type that has no agreed range.
+    ValueError
+        If the array is no image, or its values are not finite or outside [0, 1].
+    """
+    array = np.asarray(image)
+    if array.ndim == 2:
+        array = np.repeat(array[..., None], 3, axis=-1)
+    if array.ndim != 3 or array.shape[-1] not in (3, 4):
+        raise ValueError(f"{name} must be an image {_ACCEPTED}; its shape is {array.shape}.")
+    array = array[..., :3]
+    if array.size == 0:
+        raise ValueError(f"{name} must have at least one pixel; its shape is {array.shape[:2]}.")
+    if array.dtype in (np.uint8, np.uint16):
+        return np.divide(array, np.iinfo(array.dtype).max, dtype=np.float32)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise TypeError(f"{name} must be {_ACCEPTED}; its type is {array.dtype}, convert it first.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has pixels that are NaN or infinite; replace them first.")
+    # Resampling by cubic filters overshoots by rounding errors that nobody should hear about.
+    if array.min() < -1e-3 or array.max() > 1 + 1e-3:
+        span = f"{array.min():g} to {array.max():g}"
+        raise ValueError(f"{name} must be in [0, 1]; its values go from {span}, rescale it first.")
+    return np.clip(array, 0, 1).astype(np.float32)
+
+
+def shape_fitting(shape: tuple[int, ...], longest: int) -> tuple[int, int]:
+    """Return the height and width of `shape` scaled so that its longest side is `longest`."""
+    height, width = shape[:2]
+    scale = longest / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))

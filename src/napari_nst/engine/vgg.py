@@ -1,0 +1,175 @@
+"""VGG-19 as named layers: image → {layer: features}."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models.vgg import cfgs, make_layers
+
+from napari_nst.engine.weights import PretrainedVGG, load
+from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
+
+
+class L2Pool2d(nn.Module):
+    """Root mean square of each 2 × 2 window, after Hénaff & Simoncelli 2015.
+
+    Departs from `torch.nn.LPPool2d`, which sums: a mean keeps features at the size they have.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Pool (N, C, H, W) to (N, C, H // 2, W // 2)."""
+        # A rectifier leaves windows that are all zero, where the root has no slope.
+        return functional.avg_pool2d(features.square(), 2).clamp_min(1e-12).sqrt()
+
+
+POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d, "l2": L2Pool2d}
+
+
+class VGG19(nn.Module):
+    """The convolutional part of VGG-19 (Simonyan & Zisserman 2014), frozen, up to a layer.
+
+    Rectifiers do not work in place, so that conv layers keep their values: torchvision's own
+    network turns them into relu layers behind one's back.
+
+    Parameters
+    ----------
+    layers : iterable of str
+        Which layers to return, by any of their names. Nothing deeper than the deepest is computed.
+    weights : str or PretrainedVGG
+        Flavour of the network, a file, or weights already loaded.
+    pooling : {"max", "average", "l2"}
+        How each block's features are halved.
+    padding : {"zeros", "replicate", "reflect", "circular"}
+        What every convolution sees beyond the border.
+    dtype : torch.dtype
+        Number format of the convolutions; the input is normalised in float32 before.
+
+    Raises
+    ------
+    ValueError
+        If a layer, pooling or padding does not exist, or no layer is asked for.
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[str],
+        weights: str | PretrainedVGG = "gatys",
+        pooling: str = "max",
+        padding: str = "zeros",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        self.layers = sorted({canonical_layer(name) for name in layers}, key=LAYER_NAMES.index)
+        if not self.layers:
+            raise ValueError("layers is empty; name at least one, such as relu4_2.")
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}; not {pooling!r}.")
+        paddings = ("zeros", "replicate", "reflect", "circular")
+        if padding not in paddings:
+            raise ValueError(f"padding must be one of {', '.join(paddings)}; not {padding!r}.")
+        if isinstance(weights, str):
+            weights = load(weights)
+        self.flavour = weights.flavour
+        self.padding = padding
+        self.dtype = dtype
+        self.features = nn.Sequential(OrderedDict(_modules(self.layers[-1], pooling, padding)))
+        self._adopt(weights)
+
+    def _adopt(self, weights: PretrainedVGG) -> None:
+        """Take over pretrained parameters, with the network turned to read RGB in [0, 1]."""
+        parameters = dict(weights.parameters)
+        mean, std = list(weights.mean), list(weights.std)
+        if weights.channel_order == "BGR":
+            # Flipping the first kernels once saves flipping the image at each step.
+            parameters["conv1_1.weight"] = parameters["conv1_1.weight"].flip(1)
+            mean, std = mean[::-1], std[::-1]
+        wanted = {name: parameters[name] for name, _ in self.features.named_parameters()}
+        self.features.load_state_dict(wanted, assign=True)
+        self.features.to(dtype=self.dtype, memory_format=torch.channels_last)
+        self.requires_grad_(False).eval()
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.input_scale = weights.input_scale
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Return the features of an image at each layer.
+
+        Parameters
+        ----------
+        image : Tensor
+            (N, 3, H, W), RGB in [0, 1].
+
+        Returns
+        -------
+        dict of str to Tensor
+            Layer → (N, C, H', W') in the network's number format, shallow to deep.
+
+        Raises
+        ------
+        ValueError
+            If the image is too small for the deepest layer; the message gives the least size.
+        """
+        least = least_size(self.layers, self.padding)
+        if min(image.shape[-2:]) < least:
+            height, width = image.shape[-2:]
+            raise ValueError(
+                f"An image of {height} × {width} pixels is too small for {self.layers[-1]}; "
+                f"both sides must be at least {least}."
+            )
+        mean, std = self.get_buffer("mean"), self.get_buffer("std")
+        features = (image * self.input_scale - mean) / std
+        features = features.to(dtype=self.dtype, memory_format=torch.channels_last)
+        asked: dict[str, Tensor] = {}
+        for name, module in self.features.named_children():
+            features = module(features)
+            if name in self.layers:
+                asked[name] = features
+        return asked
+
+    def extra_repr(self) -> str:
+        """Say which network this is."""
+        return f"{self.flavour}, layers={', '.join(self.layers)}, padding={self.padding}"
+
+
+def least_size(layers: Iterable[str], padding: str = "zeros") -> int:
+    """Return how many pixels both sides of an image must have for every layer to exist."""
+
+    def least(layer: str) -> int:
+        block = int(layer[-1]) if layer.startswith("pool") else int(layer[-3]) - 1
+        # Reflection needs a second row to reflect; a pooled layer has been through it already.
+        return 2 ** (block + (padding == "reflect" and not layer.startswith("pool")))
+
+    return max((least(canonical_layer(layer)) for layer in layers), default=1)
+
+
+def _modules(deepest: str, pooling: str, padding: str) -> Iterator[tuple[str, nn.Module]]:
+    """Name torchvision's modules up to the deepest layer wanted, with our pooling and padding."""
+    # On the meta device nothing is allocated, and no random numbers are drawn, for parameters
+    # that the pretrained ones replace at once.
+    with torch.device("meta"):
+        modules = make_layers(cfgs["E"])
+    for name, module in zip(LAYER_NAMES, modules, strict=True):
+        if isinstance(module, nn.Conv2d):
+            yield (
+                name,
+                nn.Conv2d(
+                    module.in_channels,
+                    module.out_channels,
+                    kernel_size=3,
+                    padding=1,
+                    padding_mode=padding,
+                    device="meta",
+                ),
+            )
+        elif isinstance(module, nn.ReLU):
+            yield name, nn.ReLU(inplace=False)
+        elif pooling == "l2":
+            yield name, L2Pool2d()
+        else:
+            yield name, POOLINGS[pooling](2)
+        if name == deepest:
+            return

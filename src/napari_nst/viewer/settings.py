@@ -1,0 +1,24 @@
+"""What the user set for the plugin in napari's preferences."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from napari.settings import get_plugin_settings
+
+
+def preferred(name: str, default: Any) -> Any:
+    """Return a value of the plugin's settings page; `default` where the page does not exist."""
+    try:
+        return getattr(get_plugin_settings("napari-nst").compute, name)
+    except (KeyError, AttributeError):
+        # A widget made by hand, without the plugin installed, has no page.
+        return default
+
+
+def apply_cache_folder() -> None:
+    """Tell the engine where the user wants the pretrained network, unless the environment does."""
+    folder = preferred("cache_folder", "")
+    if folder:
+        os.environ.setdefault("NAPARI_NST_HOME", folder)
