@@ -220,7 +220,7 @@ def one_bit(path):
 
 
 def twelve_bits(path):
-    tifffile.imwrite(path, np.zeros((8, 9), np.uint16), bitspersample=12, compression="deflate")
+    tifffile.imwrite(path, np.zeros((8, 9), np.uint16), bitspersample=12)
 
 
 def two_channels(path):
@@ -240,6 +240,7 @@ def ink(path):
         (imagej_stack, "several pages"),
         (whole_numbers, "int32"),
         (one_bit, "bool"),
+        (twelve_bits, "12 bits"),
         (two_channels, "MINISBLACK of 2 channels"),
         (ink, "SEPARATED of 4 channels"),
     ],

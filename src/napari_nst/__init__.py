@@ -32,10 +32,10 @@ _HOMES = {
 """Public name → the module it lives in. Imported when first used: torch takes seconds."""
 
 __all__ = [
+    "VGG19",
     "Iteration",
     "NstError",
     "Recipe",
-    "VGG19",
     "losses",
     "preset",
     "preset_names",

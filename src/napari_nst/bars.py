@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
@@ -39,6 +40,10 @@ class Bars:
         if is_first:
             # The bar appears with the first step done, but the rate counts from the run's start.
             bar.start_t -= iteration.seconds
+        # tqdm takes every step for as long as the last; those of finer scales are longer.
+        left = tqdm.format_interval(iteration.seconds_left)
+        counts = "{n_fmt}/{total_fmt} [{elapsed}<" + left + ", {rate_fmt}{postfix}]"
+        bar.bar_format = "{l_bar}{bar}| " + counts
         height, width = iteration.shape
         loss = f"{iteration.losses['total']:.4g}"
         bar.set_postfix(loss=loss, size=f"{width}x{height}", refresh=False)
@@ -58,6 +63,7 @@ class Bars:
             self._about = about
             self._bar = tqdm(
                 total=total, desc=about, file=sys.stderr, mininterval=pause, maxinterval=pause,
-                dynamic_ncols=True, **looks,
+                # Left to itself tqdm shows nothing on terminals that do not know their size.
+                ncols=shutil.get_terminal_size((80, 24)).columns, nrows=24, **looks,
             )  # fmt: skip
         return self._bar

@@ -252,4 +252,5 @@ def demo(headless: bool, output: Path) -> None:
 
     from napari_nst.viewer.demo import run_demo
 
-    run_demo(headless=headless, output=output)
+    for path in run_demo(headless=headless, output=output):
+        click.echo(path)

@@ -9,5 +9,5 @@ class NstError(Exception):
     """
 
 
-class Cancelled(NstError):  # noqa: N818
+class Cancelled(NstError):
     """The user asked to stop while something slow (a download, say) was under way."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as transforms
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2.functional import resize_image  # type: ignore[attr-defined]
 
 from napari_nst.engine.pixels import as_rgb
 
@@ -43,5 +43,5 @@ def resize(image: Tensor, shape: tuple[int, int], *, smooth: bool = True) -> Ten
     if image.shape[-2:] == shape:
         return image
     mode = InterpolationMode.BICUBIC if smooth else InterpolationMode.BILINEAR
-    resampled: Tensor = transforms.resize(image, list(shape), interpolation=mode, antialias=True)
+    resampled: Tensor = resize_image(image, list(shape), interpolation=mode, antialias=True)
     return resampled

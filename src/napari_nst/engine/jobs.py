@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from numpy.typing import ArrayLike
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from napari_nst.engine.device import choose_device, choose_precision
 from napari_nst.engine.images import resize, to_tensor
-from napari_nst.engine.objective import network_layers, style_transfer_objective
+from napari_nst.engine.objective import Objective, network_layers, style_transfer_objective
 from napari_nst.engine.optimize import Iteration, optimize
 from napari_nst.engine.pixels import RGB, as_rgb, shape_fitting
 from napari_nst.engine.scales import Scale, plan_scales
@@ -57,7 +58,7 @@ def stylize(
         While iterating, if weights cannot be had or memory runs out.
     """
     recipe = _checked_recipe(recipe)
-    styles = list(style) if isinstance(style, (list, tuple)) else [style]
+    styles: list[Any] = list(style) if isinstance(style, (list, tuple)) else [style]
     if not styles:
         raise ValueError("style is an empty list; give at least one image.")
     content_rgb = as_rgb(content, "content")
@@ -94,7 +95,7 @@ def _stylize(
         content = to_tensor(content_rgb, device)
         styles = [to_tensor(one, device) for one in style_rgbs]
 
-        def objective_at(scale: Scale):  # type: ignore[no-untyped-def]
+        def objective_at(scale: Scale) -> Objective:
             at_scale = [
                 resize(one, _style_shape(one.shape[-2:], scale.longest, least)) for one in styles
             ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ class Iteration:
         Height and width that this step worked at.
     seconds : float
         Since the run began.
+    seconds_left : float
+        Until its end, estimated from the time per pixel so far: a step's cost grows with its area.
     pixels : Tensor
         The image where the run computes, (1, 3, H, W); `image` is what most callers want.
     """
@@ -41,6 +44,7 @@ class Iteration:
     losses: dict[str, float]
     shape: tuple[int, int]
     seconds: float
+    seconds_left: float
     pixels: Tensor = field(repr=False)
 
     @cached_property
@@ -79,13 +83,16 @@ def optimize(
     """
     began = time.perf_counter()
     steps = sum(scale.steps for scale in scales)
-    step = 0
+    all_pixels = sum(scale.steps * math.prod(scale.shape) for scale in scales)
+    step = pixels = 0
     image = start
     for scale in scales:
         stepper.begin(resize(image, scale.shape).clamp(0, 1), objective_at(scale))
         for _ in range(scale.steps):
             losses = summarise(stepper.step())
             step += 1
+            pixels += math.prod(scale.shape)
             seconds = time.perf_counter() - began
-            yield Iteration(step, steps, losses, scale.shape, seconds, stepper.image)
+            left = seconds * (all_pixels / pixels - 1)
+            yield Iteration(step, steps, losses, scale.shape, seconds, left, stepper.image)
         image = stepper.image

@@ -31,7 +31,7 @@ def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
     ValueError
         If the array is no image, or its values are not finite or outside [0, 1].
     """
-    array = np.asarray(image)
+    array: np.ndarray[Any, Any] = np.asarray(image)
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=-1)
     if array.ndim != 3 or array.shape[-1] not in (3, 4):
@@ -40,7 +40,8 @@ def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
     if array.size == 0:
         raise ValueError(f"{name} must have at least one pixel; its shape is {array.shape[:2]}.")
     if array.dtype in (np.uint8, np.uint16):
-        return np.divide(array, np.iinfo(array.dtype).max, dtype=np.float32)
+        scaled: RGB = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
+        return scaled
     if not np.issubdtype(array.dtype, np.floating):
         raise TypeError(f"{name} must be {_ACCEPTED}; its type is {array.dtype}, convert it first.")
     if not np.isfinite(array).all():
@@ -49,7 +50,8 @@ def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
     if array.min() < -1e-3 or array.max() > 1 + 1e-3:
         span = f"{array.min():g} to {array.max():g}"
         raise ValueError(f"{name} must be in [0, 1]; its values go from {span}, rescale it first.")
-    return np.clip(array, 0, 1).astype(np.float32)
+    inside: RGB = np.clip(array, 0, 1).astype(np.float32)
+    return inside
 
 
 def shape_fitting(shape: tuple[int, ...], longest: int) -> tuple[int, int]:

@@ -58,7 +58,8 @@ class Stepper:
 
     def step(self) -> dict[str, float]:
         """Improve the image once and return the weighted parts of its loss."""
-        self.optimizer.step(lambda: self._scaled_total)
+        # Loss and gradient are known from the step before; the closure only hands them over.
+        self.optimizer.step(lambda: self._scaled_total)  # type: ignore[arg-type,return-value]
         self._after_step()
         self._evaluate()
         total = self._total()
@@ -84,7 +85,7 @@ class Stepper:
         self.parts = dict(zip(parts, values, strict=True))
 
     def _total(self) -> float:
-        return sum(self.parts.values())
+        return float(sum(self.parts.values()))
 
     def _remember(self) -> None:
         assert self.pixels.grad is not None

@@ -89,7 +89,7 @@ class VGG19(nn.Module):
             mean, std = mean[::-1], std[::-1]
         wanted = {name: parameters[name] for name, _ in self.features.named_parameters()}
         self.features.load_state_dict(wanted, assign=True)
-        self.features.to(dtype=self.dtype, memory_format=torch.channels_last)
+        self.features.to(dtype=self.dtype).to(memory_format=torch.channels_last)
         self.requires_grad_(False).eval()
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
@@ -139,9 +139,11 @@ def least_size(layers: Iterable[str], padding: str = "zeros") -> int:
     """Return how many pixels both sides of an image must have for every layer to exist."""
 
     def least(layer: str) -> int:
-        block = int(layer[-1]) if layer.startswith("pool") else int(layer[-3]) - 1
-        # Reflection needs a second row to reflect; a pooled layer has been through it already.
-        return 2 ** (block + (padding == "reflect" and not layer.startswith("pool")))
+        if layer.startswith("pool"):
+            return 1 << int(layer[-1])
+        block = int(layer[-3])
+        # Each block before halves once; reflection needs a second row to reflect.
+        return 1 << (block if padding == "reflect" else block - 1)
 
     return max((least(canonical_layer(layer)) for layer in layers), default=1)
 
@@ -161,7 +163,7 @@ def _modules(deepest: str, pooling: str, padding: str) -> Iterator[tuple[str, nn
                     module.out_channels,
                     kernel_size=3,
                     padding=1,
-                    padding_mode=padding,
+                    padding_mode=padding,  # type: ignore[arg-type]
                     device="meta",
                 ),
             )

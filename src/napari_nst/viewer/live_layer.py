@@ -10,7 +10,6 @@ from napari_nst.viewer.layers import Geometry
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image
 
     from napari_nst.engine.optimize import Iteration
 
@@ -34,7 +33,8 @@ class LiveLayer:
         self._viewer = viewer
         self._name = name
         self._geometry = geometry
-        self.layer: Image | None = None
+        self.layer: Any = None
+        self.shown: Iteration | None = None
 
     @property
     def removed(self) -> bool:
@@ -42,14 +42,15 @@ class LiveLayer:
         return self.layer is not None and self.layer not in self._viewer.layers
 
     def show(self, iteration: Iteration) -> None:
-        """Draw an iteration, at whatever size it has."""
+        """Draw an iteration, at whatever size it has; nothing if it is shown already."""
+        if iteration is self.shown or self.removed:
+            return
+        self.shown = iteration
         picture = to_uint8(iteration.image)
         if self.layer is None:
             self.layer = self._viewer.add_image(
                 picture, rgb=True, name=self._name, **self._geometry.resampled(iteration.shape)
             )
-            return
-        if self.removed:
             return
         resized = self.layer.data.shape != picture.shape
         self.layer.data = picture
@@ -65,4 +66,5 @@ class LiveLayer:
 
 def to_uint8(image: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Return float pixels in [0, 1] as 8 bits: quick to draw, and any file format can hold them."""
-    return np.rint(image * 255).astype(np.uint8)
+    rounded: np.ndarray[Any, np.dtype[np.uint8]] = np.rint(image * 255).astype(np.uint8)
+    return rounded

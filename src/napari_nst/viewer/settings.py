@@ -11,7 +11,8 @@ from napari.settings import get_plugin_settings
 def preferred(name: str, default: Any) -> Any:
     """Return a value of the plugin's settings page; `default` where the page does not exist."""
     try:
-        return getattr(get_plugin_settings("napari-nst").compute, name)
+        page: Any = get_plugin_settings("napari-nst")
+        return getattr(page.compute, name)
     except (KeyError, AttributeError):
         # A widget made by hand, without the plugin installed, has no page.
         return default

@@ -6,9 +6,11 @@ when the window is busy, and the optimiser never waits for the screen.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -59,11 +61,12 @@ class Run:
         self._stop = threading.Event()
         self._go_on = threading.Event()
         self._go_on.set()
-        self._untaken: Iteration | None = None
         self.losses = LossTrace()
         self.newest: Iteration | None = None
         self.message, self.done, self.total = "Loading torch", 0, 0
         self.paused_seconds = 0.0
+        self.failed = False
+        self._recent: deque[float] = deque(maxlen=20)
         self.quit_requested: Callable[[], bool] = lambda: False
 
     # ── called by the viewer ─────────────────────────────────────────────────────────────────
@@ -90,15 +93,25 @@ class Run:
         """Whether the run was asked to end."""
         return self._stop.is_set() or self.quit_requested()
 
-    def take(self) -> Iteration | None:
-        """Return the newest iteration if it was not taken before."""
-        taken, self._untaken = self._untaken, None
-        return taken
+    @property
+    def rate(self) -> float:
+        """Iterations per second, over the last few."""
+        if len(self._recent) < 2:
+            return 0.0
+        return (len(self._recent) - 1) / max(self._recent[-1] - self._recent[0], 1e-9)
+
+    @property
+    def seconds_left(self) -> float:
+        """Estimated time to the end, pauses left out."""
+        if self.newest is None:
+            return math.inf
+        busy = 1 - self.paused_seconds / max(self.newest.seconds, 1e-9)
+        return self.newest.seconds_left * busy
 
     # ── called in the worker thread ──────────────────────────────────────────────────────────
 
     def work(self) -> Iterator[None]:
-        """Run to the end or until asked to stop; yields after each iteration so that napari can quit.
+        """Run to the end or until asked to stop; yields after each step so that napari can quit.
 
         A run that stops returns, it is not aborted: an aborted generator would never be closed,
         and keep the network and the optimiser's memory for the life of the window.
@@ -108,7 +121,7 @@ class Run:
             try:
                 for self.newest in iterations:
                     self.losses.append(self.newest.losses)
-                    self._untaken = self.newest
+                    self._recent.append(self.newest.seconds)
                     self._hold()
                     if self.stopping:
                         return
@@ -118,7 +131,10 @@ class Run:
                     close()
         except Cancelled:
             return
-        except RuntimeError as error:
+        except Exception as error:
+            self.failed = True
+            if not isinstance(error, RuntimeError):
+                raise
             # napari's worker swallows RuntimeErrors without a word, and stays busy for ever.
             raise NstError(f"The run failed: {error}") from error
 
@@ -129,6 +145,7 @@ class Run:
         while not self._go_on.wait(timeout=0.1) and not self.quit_requested():
             pass
         self.paused_seconds += time.perf_counter() - began
+        self._recent.clear()
 
     def _report(self, message: str, done: int = 0, total: int = 0) -> None:
         if self.stopping:

@@ -1,0 +1,72 @@
+"""The demo: a napari window in which the sample content becomes a painting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import napari
+from qtpy.QtCore import QTimer
+
+from napari_nst.errors import NstError
+from napari_nst.files import write_image
+
+WINDOW = (1440, 900)
+"""Width and height of the window, a small laptop's."""
+
+
+def run_demo(headless: bool, output: Path) -> list[Path]:
+    """Open napari with the sample layers and the Style Transfer widget, and start a run.
+
+    Parameters
+    ----------
+    headless : bool
+        Wait for the end, write pictures and close, instead of leaving the window to the user.
+    output : Path
+        The folder for the pictures; made where it does not exist.
+
+    Returns
+    -------
+    list of Path
+        The files written: a screenshot of the whole window, and the result.
+
+    Raises
+    ------
+    NstError
+        If the run fails.
+    """
+    viewer: Any = napari.Viewer()
+    viewer.window.resize(*WINDOW)
+    viewer.open_sample("napari-nst", "content_and_style")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")
+    show_only(viewer, widget.content.value)
+    widget.start()
+    written: list[Path] = []
+    if headless:
+        watch = QTimer()
+        watch.timeout.connect(lambda: _finish(viewer, widget, watch, output, written))
+        watch.start(200)
+    napari.run()
+    if headless and not written:
+        raise NstError(f"The demo ended without a result: {widget.status_text}")
+    return written
+
+
+def show_only(viewer: Any, layer: Any) -> None:
+    """Hide all layers but one, and fit it into the canvas."""
+    for other in viewer.layers:
+        other.visible = other is layer
+    viewer.reset_view()
+
+
+def _finish(viewer: Any, widget: Any, watch: QTimer, output: Path, written: list[Path]) -> None:
+    if widget.running:
+        return
+    watch.stop()
+    if widget.result is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        window, result = output / "window.png", output / "result.png"
+        viewer.screenshot(str(window), canvas_only=False, flash=False)
+        write_image(result, widget.result.data / 255, depth=8)
+        written += [window, result]
+    viewer.close()

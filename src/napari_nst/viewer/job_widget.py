@@ -1,0 +1,216 @@
+"""What every job's widget shares: the controls, the buttons, and the life of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import Container, Label, ProgressBar, PushButton
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QTimer
+
+from napari_nst.recipe import Recipe
+from napari_nst.viewer.layers import Geometry
+from napari_nst.viewer.live_layer import LiveLayer
+from napari_nst.viewer.progress_text import finished_text, progress_text
+from napari_nst.viewer.recipe_form import RecipeForm
+from napari_nst.viewer.settings import apply_cache_folder, preferred
+from napari_nst.viewer.stream import Progress, Run
+from napari_nst.viewer.triton_beside_mesa import keep_triton_out
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_nst.engine.optimize import Iteration
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a widget asks for when Run is pressed.
+
+    Attributes
+    ----------
+    name : str
+        Of the layer to come.
+    geometry : Geometry
+        Where it lies.
+    recipe : Recipe
+        What to do.
+    start : callable
+        Called in the worker thread; returns the iterations.
+    """
+
+    name: str
+    geometry: Geometry
+    recipe: Recipe
+    start: Callable[[Progress], Iterator[Iteration]]
+
+
+class JobWidget(Container[Any]):
+    """Controls, buttons and progress of a job; a subclass says which job.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Whose layers are read, and which gets the result.
+    choosers : list of Widget
+        What to put above the recipe's controls.
+    up_front : tuple of str
+        The recipe's fields to show without unfolding Advanced.
+    """
+
+    def __init__(self, viewer: ViewerModel, choosers: list[Any], up_front: tuple[str, ...]) -> None:
+        self._viewer = viewer
+        self._active: Run | None = None
+        self._live: LiveLayer | None = None
+        self._job: Job | None = None
+        self._closed = False
+        self.form = RecipeForm(up_front, before=choosers)
+        self.run = PushButton(text="Run", tooltip="Start, with the settings above.")
+        self.pause = PushButton(
+            text="Pause", enabled=False, tooltip="Hold after this iteration, or go on."
+        )
+        self.stop = PushButton(
+            text="Stop", enabled=False, tooltip="End after this iteration and keep the picture."
+        )
+        self.progress = ProgressBar(value=0, min=0, max=1, tooltip="Iterations so far.")
+        self.status = Label(value="Ready.", tooltip="What is happening, and the weighted losses.")
+        self.status.native.setWordWrap(True)
+        buttons = Container[Any](
+            widgets=[self.run, self.pause, self.stop], layout="horizontal", labels=False
+        )
+        buttons.margins = (0, 0, 0, 0)
+        super().__init__(widgets=[self.form, buttons, self.progress, self.status], labels=False)
+        for name in ("preset", *self.form.controls):
+            setattr(self, name, self.form.preset if name == "preset" else self.form.controls[name])
+        self.run.clicked.connect(self.start)
+        self.pause.clicked.connect(self._on_pause)
+        self.stop.clicked.connect(self._on_stop)
+        self.native_parent_changed.connect(self._on_parent_changed)
+        self.native.destroyed.connect(self._on_destroyed)
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._poll)
+
+    def job(self) -> Job:
+        """Read the controls; raises `ValueError` or `TypeError` where they make no job."""
+        raise NotImplementedError
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is going on, or held."""
+        return self._active is not None
+
+    @property
+    def result(self) -> Any:
+        """The layer of the last run, or None."""
+        return self._live.layer if self._live else None
+
+    @property
+    def status_text(self) -> str:
+        """What the widget says under its buttons."""
+        return str(self.status.value)
+
+    # ── buttons ──────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Start a run, as the Run button does; nothing if one is going on."""
+        if self._active is not None:
+            return
+        try:
+            self._job = self.job()
+        except (ValueError, TypeError) as error:
+            self._say(str(error))
+            show_error(str(error))
+            return
+        apply_cache_folder()
+        keep_triton_out()
+        self._live = LiveLayer(self._viewer, self._job.name, self._job.geometry)
+        self._active = Run(self._job.start)
+        worker = create_worker(
+            self._active.work,  # type: ignore[arg-type]
+            _start_thread=False,
+            _ignore_errors=True,
+        )
+        self._active.quit_requested = lambda: worker.abort_requested
+        worker.errored.connect(self._on_error)
+        worker.finished.connect(self._on_finished)  # type: ignore[arg-type]
+        self._show_running(True)
+        self._poll()
+        self._timer.start(round(1000 / float(preferred("preview_rate", 15))))
+        worker.start()
+
+    def _on_pause(self) -> None:
+        if self._active is not None:
+            self._active.pause(not self._active.paused)
+            self.pause.text = "Resume" if self._active.paused else "Pause"
+
+    def _on_stop(self) -> None:
+        if self._active is not None:
+            self._active.stop()
+            self._say("Stopping after this iteration …")
+
+    # ── what happens around a run ────────────────────────────────────────────────────────────
+
+    def _poll(self) -> None:
+        """Draw what is new; called by the timer, in the main thread."""
+        run, live, job = self._active, self._live, self._job
+        if run is None or live is None or job is None or self._closed:
+            return
+        if live.removed:
+            run.stop()
+        newest = run.newest
+        if newest is not None:
+            live.show(newest)
+            self.progress.max, self.progress.value = newest.steps, newest.step
+        else:
+            # An empty range makes the bar say "busy"; a download has a length.
+            self.progress.max, self.progress.value = run.total // 1024, run.done // 1024
+        if not run.stopping:
+            self._say(progress_text(run, job.recipe))
+
+    def _on_error(self, error: Exception) -> None:
+        if not self._closed:
+            self._say(str(error))
+            show_error(str(error))
+
+    def _on_finished(self) -> None:
+        self._timer.stop()
+        run, self._active = self._active, None
+        if self._closed or run is None or self._live is None or self._job is None:
+            return
+        self._show_running(False)
+        if run.newest is not None:
+            self._live.show(run.newest)
+            self.progress.max, self.progress.value = run.newest.steps, run.newest.step
+            self._live.describe(
+                {
+                    "recipe": self._job.recipe.to_dict(),
+                    "step": run.newest.step,
+                    "losses": run.newest.losses,
+                }
+            )
+        if not run.failed:
+            self._say(finished_text(run))
+
+    def _on_parent_changed(self, parent: Any) -> None:
+        # The dock's ✕ takes the widget out of the window; hiding, floating or tabbing do not.
+        if parent is None and self._active is not None:
+            self._active.stop()
+
+    def _on_destroyed(self) -> None:
+        self._closed = True
+        self._timer.stop()
+        if self._active is not None:
+            self._active.stop()
+
+    def _show_running(self, running: bool) -> None:
+        self.run.enabled = not running
+        self.pause.enabled = self.stop.enabled = running
+        self.pause.text = "Pause"
+        if not running and self.progress.max == 0:
+            self.progress.max, self.progress.value = 1, 0
+
+    def _say(self, text: str) -> None:
+        self.status.value = text

@@ -1,0 +1,58 @@
+"""What the widget says about a run, in words and numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_nst.recipe import Recipe
+    from napari_nst.viewer.stream import Run
+
+
+def progress_text(run: Run, recipe: Recipe) -> str:
+    """Say what a run is doing: step, rate, time left, size, device and losses."""
+    newest = run.newest
+    if newest is None:
+        return _megabytes(run)
+    # Torch is loaded by the time there is an iteration, so this import costs nothing.
+    from napari_nst.engine.device import choose_precision, describe_device
+
+    device = newest.pixels.device
+    precision = str(choose_precision(recipe.precision, device)).removeprefix("torch.")
+    height, width = newest.shape
+    pace = "paused" if run.paused else f"{run.rate:.1f} it/s · {_clock(run.seconds_left)} left"
+    return (
+        f"{newest.step}/{newest.steps} · {pace}\n"
+        f"{_losses(newest.losses)}\n"
+        f"{width} × {height} px on {describe_device(device)}, {precision}"
+    )
+
+
+def finished_text(run: Run) -> str:
+    """Say how a run ended, in one sentence with numbers."""
+    newest = run.newest
+    if newest is None:
+        return "Stopped before the first iteration."
+    whole = newest.step == newest.steps
+    took = f"in {_clock(newest.seconds - run.paused_seconds)}"
+    done = (
+        f"{newest.step} iterations {took}"
+        if whole
+        else f"{newest.step} of {newest.steps} iterations {took}"
+    )
+    return f"{'Done' if whole else 'Stopped'}: {done}.\n{_losses(newest.losses)}"
+
+
+def _losses(losses: dict[str, float]) -> str:
+    parts = ", ".join(f"{name} {losses[name]:.3g}" for name in ("content", "style", "tv"))
+    return f"loss {losses['total']:.3g} ({parts})"
+
+
+def _megabytes(run: Run) -> str:
+    amount = f" {run.done / 1e6:.0f} of {run.total / 1e6:.0f} MB" if run.total else ""
+    return f"{run.message[:1].upper()}{run.message[1:]}{amount} …"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(max(0.0, seconds)), 60)
+    return f"{minutes}:{rest:02d}"

@@ -1,0 +1,124 @@
+"""A recipe as controls: made from the recipe's own fields, bounds and explanations."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any
+
+from magicgui.widgets import (
+    CheckBox,
+    ComboBox,
+    Container,
+    FloatSpinBox,
+    LineEdit,
+    PushButton,
+    SpinBox,
+)
+from magicgui.widgets.bases import ValueWidget
+
+from napari_nst.recipe import CONTROLS, Recipe, preset, preset_names, preset_summary
+from napari_nst.recipe.controls import Control
+from napari_nst.viewer.settings import preferred
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""What the drop-down offers; the terminal takes any, such as ``cuda:1``."""
+
+FROM_PREFERENCES = ("device", "precision")
+"""Fields that belong to the machine, not to the picture: choosing a preset leaves them alone."""
+
+_LABELS = {"tv_weight": "TV weight", "init": "Start from", "init_noise": "Noise in mix"}
+
+
+class RecipeForm(Container[Any]):
+    """Controls for a recipe: a preset, a few fields up front, the rest under Advanced.
+
+    Parameters
+    ----------
+    up_front : tuple of str
+        Which fields to show without unfolding Advanced.
+    before : list of Widget
+        What to put above the controls, such as layer choosers.
+
+    Attributes
+    ----------
+    controls : dict of str to Widget
+        Field of `Recipe` → its control.
+    """
+
+    def __init__(self, up_front: tuple[str, ...], before: list[Any]) -> None:
+        self.controls = {name: _widget(name, control) for name, control in CONTROLS.items()}
+        self.preset = ComboBox(
+            name="preset",
+            label="Preset",
+            choices=preset_names(),
+            tooltip="A published recipe; choosing one sets all controls below to its values.\n"
+            + "\n".join(f"{name}: {preset_summary(name)}" for name in preset_names()),
+        )
+        self.unfold = PushButton(text="▸ Advanced", tooltip="Show or hide all other controls.")
+        self.advanced = Container[Any](
+            widgets=[w for name, w in self.controls.items() if name not in up_front],
+            labels=True,
+            visible=False,
+        )
+        self.advanced.margins = (0, 0, 0, 0)
+        shown = [self.controls[name] for name in up_front]
+        super().__init__(
+            widgets=[*before, self.preset, *shown, self.unfold, self.advanced], scrollable=True
+        )
+        self.preset.changed.connect(self._apply_preset)
+        self.unfold.changed.connect(self._toggle_advanced)
+        self.controls["init"].changed.connect(self._enable_noise)
+        self.recipe = preset(**{n: preferred(n, getattr(Recipe, n)) for n in FROM_PREFERENCES})
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that the controls say; raises `ValueError` where they contradict."""
+        values = {name: widget.value for name, widget in self.controls.items()}
+        return preset(self.preset.value, **values)
+
+    @recipe.setter
+    def recipe(self, recipe: Recipe) -> None:
+        for name, widget in self.controls.items():
+            _show(widget, getattr(recipe, name))
+        self._enable_noise()
+
+    def _apply_preset(self, name: str) -> None:
+        kept = {field: self.controls[field].value for field in FROM_PREFERENCES}
+        self.recipe = preset(name, **kept)
+
+    def _toggle_advanced(self) -> None:
+        unfolded = not self.advanced.visible
+        self.advanced.visible = unfolded
+        self.unfold.text = "▾ Advanced" if unfolded else "▸ Advanced"
+
+    def _enable_noise(self) -> None:
+        self.controls["init_noise"].enabled = self.controls["init"].value == "mix"
+
+
+def _widget(name: str, control: Control) -> ValueWidget[Any]:
+    """Make the control of a recipe's field."""
+    common: dict[str, Any] = {
+        "name": name,
+        "label": _LABELS.get(name, name.replace("_", " ").capitalize()),
+        "tooltip": control.help,
+    }
+    if control.kind is bool:
+        # A check box carries its label itself.
+        return CheckBox(text=common.pop("label"), **common)
+    if control.kind in (int, float):
+        most = control.most if math.isfinite(control.most) else 1e15
+        box = SpinBox if control.kind is int else FloatSpinBox
+        return box(min=control.least, max=most, step=control.step, **common)
+    choices = DEVICES if name == "device" else control.choices
+    return ComboBox(choices=choices, **common) if choices else LineEdit(**common)
+
+
+def _show(widget: ValueWidget[Any], value: Any) -> None:
+    if isinstance(widget, FloatSpinBox):
+        # A spin box rounds to its decimals without a word: 0.001 would become 0.0.
+        exponents = [
+            Decimal(str(number)).normalize().as_tuple().exponent for number in (value, widget.step)
+        ]
+        widget.native.setDecimals(max(0, *(-int(exponent) for exponent in exponents)))
+    widget.value = value
