@@ -12,10 +12,11 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 
 from napari_nst.recipe import Recipe
+from napari_nst.viewer.form import form, scrolling_column
 from napari_nst.viewer.layers import Geometry
 from napari_nst.viewer.live_layer import LiveLayer
 from napari_nst.viewer.progress_text import finished_text, progress_text
-from napari_nst.viewer.recipe_form import RecipeForm
+from napari_nst.viewer.recipe_controls import RecipeControls
 from napari_nst.viewer.settings import apply_cache_folder, preferred
 from napari_nst.viewer.stream import Progress, Run
 from napari_nst.viewer.triton_beside_mesa import keep_triton_out
@@ -67,7 +68,7 @@ class JobWidget(Container[Any]):
         self._live: LiveLayer | None = None
         self._job: Job | None = None
         self._closed = False
-        self.form = RecipeForm(up_front, before=choosers)
+        self.recipe_controls = RecipeControls()
         self.run = PushButton(text="Run", tooltip="Start, with the settings above.")
         self.pause = PushButton(
             text="Pause", enabled=False, tooltip="Hold after this iteration, or go on."
@@ -78,13 +79,21 @@ class JobWidget(Container[Any]):
         self.progress = ProgressBar(value=0, min=0, max=1, tooltip="Iterations so far.")
         self.status = Label(value="Ready.", tooltip="What is happening, and the weighted losses.")
         self.status.native.setWordWrap(True)
-        buttons = Container[Any](
-            widgets=[self.run, self.pause, self.stop], layout="horizontal", labels=False
+        self.unfold = PushButton(text="▸ Advanced", tooltip="Show or hide all other controls.")
+        super().__init__(
+            widgets=[_row(self.run, self.pause, self.stop), self.progress, self.status],
+            labels=False,
         )
-        buttons.margins = (0, 0, 0, 0)
-        super().__init__(widgets=[self.form, buttons, self.progress, self.status], labels=False)
-        for name in ("preset", *self.form.controls):
-            setattr(self, name, self.form.preset if name == "preset" else self.form.controls[name])
+        self._choosers = choosers
+        fields = self.recipe_controls.fields
+        self.advanced = form([w for name, w in fields.items() if name not in up_front])
+        self.advanced.setVisible(False)
+        shown = [*choosers, self.recipe_controls.preset, *(fields[name] for name in up_front)]
+        column = scrolling_column(form(shown), self.unfold.native, self.advanced)
+        self.native.layout().insertWidget(0, column, 1)
+        for control in (self.recipe_controls.preset, *fields.values()):
+            setattr(self, control.name, control)
+        self.unfold.clicked.connect(self._toggle_advanced)
         self.run.clicked.connect(self.start)
         self.pause.clicked.connect(self._on_pause)
         self.stop.clicked.connect(self._on_stop)
@@ -111,6 +120,16 @@ class JobWidget(Container[Any]):
     def status_text(self) -> str:
         """What the widget says under its buttons."""
         return str(self.status.value)
+
+    def reset_choices(self, *args: Any) -> None:
+        """Follow the layer list; napari calls this."""
+        for chooser in self._choosers:
+            chooser.reset_choices(*args)
+
+    def _toggle_advanced(self) -> None:
+        unfolded = self.advanced.isHidden()
+        self.advanced.setVisible(unfolded)
+        self.unfold.text = "▾ Advanced" if unfolded else "▸ Advanced"
 
     # ── buttons ──────────────────────────────────────────────────────────────────────────────
 
@@ -214,3 +233,9 @@ class JobWidget(Container[Any]):
 
     def _say(self, text: str) -> None:
         self.status.value = text
+
+
+def _row(*widgets: Any) -> Container[Any]:
+    row = Container[Any](widgets=widgets, layout="horizontal", labels=False)
+    row.margins = (0, 0, 0, 0)
+    return row

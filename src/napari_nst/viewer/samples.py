@@ -11,19 +11,22 @@ from napari_nst.painting import paint
 LayerData = tuple[Any, dict[str, Any], str]
 
 
+# The content comes first: the widget takes the lowest layer for it and the next for the style.
+
+
 def content_and_style() -> list[LayerData]:
     """Return a portrait and the painting to style it with."""
     return [
-        (paint(), {"name": "painting", "rgb": True}, "image"),
         (data.astronaut(), {"name": "astronaut", "rgb": True}, "image"),
+        (paint(), {"name": "painting", "rgb": True}, "image"),
     ]
 
 
 def micrograph_and_tissue() -> list[LayerData]:
     """Return a grey micrograph of a cell and a stained tissue."""
     return [
-        (data.immunohistochemistry(), {"name": "stained tissue", "rgb": True}, "image"),
         (data.cell(), {"name": "cell"}, "image"),
+        (data.immunohistochemistry(), {"name": "stained tissue", "rgb": True}, "image"),
     ]
 
 

@@ -52,7 +52,7 @@ class StyleTransfer(JobWidget):
         """Read the controls."""
         if self.content.value is None or self.style.value is None:
             raise ValueError("content and style need an image layer each; open or add some first.")
-        recipe = self.form.recipe
+        recipe = self.recipe_controls.recipe
         dims = self._viewer.dims
         content = picture_of(self.content.value, dims, recipe.size)
         style = picture_of(self.style.value, dims, recipe.size)

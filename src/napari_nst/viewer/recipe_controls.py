@@ -9,10 +9,8 @@ from typing import Any
 from magicgui.widgets import (
     CheckBox,
     ComboBox,
-    Container,
     FloatSpinBox,
     LineEdit,
-    PushButton,
     SpinBox,
 )
 from magicgui.widgets.bases import ValueWidget
@@ -27,73 +25,59 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 FROM_PREFERENCES = ("device", "precision")
 """Fields that belong to the machine, not to the picture: choosing a preset leaves them alone."""
 
-_LABELS = {"tv_weight": "TV weight", "init": "Start from", "init_noise": "Noise in mix"}
+NARROWEST = 90
+"""Least width of a number's spin box in pixels."""
+
+_LABELS = {
+    "tv_weight": "TV weight",
+    "init": "Start from",
+    "init_noise": "Noise in mix",
+    "first_scale_share": "Coarse share",
+}
 
 
-class RecipeForm(Container[Any]):
-    """Controls for a recipe: a preset, a few fields up front, the rest under Advanced.
-
-    Parameters
-    ----------
-    up_front : tuple of str
-        Which fields to show without unfolding Advanced.
-    before : list of Widget
-        What to put above the controls, such as layer choosers.
+class RecipeControls:
+    """The controls of a recipe, kept in step with each other.
 
     Attributes
     ----------
-    controls : dict of str to Widget
+    preset : ComboBox
+        Which published recipe the controls started from.
+    fields : dict of str to Widget
         Field of `Recipe` → its control.
     """
 
-    def __init__(self, up_front: tuple[str, ...], before: list[Any]) -> None:
-        self.controls = {name: _widget(name, control) for name, control in CONTROLS.items()}
+    def __init__(self) -> None:
         self.preset = ComboBox(
             name="preset",
             label="Preset",
             choices=preset_names(),
-            tooltip="A published recipe; choosing one sets all controls below to its values.\n"
+            tooltip="A published recipe; choosing one sets all controls to its values.\n"
             + "\n".join(f"{name}: {preset_summary(name)}" for name in preset_names()),
         )
-        self.unfold = PushButton(text="▸ Advanced", tooltip="Show or hide all other controls.")
-        self.advanced = Container[Any](
-            widgets=[w for name, w in self.controls.items() if name not in up_front],
-            labels=True,
-            visible=False,
-        )
-        self.advanced.margins = (0, 0, 0, 0)
-        shown = [self.controls[name] for name in up_front]
-        super().__init__(
-            widgets=[*before, self.preset, *shown, self.unfold, self.advanced], scrollable=True
-        )
+        self.fields = {name: _widget(name, control) for name, control in CONTROLS.items()}
         self.preset.changed.connect(self._apply_preset)
-        self.unfold.changed.connect(self._toggle_advanced)
-        self.controls["init"].changed.connect(self._enable_noise)
+        self.fields["init"].changed.connect(self._enable_noise)
         self.recipe = preset(**{n: preferred(n, getattr(Recipe, n)) for n in FROM_PREFERENCES})
 
     @property
     def recipe(self) -> Recipe:
         """The recipe that the controls say; raises `ValueError` where they contradict."""
-        values = {name: widget.value for name, widget in self.controls.items()}
+        values = {name: widget.value for name, widget in self.fields.items()}
         return preset(self.preset.value, **values)
 
     @recipe.setter
     def recipe(self, recipe: Recipe) -> None:
-        for name, widget in self.controls.items():
+        for name, widget in self.fields.items():
             _show(widget, getattr(recipe, name))
         self._enable_noise()
 
     def _apply_preset(self, name: str) -> None:
-        kept = {field: self.controls[field].value for field in FROM_PREFERENCES}
+        kept = {field: self.fields[field].value for field in FROM_PREFERENCES}
         self.recipe = preset(name, **kept)
 
-    def _toggle_advanced(self) -> None:
-        unfolded = not self.advanced.visible
-        self.advanced.visible = unfolded
-        self.unfold.text = "▾ Advanced" if unfolded else "▸ Advanced"
-
     def _enable_noise(self) -> None:
-        self.controls["init_noise"].enabled = self.controls["init"].value == "mix"
+        self.fields["init_noise"].enabled = self.fields["init"].value == "mix"
 
 
 def _widget(name: str, control: Control) -> ValueWidget[Any]:
@@ -109,7 +93,10 @@ def _widget(name: str, control: Control) -> ValueWidget[Any]:
     if control.kind in (int, float):
         most = control.most if math.isfinite(control.most) else 1e15
         box = SpinBox if control.kind is int else FloatSpinBox
-        return box(min=control.least, max=most, step=control.step, **common)
+        number = box(min=control.least, max=most, step=control.step, **common)
+        # Left to itself a spin box is as wide as its largest number, and the dock scrolls sideways.
+        number.native.setMinimumWidth(NARROWEST)
+        return number
     choices = DEVICES if name == "device" else control.choices
     return ComboBox(choices=choices, **common) if choices else LineEdit(**common)
 

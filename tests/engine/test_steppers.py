@@ -1,0 +1,249 @@
+"""L-BFGS and Adam on objectives whose minimum is known, and on some that misbehave."""
+
+import math
+
+import pytest
+import torch
+
+from napari_nst.engine.images import resize
+from napari_nst.engine.steppers import LBFGS, STEPPERS, Adam
+from napari_nst.errors import NstError
+from napari_nst.recipe import Recipe
+
+BOTH = pytest.mark.parametrize("make", [LBFGS, Adam])
+
+
+def image_of(value, shape=(6, 8)):
+    return torch.full((1, 3, *shape), float(value))
+
+
+def distance_to(target, weight=1.0):
+    """Return an objective in two parts whose minimum, 0, is at `target`."""
+    curvature = torch.linspace(1, 4, target.numel()).view_as(target) * weight
+
+    def objective(image):
+        square = curvature * (image - target).square()
+        return {"left": square[..., :4].sum(), "right": square[..., 4:].sum()}
+
+    return objective
+
+
+def values(objective, image):
+    return {name: part.item() for name, part in objective(image).items()}
+
+
+class Misbehaving:
+    """An objective that goes wrong at some evaluations, counted from 1."""
+
+    def __init__(self, objective, wrong, value):
+        self.objective, self.wrong, self.value = objective, wrong, value
+        self.evaluations = 0
+
+    def __call__(self, image):
+        self.evaluations += 1
+        parts = self.objective(image)
+        if self.evaluations in self.wrong:
+            parts = {name: part * self.value for name, part in parts.items()}
+        return parts
+
+
+def test_lbfgs_reaches_the_minimum_of_a_quadratic(random_image):
+    target = random_image(6, 8)
+    stepper = LBFGS(Recipe())
+    stepper.begin(image_of(0.5), distance_to(target))
+    for _ in range(40):
+        losses = stepper.step()
+    assert sum(losses.values()) < 1e-8
+    torch.testing.assert_close(stepper.image, target, atol=1e-4, rtol=0)
+
+
+def test_adam_reaches_the_minimum_of_a_quadratic(random_image):
+    target = random_image(6, 8)
+    stepper = Adam(Recipe())
+    stepper.begin(image_of(0.5), distance_to(target))
+    for _ in range(300):
+        losses = stepper.step()
+    assert sum(losses.values()) < 1e-4
+    torch.testing.assert_close(stepper.image, target, atol=5e-3, rtol=0)
+
+
+@BOTH
+def test_reported_losses_are_those_of_the_image(make, random_image):
+    objective = distance_to(random_image(6, 8))
+    stepper = make(Recipe())
+    stepper.begin(image_of(0.2), objective)
+    for _ in range(10):
+        losses = stepper.step()
+        assert losses == pytest.approx(values(objective, stepper.image), rel=1e-4)
+
+
+@BOTH
+def test_a_step_is_one_evaluation(make, random_image):
+    objective = Misbehaving(distance_to(random_image(6, 8)), wrong=(), value=1)
+    stepper = make(Recipe())
+    stepper.begin(image_of(0.5), objective)
+    for step in range(1, 8):
+        stepper.step()
+        assert objective.evaluations == step + 1
+
+
+@BOTH
+def test_the_image_is_a_copy_and_so_is_the_start(make, random_image):
+    start = image_of(0.5)
+    stepper = make(Recipe())
+    stepper.begin(start, distance_to(random_image(6, 8)))
+    before = stepper.image
+    before_step = before.clone()
+    stepper.step()
+    assert torch.equal(before, before_step)
+    assert torch.equal(start, image_of(0.5))
+    stepper.image.zero_()
+    assert stepper.image.abs().max() > 0.4
+
+
+@pytest.mark.parametrize(("name", "make"), [("lbfgs", LBFGS), ("adam", Adam)])
+def test_every_optimizer_of_a_recipe_exists(name, make):
+    assert STEPPERS[name] is make
+    assert Recipe(optimizer=name).optimizer in STEPPERS
+
+
+@BOTH
+def test_a_learning_rate_of_nought_is_the_usual_one(make):
+    assert make(Recipe(learning_rate=0)).learning_rate == make.usual_learning_rate
+    assert make(Recipe(learning_rate=0.3)).learning_rate == 0.3
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1])
+def test_adams_first_step_is_as_long_as_its_learning_rate(rate):
+    stepper = Adam(Recipe(learning_rate=rate))
+    stepper.begin(image_of(0.5), distance_to(image_of(0.9)))
+    stepper.step()
+    torch.testing.assert_close(stepper.image, image_of(0.5 + rate))
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.25])
+def test_the_first_step_of_lbfgs_is_one_unit_of_255_times_its_learning_rate(rate, random_image):
+    stepper = LBFGS(Recipe(learning_rate=rate))
+    stepper.begin(image_of(0.5), distance_to(random_image(6, 8)))
+    stepper.step()
+    assert (stepper.image - 0.5).abs().sum().item() * 255 == pytest.approx(rate, rel=1e-2)
+
+
+def test_lbfgs_remembers_as_many_steps_as_it_is_told(random_image):
+    stepper = LBFGS(Recipe(history=3))
+    stepper.begin(image_of(0.5), distance_to(random_image(6, 8)))
+    for _ in range(8):
+        stepper.step()
+    assert len(stepper.optimizer.state[stepper.pixels]["old_dirs"]) == 3
+
+
+def test_adam_keeps_pixels_between_black_and_white():
+    stepper = Adam(Recipe(learning_rate=0.3))
+    target = torch.cat([image_of(-2, (6, 4)), image_of(3, (6, 4))], dim=-1)
+    stepper.begin(image_of(0.5), distance_to(target))
+    for _ in range(10):
+        stepper.step()
+        assert 0 <= stepper.image.min() <= stepper.image.max() <= 1
+    assert torch.equal(stepper.image, target.clamp(0, 1))
+
+
+@pytest.mark.parametrize("shape", [(12, 16), (3, 5), (6, 8)])
+def test_adam_carries_its_moments_to_another_size(random_image, shape):
+    stepper = Adam(Recipe())
+    stepper.begin(image_of(0.5), distance_to(random_image(6, 8)))
+    for _ in range(5):
+        stepper.step()
+    before = {k: v.clone() for k, v in stepper.optimizer.state[stepper.pixels].items()}
+    stepper.begin(resize(stepper.image, shape), distance_to(random_image(*shape)))
+    after = stepper.optimizer.state[stepper.pixels]
+    assert after["step"] == before["step"] == 5
+    assert after["exp_avg"].shape == after["exp_avg_sq"].shape == (1, 3, *shape)
+    torch.testing.assert_close(after["exp_avg"], resize(before["exp_avg"], shape))
+    assert after["exp_avg_sq"].min() >= 0
+    assert after["exp_avg_sq"].mean().item() == pytest.approx(
+        before["exp_avg_sq"].mean().item(), rel=0.3
+    )
+    stepper.step()
+    assert stepper.optimizer.state[stepper.pixels]["step"] == 6
+
+
+def test_lbfgs_starts_afresh_at_another_size(random_image):
+    stepper = LBFGS(Recipe())
+    stepper.begin(image_of(0.5), distance_to(random_image(6, 8)))
+    for _ in range(5):
+        stepper.step()
+    target = random_image(9, 12)
+    stepper.begin(resize(stepper.image, (9, 12)), distance_to(target))
+    for _ in range(40):
+        stepper.step()
+    torch.testing.assert_close(stepper.image, target, atol=1e-4, rtol=0)
+
+
+FAILURES = [
+    pytest.param(LBFGS, math.nan, id="lbfgs-nan"),
+    pytest.param(LBFGS, math.inf, id="lbfgs-inf"),
+    pytest.param(LBFGS, 1e9, id="lbfgs-huge"),
+    pytest.param(Adam, math.nan, id="adam-nan"),
+    pytest.param(Adam, math.inf, id="adam-inf"),
+]
+
+
+@pytest.mark.parametrize(("make", "value"), FAILURES)
+def test_an_explosion_is_taken_back(make, value, random_image):
+    objective = distance_to(random_image(6, 8))
+    stepper = make(Recipe())
+    stepper.begin(image_of(0.5), Misbehaving(objective, {6}, value))
+    before = [(stepper.step(), stepper.image) for _ in range(4)]
+    losses, image = min(before, key=lambda pair: sum(pair[0].values()))
+    rate = stepper.learning_rate
+
+    assert stepper.step() == losses
+    torch.testing.assert_close(stepper.image, image, rtol=0, atol=1e-7)
+    assert stepper.learning_rate == rate / 2
+
+    for _ in range(60):
+        after = stepper.step()
+        assert after == pytest.approx(values(objective, stepper.image), rel=1e-3, abs=1e-9)
+    assert sum(after.values()) < 0.5 * sum(losses.values())
+    assert stepper.learning_rate == rate / 2
+
+
+@BOTH
+def test_explosions_one_after_another_leave_the_best_image(make, random_image):
+    stepper = make(Recipe())
+    stepper.begin(
+        image_of(0.5), Misbehaving(distance_to(random_image(6, 8)), range(5, 99), math.nan)
+    )
+    best = min(sum(stepper.step().values()) for _ in range(3))
+    for _ in range(20):
+        assert sum(stepper.step().values()) == pytest.approx(best)
+        assert stepper.image.isfinite().all()
+
+
+def test_an_excursion_is_no_explosion(random_image):
+    """L-BFGS may go uphill for a while; taking that back would only slow it down."""
+    objective, start = distance_to(random_image(6, 8)), image_of(0.5)
+    stepper = LBFGS(Recipe())
+    stepper.begin(start, Misbehaving(objective, {2}, 1.5))
+    assert sum(stepper.step().values()) > 1.2 * sum(values(objective, start).values())
+    assert not torch.equal(stepper.image, start)
+    assert stepper.learning_rate == LBFGS.usual_learning_rate
+
+
+@BOTH
+def test_at_the_minimum_nothing_is_taken_back(make):
+    """A reconstruction that starts from its target must still move at the next scale."""
+    stepper = make(Recipe())
+    stepper.begin(image_of(0.5), distance_to(image_of(0.5)))
+    for _ in range(5):
+        assert sum(stepper.step().values()) == 0
+    assert torch.equal(stepper.image, image_of(0.5))
+    assert stepper.learning_rate == make.usual_learning_rate
+
+
+@BOTH
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_start_whose_loss_is_not_finite_is_an_error(make, value, random_image):
+    objective = Misbehaving(distance_to(random_image(6, 8)), {1}, value)
+    with pytest.raises(NstError, match=r"^The loss of the starting image is not finite"):
+        make(Recipe()).begin(image_of(0.5), objective)
