@@ -241,16 +241,23 @@ def _print_table(found: Sequence[WeightsStatus]) -> None:
     show_default=True,
     help="Folder for what it makes.",
 )
-def demo(headless: bool, output: Path) -> None:
+@click.option("--size", type=int, help="Longest side in pixels.  [default: the widget's]")
+@click.option("--steps", type=int, help="Iterations over all scales.  [default: the widget's]")
+def demo(headless: bool, output: Path, size: int | None, steps: int | None) -> None:
     """Show everything once, in a napari window."""
     from napari_nst import display
+
+    changes = {k: v for k, v in {"size": size, "steps": steps}.items() if v is not None}
+    with about_input():
+        preset("default", **changes)
 
     if display.is_missing():
         if not headless:
             say("there is no display, so the demo runs headless.")
-        display.restart_in_xvfb(["demo", "--headless", "--output", str(output)])
+        sizes = [text for name, value in changes.items() for text in (f"--{name}", str(value))]
+        display.restart_in_xvfb(["demo", "--headless", "--output", str(output), *sizes])
 
     from napari_nst.viewer.demo import run_demo
 
-    for path in run_demo(headless=headless, output=output):
+    for path in run_demo(headless, output, **changes):
         click.echo(path)

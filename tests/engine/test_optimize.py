@@ -54,6 +54,14 @@ def test_seconds_go_on_through_all_scales():
     assert seconds == sorted(set(seconds))
 
 
+def test_the_time_left_goes_by_the_pixels_left():
+    done, whole = 0, 3 * 8 * 6 + 2 * 12 * 9 + 4 * 16 * 12
+    for it in run():
+        done += it.shape[0] * it.shape[1]
+        assert it.seconds_left == pytest.approx(it.seconds * (whole - done) / done, abs=1e-9)
+    assert it.seconds_left == pytest.approx(0, abs=1e-9)
+
+
 @pytest.mark.parametrize("make", STEPPERS.values())
 def test_images_are_float32_rgb_in_range(make):
     for it in run(make(Recipe(learning_rate=0.5))):

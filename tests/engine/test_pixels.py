@@ -21,8 +21,8 @@ from napari_nst.engine.pixels import as_rgb, shape_fitting
     ],
 )
 def test_every_accepted_type_spans_black_to_white(dtype, white):
-    values = np.array([[0, white], [white, 0]]).astype(dtype)
-    rgb = as_rgb(np.stack([values] * 3, axis=-1))
+    grey = np.array([[0, white], [white, 0]])
+    rgb = as_rgb(np.stack([grey] * 3, axis=-1).astype(dtype))
     assert rgb.shape == (2, 2, 3)
     assert rgb.dtype == np.float32
     assert rgb.dtype.isnative

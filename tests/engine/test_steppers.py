@@ -57,6 +57,29 @@ def test_lbfgs_reaches_the_minimum_of_a_quadratic(random_image):
     torch.testing.assert_close(stepper.image, target, atol=1e-4, rtol=0)
 
 
+@BOTH
+@pytest.mark.parametrize("weight", [1e-6, 1.0, 1e9])
+def test_the_size_of_the_loss_does_not_matter(make, weight, random_image):
+    """Published weights range over fifteen orders of magnitude."""
+    objective, start = distance_to(random_image(6, 8), weight), image_of(0.5)
+    stepper = make(Recipe())
+    stepper.begin(start, objective)
+    losses = [sum(stepper.step().values()) for _ in range(20)]
+    assert losses[-1] < 0.1 * sum(values(objective, start).values())
+
+
+@BOTH
+@pytest.mark.parametrize("weight", [1.0, 1e9])
+def test_an_objective_too_coarse_for_tiny_steps_is_improved(make, weight, random_image):
+    """In bfloat16 the network does not see a change of less than one part in 256."""
+    exact, start = distance_to(random_image(6, 8), weight), image_of(0.5)
+    stepper = make(Recipe())
+    stepper.begin(start, lambda image: exact(image.bfloat16().float()))
+    for _ in range(20):
+        losses = stepper.step()
+    assert sum(losses.values()) < 0.2 * sum(values(exact, start).values())
+
+
 def test_adam_reaches_the_minimum_of_a_quadratic(random_image):
     target = random_image(6, 8)
     stepper = Adam(Recipe())

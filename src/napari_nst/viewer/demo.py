@@ -15,7 +15,7 @@ WINDOW = (1440, 900)
 """Width and height of the window, a small laptop's."""
 
 
-def run_demo(headless: bool, output: Path) -> list[Path]:
+def run_demo(headless: bool, output: Path, **changes: int) -> list[Path]:
     """Open napari with the sample layers and the Style Transfer widget, and start a run.
 
     Parameters
@@ -24,6 +24,8 @@ def run_demo(headless: bool, output: Path) -> list[Path]:
         Wait for the end, write pictures and close, instead of leaving the window to the user.
     output : Path
         The folder for the pictures; made where it does not exist.
+    **changes
+        What to set in the widget before, such as ``size=256``.
 
     Returns
     -------
@@ -39,6 +41,8 @@ def run_demo(headless: bool, output: Path) -> list[Path]:
     viewer.window.resize(*WINDOW)
     viewer.open_sample("napari-nst", "content_and_style")
     _, widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")
+    for name, value in changes.items():
+        getattr(widget, name).value = value
     show_only(viewer, widget.content.value)
     widget.start()
     written: list[Path] = []

@@ -99,7 +99,7 @@ class JobWidget(Container[Any]):
         self.stop.clicked.connect(self._on_stop)
         self.native_parent_changed.connect(self._on_parent_changed)
         self.native.destroyed.connect(self._on_destroyed)
-        self._timer = QTimer()
+        self._timer = QTimer(self.native)  # goes when the widget goes
         self._timer.timeout.connect(self._poll)
 
     def job(self) -> Job:
@@ -147,8 +147,10 @@ class JobWidget(Container[Any]):
         keep_triton_out()
         self._live = LiveLayer(self._viewer, self._job.name, self._job.geometry)
         self._active = Run(self._job.start)
+        # napari keeps the function for the life of the window: a bound one would keep the run.
         worker = create_worker(
-            self._active.work,  # type: ignore[arg-type]
+            Run.work,  # type: ignore[arg-type]
+            self._active,
             _start_thread=False,
             _ignore_errors=True,
         )
@@ -195,10 +197,10 @@ class JobWidget(Container[Any]):
             show_error(str(error))
 
     def _on_finished(self) -> None:
-        self._timer.stop()
         run, self._active = self._active, None
         if self._closed or run is None or self._live is None or self._job is None:
             return
+        self._timer.stop()
         self._show_running(False)
         if run.newest is not None:
             self._live.show(run.newest)
@@ -220,7 +222,6 @@ class JobWidget(Container[Any]):
 
     def _on_destroyed(self) -> None:
         self._closed = True
-        self._timer.stop()
         if self._active is not None:
             self._active.stop()
 

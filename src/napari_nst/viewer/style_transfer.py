@@ -67,7 +67,8 @@ class StyleTransfer(JobWidget):
 
     def reset_choices(self, *args: Any) -> None:
         """Follow the layer list; a style that nobody chose is never the content itself."""
-        chosen_alike = self.content.value is not None and self.content.value is self.style.value
+        could_choose = len(self.style.choices) > 1
+        chosen_alike = could_choose and self.content.value is self.style.value
         super().reset_choices(*args)
         if not chosen_alike:
             self._tell_apart()

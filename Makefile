@@ -1,0 +1,61 @@
+# make demo   a napari window in which a photograph becomes a painting
+# make test   every test, the ones in a real napari window included
+# make lint   ruff and mypy
+#
+# All of them make .venv and install what they need first; a second call finds it there.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The newest Python that is new enough; PYTHON=... takes another.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p && break; done)
+
+# A window where there is none: only Linux can lack a display, and only there Xvfb gives one.
+VIRTUAL_DISPLAY := $(if $(filter Linux,$(shell uname -s)),xvfb-run -a -s "-screen 0 1920x1080x24")
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint measure clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo: $(VENV)/.demo
+	$(BIN)/napari-nst weights fetch
+	$(BIN)/napari-nst demo
+
+test: $(VENV)/.dev
+	$(BIN)/napari-nst weights fetch
+	$(VIRTUAL_DISPLAY) $(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/npe2 validate src/napari_nst/napari.yaml
+
+measure: $(VENV)/.dev
+	$(VIRTUAL_DISPLAY) $(BIN)/python benchmarks/measure.py
+
+clean:
+	rm -rf $(VENV) demo-output build dist *.egg-info
+
+$(VENV)/.system: tools/system-libraries
+	tools/system-libraries
+	@test -n "$(PYTHON)" || { echo "Install Python 3.11 or newer first."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is too old; make PYTHON=... with Python 3.11 or newer."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+# torch first, and alone: with it in place the resolver has nothing left to weigh.
+$(VENV)/.torch: $(VENV)/.system
+	$(BIN)/pip install torch torchvision
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.torch pyproject.toml
+	$(BIN)/pip install --editable . "napari[pyqt6]>=0.9"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(BIN)/pip install --group dev
+	@touch $@

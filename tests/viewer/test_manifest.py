@@ -1,0 +1,84 @@
+"""The plugin as napari sees it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import npe2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_manifest_names_things_that_exist():
+    manifest = npe2.PluginManifest.from_distribution("napari-nst")
+    manifest.validate_imports()
+    assert manifest.display_name == "Neural Style Transfer"
+
+
+def test_the_manifest_at_the_root_is_the_packaged_one():
+    packaged = ROOT / "src" / "napari_nst" / "napari.yaml"
+    assert (ROOT / "napari.yaml").read_text() == packaged.read_text()
+
+
+@pytest.mark.window
+def test_the_widget_is_in_the_menus(make_napari_viewer):
+    viewer = make_napari_viewer()
+    from napari._app_model import get_app_model
+
+    menus = get_app_model().menus
+    titles = {}
+    for menu in ("napari/plugins", "napari/layers/filter"):
+        items = menus.get_menu(menu) if menu in menus else []
+        titles[menu] = [item.command.title for item in items if hasattr(item, "command")]
+    assert any("Style Transfer" in title for title in titles["napari/plugins"]), titles
+    assert any("Style Transfer" in title for title in titles["napari/layers/filter"]), titles
+    assert viewer.window is not None
+
+
+@pytest.mark.window
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ("content_and_style", ["astronaut", "painting"]),
+        ("micrograph_and_tissue", ["cell", "stained tissue"]),
+        ("textures", ["gravel", "grass", "brick"]),
+    ],
+)
+def test_samples_open_without_a_network(make_napari_viewer_proxy, key, names):
+    viewer = make_napari_viewer_proxy()
+    viewer.open_sample("napari-nst", key)
+    assert [layer.name for layer in viewer.layers] == names
+    assert all(np.ptp(layer.data) > 0 for layer in viewer.layers)
+
+
+def test_opening_the_widget_imports_no_torch():
+    code = (
+        "import sys; from napari.components import ViewerModel; from qtpy.QtWidgets import "
+        "QApplication; app = QApplication([]); from napari_nst.viewer.style_transfer import "
+        "StyleTransfer; StyleTransfer(ViewerModel()); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_preferences_have_a_page(plugin_preferences):
+    compute = plugin_preferences.compute
+    assert (compute.device, compute.precision, compute.preview_rate) == ("auto", "auto", 15)
+    with pytest.raises(ValueError, match="device"):
+        compute.device = "abacus"
+
+
+def test_the_cache_folder_is_the_users_to_choose(plugin_preferences, monkeypatch, tmp_path):
+    from napari_nst.engine.weights import cache_folder
+    from napari_nst.viewer.settings import apply_cache_folder
+
+    monkeypatch.setenv("NAPARI_NST_HOME", "placeholder, so that it is restored after this test")
+    monkeypatch.delenv("NAPARI_NST_HOME")
+    plugin_preferences.compute.cache_folder = str(tmp_path)
+    apply_cache_folder()
+    assert cache_folder() == tmp_path
+    monkeypatch.setenv("NAPARI_NST_HOME", str(tmp_path / "environment"))
+    apply_cache_folder()
+    assert cache_folder() == tmp_path / "environment", "the environment overrides"

@@ -1,0 +1,124 @@
+"""A run without a window: what the worker thread does."""
+
+import threading
+import time
+
+import pytest
+from fake_iterations import iteration
+
+from napari_nst.errors import Cancelled, NstError
+from napari_nst.viewer.progress_text import finished_text
+from napari_nst.viewer.stream import LossTrace, Run
+
+
+def counting(steps, seen=None):
+    for step in range(1, steps + 1):
+        if seen is not None:
+            seen.append(step)
+        yield iteration(step, steps)
+
+
+def test_a_trace_keeps_every_number():
+    trace = LossTrace()
+    for step in range(1, 101):
+        trace.append(iteration(step, 100).losses)
+    assert len(trace) == 100
+    assert list(trace.columns) == ["total", "content", "style", "tv"]
+    assert trace.columns["style"][49] == pytest.approx(2 / 50)
+
+
+def test_a_run_keeps_all_losses_and_the_newest_picture():
+    run = Run(lambda progress: counting(30))
+    assert sum(1 for _ in run.work()) == 30
+    assert len(run.losses) == 30
+    assert run.newest.step == 30
+    assert finished_text(run).startswith("Done: 30 iterations")
+
+
+def test_a_stopped_run_returns_and_closes_its_iterations():
+    closed = []
+
+    def start(progress):
+        try:
+            yield from counting(1000)
+        finally:
+            closed.append(True)
+
+    run = Run(start)
+    for _ in run.work():
+        if run.newest.step == 5:
+            run.stop()
+    assert run.newest.step == 6
+    assert closed == [True]
+    assert finished_text(run).startswith("Stopped: 6 of 1000 iterations")
+
+
+def test_a_window_that_closes_stops_the_run_too():
+    run = Run(lambda progress: counting(1000))
+    run.quit_requested = lambda: run.newest is not None and run.newest.step >= 7
+    assert sum(1 for _ in run.work()) == 6
+    assert run.newest.step == 7
+
+
+def test_progress_stops_what_is_slow_before_the_first_iteration():
+    def start(progress):
+        progress("downloading", 10, 100)
+        assert (run.message, run.done, run.total) == ("downloading", 10, 100)
+        run.stop()
+        with pytest.raises(Cancelled):
+            progress("downloading", 20, 100)
+        progress("downloading", 30, 100)
+        yield
+
+    run = Run(start)
+    assert list(run.work()) == []
+    assert not run.failed
+    assert finished_text(run) == "Stopped before the first iteration."
+
+
+def test_runtime_errors_change_their_name_and_others_keep_it():
+    def fail_with(error):
+        def start(progress):
+            yield iteration(1, 2)
+            raise error
+
+        return Run(start)
+
+    with pytest.raises(NstError, match="CUDA error") as told:
+        list((run := fail_with(RuntimeError("CUDA error"))).work())
+    assert not isinstance(told.value, RuntimeError)
+    assert run.failed
+    with pytest.raises(ValueError, match="too small"):
+        list(fail_with(ValueError("too small")).work())
+
+
+def test_the_iterations_are_closed_when_one_fails():
+    closed = []
+
+    class Failing:
+        def __iter__(self):
+            yield iteration(1, 2)
+            raise ValueError("too small")
+
+        def close(self):
+            closed.append(True)
+
+    with pytest.raises(ValueError, match="too small"):
+        list(Run(lambda progress: Failing()).work())
+    assert closed == [True]
+
+
+def test_pause_holds_and_does_not_count_as_time():
+    run = Run(lambda progress: counting(20, seen))
+    seen = []
+    run.pause(True)
+    thread = threading.Thread(target=lambda: list(run.work()))
+    thread.start()
+    time.sleep(0.3)
+    assert seen == [1]
+    assert run.paused
+    run.pause(False)
+    thread.join(10)
+    assert len(seen) == 20
+    assert run.paused_seconds > 0.2
+    assert run.rate > 0

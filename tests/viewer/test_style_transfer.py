@@ -1,0 +1,337 @@
+"""The life of a run in a real napari window."""
+
+import gc
+import weakref
+
+import numpy as np
+import psutil
+import pytest
+
+from napari_nst.errors import NstError
+from napari_nst.viewer.live_layer import to_uint8
+
+pytestmark = pytest.mark.window
+
+
+def test_a_run_streams_into_a_layer_named_after_both(viewer, widget, optimiser, until):
+    optimiser(steps=100)
+    widget.run.native.click()
+    assert not widget.run.enabled
+    assert widget.stop.enabled
+    until(lambda: not widget.running)
+    assert viewer.layers[-1] == widget.result
+    assert widget.result.name == "cells × starry"
+    assert (widget.result.data == 255).all()
+    assert widget.status_text.startswith("Done: 100 iterations")
+    assert widget.run.enabled
+    assert not widget.stop.enabled
+    assert not widget.pause.enabled
+    assert (widget.progress.value, widget.progress.max) == (100, 100)
+
+
+def test_layers_go_in_as_they_are_chosen(viewer, widget, optimiser, until):
+    state = optimiser(steps=1)
+    widget.content.value, widget.style.value = viewer.layers["starry"], viewer.layers["cells"]
+    widget.steps.value = 7
+    widget.start()
+    until(lambda: not widget.running)
+    np.testing.assert_array_equal(to_uint8(state.content), viewer.layers["starry"].data)
+    np.testing.assert_array_equal(to_uint8(state.style), viewer.layers["cells"].data)
+    assert state.recipe.steps == 7
+
+
+def test_five_thousand_fast_iterations_leave_memory_flat(viewer, widget, optimiser, until):
+    process = psutil.Process()
+    optimiser(steps=5000, seconds=0, shape_at=lambda step: (512, 512))
+    drawn = []
+    widget.start()
+    run = widget._active
+    until(lambda: run.newest is not None and run.newest.step > 500)
+    widget.result.events.data.connect(lambda: drawn.append(run.newest.step))
+    before = process.memory_info().rss
+    until(lambda: not widget.running, seconds=120)
+    grown = process.memory_info().rss - before
+    # Five thousand pictures of 512 × 512 as float32 would be 15 GB.
+    assert grown < 150e6
+    assert len(run.losses) == 5000
+    assert run.losses.columns["total"][4999] == pytest.approx(3 / 5000)
+    assert len(drawn) < 1000, "pictures are drawn at the preview rate, not at the optimiser's"
+    assert (widget.result.data == 255).all(), "the last iteration is shown exactly"
+
+
+def test_stop_keeps_the_picture_of_the_iteration_it_ended_in(viewer, widget, optimiser, until):
+    state = optimiser(steps=100_000, seconds=0.01)
+    widget.start()
+    until(lambda: widget.result is not None)
+    widget.stop.native.click()
+    asked_at = state.made
+    until(lambda: not widget.running)
+    assert state.made <= asked_at + 1
+    assert state.closed == 1
+    expected = round(255 * state.made / 100_000)
+    assert (widget.result.data == expected).all()
+    assert widget.status_text.startswith(f"Stopped: {state.made} of 100000 iterations")
+
+
+def test_pause_holds_and_resume_goes_on(viewer, widget, optimiser, until, qtbot):
+    state = optimiser(steps=400, seconds=0.002)
+    widget.start()
+    until(lambda: state.made > 10)
+    widget.pause.native.click()
+    assert widget.pause.text == "Resume"
+    qtbot.wait(200)
+    held_at = state.made
+    qtbot.wait(300)
+    assert state.made == held_at
+    assert "paused" in widget.status_text
+    widget.pause.native.click()
+    assert widget.pause.text == "Pause"
+    until(lambda: not widget.running)
+    assert state.made == 400
+
+
+def test_stop_works_while_paused(widget, optimiser, until):
+    state = optimiser(steps=100_000)
+    widget.start()
+    until(lambda: state.made > 3)
+    widget.pause.native.click()
+    widget.stop.native.click()
+    until(lambda: not widget.running)
+    assert state.closed == 1
+    assert widget.pause.text == "Pause"
+
+
+def test_deleting_the_result_ends_the_run(viewer, widget, optimiser, until):
+    state = optimiser(steps=100_000)
+    widget.start()
+    until(lambda: widget.result is not None)
+    viewer.layers.remove(widget.result)
+    until(lambda: not widget.running)
+    assert state.closed == 1
+    assert [layer.name for layer in viewer.layers] == ["cells", "starry"]
+
+
+def test_closing_the_dock_ends_the_run_and_hiding_it_does_not(viewer, optimiser, until, qtbot):
+    state = optimiser(steps=100_000)
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")
+    widget.start()
+    until(lambda: widget.result is not None)
+    dock.hide()
+    qtbot.wait(100)
+    assert widget.running
+    dock.show()
+    dock.destroyOnClose()
+    until(lambda: not widget.running)
+    assert state.closed == 1
+
+
+def test_closing_the_window_ends_the_run(make_napari_viewer, optimiser, until):
+    state = optimiser(steps=100_000)
+    viewer = make_napari_viewer()
+    viewer.add_image(np.zeros((40, 40)), name="a")
+    viewer.add_image(np.ones((40, 40)), name="b")
+    widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")[1]
+    widget.start()
+    until(lambda: state.made > 10)
+    viewer.close()
+    until(lambda: state.closed == 1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NstError("Out of memory at 512 pixels on device 'cpu'; try size 384."),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        KeyError("relu9_1"),
+    ],
+    ids=["explained", "torch", "bug"],
+)
+def test_a_failure_mid_run_is_shown_and_the_picture_kept(
+    viewer, widget, optimiser, until, messages, error
+):
+    state = optimiser(steps=200, seconds=0.005, fail_at=60, error=error)
+    widget.start()
+    until(lambda: not widget.running)
+    assert state.closed == 1
+    assert any(str(error.args[0]) in message for message in messages())
+    assert str(error.args[0]) in widget.status_text
+    assert widget.run.enabled
+    assert (widget.result.data == round(255 * 59 / 200)).all()
+    optimiser(steps=20)
+    widget.start()
+    until(lambda: not widget.running)
+    assert widget.status_text.startswith("Done"), "and it can run again"
+
+
+def test_memory_running_out_mid_run_names_a_smaller_size(
+    viewer, widget, until, messages, monkeypatch
+):
+    import torch
+
+    def explode(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr("napari_nst.engine.jobs.load", explode)
+    widget.size.value = 512
+    widget.start()
+    until(lambda: not widget.running)
+    assert any("Out of memory at 512 pixels" in text and "size 384" in text for text in messages())
+
+
+def test_two_widgets_run_at_once(viewer, widget, optimiser, until):
+    from napari_nst.viewer.style_transfer import StyleTransfer
+
+    state = optimiser(steps=300, seconds=0.005)
+    other = StyleTransfer(viewer)
+    viewer.window.add_dock_widget(other, name="another")
+    widget.start()
+    other.start()
+    until(lambda: widget.result is not None and other.result is not None)
+    assert widget.running
+    assert other.running
+    until(lambda: not widget.running and not other.running)
+    assert widget.result is not other.result
+    assert state.closed == 2
+
+
+def test_the_layer_covers_the_content_at_every_working_size(
+    viewer, widget, optimiser, until, qtbot
+):
+    content = viewer.layers["cells"]
+    content.scale, content.translate, content.rotate = (0.5, 0.25), (10, -3), 30
+    content.units, content.axis_labels = ("um", "um"), ("y", "x")
+    optimiser(steps=200, seconds=0.01, shape_at=lambda step: (30, 40) if step < 150 else (45, 60))
+    shapes = set()
+    widget.start()
+    until(lambda: widget.result is not None)
+
+    def check():
+        layer = widget.result
+        shapes.add(layer.data.shape)
+        for corner in [(0, 0), (0, 1), (1, 0), (1, 1)]:
+            mine = layer.data_to_world(np.array(corner) * layer.data.shape[:2] - 0.5)
+            theirs = content.data_to_world(np.array(corner) * content.data.shape[:2] - 0.5)
+            np.testing.assert_allclose(mine, theirs, atol=1e-9)
+        return not widget.running
+
+    until(check)
+    assert shapes == {(30, 40, 3), (45, 60, 3)}
+    assert [str(unit) for unit in widget.result.units] == ["micrometer", "micrometer"]
+    assert widget.result.axis_labels == ("y", "x")
+
+
+def test_stop_works_before_the_first_iteration(viewer, widget, until, monkeypatch):
+    import time
+
+    calls = []
+
+    def stylize(content, style, recipe, progress):
+        for done in range(0, 100_000_000, 1000):
+            calls.append(done)
+            progress("downloading the network", done, 100_000_000)
+            time.sleep(0.01)
+        yield
+
+    monkeypatch.setattr("napari_nst.engine.jobs.stylize", stylize)
+    widget.start()
+    until(lambda: "Downloading the network 0 of 100 MB" in widget.status_text)
+    assert widget.progress.max > 0
+    widget.stop.native.click()
+    until(lambda: not widget.running)
+    assert len(calls) < 10_000
+    assert widget.result is None
+    assert widget.status_text == "Stopped before the first iteration."
+
+
+def test_content_and_style_are_never_the_same_by_default(make_napari_viewer_proxy):
+    viewer = make_napari_viewer_proxy()
+    widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")[1]
+    assert widget.content.value is None
+    viewer.add_image(np.zeros((20, 20)), name="a")
+    viewer.add_image(np.zeros((20, 20)), name="b")
+    assert (widget.content.value.name, widget.style.value.name) == ("a", "b")
+    widget.style.value = viewer.layers["a"]
+    viewer.add_image(np.zeros((20, 20)), name="c")
+    assert widget.style.value.name == "a", "whoever chooses the same on purpose keeps it"
+
+
+def test_labels_are_not_offered(viewer, widget):
+    viewer.add_labels(np.zeros((20, 20), int), name="regions")
+    assert "regions" not in [layer.name for layer in widget.content.choices]
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (np.full((40, 40), np.nan), "all NaN"),
+        (np.zeros((60, 1)), "take a size of at least"),
+        (np.zeros((4, 4, 3), np.uint8), "the recipe's layers need at least 16"),
+    ],
+    ids=["all NaN", "narrow", "tiny style"],
+)
+def test_layers_that_cannot_be_used_are_refused_in_one_sentence(
+    viewer, widget, until, messages, data, sentence
+):
+    layer = viewer.add_image(data, name="odd", contrast_limits=(0, 1))
+    (widget.style if data.dtype == np.uint8 else widget.content).value = layer
+    widget.start()
+    until(lambda: not widget.running)
+    assert any(sentence in message for message in messages())
+    assert sentence in widget.status_text
+    assert len(viewer.layers) == 3
+    assert widget.run.enabled
+
+
+def test_nothing_starts_without_layers(make_napari_viewer_proxy, messages):
+    viewer = make_napari_viewer_proxy()
+    widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")[1]
+    widget.start()
+    assert not widget.running
+    assert any("need an image layer each" in message for message in messages())
+
+
+def test_a_contradicting_recipe_is_refused(widget, messages):
+    widget.style_weight.value = widget.content_weight.value = 0
+    widget.start()
+    assert not widget.running
+    assert any("both 0" in message for message in messages())
+
+
+def test_a_finished_run_is_let_go(viewer, widget, optimiser, until):
+    optimiser(steps=50)
+    widget.start()
+    run = weakref.ref(widget._active)
+    until(lambda: not widget.running)
+    gc.collect()
+    assert run() is None, "napari keeps finished workers; they must not keep the run"
+
+
+def test_the_layer_remembers_its_recipe(widget, optimiser, until):
+    optimiser(steps=50)
+    widget.seed.value = 5
+    widget.start()
+    until(lambda: not widget.running)
+    facts = widget.result.metadata["napari-nst"]
+    assert facts["recipe"]["seed"] == 5
+    assert facts["step"] == 50
+    assert facts["losses"]["total"] == pytest.approx(3 / 50)
+
+
+def test_advanced_unfolds(widget):
+    assert widget.advanced.isHidden()
+    widget.unfold.native.click()
+    assert not widget.advanced.isHidden()
+    assert widget.unfold.text.startswith("▾")
+
+
+@pytest.mark.network
+def test_the_real_network_paints_in_the_window(viewer, widget, until):
+    widget.size.value, widget.min_size.value, widget.steps.value = 64, 48, 12
+    widget.start()
+    until(lambda: widget.result is not None, seconds=120)
+    assert "it/s" in widget.status_text
+    assert "on cpu" in widget.status_text or "cuda" in widget.status_text
+    until(lambda: not widget.running, seconds=120)
+    assert widget.status_text.startswith("Done: 12 iterations"), widget.status_text
+    assert widget.result.data.shape == (48, 64, 3)
+    assert widget.result.data.std() > 10
