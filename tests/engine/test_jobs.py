@@ -203,7 +203,7 @@ def test_grey_images_are_taken_for_their_three_equal_channels(quick):
 
 def test_a_flat_style_is_no_catastrophe(quick):
     losses = run(quick(relative=True, padding="replicate"), style=np.full((40, 40), 0.5))[0].losses
-    assert losses["total"] < 1e6
+    assert losses["total"] < 1e8
 
 
 @pytest.mark.parametrize("make", [list, tuple])
@@ -363,11 +363,11 @@ OUT_OF_MEMORY = [
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: str(error)[:20])
 @pytest.mark.parametrize("after", [0, 1, 4])
 def test_out_of_memory_names_a_smaller_size(failing, error, after):
-    with pytest.raises(nst.NstError, match=r"^Out of memory at 300 pixels on device 'cpu'") as told:
-        failing(error, after, size=300)
+    with pytest.raises(nst.NstError, match=r"^Out of memory at 130 pixels on device 'cpu'") as told:
+        failing(error, after, size=130)
     assert told.value.__cause__ is error
     smaller = int(re.search(r"try size (\d+)\.$", str(told.value))[1])
-    assert 64 <= smaller < 300
+    assert 64 <= smaller < 130
 
 
 @pytest.mark.parametrize("size", [65, 80, 128, 511, 512, 4000])

@@ -144,12 +144,21 @@ def test_adams_first_step_is_as_long_as_its_learning_rate(rate):
     torch.testing.assert_close(stepper.image, image_of(0.5 + rate))
 
 
-@pytest.mark.parametrize("rate", [1.0, 0.25])
-def test_the_first_step_of_lbfgs_is_one_unit_of_255_times_its_learning_rate(rate, random_image):
-    stepper = LBFGS(Recipe(learning_rate=rate))
-    stepper.begin(image_of(0.5), distance_to(random_image(6, 8)))
-    stepper.step()
-    assert (stepper.image - 0.5).abs().sum().item() * 255 == pytest.approx(rate, rel=1e-2)
+def test_the_first_step_of_lbfgs_goes_downhill_as_far_as_its_learning_rate_says(random_image):
+    start = image_of(0.5)
+    slope = start.clone().requires_grad_()
+    objective = distance_to(random_image(6, 8))
+    sum(objective(slope).values()).backward()
+    lengths = []
+    for rate in (1.0, 0.25):
+        stepper = LBFGS(Recipe(learning_rate=rate))
+        stepper.begin(start, objective)
+        stepper.step()
+        moved = stepper.image - start
+        lengths.append(moved.norm().item())
+        cosine = torch.cosine_similarity(moved.flatten(), -slope.grad.flatten(), dim=0)
+        assert cosine.item() == pytest.approx(1, abs=1e-3)
+    assert lengths[0] == pytest.approx(4 * lengths[1], rel=1e-2)
 
 
 def test_lbfgs_remembers_as_many_steps_as_it_is_told(random_image):

@@ -74,11 +74,17 @@ def test_the_cache_folder_is_the_users_to_choose(plugin_preferences, monkeypatch
     from napari_nst.engine.weights import cache_folder
     from napari_nst.viewer.settings import apply_cache_folder
 
-    monkeypatch.setenv("NAPARI_NST_HOME", "placeholder, so that it is restored after this test")
-    monkeypatch.delenv("NAPARI_NST_HOME")
-    plugin_preferences.compute.cache_folder = str(tmp_path)
-    apply_cache_folder()
-    assert cache_folder() == tmp_path
+    monkeypatch.setenv("NAPARI_NST_HOME", "")
+    usual = cache_folder()
+    for chosen, used in [
+        (tmp_path / "a", tmp_path / "a"),
+        (tmp_path / "b", tmp_path / "b"),
+        ("", usual),
+    ]:
+        plugin_preferences.compute.cache_folder = str(chosen)
+        apply_cache_folder()
+        assert cache_folder() == used
     monkeypatch.setenv("NAPARI_NST_HOME", str(tmp_path / "environment"))
+    plugin_preferences.compute.cache_folder = str(tmp_path / "a")
     apply_cache_folder()
     assert cache_folder() == tmp_path / "environment", "the environment overrides"

@@ -130,7 +130,7 @@ def _checked_recipe(recipe: Recipe | None) -> Recipe:
     if not isinstance(recipe, Recipe):
         raise TypeError(f"recipe must be a Recipe, such as preset('default'); not {recipe!r}.")
     choose_device(recipe.device)
-    if recipe.weights not in FLAVOURS and not Path(recipe.weights).is_file():
+    if recipe.weights not in FLAVOURS and not Path(recipe.weights).expanduser().is_file():
         known = ", ".join(FLAVOURS)
         raise ValueError(f"weights must be {known} or a file; {recipe.weights!r} is neither.")
     return recipe
@@ -149,14 +149,17 @@ def _explained_errors(recipe: Recipe, scales: Sequence[Scale]) -> Iterator[None]
             raise NstError(f"The computation failed: {error}") from error
         size = scales[-1].longest
         smaller = max(64, size * 3 // 4 // 64 * 64)
+        cure = f"try size {smaller}" if smaller < size else "close other programs"
         raise NstError(
-            f"Out of memory at {size} pixels on device {recipe.device!r}; try size {smaller}."
+            f"Out of memory at {size} pixels on device {recipe.device!r}; {cure}."
         ) from error
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    # The processor's allocator has no exception of its own.
+    # Neither the processor's allocator nor some versions' for Apple's GPUs raise their own.
     text = str(error).lower()
-    return "can't allocate memory" in text or "not enough memory" in text
+    return any(
+        said in text for said in ("out of memory", "can't allocate memory", "not enough memory")
+    )

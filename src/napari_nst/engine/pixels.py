@@ -39,7 +39,7 @@ def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
     array = array[..., :3]
     if array.size == 0:
         raise ValueError(f"{name} must have at least one pixel; its shape is {array.shape[:2]}.")
-    if array.dtype in (np.uint8, np.uint16):
+    if array.dtype.newbyteorder("=") in (np.uint8, np.uint16):
         scaled: RGB = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
         return scaled
     if not np.issubdtype(array.dtype, np.floating):

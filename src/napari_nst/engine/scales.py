@@ -70,7 +70,7 @@ def plan_scales(recipe: Recipe, shape: tuple[int, ...], least: int) -> list[Scal
 def _sizes(finest: int, coarsest: int) -> list[int]:
     """Return finest/√2ᵏ from `coarsest` (0: none but the finest) up."""
     sizes = [finest]
-    while coarsest and (size := round(finest / RATIO ** len(sizes))) >= coarsest:
+    while coarsest and coarsest <= (size := round(finest / RATIO ** len(sizes))) < sizes[-1]:
         sizes.append(size)
     return sizes[::-1]
 

@@ -36,9 +36,6 @@ class Stepper:
     unit: ClassVar[float] = 1.0
     """What a white pixel is to the optimiser."""
 
-    loss_scale: ClassVar[float] = 1.0
-    """What the optimiser sees of a loss of 1."""
-
     explosion: ClassVar[float] = math.inf
     """How many times the best loss so far is no longer an excursion but a failure."""
 
@@ -50,20 +47,22 @@ class Stepper:
         """Take over an image (1, 3, H, W) in [0, 1], at a new scale or with another objective."""
         self.objective = objective
         self.pixels = (image * self.unit).detach().clone().requires_grad_()
-        self.optimizer = self._new_optimizer()
+        self.gradient_scale = 1.0
         self._evaluate()
         if not math.isfinite(self._total()):
             raise NstError("The loss of the starting image is not finite; check the weights.")
+        self._scale_gradient()
         self._remember()
+        self.optimizer = self._new_optimizer()
 
     def step(self) -> dict[str, float]:
         """Improve the image once and return the weighted parts of its loss."""
         # Loss and gradient are known from the step before; the closure only hands them over.
-        self.optimizer.step(lambda: self._scaled_total)  # type: ignore[arg-type,return-value]
+        self.optimizer.step(self._total)
         self._after_step()
         self._evaluate()
         total = self._total()
-        if not total <= self._best_total * self.explosion:  # NaN is no better than too large
+        if not math.isfinite(total) or total > self._best_total * self.explosion:
             self._take_back()
         elif total < self._best_total:
             self._remember()
@@ -76,21 +75,25 @@ class Stepper:
 
     def _evaluate(self) -> None:
         """Compute the losses of the pixels and their gradient."""
-        self.pixels.grad = None
         parts = self.objective(self.pixels / self.unit)
-        self._scaled_total = torch.stack(list(parts.values())).sum() * self.loss_scale
-        self._scaled_total.backward()  # type: ignore[no-untyped-call]
+        self.pixels.grad = None
+        torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
+        self._gradient.mul_(self.gradient_scale)
         # One transfer for all numbers: each makes the processor wait for the GPU.
         values = torch.stack([part.detach() for part in parts.values()]).tolist()
         self.parts = dict(zip(parts, values, strict=True))
+
+    @property
+    def _gradient(self) -> Tensor:
+        assert self.pixels.grad is not None
+        return self.pixels.grad
 
     def _total(self) -> float:
         return float(sum(self.parts.values()))
 
     def _remember(self) -> None:
-        assert self.pixels.grad is not None
         self._best_total = self._total()
-        self._best = (self.pixels.detach().clone(), self.pixels.grad.clone(), self.parts)
+        self._best = (self.pixels.detach().clone(), self._gradient.clone(), self.parts)
 
     def _take_back(self) -> None:
         """Return to the best image so far and go on from there, more carefully."""
@@ -103,6 +106,9 @@ class Stepper:
     def _new_optimizer(self) -> torch.optim.Optimizer:
         raise NotImplementedError
 
+    def _scale_gradient(self) -> None:
+        pass
+
     def _after_step(self) -> None:
         pass
 
@@ -110,25 +116,36 @@ class Stepper:
 class LBFGS(Stepper):
     """L-BFGS without line search: one evaluation per step (Liu & Nocedal 1989).
 
-    It works on pixels of 0–255 and on losses times 10⁴: its very first step is one unit long in
-    all, whatever the unit, and with pixels in [0, 1] that would be a tiny part of the way.
+    It works on pixels of 0–255. The first step has no curvature to go by; it moves each pixel by
+    one of 255 levels on average. Torch's own first step is one unit long over *all* pixels
+    together, which bfloat16 cannot even see, and its test for curvature has an absolute bound: so
+    the gradient is scaled to the same length whatever the weights.
     """
 
     usual_learning_rate = 1.0
     unit = 255.0
-    loss_scale = 1e4
     explosion = 4.0
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.LBFGS(
             [self.pixels],
-            lr=self.learning_rate,
+            lr=self.learning_rate * self.pixels.numel(),
             max_iter=1,
             history_size=self.recipe.history,
             # The number of steps is the user's to say; torch's own tolerances end a run unseen.
             tolerance_grad=0,
             tolerance_change=0,
         )
+
+    def _scale_gradient(self) -> None:
+        length = float(self._gradient.abs().sum())
+        if length > 0:
+            self.gradient_scale = 1e4 / length
+            self._gradient.mul_(self.gradient_scale)
+
+    def _after_step(self) -> None:
+        # From the second step on the step length is curvature's to say.
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate
 
 
 class Adam(Stepper):

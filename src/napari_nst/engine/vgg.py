@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class VGG19(nn.Module):
     ----------
     layers : iterable of str
         Which layers to return, by any of their names. Nothing deeper than the deepest is computed.
-    weights : str or PretrainedVGG
+    weights : str, Path or PretrainedVGG
         Flavour of the network, a file, or weights already loaded.
     pooling : {"max", "average", "l2"}
         How each block's features are halved.
@@ -57,7 +58,7 @@ class VGG19(nn.Module):
     def __init__(
         self,
         layers: Iterable[str],
-        weights: str | PretrainedVGG = "gatys",
+        weights: str | Path | PretrainedVGG = "gatys",
         pooling: str = "max",
         padding: str = "zeros",
         dtype: torch.dtype = torch.float32,
@@ -71,7 +72,7 @@ class VGG19(nn.Module):
         paddings = ("zeros", "replicate", "reflect", "circular")
         if padding not in paddings:
             raise ValueError(f"padding must be one of {', '.join(paddings)}; not {padding!r}.")
-        if isinstance(weights, str):
+        if not isinstance(weights, PretrainedVGG):
             weights = load(weights)
         self.flavour = weights.flavour
         self.padding = padding

@@ -62,10 +62,10 @@ class Control:
             raise TypeError(f"{name} must be {wanted}, not {value!r}.") from None
         if isinstance(value, (bool, str)) or (self.kind is int and number != value):
             raise TypeError(f"{name} must be {wanted}, not {value!r}.")
-        if not self.least <= number <= self.most:
+        if not (self.least <= number <= self.most and math.isfinite(number)):
             bounds = f"between {self.least:g} and {self.most:g}"
             if math.isinf(self.most):
-                bounds = f"at least {self.least:g}"
+                bounds = f"at least {self.least:g} and finite"
             raise ValueError(f"{name} must be {bounds}; not {value!r}.")
         return number
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from napari_nst.recipe.controls import Control, choice, control_of, number, switch
-from napari_nst.recipe.layer_names import canonical_layer
+from napari_nst.recipe.layer_weights import checked_layers
 
-LayerWeights = Mapping[str, float]
-
-DEFAULT_CONTENT_LAYERS: LayerWeights = {"relu4_2": 1.0}
-DEFAULT_STYLE_LAYERS: LayerWeights = {
+DEFAULT_CONTENT_LAYERS = {"relu4_2": 1.0}
+DEFAULT_STYLE_LAYERS = {
     "relu1_1": 0.35, "relu2_1": 0.26, "relu3_1": 0.17, "relu4_1": 0.13, "relu5_1": 0.09,
 }  # fmt: skip
 
@@ -74,19 +71,19 @@ class Recipe:
     name: str = field(default="default")
 
     size: int = number(
-        512,
+        384,
         "Longest side of the result in pixels; 0 works at the content's own size. More shows finer "
         "strokes and takes longer, in proportion to the area.",
         least=0, most=65536, step=64,
     )  # fmt: skip
     steps: int = number(
-        200,
+        180,
         "Iterations over all scales together. More refines the result further, fewer is a quick "
         "look.",
         least=1, most=1_000_000, step=20,
     )  # fmt: skip
     style_weight: float = number(
-        15.0,
+        8.0,
         "How strongly the result takes on the style. More paints more freely, less keeps closer "
         "to the content.",
         least=0.0, step=0.5,
@@ -122,7 +119,7 @@ class Recipe:
         least=0.0, most=1.0, step=0.05,
     )  # fmt: skip
     min_size: int = number(
-        128,
+        180,
         "Longest side of the coarsest scale; 0 works at one scale only. Less gives larger strokes "
         "and shapes, more keeps the content's.",
         least=0, most=65536, step=32,
@@ -134,8 +131,8 @@ class Recipe:
         least=0.0, most=1000.0, step=0.1,
     )  # fmt: skip
 
-    content_layers: LayerWeights = field(default_factory=lambda: DEFAULT_CONTENT_LAYERS)
-    style_layers: LayerWeights = field(default_factory=lambda: DEFAULT_STYLE_LAYERS)
+    content_layers: Mapping[str, float] = field(default_factory=lambda: DEFAULT_CONTENT_LAYERS)
+    style_layers: Mapping[str, float] = field(default_factory=lambda: DEFAULT_STYLE_LAYERS)
     style_loss: str = choice(
         "mean_covariance",
         "Which statistics of the features make a style. Mean and covariance keep more of its "
@@ -201,15 +198,20 @@ class Recipe:
             if control is not None:
                 value = control.checked(name, value)
             elif name.endswith("_layers"):
-                value = _checked_layers(name, value)
+                value = checked_layers(name, value)
             elif not isinstance(value, str):
                 raise TypeError(f"{name} must be a str, not {value!r}.")
             object.__setattr__(self, name, value)
-        if not (self.content_weight and self.content_layers) and not (
-            self.style_weight and self.style_layers
+        if not any(
+            weight and any(layers.values())
+            for weight, layers in (
+                (self.content_weight, self.content_layers),
+                (self.style_weight, self.style_layers),
+            )
         ):
             raise ValueError(
-                "content_weight and style_weight are both 0; give one a value above 0."
+                "content_weight and style_weight, or the weights of all their layers, are both 0; "
+                "give one a value above 0."
             )
 
     def replace(self, **changes: Any) -> Recipe:
@@ -251,11 +253,6 @@ class Recipe:
         return cls(**fields)
 
 
-def control(field_name: str) -> Control:
-    """Return bounds and explanation of a recipe's field; `KeyError` if it has none."""
-    return CONTROLS[field_name]
-
-
 CONTROLS: Mapping[str, Control] = MappingProxyType(
     {f.name: c for f in dataclasses.fields(Recipe) if (c := control_of(f)) is not None}
 )
@@ -269,16 +266,3 @@ def _refuse_unknown(changes: Mapping[str, Any]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}."
             raise ValueError(f"A recipe has no field {name!r}; {hint}")
-
-
-def _checked_layers(name: str, layers: object) -> LayerWeights:
-    if not isinstance(layers, Mapping):
-        raise TypeError(f"{name} must map layer names to weights, not {layers!r}.")
-    checked: dict[str, float] = {}
-    for layer, weight in layers.items():
-        if isinstance(weight, (bool, str)) or not isinstance(weight, (int, float)):
-            raise TypeError(f"{name}[{layer!r}] must be a number, not {weight!r}.")
-        if not (math.isfinite(weight) and weight >= 0):
-            raise ValueError(f"{name}[{layer!r}] must be a number of at least 0; not {weight!r}.")
-        checked[canonical_layer(layer)] = float(weight)
-    return MappingProxyType(checked)

@@ -18,8 +18,13 @@ def preferred(name: str, default: Any) -> Any:
         return default
 
 
+_applied: list[str] = []
+"""The folder that this module put into the environment, if it did."""
+
+
 def apply_cache_folder() -> None:
     """Tell the engine where the user wants the pretrained network, unless the environment does."""
-    folder = preferred("cache_folder", "")
-    if folder:
-        os.environ.setdefault("NAPARI_NST_HOME", folder)
+    if os.environ.get("NAPARI_NST_HOME") not in (None, "", *_applied):
+        return
+    _applied[:] = [preferred("cache_folder", "")]
+    os.environ["NAPARI_NST_HOME"] = _applied[0]
