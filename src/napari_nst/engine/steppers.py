@@ -110,7 +110,8 @@ class Stepper:
         pass
 
     def _after_step(self) -> None:
-        pass
+        with torch.no_grad():
+            self.pixels.clamp_(0, self.unit)
 
 
 class LBFGS(Stepper):
@@ -144,6 +145,7 @@ class LBFGS(Stepper):
             self._gradient.mul_(self.gradient_scale)
 
     def _after_step(self) -> None:
+        super()._after_step()
         # From the second step on the step length is curvature's to say.
         self.optimizer.param_groups[0]["lr"] = self.learning_rate
 
@@ -172,10 +174,6 @@ class Adam(Stepper):
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.Adam([self.pixels], lr=self.learning_rate, betas=self.betas)
-
-    def _after_step(self) -> None:
-        with torch.no_grad():
-            self.pixels.clamp_(0, 1)
 
 
 STEPPERS: dict[str, type[Stepper]] = {"lbfgs": LBFGS, "adam": Adam}

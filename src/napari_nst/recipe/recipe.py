@@ -95,7 +95,7 @@ class Recipe:
         least=0.0, step=0.1,
     )  # fmt: skip
     tv_weight: float = number(
-        50.0,
+        70.0,
         "Weight of total variation, the differences between neighbouring pixels. More is smoother, "
         "less is crisper but may be grainy.",
         least=0.0, step=0.5,
