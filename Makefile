@@ -6,8 +6,10 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The newest Python that is new enough; PYTHON=... takes another.
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p && break; done)
+# The first of these that runs and is new enough; PYTHON=... takes another.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
 # A window where there is none: only Linux can lack a display, and only there Xvfb gives one.
 VIRTUAL_DISPLAY := $(if $(filter Linux,$(shell uname -s)),xvfb-run -a -s "-screen 0 1920x1080x24")
@@ -40,9 +42,8 @@ clean:
 
 $(VENV)/.system: tools/system-libraries
 	tools/system-libraries
-	@test -n "$(PYTHON)" || { echo "Install Python 3.11 or newer first."; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "$(PYTHON) is too old; make PYTHON=... with Python 3.11 or newer."; exit 1; }
+	@$(or $(PYTHON),false) -c '$(NEW_ENOUGH)' 2>/dev/null \
+		|| { echo "Install Python 3.11 or newer, or say where it is: make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	@touch $@
