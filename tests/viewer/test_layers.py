@@ -147,7 +147,9 @@ def test_units_and_axis_labels_are_kept(model):
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # napari divides by the size
 def test_an_empty_layer_is_refused_at_once(model):
-    layer = model.add_image(np.zeros((0, 10)), name="odd", contrast_limits=(0, 1))
+    layer = model.add_image(np.zeros((10, 10)), name="odd", contrast_limits=(0, 1))
+    with pytest.raises(ValueError, match="NaN"):  # napari draws no thumbnail of it, but keeps it
+        layer.data = np.zeros((0, 10))
     with pytest.raises(ValueError, match="'odd' is empty"):
         picture_of(layer, model.dims)
 

@@ -41,11 +41,12 @@ class Stepper:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        self.learning_rate = recipe.learning_rate or self.usual_learning_rate
+        self.learning_rate = self._given_learning_rate()
 
     def begin(self, image: Tensor, objective: Losses) -> None:
         """Take over an image (1, 3, H, W) in [0, 1], at a new scale or with another objective."""
         self.objective = objective
+        self.learning_rate = self._given_learning_rate()
         self.pixels = (image * self.unit).detach().clone().requires_grad_()
         self.gradient_scale = 1.0
         self._evaluate()
@@ -70,8 +71,11 @@ class Stepper:
 
     @property
     def image(self) -> Tensor:
-        """A copy of the image as it is now, (1, 3, H, W), [0, 1] or slightly beyond."""
+        """A copy of the image as it is now, (1, 3, H, W) in [0, 1]."""
         return self.pixels.detach() / self.unit
+
+    def _given_learning_rate(self) -> float:
+        return self.recipe.learning_rate or self.usual_learning_rate
 
     def _evaluate(self) -> None:
         """Compute the losses of the pixels and their gradient."""
@@ -125,7 +129,7 @@ class LBFGS(Stepper):
 
     usual_learning_rate = 1.0
     unit = 255.0
-    explosion = 4.0
+    explosion = 1.5
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.LBFGS(

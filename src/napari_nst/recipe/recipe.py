@@ -210,7 +210,7 @@ class Recipe:
             )
         ):
             raise ValueError(
-                "content_weight and style_weight, or the weights of all their layers, are both 0; "
+                "content_weight and style_weight are both 0, or the weights of all their layers; "
                 "give one a value above 0."
             )
 

@@ -43,7 +43,10 @@ def run_demo(headless: bool, output: Path, **changes: int) -> list[Path]:
     _, widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")
     for name, value in changes.items():
         getattr(widget, name).value = value
-    show_only(viewer, widget.content.value)
+    for layer in viewer.layers:
+        layer.visible = layer is widget.content.value
+    # The canvas gets its size once the window is laid out around the widget.
+    QTimer.singleShot(1000, viewer.reset_view)
     widget.start()
     written: list[Path] = []
     if headless:
@@ -54,13 +57,6 @@ def run_demo(headless: bool, output: Path, **changes: int) -> list[Path]:
     if headless and not written:
         raise NstError(f"The demo ended without a result: {widget.status_text}")
     return written
-
-
-def show_only(viewer: Any, layer: Any) -> None:
-    """Hide all layers but one, and fit it into the canvas."""
-    for other in viewer.layers:
-        other.visible = other is layer
-    viewer.reset_view()
 
 
 def _finish(viewer: Any, widget: Any, watch: QTimer, output: Path, written: list[Path]) -> None:

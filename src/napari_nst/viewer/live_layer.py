@@ -49,7 +49,11 @@ class LiveLayer:
         picture = to_uint8(iteration.image)
         if self.layer is None:
             self.layer = self._viewer.add_image(
-                picture, rgb=True, name=self._name, **self._geometry.resampled(iteration.shape)
+                picture,
+                rgb=True,
+                name=self._name,
+                interpolation2d="linear",  # coarse scales are drawn as large as fine ones
+                **self._geometry.resampled(iteration.shape),
             )
             return
         resized = self.layer.data.shape != picture.shape
