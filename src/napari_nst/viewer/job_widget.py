@@ -68,6 +68,7 @@ class JobWidget(Container[Any]):
         self._live: LiveLayer | None = None
         self._job: Job | None = None
         self._closed = False
+        self._words_turn = False
         self.recipe_controls = RecipeControls()
         self.run = PushButton(text="Run", tooltip="Start, with the settings above.")
         self.pause = PushButton(
@@ -158,8 +159,8 @@ class JobWidget(Container[Any]):
         worker.errored.connect(self._on_error)
         worker.finished.connect(self._on_finished)  # type: ignore[arg-type]
         self._show_running(True)
-        self._poll()
-        self._timer.start(round(1000 / float(preferred("preview_rate", 15))))
+        self._report(self._active)
+        self._timer.start(round(500 / float(preferred("preview_rate", 15))))
         worker.start()
 
     def _on_pause(self) -> None:
@@ -175,21 +176,31 @@ class JobWidget(Container[Any]):
     # ── what happens around a run ────────────────────────────────────────────────────────────
 
     def _poll(self) -> None:
-        """Draw what is new; called by the timer, in the main thread."""
-        run, live, job = self._active, self._live, self._job
-        if run is None or live is None or job is None or self._closed:
+        """Show what is new; called by the timer, in the main thread.
+
+        The picture and the words about it have turns of their own: each makes Qt compose the
+        window anew, and both at once would hold it up twice as long.
+        """
+        run, live = self._active, self._live
+        if run is None or live is None or self._closed:
             return
         if live.removed:
             run.stop()
-        newest = run.newest
-        if newest is not None:
-            live.show(newest)
-            self.progress.max, self.progress.value = newest.steps, newest.step
+        self._words_turn = not self._words_turn
+        if self._words_turn:
+            self._report(run)
+        elif run.picture is not None:
+            live.show(run.picture)
+            run.want_picture()
+
+    def _report(self, run: Run) -> None:
+        if run.newest is not None:
+            self.progress.max, self.progress.value = run.newest.steps, run.newest.step
         else:
             # An empty range makes the bar say "busy"; a download has a length.
             self.progress.max, self.progress.value = run.total // 1024, run.done // 1024
-        if not run.stopping:
-            self._say(progress_text(run, job.recipe))
+        if not run.stopping and self._job is not None:
+            self._say(progress_text(run, self._job.recipe))
 
     def _on_error(self, error: Exception) -> None:
         if not self._closed:

@@ -50,8 +50,8 @@ class Run:
     ----------
     losses : LossTrace
         Of every iteration so far.
-    newest : Iteration or None
-        The last iteration so far.
+    newest, picture : Iteration or None
+        The last iteration so far, and the last whose image is ready to be drawn.
     message : str
         What is happening before the first iteration, with `done` of `total` where known.
     """
@@ -63,6 +63,8 @@ class Run:
         self._go_on.set()
         self.losses = LossTrace()
         self.newest: Iteration | None = None
+        self.picture: Iteration | None = None
+        self._picture_wanted = True
         self.message, self.done, self.total = "Loading torch", 0, 0
         self.paused_seconds = 0.0
         self.failed = False
@@ -93,6 +95,10 @@ class Run:
         """Whether the run was asked to end."""
         return self._stop.is_set() or self.quit_requested()
 
+    def want_picture(self) -> None:
+        """Ask for the image of the next iteration; fetching it is not the window's work."""
+        self._picture_wanted = True
+
     @property
     def rate(self) -> float:
         """Iterations per second, over the last few."""
@@ -122,6 +128,7 @@ class Run:
                 for self.newest in iterations:
                     self.losses.append(self.newest.losses)
                     self._recent.append(self.newest.seconds)
+                    self._prepare_picture(self.newest)
                     self._hold()
                     if self.stopping:
                         return
@@ -137,6 +144,12 @@ class Run:
                 raise
             # napari's worker swallows RuntimeErrors without a word, and stays busy for ever.
             raise NstError(f"The run failed: {error}") from error
+
+    def _prepare_picture(self, newest: Iteration) -> None:
+        if self._picture_wanted or self.paused or newest.step == newest.steps:
+            self._picture_wanted = False
+            _ = newest.image  # computed once, here
+            self.picture = newest
 
     def _hold(self) -> None:
         if not self.paused:
