@@ -45,8 +45,8 @@ def run_demo(headless: bool, output: Path, **changes: int) -> list[Path]:
         getattr(widget, name).value = value
     for layer in viewer.layers:
         layer.visible = layer is widget.content.value
-    # The canvas gets its size once the window is laid out around the widget.
-    QTimer.singleShot(1000, viewer.reset_view)
+    # By the time the result appears, the window is laid out and the canvas has its size.
+    viewer.layers.events.inserted.connect(lambda: QTimer.singleShot(500, viewer.reset_view))
     widget.start()
     written: list[Path] = []
     if headless:

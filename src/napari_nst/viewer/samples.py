@@ -18,7 +18,7 @@ def content_and_style() -> list[LayerData]:
     """Return a portrait and the painting to style it with."""
     return [
         (data.astronaut(), {"name": "astronaut", "rgb": True}, "image"),
-        (paint(), {"name": "painting", "rgb": True}, "image"),
+        (paint(512, 512), {"name": "painting", "rgb": True}, "image"),
     ]
 
 

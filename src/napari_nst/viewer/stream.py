@@ -6,6 +6,7 @@ when the window is busy, and the optimiser never waits for the screen.
 
 from __future__ import annotations
 
+import gc
 import math
 import threading
 import time
@@ -126,6 +127,10 @@ class Run:
             iterations = self._start(self._report)
             try:
                 for self.newest in iterations:
+                    if len(self.losses) == 0:
+                        # Python would go through all that torch has loaded at some moment of the
+                        # run, for half a second; now is when nobody minds.
+                        gc.collect()
                     self.losses.append(self.newest.losses)
                     self._recent.append(self.newest.seconds)
                     self._prepare_picture(self.newest)
