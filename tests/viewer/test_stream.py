@@ -114,6 +114,8 @@ def test_pause_holds_and_does_not_count_as_time():
     run.pause(True)
     thread = threading.Thread(target=lambda: list(run.work()))
     thread.start()
+    while not len(run.losses):
+        time.sleep(0.01)
     time.sleep(0.3)
     assert seen == [1]
     assert run.paused

@@ -77,7 +77,7 @@ class Recipe:
         least=0, most=65536, step=64,
     )  # fmt: skip
     steps: int = number(
-        180,
+        150,
         "Iterations over all scales together. More refines the result further, fewer is a quick "
         "look.",
         least=1, most=1_000_000, step=20,
