@@ -103,9 +103,10 @@ class Run:
     @property
     def rate(self) -> float:
         """Iterations per second, over the last few."""
-        if len(self._recent) < 2:
+        recent = tuple(self._recent)  # the worker thread may empty it at any moment
+        if len(recent) < 2:
             return 0.0
-        return (len(self._recent) - 1) / max(self._recent[-1] - self._recent[0], 1e-9)
+        return (len(recent) - 1) / max(recent[-1] - recent[0], 1e-9)
 
     @property
     def seconds_left(self) -> float:
