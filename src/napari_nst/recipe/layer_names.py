@@ -25,6 +25,9 @@ LAYER_NAMES: tuple[str, ...] = tuple(_names())
 CONVOLUTIONS: tuple[str, ...] = tuple(name for name in LAYER_NAMES if name.startswith("conv"))
 """The 16 convolutions in order."""
 
+COMPARED_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+"""What a comparison of layers shows where nobody says: the first convolution of each block."""
+
 _ALIASES = {
     # Counted convolutions, before the rectifier, as course notebooks name them.
     **{f"conv_{k}": name for k, name in enumerate(CONVOLUTIONS, start=1)},

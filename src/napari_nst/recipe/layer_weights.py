@@ -57,3 +57,31 @@ def checked_layers(name: str, layers: object) -> LayerWeights:
             raise ValueError(f"{name} names {canonical} twice, once as {layer!r}; give it once.")
         checked[canonical] = number
     return LayerWeights(checked)
+
+
+def parse_layers(name: str, text: str) -> dict[str, float]:
+    """Read layers that a user typed: ``relu4_2:1, relu5_1:0.5``; a weight left out is 1.
+
+    Raises
+    ------
+    ValueError
+        If a weight is no number, or a layer is named twice.
+    """
+    parsed: dict[str, float] = {}
+    for entry in text.replace(",", " ").split():
+        layer, _, weight = entry.partition(":")
+        try:
+            number = float(weight or 1)
+        except ValueError:
+            raise ValueError(
+                f"{name} must be layers and weights such as relu4_2:1, relu5_1:0.5; not {entry!r}."
+            ) from None
+        if layer in parsed:
+            raise ValueError(f"{name} names {layer} twice; give it once.")
+        parsed[layer] = number
+    return parsed
+
+
+def format_layers(layers: Mapping[str, float]) -> str:
+    """Write layers as `parse_layers` reads them."""
+    return ", ".join(f"{layer}:{weight!r}" for layer, weight in layers.items())
