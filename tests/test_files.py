@@ -52,6 +52,51 @@ def test_lossless_files_come_back_as_they_were_written(tmp_path, rng, ending, de
     np.testing.assert_array_equal(back, levels)
 
 
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+@pytest.mark.parametrize(("depth", "dtype"), [(8, np.uint8), (16, np.uint16)])
+@pytest.mark.parametrize("channels", [(), (4,)])
+def test_grey_and_rgba_come_back_as_they_were_written(
+    tmp_path, rng, ending, depth, dtype, channels
+):
+    levels = rng.integers(0, 2**depth, (HEIGHT, WIDTH, *channels)).astype(dtype)
+    write_image(tmp_path / f"a{ending}", levels / (2**depth - 1), depth)
+    back = read_image(tmp_path / f"a{ending}")
+    assert back.dtype == dtype
+    np.testing.assert_array_equal(back, levels)
+
+
+@pytest.mark.parametrize("shape", [(HEIGHT, WIDTH), (HEIGHT, WIDTH, 3), (HEIGHT, WIDTH, 4)])
+def test_a_float_tiff_holds_the_numbers_as_they_are(tmp_path, rng, shape):
+    image = rng.normal(0, 4000, shape).astype(np.float32)
+    write_image(tmp_path / "a.tif", image, 32)
+    back = read_image(tmp_path / "a.tif")
+    assert back.dtype == np.float32
+    np.testing.assert_array_equal(back, image)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        assert tiff.pages[0].predictor == 1  # ImageJ knows no other for float
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, ">u2"])
+def test_whole_numbers_are_written_as_they_are_whatever_the_depth(tmp_path, rng, ending, dtype):
+    levels = rng.integers(0, 256, (HEIGHT, WIDTH, 6)).astype(dtype)[..., ::2]
+    write_image(tmp_path / f"a{ending}", levels, 8 if levels.itemsize == 2 else 16)
+    back = read_image(tmp_path / f"a{ending}")
+    assert back.dtype == levels.dtype.newbyteorder("=")
+    np.testing.assert_array_equal(back, levels)
+
+
+def test_half_precision_reaches_the_top_of_16_bits(tmp_path):
+    write_image(tmp_path / "a.png", np.ones((4, 4, 3), np.float16), 16)
+    assert (read_image(tmp_path / "a.png") == 65535).all()
+
+
+def test_a_grey_jpeg_stays_grey(tmp_path):
+    write_image(tmp_path / "a.jpg", smooth()[..., 0])
+    back = read_image(tmp_path / "a.jpg")
+    assert np.abs(back / 255 - smooth()[..., 0]).max() < 0.02
+
+
 @pytest.mark.parametrize("ending", [".jpg", ".jpeg"])
 def test_a_jpeg_comes_back_nearly_as_it_was_written(tmp_path, ending):
     write_image(tmp_path / f"a{ending}", smooth())
@@ -65,6 +110,20 @@ def test_other_programs_agree_on_what_was_written(tmp_path, rgb8):
         write_image(tmp_path / name, (rgb8 / 255).astype(np.float32))
         with Image.open(tmp_path / name) as image:
             np.testing.assert_array_equal(np.asarray(image), rgb8)
+
+
+@pytest.mark.parametrize(("channels", "mode"), [((), "L"), ((4,), "RGBA")])
+def test_other_programs_agree_on_grey_and_rgba(tmp_path, rng, channels, mode):
+    levels = rng.integers(0, 256, (HEIGHT, WIDTH, *channels), dtype=np.uint8)
+    for name in ("a.png", "a.tif"):
+        write_image(tmp_path / name, levels)
+        with Image.open(tmp_path / name) as image:
+            assert image.mode == mode
+            np.testing.assert_array_equal(np.asarray(image), levels)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        page = tiff.pages[0]
+        assert page.photometric.name == ("RGB" if channels else "MINISBLACK")
+        assert [kind.name for kind in page.extrasamples] == ["UNASSALPHA"] * bool(channels)
 
 
 def test_values_beyond_the_range_are_clipped_not_wrapped(tmp_path):
@@ -314,16 +373,38 @@ def test_depth_follows_the_source_as_far_as_the_format_can(rgb8, rgb16):
     assert depth_for("a.png", rgb8, 16) == 16
     with pytest.raises(ValueError, match="JPEG has 8 bits"):
         depth_for("a.jpg", rgb8, 16)
-    with pytest.raises(ValueError, match="8 or 16"):
+    assert depth_for("a.tif", rgb8 / 255, 32) == 32
+    for name in ("a.png", "a.jpg"):
+        with pytest.raises(ValueError, match="only a TIFF has 32 bits"):
+            depth_for(name, rgb8 / 255, 32)
+    with pytest.raises(ValueError, match="8, 16 or 32"):
         depth_for("a.png", rgb8, 12)
     with pytest.raises(ValueError, match=r"must end in \.png"):
         depth_for("a.gif", rgb8)
 
 
 def test_writing_refuses_what_cannot_be_before_it_touches_a_file(tmp_path):
-    for name, depth in (("a.gif", 8), ("a", 8), ("a.jpg", 16)):
+    for name, depth in (("a.gif", 8), ("a", 8), ("a.jpg", 16), ("a.jpg", 32), ("a.png", 32)):
         with pytest.raises(ValueError, match=name):
             write_image(tmp_path / name, smooth(), depth)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "error", "says"),
+    [
+        ("a.jpg", np.zeros((5, 6, 4)), ValueError, r"a\.jpg: .*; take PNG or TIFF for RGBA\.$"),
+        ("a.jpg", np.zeros((5, 6), np.uint16), ValueError, r"take PNG or TIFF for 16\.$"),
+        ("a.tif", np.zeros((5, 6), np.int32), TypeError, r"float in .*uint16; not int32\.$"),
+        ("a.tif", np.zeros((5, 6), bool), TypeError, r"not bool\.$"),
+        ("a.tif", np.zeros((5, 6, 2)), ValueError, r"not \(5, 6, 2\)\.$"),
+        ("a.tif", np.zeros((5, 6, 7, 3)), ValueError, r"not \(5, 6, 7, 3\)\.$"),
+        ("a.tif", np.zeros(6), ValueError, r"not \(6,\)\.$"),
+    ],
+)
+def test_an_image_that_a_file_cannot_hold_is_refused(tmp_path, name, image, error, says):
+    with pytest.raises(error, match=says):
+        write_image(tmp_path / name, image)
     assert not list(tmp_path.iterdir())
 
 

@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_nst.engine import losses
-    from napari_nst.engine.jobs import stylize
+    from napari_nst.engine.jobs import reconstruct, stylize, synthesize
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.series import (
+        compare_reconstructions,
+        compare_textures,
+        stylize_channels,
+    )
     from napari_nst.engine.vgg import VGG19
     from napari_nst.errors import NstError
-    from napari_nst.recipe import Recipe, preset, preset_names
+    from napari_nst.recipe import Recipe, on_flavour, preset, preset_names
 
 __version__ = "0.1.0"
 
@@ -25,9 +30,15 @@ _HOMES = {
     "NstError": "napari_nst.errors",
     "Recipe": "napari_nst.recipe",
     "VGG19": "napari_nst.engine.vgg",
+    "compare_reconstructions": "napari_nst.engine.series",
+    "compare_textures": "napari_nst.engine.series",
+    "on_flavour": "napari_nst.recipe",
     "preset": "napari_nst.recipe",
     "preset_names": "napari_nst.recipe",
+    "reconstruct": "napari_nst.engine.jobs",
     "stylize": "napari_nst.engine.jobs",
+    "stylize_channels": "napari_nst.engine.series",
+    "synthesize": "napari_nst.engine.jobs",
 }
 """Public name → the module it lives in. Imported when first used: torch takes seconds."""
 
@@ -36,10 +47,16 @@ __all__ = [
     "Iteration",
     "NstError",
     "Recipe",
+    "compare_reconstructions",
+    "compare_textures",
     "losses",
+    "on_flavour",
     "preset",
     "preset_names",
+    "reconstruct",
     "stylize",
+    "stylize_channels",
+    "synthesize",
 ]
 
 

@@ -46,6 +46,8 @@ class Bars:
         bar.bar_format = "{l_bar}{bar}| " + counts
         height, width = iteration.shape
         loss = f"{iteration.losses['total']:.4g}"
+        if iteration.panels:
+            bar.set_description(iteration.panels[iteration.panel], refresh=False)
         bar.set_postfix(loss=loss, size=f"{width}x{height}", refresh=False)
         bar.update(iteration.step - bar.n)
 

@@ -3,9 +3,10 @@ import math
 import pytest
 import torch
 
-from napari_nst.engine import weights
+from napari_nst.engine import assembly, weights
 from napari_nst.engine.weight_files import SHAPES
 from napari_nst.engine.weights import PretrainedVGG
+from napari_nst.recipe import Recipe
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +54,39 @@ def random_image():
         return torch.rand(1, 3, height, width, generator=generator, dtype=dtype)
 
     return image
+
+
+@pytest.fixture
+def real(monkeypatch, gatys):
+    """Save reading the real network's file again."""
+    monkeypatch.setattr(assembly, "load", lambda *args: gatys)
+
+
+@pytest.fixture
+def quick(monkeypatch, untrained):
+    """Return a function that makes a recipe of few shallow layers, small and soon done."""
+    monkeypatch.setattr(assembly, "load", lambda *args: untrained)
+
+    def quick(**changes):
+        fields = {
+            "content_layers": {"relu2_1": 1},
+            "style_layers": {"relu1_1": 1, "relu2_1": 1},
+            "size": 32,
+            "min_size": 0,
+            "steps": 3,
+            "precision": "float32",
+            "device": "cpu",
+        }
+        return Recipe(**{**fields, **changes})
+
+    return quick
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Fail where a job reaches for the pretrained network."""
+
+    def load(*args):
+        raise AssertionError("reached for the weights")
+
+    monkeypatch.setattr(assembly, "load", load)

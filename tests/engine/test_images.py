@@ -55,3 +55,37 @@ def test_without_smoothing_values_keep_their_range(random_image):
 def test_the_same_size_costs_nothing(random_image):
     image = random_image(8, 9)
     assert resize(image, (8, 9)) is image
+
+
+WAVES = [(32, 48), (33, 47), (64, 45), (16, 16), (91, 128), (31, 64)]
+
+
+def wave(height, width):
+    """Return a picture that tiles, sampled at the middle of each pixel."""
+    y = (np.arange(height) + 0.5)[:, None] / height
+    x = (np.arange(width) + 0.5) / width
+    tiled = 0.5 + 0.2 * np.sin(2 * np.pi * (x + y)) + 0.2 * np.cos(2 * np.pi * (2 * y - x) + 1)
+    return torch.from_numpy(np.stack([tiled, tiled.clip(0.4), 1 - tiled]))[None].float()
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+@pytest.mark.parametrize("shape", WAVES)
+def test_a_picture_that_tiles_does_so_at_every_size(shape, smooth):
+    """To the same precision at its border as inside, and without a shift."""
+    error = (resize(wave(45, 64), shape, smooth=smooth, periodic=True) - wave(*shape)).abs()
+    inside = error[..., 3:-3, 3:-3].max()
+    assert inside < 0.08  # a filter takes some of the waves' height
+    border = torch.cat([error[..., 0, :], error[..., -1, :]], dim=-1).max()
+    sides = torch.cat([error[..., :, 0], error[..., :, -1]], dim=-1).max()
+    assert max(border, sides) < inside + 0.01
+
+
+@pytest.mark.parametrize("shape", [(64, 80), (16, 20), (48, 60)])
+def test_rolled_around_and_resized_is_resized_and_rolled_around(random_image, shape):
+    image = random_image(32, 40)
+    rolled = resize(image.roll((8, -12), (2, 3)), shape, periodic=True)
+    factor = shape[0] / 32
+    expected = resize(image, shape, periodic=True).roll((round(8 * factor), round(-12 * factor)), (2, 3))
+    torch.testing.assert_close(rolled, expected, atol=1e-5, rtol=0)
+    usual = resize(image.roll((8, -12), (2, 3)), shape)
+    assert (usual - expected).abs().max() > 0.02

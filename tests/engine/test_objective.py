@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_nst.engine.objective import network_layers, style_transfer_objective, summarise
+from transfer_objective import transfer_objective
+
+from napari_nst.engine.objective import network_layers, shares_of, summarise
 from napari_nst.engine.vgg import VGG19
 from napari_nst.recipe import Recipe
 
@@ -25,7 +27,7 @@ def build(untrained, random_image):
         network = VGG19(network_layers(recipe), untrained, recipe.pooling, recipe.padding, dtype)
         content = random_image(12, 14, seed=1)
         styles = [random_image(12, 12, seed=2), random_image(16, 12, seed=3) * 0.5]
-        return style_transfer_objective(recipe, network, content, styles), content, styles
+        return transfer_objective(recipe, network, content, styles), content, styles
 
     return build
 
@@ -38,16 +40,16 @@ def mean_square(array):
     return np.mean(np.square(array))
 
 
-@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize("norm", ["mean", "relative"])
 @pytest.mark.parametrize("style_loss", ["gram", "mean_covariance"])
-def test_every_part_is_its_weighted_formula(build, random_image, style_loss, relative):
-    recipe = RECIPE.replace(style_loss=style_loss, relative=relative)
+def test_every_part_is_its_weighted_formula(build, random_image, style_loss, norm):
+    recipe = RECIPE.replace(style_loss=style_loss, style_norm=norm, content_norm=norm)
     objective, content, styles = build(recipe)
     image = random_image(12, 14, seed=9)
     of_image, of_content, *of_styles = (objective.network(i) for i in (image, content, *styles))
 
     def error(value, target):
-        return mean_square(value - target) / (mean_square(target) if relative else 1)
+        return mean_square(value - target) / (mean_square(target) if norm == "relative" else 1)
 
     expected = {}
     for layer, weight in recipe.content_layers.items():
@@ -92,7 +94,7 @@ def test_an_image_in_its_own_style_loses_nothing(untrained, random_image):
     recipe = RECIPE.replace(tv_weight=0)
     network = VGG19(network_layers(recipe), untrained, recipe.pooling, recipe.padding)
     image = random_image(12, 14)
-    objective = style_transfer_objective(recipe, network, image, [image])
+    objective = transfer_objective(recipe, network, image, [image])
     assert all(part.item() == pytest.approx(0, abs=1e-8) for part in objective(image).values())
     assert all(part.item() > 0.01 for part in objective(image.flip(1) / 2).values())
 
@@ -172,3 +174,24 @@ def test_a_summary_names_what_is_absent():
     assert summarise({"style/relu1_1": 2.0}) == {
         "total": 2.0, "content": 0.0, "style": 2.0, "tv": 0.0, "style/relu1_1": 2.0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("blend", "styles", "shares"),
+    [((), 1, [1]), ((), 4, [0.25] * 4), ((3,), 1, [1]), ((3, 1), 2, [0.75, 0.25])],
+)
+def test_the_shares_of_styles_add_up(blend, styles, shares):
+    assert shares_of(Recipe(style_blend=blend), styles) == shares
+
+
+def test_a_blend_needs_a_number_for_each_style():
+    with pytest.raises(ValueError, match=r"^style_blend has 2 numbers for 1 style; give one for"):
+        shares_of(Recipe(style_blend=(1, 2)), 1)
+
+
+def test_a_blend_weighs_the_styles_statistics(untrained, random_image):
+    recipe = RECIPE.replace(content_weight=0, tv_weight=0, style_blend=(1, 0))
+    network = VGG19(network_layers(recipe), untrained)
+    image = random_image(12, 14)
+    objective = transfer_objective(recipe, network, image, [image, random_image(9, 9, seed=7)])
+    assert all(part.item() == pytest.approx(0, abs=1e-8) for part in objective(image).values())

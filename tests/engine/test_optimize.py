@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from transfer_objective import transfer_objective
 
 from napari_nst.engine.images import resize
-from napari_nst.engine.objective import network_layers, style_transfer_objective
+from napari_nst.engine.objective import network_layers
 from napari_nst.engine.optimize import Iteration, optimize
 from napari_nst.engine.scales import Scale
 from napari_nst.engine.steppers import LBFGS, STEPPERS, Adam
@@ -178,7 +179,7 @@ def test_with_the_real_network_parts_add_up_and_fall(gatys, random_image, optimi
     content, style = random_image(48, 64, 1), random_image(64, 64, 2).square()
 
     def objective_at(scale):
-        return style_transfer_objective(recipe, network, resize(content, scale.shape), [style])
+        return transfer_objective(recipe, network, resize(content, scale.shape), [style])
 
     scales = [Scale(45, (34, 45), 5), Scale(64, (48, 64), 5)]
     iterations = list(optimize(content, scales, objective_at, STEPPERS[optimizer](recipe)))

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from napari_nst.engine.scales import plan_scales
+from napari_nst.engine.scales import plan_scales, plan_texture_scales
 from napari_nst.recipe import Recipe
 
 SHAPES = [(600, 800), (800, 600, 3), (64, 64), (1024, 91), (33, 4000), (4000, 33)]
@@ -121,3 +121,92 @@ def test_a_size_that_is_too_small_is_refused_with_the_least_that_works(shape, le
 def test_a_content_that_is_too_small_is_refused_at_its_own_size():
     with pytest.raises(ValueError, match=r"^size 20 .* take a size of at least 32\.$"):
         plan((10, 20), least=16, size=0)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [
+        (2.0, [64, 128, 256, 512]),
+        (4.0, [128, 512]),
+        (1.5, [67, 101, 152, 228, 341, 512]),
+        (16.0, [512]),
+    ],
+)
+def test_sizes_are_the_recipes_ratio_apart(ratio, expected):
+    scales = plan(size=512, min_size=60, scale_ratio=ratio)
+    assert [scale.longest for scale in scales] == expected
+
+
+@pytest.mark.parametrize("least", [16, 32])
+@pytest.mark.parametrize("shape", [(33, 4000), (4000, 33), (33, 4000, 3)])
+def test_a_ribbon_is_worked_at_the_size_that_its_layers_need(shape, least):
+    """At a size of 384 it would be three pixels narrow."""
+    scales = plan(shape, least, size=384)
+    assert min(scales[-1].shape) == least
+    assert scales[-1].longest == math.ceil(least * 4000 / 33)
+    assert len(scales) == 1  # the coarser ones are narrower yet
+    assert max(scales[-1].shape) / min(scales[-1].shape) == pytest.approx(4000 / 33, rel=0.04)
+    assert sum(scale.steps for scale in scales) == Recipe().steps
+
+
+# A texture
+
+
+def plan_texture(exemplar=(256, 192), shape=None, least=16, **fields):
+    return plan_texture_scales(Recipe(**fields), exemplar, shape, least)
+
+
+def test_a_texture_is_as_large_as_its_fitted_exemplar():
+    scales = plan_texture(size=128, min_size=64)
+    assert [(s.longest, s.shape) for s in scales] == [(64, (64, 48)), (91, (91, 68)), (128, (128, 96))]
+
+
+@pytest.mark.parametrize("size", [0, 256, 1000])
+def test_an_exemplar_is_never_enlarged(size):
+    scale = plan_texture(size=size)[-1]
+    assert scale.longest == 256
+    assert scale.shape == (256, 192)
+
+
+@pytest.mark.parametrize("shape", [(512, 640), (1000, 50), (37, 53), (257, 131), (16, 16)])
+def test_a_texture_has_the_shape_that_is_asked_for(shape):
+    """Larger than the exemplar or smaller, and a multiple of nothing."""
+    scales = plan_texture(shape=shape, size=128, min_size=32)
+    assert scales[-1].shape == shape
+    assert scales[-1].longest == 128
+
+
+@pytest.mark.parametrize("shape", [(512, 640), (999, 257), (131, 131)])
+@pytest.mark.parametrize("size", [0, 100])
+def test_coarse_scales_shrink_exemplar_and_texture_alike(shape, size):
+    *coarse, finest = plan_texture(shape=shape, size=size, min_size=24)
+    assert len(coarse) >= 4
+    for scale in coarse:
+        for side, full in zip(scale.shape, shape, strict=True):
+            assert abs(side - full * scale.longest / finest.longest) <= 0.5
+
+
+def test_coarse_scales_of_a_texture_are_large_enough_for_the_network():
+    scales = plan_texture(shape=(40, 400), size=256, min_size=32)
+    assert [scale.shape for scale in scales] == [(20, 200), (28, 283), (40, 400)]
+
+
+@pytest.mark.parametrize("steps", [1, 3, 100])
+def test_steps_of_a_texture_add_up(steps):
+    scales = plan_texture(shape=(300, 300), min_size=32, steps=steps)
+    assert sum(scale.steps for scale in scales) == steps
+    assert scales[-1].shape == (300, 300)
+
+
+@pytest.mark.parametrize("shape", [(15, 400), (400, 15), (8, 8)])
+def test_a_texture_that_is_too_small_is_refused(shape):
+    with pytest.raises(ValueError, match=r"^shape \d+ × \d+ is too small .* at least 16 pixels") as told:
+        plan_texture(shape=shape)
+    assert f"{shape[0]} × {shape[1]}" in str(told.value)
+
+
+def test_a_ribbon_makes_a_texture_at_the_size_that_its_layers_need():
+    """Nobody has asked for a shape, so none can be at fault."""
+    scales = plan_texture((33, 4000), size=384)
+    assert min(scales[-1].shape) == 16
+    assert max(scales[-1].shape) / min(scales[-1].shape) == pytest.approx(4000 / 33, rel=0.04)

@@ -12,12 +12,15 @@ from torch import nn
 from torch.autograd import gradcheck
 
 import napari_nst as nst
-from napari_nst.engine.losses import GramLoss
-from napari_nst.engine.vgg import VGG19, L2Pool2d, least_size
+from napari_nst.engine.losses import Exemplar, GramLoss
+from napari_nst.engine.pooling import L2Pool2d
+from napari_nst.engine.vgg import VGG19, least_size
 from napari_nst.recipe.layer_names import LAYER_NAMES
 
 PADDINGS = {"zeros": "constant", "replicate": "edge", "reflect": "reflect", "circular": "wrap"}
 """Ours → NumPy's."""
+
+VGG_PADDINGS = ["zeros", "replicate", "replicate_first", "reflect", "circular"]
 
 POOLINGS = {"max": np.max, "average": np.mean, "l2": lambda x, axis: np.sqrt(np.mean(x**2, axis))}
 
@@ -214,6 +217,65 @@ def test_every_convolution_pads_what_a_flat_image_has(untrained, padding):
     assert spread.max() < 1e-4 * features["conv3_4"].abs().max()
 
 
+SOME_DEPTHS = ["relu1_2", "relu2_1", "relu3_4"]
+
+
+@pytest.mark.parametrize("own", VGG_PADDINGS)
+@pytest.mark.parametrize("other", VGG_PADDINGS)
+def test_another_padding_is_what_a_network_built_with_it_has(untrained, random_image, own, other):
+    image = random_image(20, 17)
+    network = VGG19(SOME_DEPTHS, untrained, "average", own, rescale_pooling=True)
+    before = network(image)
+    changed = network.with_padding(other)
+    built = VGG19(SOME_DEPTHS, untrained, "average", other, rescale_pooling=True)(image)
+    for layer, values in changed(image).items():
+        assert torch.equal(values, built[layer])
+        assert torch.equal(network(image)[layer], before[layer])
+    assert changed.padding == other
+    assert network.padding == own
+
+
+def test_another_padding_shares_its_parameters(untrained):
+    network = VGG19(SOME_DEPTHS, untrained, padding="circular")
+    shared = dict(network.with_padding("replicate").named_parameters())
+    for name, parameter in network.named_parameters():
+        assert shared[name].data_ptr() == parameter.data_ptr()
+
+
+def test_replicate_first_replicates_at_the_first_convolution_alone(untrained, random_image):
+    image = random_image(12, 15)
+    layers = ["conv1_1", "conv1_2", "relu2_2"]
+    found = VGG19(layers, untrained, padding="replicate_first")(image)
+    replicated = VGG19(layers, untrained, padding="replicate")(image)
+    assert torch.equal(found["conv1_1"], replicated["conv1_1"])
+    after = VGG19(layers, untrained, padding="zeros").features[1:](found["conv1_1"])
+    torch.testing.assert_close(found["relu2_2"], after)
+    inside, border = (slice(None), slice(None), slice(1, -1), slice(1, -1)), (..., 0)
+    torch.testing.assert_close(found["conv1_2"][inside], replicated["conv1_2"][inside])
+    assert not torch.allclose(found["conv1_2"][border], replicated["conv1_2"][border], atol=0.1)
+
+
+@pytest.mark.parametrize("order", ["RGB", "BGR"])
+@pytest.mark.parametrize("scale", [1.0, 255.0])
+def test_any_network_can_be_fed_bytes_less_their_mean(untrained, random_image, order, scale):
+    """As gordicaleksa feeds torchvision's, which was trained on normalised pixels."""
+    mean = (0.485, 0.456, 0.406) if scale == 1 else (103.939, 116.779, 123.68)
+    pretrained = dataclasses.replace(
+        untrained, channel_order=order, input_scale=scale, mean=mean, std=(0.229, 0.224, 0.225)
+    )
+    image = random_image(6, 7)
+    found = VGG19(["conv1_1"], pretrained, network_input="255")(image)["conv1_1"]
+
+    channels = (image.flip(1) if order == "BGR" else image).double()
+    centred = channels * 255 - torch.tensor(mean).double().view(1, 3, 1, 1) * (255 / scale)
+    weight = pretrained.parameters["conv1_1.weight"].double()
+    bias = pretrained.parameters["conv1_1.bias"].double()
+    expected = nn.functional.conv2d(centred, weight, bias, padding=1)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-2)
+    own = VGG19(["conv1_1"], pretrained)(image)["conv1_1"]
+    assert (own - found).abs().max() > 1
+
+
 @pytest.mark.network
 def test_half_precision_features_give_nearly_the_same_style_loss(gatys):
     def photograph(name):
@@ -226,7 +288,10 @@ def test_half_precision_features_give_nearly_the_same_style_loss(gatys):
         network = VGG19(layers, gatys, dtype=dtype)
         style, image = network(photograph("coffee")), network(photograph("astronaut"))
         assert all(features.dtype == dtype for features in image.values())
-        losses[dtype] = [GramLoss(style[k], relative=True)(image[k]).item() for k in layers]
+        losses[dtype] = [
+            GramLoss([Exemplar(style[layer])], norm="relative")(image[layer]).item()
+            for layer in layers
+        ]
     np.testing.assert_allclose(losses[torch.bfloat16], losses[torch.float32], rtol=0.02)
     assert losses[torch.bfloat16] != losses[torch.float32]
 
@@ -284,7 +349,11 @@ def test_the_least_size_is_that_of_the_deepest_layer():
         ({"layers": []}, r"^layers is empty; name at least one, such as relu4_2\.$"),
         ({"layers": ["relu4_7"]}, "^VGG-19 has no layer 'relu4_7'; did you mean 'relu4_"),
         ({"pooling": "min"}, r"^pooling must be one of max, average, l2; not 'min'\.$"),
-        ({"padding": "mirror"}, "^padding must be one of zeros, replicate, reflect, circular; "),
+        (
+            {"padding": "mirror"},
+            "^padding must be one of zeros, replicate, replicate_first, reflect, circular; ",
+        ),
+        ({"network_input": "1"}, r"^network_input must be own or 255; not '1'\.$"),
         ({"weights": "resnet"}, "^weights is 'resnet', but must be 'gatys', "),
     ],
 )

@@ -82,7 +82,7 @@ def test_gatys_2016_as_printed():
     assert alpha / beta == pytest.approx(1e-3)
     assert style(recipe) == each(beta / 5 / 4)
     assert (recipe.content_norm, recipe.style_norm) == ("sum", "mean")
-    assert (recipe.pooling, recipe.init, recipe.weights) == ("average", "noise", "gatys")
+    assert (recipe.pooling, recipe.init, recipe.weights) == ("average", "noise", "caffe")
 
 
 def test_gatys_texture():

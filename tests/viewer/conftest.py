@@ -1,3 +1,4 @@
+import inspect
 import time
 from types import SimpleNamespace
 
@@ -6,32 +7,69 @@ import pytest
 from fake_iterations import iteration
 from napari.utils.notifications import notification_manager
 
+from napari_nst.engine import jobs, series
+
+ENGINE = {
+    "stylize": jobs,
+    "synthesize": jobs,
+    "reconstruct": jobs,
+    "compare_reconstructions": series,
+    "compare_textures": series,
+    "stylize_channels": series,
+}
+"""What a widget may call → where it finds it."""
+
 
 @pytest.fixture
 def optimiser(monkeypatch):
     """Replace the optimiser, not the viewer, by one whose speed and failures a test can choose.
 
-    The streaming is what these tests are about; the real network has tests of its own.
+    The streaming is what these tests are about; the real network has tests of its own. What is
+    called keeps its signature, so that a wrong argument fails here too; `state.job` says which it
+    was, `state.got` what it got.
     """
-    state = SimpleNamespace(closed=0, made=0)
+    state = SimpleNamespace(closed=0, made=0, job="", got={})
 
     def install(steps=200, seconds=0.002, shape_at=lambda step: (48, 64), fail_at=None, error=None):
-        def stylize(content, style, recipe, progress=None):
-            state.content, state.style, state.recipe = content, style, recipe
+        def iterations(names):
+            pictures = max(1, len(names))
+            recipe = state.got["recipe"]
+            facts = {"job": state.job, "recipe": recipe.to_dict(), "inputs": {}}
+            first = state.got.get("content", next(iter(state.got.values())))
+            grey = state.job == "stylize_channels" or np.ndim(first) == 2
             try:
                 for step in range(1, steps + 1):
                     time.sleep(seconds)
                     if step == fail_at:
                         raise error
                     state.made = step
-                    yield iteration(step, steps, shape_at(step))
+                    panel = (step - 1) * pictures // steps
+                    yield iteration(
+                        step, steps, shape_at(step), grey=grey, panel=panel, panels=names,
+                        facts=facts,
+                    )  # fmt: skip
             finally:
                 state.closed += 1
 
-        monkeypatch.setattr("napari_nst.engine.jobs.stylize", stylize)
+        for name, home in ENGINE.items():
+            monkeypatch.setattr(home, name, _stand_in(getattr(home, name), state, iterations))
         return state
 
     return install
+
+
+def _stand_in(real, state, iterations):
+    signature = inspect.signature(real)
+
+    def called(*args, **kwargs):
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        state.job, state.got = real.__name__, dict(bound.arguments)
+        state.recipe = state.got["recipe"]
+        return iterations(tuple(state.got.get("layers") or state.got.get("labels") or ()))
+
+    called.__name__, called.__signature__ = real.__name__, signature
+    return called
 
 
 @pytest.fixture
@@ -45,9 +83,15 @@ def viewer(make_napari_viewer_proxy):
 
 
 @pytest.fixture
-def widget(viewer):
-    """The Style Transfer widget, docked in that window through the plugin's manifest."""
-    return viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")[1]
+def dock(viewer):
+    """Dock one of the plugin's widgets in that window, through its manifest."""
+    return lambda title: viewer.window.add_plugin_dock_widget("napari-nst", title)[1]
+
+
+@pytest.fixture
+def widget(dock):
+    """The Style Transfer widget, docked."""
+    return dock("Style Transfer")
 
 
 @pytest.fixture
@@ -58,6 +102,18 @@ def until(qtbot):
         qtbot.waitUntil(condition, timeout=seconds * 1000)
 
     return wait
+
+
+@pytest.fixture
+def finish(until):
+    """Start a widget's run and wait for its end."""
+
+    def run(widget, seconds=60):
+        widget.start()
+        until(lambda: not widget.running, seconds)
+        return widget.result
+
+    return run
 
 
 @pytest.fixture

@@ -27,7 +27,9 @@ def to_array(image: Tensor) -> np.ndarray[Any, Any]:
     return np.array(pixels[0].permute(1, 2, 0).numpy(), order="C")
 
 
-def resize(image: Tensor, shape: tuple[int, int], *, smooth: bool = True) -> Tensor:
+def resize(
+    image: Tensor, shape: tuple[int, int], *, smooth: bool = True, periodic: bool = False
+) -> Tensor:
     """Resample an image, or anything else that has one value per pixel, to `shape`.
 
     Parameters
@@ -39,9 +41,16 @@ def resize(image: Tensor, shape: tuple[int, int], *, smooth: bool = True) -> Ten
     smooth : bool
         Bicubic where true; bilinear, which never leaves the range of the values, where false.
         Both with an antialiasing filter when shrinking.
+    periodic : bool
+        Whether the image goes on beyond its border with the opposite one.
     """
     if image.shape[-2:] == shape:
         return image
+    if periodic:
+        # Nine tiles keep the phase at any ratio; padding by whole pixels would shift it.
+        height, width = shape
+        tiles = resize(image.repeat(1, 1, 3, 3), (3 * height, 3 * width), smooth=smooth)
+        return tiles[..., height : 2 * height, width : 2 * width]
     mode = InterpolationMode.BICUBIC if smooth else InterpolationMode.BILINEAR
     resampled: Tensor = resize_image(image, list(shape), interpolation=mode, antialias=True)
     return resampled

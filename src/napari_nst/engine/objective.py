@@ -1,18 +1,27 @@
-"""The objective: Recipe + images → one number with named, weighted parts."""
+"""The objective: Recipe + features of images → one number with named, weighted parts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
 
-from napari_nst.engine.losses import STYLE_LOSSES, ContentLoss, TotalVariationLoss
+from napari_nst.engine.losses import (
+    STYLE_LOSSES,
+    ContentLoss,
+    Exemplar,
+    SlicedWassersteinLoss,
+    TotalVariationLoss,
+)
+from napari_nst.engine.masks import mask_at
 from napari_nst.engine.vgg import VGG19
 from napari_nst.recipe import Recipe
 
 Parts = dict[str, Tensor]
 """Name of a part, such as ``style/relu1_1`` or ``tv`` → its weighted loss, a scalar."""
+
+Features = Mapping[str, Tensor]
+"""Layer → (1, C, H, W)."""
 
 
 class WeightedLoss(nn.Module):
@@ -64,45 +73,100 @@ class Objective(nn.Module):
         parts.update({name: loss(image) for name, loss in self.on_image.items()})
         return parts
 
+    def redraw(self) -> bool:
+        """Draw anew what losses draw at random; return whether there is any."""
+        random = [loss for loss in self.modules() if isinstance(loss, SlicedWassersteinLoss)]
+        for loss in random:
+            loss.redraw()
+        return bool(random)
+
 
 def network_layers(recipe: Recipe) -> list[str]:
     """Return the layers that a recipe's losses look at."""
-    return [_layer(name) for name in _layer_weights(recipe)]
+    kinds = ("content", "style")
+    return [layer for kind in kinds for layer in layer_weights(recipe, kind)]
 
 
-def style_transfer_objective(
-    recipe: Recipe, network: VGG19, content: Tensor, styles: Sequence[Tensor]
-) -> Objective:
-    """Compute the targets of a style transfer at one scale.
+def content_losses(
+    recipe: Recipe, features: Features, mask: Tensor | None = None
+) -> dict[str, WeightedLoss]:
+    """Make the losses that keep a content's features.
 
     Parameters
     ----------
     recipe : Recipe
-        Layers, weights and kinds of the losses.
-    network : VGG19
-        Returns `network_layers` of the recipe.
-    content : Tensor
-        (1, 3, H, W), RGB in [0, 1], of the scale's size.
-    styles : sequence of Tensor
-        The same, of any sizes.
+        Its `content_layers`, `content_weight` and `content_norm`.
+    features : mapping of str to Tensor
+        Layer → features of the content.
+    mask : Tensor, optional
+        Which pixels count, (1, 1, H, W) of the image's size.
     """
-    with torch.no_grad():
-        of_content = network(content)
-        of_styles = [network(style) for style in styles]
-    losses: dict[str, WeightedLoss] = {}
-    for name, weight in _layer_weights(recipe).items():
-        layer = _layer(name)
-        loss: nn.Module
-        if name.startswith("content/"):
-            loss = ContentLoss(of_content[layer], relative=recipe.relative)
-        else:
-            targets = [of_style[layer] for of_style in of_styles]
-            loss = STYLE_LOSSES[recipe.style_loss](*targets, relative=recipe.relative)
-        losses[name] = WeightedLoss(loss, weight)
-    on_image = {}
-    if recipe.tv_weight:
-        on_image["tv"] = WeightedLoss(TotalVariationLoss(), recipe.tv_weight)
-    return Objective(network, losses, on_image)
+    return {
+        f"content/{layer}": WeightedLoss(
+            ContentLoss(features[layer], norm=recipe.content_norm, mask=mask_at(mask, layer)),
+            weight,
+        )
+        for layer, weight in layer_weights(recipe, "content").items()
+    }
+
+
+def style_losses(
+    recipe: Recipe,
+    styles: Sequence[Features],
+    style_masks: Sequence[Tensor | None] | None = None,
+    mask: Tensor | None = None,
+) -> dict[str, WeightedLoss]:
+    """Make the losses that take over styles' statistics.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its `style_layers`, `style_weight`, `style_blend`, `style_loss` and `style_norm`.
+    styles : sequence of mapping of str to Tensor
+        For each style layer → features, of any size.
+    style_masks : sequence of Tensor or None, optional
+        Which pixels of each style count.
+    mask : Tensor, optional
+        Which pixels of the image count.
+    """
+    masks = style_masks or [None] * len(styles)
+    shares = shares_of(recipe, len(styles))
+    losses = {}
+    for layer, weight in layer_weights(recipe, "style").items():
+        exemplars = [
+            Exemplar(features[layer], share, mask_at(own, layer))
+            for features, share, own in zip(styles, shares, masks, strict=True)
+        ]
+        loss = STYLE_LOSSES[recipe.style_loss](exemplars, recipe, mask_at(mask, layer))
+        losses[f"style/{layer}"] = WeightedLoss(loss, weight)
+    return losses
+
+
+def image_losses(recipe: Recipe) -> dict[str, WeightedLoss]:
+    """Make the losses of the image itself: total variation, if it has a weight."""
+    if not recipe.tv_weight:
+        return {}
+    loss = TotalVariationLoss(
+        recipe.tv_loss, recipe.tv_exponent, circular=recipe.padding == "circular"
+    )
+    return {"tv": WeightedLoss(loss, recipe.tv_weight)}
+
+
+def shares_of(recipe: Recipe, styles: int) -> list[float]:
+    """Return how much each of several styles counts; together 1.
+
+    Raises
+    ------
+    ValueError
+        If the recipe's blend is of another number of styles.
+    """
+    blend = recipe.style_blend or (1.0,) * styles
+    if len(blend) != styles:
+        raise ValueError(
+            f"style_blend has {len(blend)} numbers for {styles} "
+            f"style{'s' if styles != 1 else ''}; give one for each."
+        )
+    return [share / sum(blend) for share in blend]
 
 
 def summarise(parts: Mapping[str, float]) -> dict[str, float]:
@@ -125,17 +189,13 @@ def _sum_of(values: Iterable[float]) -> float:
     return float(sum(values))
 
 
-def _layer_weights(recipe: Recipe) -> dict[str, float]:
-    """Name of each part that looks at features → its weight; parts without weight left out."""
-    weighted = {
-        f"{kind}/{layer}": factor * weight
-        for kind, factor, layers in (
-            ("content", recipe.content_weight, recipe.content_layers),
-            ("style", recipe.style_weight, recipe.style_layers),
-        )
-        for layer, weight in layers.items()
-    }
-    return {name: weight for name, weight in weighted.items() if weight}
+def layer_weights(recipe: Recipe, kind: str) -> dict[str, float]:
+    """Return the layers that count for ``content`` or ``style``, and how much in the total."""
+    factor, layers = {
+        "content": (recipe.content_weight, recipe.content_layers),
+        "style": (recipe.style_weight, recipe.style_layers),
+    }[kind]
+    return {layer: factor * weight for layer, weight in layers.items() if factor * weight}
 
 
 def _layer(part: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -37,6 +37,17 @@ class Iteration:
         Until its end, estimated from the time per pixel so far: a step's cost grows with its area.
     pixels : Tensor
         The image where the run computes, (1, 3, H, W); `image` is what most callers want.
+    alpha : Tensor or None
+        (1, 1, H, W) in [0, 1], where the content had transparent pixels.
+    is_grey : bool
+        Whether the three channels are one.
+    full_shape : tuple of int
+        Height and width of the run's last scale.
+    panel, panels : int, tuple of str
+        Which of several pictures that are made in turn this is, and what they are called; empty
+        for a single one.
+    facts : mapping
+        What is known of the run; see `record`.
     """
 
     step: int
@@ -46,6 +57,12 @@ class Iteration:
     seconds: float
     seconds_left: float
     pixels: Tensor = field(repr=False)
+    alpha: Tensor | None = field(default=None, repr=False)
+    is_grey: bool = False
+    full_shape: tuple[int, int] = (0, 0)
+    panel: int = 0
+    panels: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def image(self) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -56,12 +73,50 @@ class Iteration:
         """
         return to_array(self.pixels)
 
+    @cached_property
+    def picture(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """The image with the channels of the content: (H, W), (H, W, 3), or RGBA (H, W, 4)."""
+        if self.is_grey:
+            return np.ascontiguousarray(self.image[..., 0])
+        if self.alpha is None:
+            return self.image
+        alpha = self.alpha.detach().cpu().numpy()[0, 0, :, :, None]
+        return np.concatenate([self.image, alpha], axis=-1)
+
+    def record(self, names: Sequence[str] = ()) -> dict[str, Any]:
+        """Return what made this image: recipe, inputs, weights, machine, versions, losses.
+
+        Parameters
+        ----------
+        names : sequence of str
+            What the inputs are called, in the order in which the caller gave them.
+
+        Returns
+        -------
+        dict
+            Plain data, as JSON can hold it.
+        """
+        inputs = {role: dict(facts) for role, facts in self.facts.get("inputs", {}).items()}
+        for facts, name in zip(inputs.values(), names, strict=False):
+            facts["name"] = name
+        return {
+            **self.facts,
+            "inputs": inputs,
+            "step": self.step,
+            "steps": self.steps,
+            "shape": list(self.shape),
+            "seconds": round(self.seconds, 3),
+            "losses": dict(self.losses),
+        }
+
 
 def optimize(
     start: Tensor,
     scales: Sequence[Scale],
     objective_at: Callable[[Scale], Objective],
     stepper: Stepper,
+    *,
+    periodic: bool = False,
 ) -> Iterator[Iteration]:
     """Improve an image scale after scale and yield every step.
 
@@ -75,6 +130,8 @@ def optimize(
         Computes the targets of a scale; called once for each.
     stepper : Stepper
         What makes a step; it carries its own state across scales.
+    periodic : bool
+        Whether the image tiles, and is carried from scale to scale so.
 
     Yields
     ------
@@ -87,12 +144,16 @@ def optimize(
     step = pixels = 0
     image = start
     for scale in scales:
-        stepper.begin(resize(image, scale.shape).clamp(0, 1), objective_at(scale))
+        resized = resize(image, scale.shape, periodic=periodic)
+        stepper.begin(resized.clamp(0, 1), objective_at(scale))
         for _ in range(scale.steps):
             losses = summarise(stepper.step())
             step += 1
             pixels += math.prod(scale.shape)
             seconds = time.perf_counter() - began
             left = seconds * (all_pixels / pixels - 1)
-            yield Iteration(step, steps, losses, scale.shape, seconds, left, stepper.image)
+            yield Iteration(
+                step, steps, losses, scale.shape, seconds, left, stepper.image,
+                full_shape=scales[-1].shape,
+            )  # fmt: skip
         image = stepper.image

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,65 @@ RGB = np.ndarray[Any, np.dtype[np.float32]]
 """An image of float32 (H, W, 3) in [0, 1]."""
 
 _ACCEPTED = "(H, W) or (H, W, 3) of uint8, uint16 or float in [0, 1]"
+
+
+@dataclass(frozen=True, eq=False)
+class InputImage:
+    """An image that a caller handed in, checked.
+
+    Attributes
+    ----------
+    rgb : ndarray
+        float32 (H, W, 3) in [0, 1].
+    alpha : ndarray or None
+        float32 (H, W) in [0, 1]: how much each pixel counts; None where all count alike.
+    is_grey : bool
+        Whether it came with a single channel.
+    facts : dict
+        What a record says of it: shape, type and SHA-256 of the array as it came.
+    """
+
+    rgb: RGB
+    alpha: RGB | None
+    is_grey: bool
+    facts: dict[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.rgb.shape[0], self.rgb.shape[1]
+
+
+def read_input(image: ArrayLike, name: str) -> InputImage:
+    """Check an image that a caller handed in.
+
+    Parameters
+    ----------
+    image : array-like
+        (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA; uint8, uint16 or float in [0, 1].
+    name : str
+        What to call it in an error.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_rgb`; also if every pixel is transparent.
+    """
+    array: np.ndarray[Any, Any] = np.asarray(image)
+    rgb = as_rgb(array, name)
+    alpha = None
+    if array.ndim == 3 and array.shape[-1] == 4:
+        alpha = as_rgb(array[..., 3], f"alpha of {name}")[..., 0]
+        if not (alpha > 0.5).any():
+            raise ValueError(f"{name} is transparent everywhere; give it pixels that can be seen.")
+        if alpha.min() == 1:
+            alpha = None
+    facts = {
+        "shape": list(array.shape),
+        "dtype": str(array.dtype),
+        "sha256": hashlib.sha256(np.ascontiguousarray(array).data).hexdigest(),
+    }
+    return InputImage(rgb, alpha, array.ndim == 2, facts)
 
 
 def as_rgb(image: ArrayLike, name: str = "image") -> RGB:

@@ -13,7 +13,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from napari_nst.engine.averaging import MovingAverage
+from napari_nst.engine.canvas import Canvas
 from napari_nst.engine.images import resize
+from napari_nst.engine.objective import Objective
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
 
@@ -27,7 +30,9 @@ class Stepper:
     Parameters
     ----------
     recipe : Recipe
-        Its `learning_rate`, and `history` for L-BFGS.
+        Its `learning_rate`, `ema`, and what belongs to the optimiser.
+    canvas : Canvas, optional
+        What the optimiser's numbers stand for; of the recipe's `image_range` where left out.
     """
 
     usual_learning_rate: ClassVar[float]
@@ -36,30 +41,39 @@ class Stepper:
     unit: ClassVar[float] = 1.0
     """What a white pixel is to the optimiser."""
 
+    redraws_every: ClassVar[int] = 1
+    """After how many steps the objective draws anew what it draws at random."""
+
     explosion: ClassVar[float] = math.inf
     """How many times the best loss so far is no longer an excursion but a failure."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, canvas: Canvas | None = None) -> None:
         self.recipe = recipe
+        self.canvas = canvas or Canvas(recipe.image_range)
         self.learning_rate = self._given_learning_rate()
 
     def begin(self, image: Tensor, objective: Losses) -> None:
         """Take over an image (1, 3, H, W) in [0, 1], at a new scale or with another objective."""
         self.objective = objective
         self.learning_rate = self._given_learning_rate()
-        self.pixels = (image * self.unit).detach().clone().requires_grad_()
+        numbers = self.canvas.numbers(image) * self.unit
+        self.pixels = numbers.detach().clone().requires_grad_()
         self.gradient_scale = 1.0
+        self.steps = 0
         self._evaluate()
         if not math.isfinite(self._total()):
             raise NstError("The loss of the starting image is not finite; check the weights.")
         self._scale_gradient()
         self._remember()
         self.optimizer = self._new_optimizer()
+        self.average = MovingAverage(self.recipe.ema, self.current) if self.recipe.ema else None
 
     def step(self) -> dict[str, float]:
         """Improve the image once and return the weighted parts of its loss."""
-        # Loss and gradient are known from the step before; the closure only hands them over.
-        self.optimizer.step(self._total)
+        self.steps += 1
+        if self.steps % self.redraws_every == 0:
+            self._redraw()
+        self.optimizer.step(self._closure())
         self._after_step()
         self._evaluate()
         total = self._total()
@@ -67,19 +81,37 @@ class Stepper:
             self._take_back()
         elif total < self._best_total:
             self._remember()
+        if self.average is not None:
+            self.average.update(self.current)
         return self.parts
 
     @property
+    def current(self) -> Tensor:
+        """A copy of the image as it is now, (1, 3, H, W), whose losses are known."""
+        return self.canvas.image(self.pixels.detach() / self.unit)
+
+    @property
     def image(self) -> Tensor:
-        """A copy of the image as it is now, (1, 3, H, W) in [0, 1]."""
-        return self.pixels.detach() / self.unit
+        """The image to show, a copy, (1, 3, H, W): the current one or the steps' average."""
+        return self.current if self.average is None else self.average.value
+
+    def _redraw(self) -> None:
+        if isinstance(self.objective, Objective) and self.objective.redraw():
+            # Another measure: what was the best by the last one may be so no longer.
+            self._evaluate()
+            self._remember()
+
+    def _closure(self) -> Callable[[], float]:
+        """Return what the optimiser calls for the loss of the pixels; it reads their gradient."""
+        # Both are known from the step before, and only handed over.
+        return self._total
 
     def _given_learning_rate(self) -> float:
         return self.recipe.learning_rate or self.usual_learning_rate
 
     def _evaluate(self) -> None:
         """Compute the losses of the pixels and their gradient."""
-        parts = self.objective(self.pixels / self.unit)
+        parts = self.objective(self.canvas.image(self.pixels / self.unit))
         self.pixels.grad = None
         torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
         self._gradient.mul_(self.gradient_scale)
@@ -115,7 +147,7 @@ class Stepper:
 
     def _after_step(self) -> None:
         with torch.no_grad():
-            self.pixels.clamp_(0, self.unit)
+            self.canvas.keep_in_range(self.pixels, self.unit)
 
 
 class LBFGS(Stepper):
@@ -130,6 +162,7 @@ class LBFGS(Stepper):
     usual_learning_rate = 1.0
     unit = 255.0
     explosion = 1.5
+    redraws_every = 10  # it learns the curvature of one function
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.LBFGS(
@@ -137,10 +170,26 @@ class LBFGS(Stepper):
             lr=self.learning_rate * self.pixels.numel(),
             max_iter=1,
             history_size=self.recipe.history,
+            line_search_fn="strong_wolfe" if self.recipe.line_search else None,
             # The number of steps is the user's to say; torch's own tolerances end a run unseen.
             tolerance_grad=0,
             tolerance_change=0,
         )
+
+    def _closure(self) -> Callable[[], float]:
+        """Return the loss of whatever point the line search has moved the pixels to."""
+        if not self.recipe.line_search:
+            return super()._closure()
+        points = 0
+
+        def total() -> float:
+            nonlocal points
+            if points:  # the first is where the pixels are
+                self._evaluate()
+            points += 1
+            return self._total() * self.gradient_scale
+
+        return total
 
     def _scale_gradient(self) -> None:
         length = float(self._gradient.abs().sum())
@@ -157,12 +206,11 @@ class LBFGS(Stepper):
 class Adam(Stepper):
     """Adam (Kingma & Ba 2015) on pixels kept in [0, 1], its moments carried across scales.
 
-    As in crowsonkb/style-transfer-pytorch: betas 0.9 and 0.99; the first moment is resampled like
+    As in crowsonkb/style-transfer-pytorch: the first moment is resampled like
     the image, the second so that it stays positive, and the count of steps goes on.
     """
 
     usual_learning_rate = 0.02
-    betas: ClassVar[tuple[float, float]] = (0.9, 0.99)
 
     def begin(self, image: Tensor, objective: Losses) -> None:
         """Take over an image, with the moments of the scale before resampled to its size."""
@@ -170,14 +218,23 @@ class Adam(Stepper):
         super().begin(image, objective)
         if moments:
             shape = (image.shape[-2], image.shape[-1])
+            periodic = self.recipe.padding == "circular"
+            first = resize(moments["exp_avg"], shape, periodic=periodic)
+            second = resize(moments["exp_avg_sq"], shape, smooth=False, periodic=periodic)
             self.optimizer.state[self.pixels] = {
                 "step": moments["step"],
-                "exp_avg": resize(moments["exp_avg"], shape),
-                "exp_avg_sq": resize(moments["exp_avg_sq"], shape, smooth=False).relu(),
+                "exp_avg": first,
+                "exp_avg_sq": second.relu(),
             }
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam([self.pixels], lr=self.learning_rate, betas=self.betas)
+        recipe = self.recipe
+        return torch.optim.Adam(
+            [self.pixels],
+            lr=self.learning_rate,
+            betas=(recipe.beta1, recipe.beta2),
+            eps=recipe.epsilon,
+        )
 
 
 STEPPERS: dict[str, type[Stepper]] = {"lbfgs": LBFGS, "adam": Adam}

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torchvision.models.vgg import cfgs, make_layers
 
+from napari_nst.engine.pooling import POOLINGS
+from napari_nst.engine.pooling import pooling as pooling_module
 from napari_nst.engine.weights import PretrainedVGG, load
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
 
-
-class L2Pool2d(nn.Module):
-    """Root mean square of each 2 × 2 window, after Hénaff & Simoncelli 2015.
-
-    Departs from `torch.nn.LPPool2d`, which sums: a mean keeps features at the size they have.
-    """
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Pool (N, C, H, W) to (N, C, H // 2, W // 2)."""
-        # A rectifier leaves windows that are all zero, where the root has no slope.
-        return functional.avg_pool2d(features.square(), 2).clamp_min(1e-12).sqrt()
-
-
-POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d, "l2": L2Pool2d}
+PADDINGS = ("zeros", "replicate", "replicate_first", "reflect", "circular")
 
 
 class VGG19(nn.Module):
@@ -44,10 +33,16 @@ class VGG19(nn.Module):
         Flavour of the network, a file, or weights already loaded.
     pooling : {"max", "average", "l2"}
         How each block's features are halved.
-    padding : {"zeros", "replicate", "reflect", "circular"}
-        What every convolution sees beyond the border.
+    padding : {"zeros", "replicate", "replicate_first", "reflect", "circular"}
+        What every convolution sees beyond the border; ``replicate_first`` replicates at conv1_1
+        and has zeros after it.
     dtype : torch.dtype
         Number format of the convolutions; the input is normalised in float32 before.
+    rescale_pooling : bool
+        Scale pooled features by `SIZE_OF_MAX`, to the size that max pooling would give them.
+    network_input : {"own", "255"}
+        ``own`` is the input that the weights were trained on; ``255`` makes it 0–255 less the mean
+        whatever they were trained on.
 
     Raises
     ------
@@ -62,6 +57,8 @@ class VGG19(nn.Module):
         pooling: str = "max",
         padding: str = "zeros",
         dtype: torch.dtype = torch.float32,
+        rescale_pooling: bool = False,
+        network_input: str = "own",
     ) -> None:
         super().__init__()
         self.layers = sorted({canonical_layer(name) for name in layers}, key=LAYER_NAMES.index)
@@ -69,18 +66,30 @@ class VGG19(nn.Module):
             raise ValueError("layers is empty; name at least one, such as relu4_2.")
         if pooling not in POOLINGS:
             raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}; not {pooling!r}.")
-        paddings = ("zeros", "replicate", "reflect", "circular")
-        if padding not in paddings:
-            raise ValueError(f"padding must be one of {', '.join(paddings)}; not {padding!r}.")
+        if padding not in PADDINGS:
+            raise ValueError(f"padding must be one of {', '.join(PADDINGS)}; not {padding!r}.")
+        if network_input not in ("own", "255"):
+            raise ValueError(f"network_input must be own or 255; not {network_input!r}.")
         if not isinstance(weights, PretrainedVGG):
             weights = load(weights)
         self.flavour = weights.flavour
         self.padding = padding
         self.dtype = dtype
-        self.features = nn.Sequential(OrderedDict(_modules(self.layers[-1], pooling, padding)))
-        self._adopt(weights)
+        modules = _modules(self.layers[-1], pooling, rescale_pooling, padding)
+        self.features = nn.Sequential(OrderedDict(modules))
+        self._adopt(weights, network_input)
 
-    def _adopt(self, weights: PretrainedVGG) -> None:
+    def with_padding(self, padding: str) -> VGG19:
+        """Return the same network with other padding; the parameters are shared, not copied."""
+        shared = {id(parameter): parameter for parameter in self.parameters()}
+        other = copy.deepcopy(self, shared)
+        other.padding = padding
+        for name, module in other.features.named_children():
+            if isinstance(module, nn.Conv2d):
+                module.padding_mode = _padding_mode(name, padding)  # type: ignore[assignment]
+        return other
+
+    def _adopt(self, weights: PretrainedVGG, network_input: str) -> None:
         """Take over pretrained parameters, with the network turned to read RGB in [0, 1]."""
         parameters = dict(weights.parameters)
         mean, std = list(weights.mean), list(weights.std)
@@ -92,9 +101,12 @@ class VGG19(nn.Module):
         self.features.load_state_dict(wanted, assign=True)
         self.features.to(dtype=self.dtype).to(memory_format=torch.channels_last)
         self.requires_grad_(False).eval()
+        self.input_scale = weights.input_scale
+        if network_input == "255":
+            mean = [value / self.input_scale * 255 for value in mean]
+            std, self.input_scale = [1.0, 1.0, 1.0], 255.0
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
-        self.input_scale = weights.input_scale
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Return the features of an image at each layer.
@@ -149,7 +161,15 @@ def least_size(layers: Iterable[str], padding: str = "zeros") -> int:
     return max((least(canonical_layer(layer)) for layer in layers), default=1)
 
 
-def _modules(deepest: str, pooling: str, padding: str) -> Iterator[tuple[str, nn.Module]]:
+def _padding_mode(layer: str, padding: str) -> str:
+    if padding == "replicate_first":
+        return "replicate" if layer == "conv1_1" else "zeros"
+    return padding
+
+
+def _modules(
+    deepest: str, pooling: str, rescale_pooling: bool, padding: str
+) -> Iterator[tuple[str, nn.Module]]:
     """Name torchvision's modules up to the deepest layer wanted, with our pooling and padding."""
     # On the meta device nothing is allocated, and no random numbers are drawn, for parameters
     # that the pretrained ones replace at once.
@@ -164,15 +184,13 @@ def _modules(deepest: str, pooling: str, padding: str) -> Iterator[tuple[str, nn
                     module.out_channels,
                     kernel_size=3,
                     padding=1,
-                    padding_mode=padding,  # type: ignore[arg-type]
+                    padding_mode=_padding_mode(name, padding),  # type: ignore[arg-type]
                     device="meta",
                 ),
             )
         elif isinstance(module, nn.ReLU):
             yield name, nn.ReLU(inplace=False)
-        elif pooling == "l2":
-            yield name, L2Pool2d()
         else:
-            yield name, POOLINGS[pooling](2)
+            yield name, pooling_module(pooling, int(name[-1]), rescale=rescale_pooling)
         if name == deepest:
             return

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.viewer.layers import Geometry
+from napari_nst.viewer.panels import PanelText
+from napari_nst.viewer.placing import Place, move_slider, shown_index
+from napari_nst.viewer.results import LAYOUT, RECORD
+from napari_nst.viewer.values import Values, to_uint8
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_nst.engine.optimize import Iteration
 
+__all__ = ["LiveLayer", "to_uint8"]
+
 
 class LiveLayer:
-    """An image layer that shows iterations as they come, at the content's place in space.
+    """An image layer that shows iterations as they come, at the content's place in the world.
+
+    Several pictures that are made in turn share one layer: each iteration is drawn into its own,
+    and the viewer's slider follows the one that is being made, unless the user has moved it.
 
     Call it from the main thread only.
 
@@ -25,14 +34,34 @@ class LiveLayer:
         Gets the layer with the first picture, so that a run that fails early leaves nothing.
     name : str
         Of the layer.
-    geometry : Geometry
+    place : Place
         Where the content lies.
+    values : Values
+        How the content's numbers are shown; the layer's are made like them.
+    keep_dtype : bool
+        Whether the layer's numbers are of the content's type, too.
+    names : sequence of str
+        What the inputs are called, for the layer's record.
     """
 
-    def __init__(self, viewer: ViewerModel, name: str, geometry: Geometry) -> None:
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        name: str,
+        place: Place,
+        values: Values,
+        keep_dtype: bool = False,
+        names: Sequence[str] = (),
+    ) -> None:
         self._viewer = viewer
         self._name = name
-        self._geometry = geometry
+        self._place = place
+        self._values = values
+        self._keep_dtype = keep_dtype
+        self._names = tuple(names)
+        self._stack: np.ndarray[Any, Any] | None = None
+        self._panel = 0
+        self._layout: dict[str, Any] = {}
         self.layer: Any = None
         self.shown: Iteration | None = None
 
@@ -46,29 +75,76 @@ class LiveLayer:
         if iteration is self.shown or self.removed:
             return
         self.shown = iteration
-        picture = to_uint8(iteration.image)
-        if self.layer is None:
-            self.layer = self._viewer.add_image(
-                picture,
-                rgb=True,
-                name=self._name,
-                interpolation2d="linear",  # coarse scales are drawn as large as fine ones
-                **self._geometry.resampled(iteration.shape),
-            )
+        pixels = self._values.restore(iteration.picture, self._keep_dtype)
+        if iteration.panels:
+            self._show_panel(iteration, pixels)
             return
-        resized = self.layer.data.shape != picture.shape
-        self.layer.data = picture
+        data = self._place.data(pixels)
+        if self.layer is None:
+            self._add(data, iteration)
+            return
+        resized = self.layer.data.shape != data.shape
+        self.layer.data = data
         if resized:
-            transform = self._geometry.resampled(iteration.shape)
+            transform = self._place.transform_at(iteration.shape)
             self.layer.scale, self.layer.translate = transform["scale"], transform["translate"]
 
-    def describe(self, facts: dict[str, Any]) -> None:
-        """Keep what made the picture with it."""
-        if self.layer is not None:
-            self.layer.metadata["napari-nst"] = facts
+    def describe(self, facts: Mapping[str, Any] | None = None) -> None:
+        """Keep what made the picture with it; without `facts`, the record of what is shown."""
+        if self.layer is None:
+            return
+        if facts is None:
+            facts = self.shown.record(self._names) if self.shown else {}
+        self.layer.metadata[RECORD] = {**facts, LAYOUT: self._layout}
+
+    def _show_panel(self, iteration: Iteration, pixels: np.ndarray[Any, Any]) -> None:
+        count, first = len(iteration.panels), self._stack is None
+        if self._stack is None:
+            shape = iteration.full_shape if all(iteration.full_shape) else iteration.shape
+            black = self._values.restore(np.zeros_like(iteration.picture[:1, :1]), self._keep_dtype)
+            self._stack = np.broadcast_to(black, (count, *shape, *black.shape[2:])).copy()
+        self._stack[iteration.panel] = _enlarged(pixels, self._stack.shape[1:3])
+        data = self._place.data(self._stack, count)
+        axis = self._place.pixel_axes(count)[0]
+        if first:
+            self._add(data, iteration)
+            PanelText.of(self._viewer).follow(self.layer, axis, iteration.panels)
+            move_slider(self.layer, self._viewer.dims, axis, iteration.panel)
+        else:
+            self.layer.data = data
+            if iteration.panel != self._panel and self._slider_at(axis) == self._panel:
+                move_slider(self.layer, self._viewer.dims, axis, iteration.panel)
+        self._panel = iteration.panel
+
+    def _slider_at(self, axis: int) -> int:
+        return shown_index(self.layer, self._viewer.dims)[axis]
+
+    def _add(self, data: np.ndarray[Any, Any], iteration: Iteration) -> None:
+        count = len(iteration.panels)
+        shape = iteration.shape if self._stack is None else self._stack.shape[1:3]
+        transform = self._place.transform_at((shape[0], shape[1]), count)
+        known = self._viewer.dims.units
+        if known and len(known) > self._place.ndim < len(transform["units"]):
+            # The viewer has that axis already, for a deeper layer: with two units on one axis, it
+            # would give up all units.
+            transform["units"] = (known[-self._place.ndim - 1], *transform["units"][1:])
+        axes = self._place.pixel_axes(count)
+        self._layout = {"axes": list(axes), "panels": list(iteration.panels)}
+        self.layer = self._viewer.add_image(
+            data,
+            name=self._name,
+            interpolation2d="linear",  # coarse scales are drawn as large as fine ones
+            metadata={RECORD: {LAYOUT: self._layout}},
+            **self._values.display(iteration.picture, self._keep_dtype),
+            **transform,
+        )
 
 
-def to_uint8(image: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return float pixels in [0, 1] as 8 bits: quick to draw, and any file format can hold them."""
-    rounded: np.ndarray[Any, np.dtype[np.uint8]] = np.rint(image * 255).astype(np.uint8)
-    return rounded
+def _enlarged(pixels: np.ndarray[Any, Any], shape: Sequence[int]) -> np.ndarray[Any, Any]:
+    """Return a picture at another size, by the nearest pixel: cheap enough for every frame."""
+    rows, columns = (
+        np.arange(wanted) * given // wanted
+        for wanted, given in zip(shape, pixels.shape[:2], strict=True)
+    )
+    larger: np.ndarray[Any, Any] = pixels[rows[:, None], columns]
+    return larger

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from napari_nst.engine.optimize import Iteration
     from napari_nst.recipe import Recipe
     from napari_nst.viewer.stream import Run
 
@@ -23,6 +24,7 @@ def progress_text(run: Run, recipe: Recipe) -> str:
     pace = "paused" if run.paused else f"{run.rate:.1f} it/s · {_clock(run.seconds_left)} left"
     return (
         f"{newest.step}/{newest.steps} · {pace}\n"
+        f"{_which_panel(newest)}"
         f"{_losses(newest.losses)}\n"
         f"{width} × {height} px on {describe_device(device)}, {precision}"
     )
@@ -43,9 +45,16 @@ def finished_text(run: Run) -> str:
     return f"{'Done' if whole else 'Stopped'}: {done}.\n{_losses(newest.losses)}"
 
 
+def _which_panel(newest: Iteration) -> str:
+    if not newest.panels:
+        return ""
+    return f"{newest.panels[newest.panel]}, {newest.panel + 1} of {len(newest.panels)} pictures\n"
+
+
 def _losses(losses: dict[str, float]) -> str:
-    parts = ", ".join(f"{name} {losses[name]:.3g}" for name in ("content", "style", "tv"))
-    return f"loss {losses['total']:.3g} ({parts})"
+    # A texture has no content and a reconstruction no style: what is 0 says nothing.
+    parts = [f"{name} {losses[name]:.3g}" for name in ("content", "style", "tv") if losses[name]]
+    return f"loss {losses['total']:.3g} ({', '.join(parts)})" if parts else "loss 0"
 
 
 def _megabytes(run: Run) -> str:

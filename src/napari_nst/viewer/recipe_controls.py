@@ -2,42 +2,87 @@
 
 from __future__ import annotations
 
-import math
-from decimal import Decimal
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from magicgui.widgets import (
-    CheckBox,
-    ComboBox,
-    FloatSpinBox,
-    LineEdit,
-    SpinBox,
+from magicgui.widgets import ComboBox
+
+from napari_nst.recipe import (
+    CONTROLS,
+    DEFAULT_PRESETS,
+    Recipe,
+    preset,
+    preset_names,
+    preset_summary,
+    published,
 )
-from magicgui.widgets.bases import ValueWidget
-
-from napari_nst.recipe import CONTROLS, Recipe, preset, preset_names, preset_summary
-from napari_nst.recipe.controls import Control
+from napari_nst.recipe.likeness import NORMS
+from napari_nst.viewer.control_widgets import show_value, widget_for
 from napari_nst.viewer.settings import preferred
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
-"""What the drop-down offers; the terminal takes any, such as ``cuda:1``."""
 
 FROM_PREFERENCES = ("device", "precision")
 """Fields that belong to the machine, not to the picture: choosing a preset leaves them alone."""
 
-NARROWEST = 90
-"""Least width of a number's spin box in pixels."""
+_STYLE_FIELDS = ("style_weight", "style_layers", "style_loss", "style_norm", "style_scale")
 
-_LABELS = {
-    "tv_weight": "TV weight",
-    "init": "Start from",
-    "init_noise": "Noise in mix",
-    "first_scale_share": "Coarse share",
+OF_NO_USE: Mapping[str, tuple[str, ...]] = {
+    "transfer": (),
+    "texture": (
+        *("content_weight", "content_layers", "content_norm", "color"),
+        *("style_sizing", "style_blend"),
+    ),
+    "reconstruction": (
+        *_STYLE_FIELDS,
+        *("projections", "patch_size", "patch_stride", "style_sizing", "style_blend", "color"),
+    ),
 }
+"""Job → fields that it leaves aside. They keep the preset's values, unseen."""
+
+STARTS: Mapping[str, tuple[str, ...]] = {
+    "transfer": ("content", "style", "noise", "mix", "image"),
+    "texture": ("style", "noise", "mix", "image"),
+    "reconstruction": ("noise", "mix", "image"),
+}
+"""Job → what it can start from."""
+
+_OTHER_WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "texture": {
+        "size": (
+            "Exemplar size",
+            "Longest side that the exemplar is fitted to, never enlarged; 0 takes it as it is.",
+        )
+    }
+}
+"""Job → field → label and explanation, where it means something else than in a transfer."""
+
+_MATTERS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "scale_ratio": lambda now: now["min_size"] > 0,
+    "first_scale_share": lambda now: now["min_size"] > 0,
+    "projections": lambda now: now["style_loss"] == "sliced_wasserstein",
+    "patch_size": lambda now: now["style_loss"] == "mrf",
+    "patch_stride": lambda now: now["style_loss"] == "mrf",
+    "tv_loss": lambda now: now["tv_weight"] > 0,
+    "tv_exponent": lambda now: now["tv_weight"] > 0,
+    "noise": lambda now: now["init"] in ("noise", "mix"),
+    "noise_spread": lambda now: now["init"] in ("noise", "mix") and now["noise"] != "matched",
+    "init_noise": lambda now: now["init"] == "mix",
+    "rescale_pooling": lambda now: now["pooling"] != "max",
+    "history": lambda now: now["optimizer"] == "lbfgs",
+    "line_search": lambda now: now["optimizer"] == "lbfgs",
+    "beta1": lambda now: now["optimizer"] == "adam",
+    "beta2": lambda now: now["optimizer"] == "adam",
+    "epsilon": lambda now: now["optimizer"] == "adam",
+}
+"""Field → whether the others' values leave it something to say."""
 
 
 class RecipeControls:
     """The controls of a recipe, kept in step with each other.
+
+    Parameters
+    ----------
+    job : {"transfer", "texture", "reconstruction"}
+        Says which presets there are, and which controls are of use.
 
     Attributes
     ----------
@@ -45,20 +90,27 @@ class RecipeControls:
         Which published recipe the controls started from.
     fields : dict of str to Widget
         Field of `Recipe` → its control.
+    used : list of str
+        The fields that the job does not leave aside.
     """
 
-    def __init__(self) -> None:
-        self.preset = ComboBox(
-            name="preset",
-            label="Preset",
-            choices=preset_names(),
-            tooltip="A published recipe; choosing one sets all controls to its values.\n"
-            + "\n".join(f"{name}: {preset_summary(name)}" for name in preset_names()),
-        )
-        self.fields = {name: _widget(name, control) for name, control in CONTROLS.items()}
+    def __init__(self, job: str) -> None:
+        self.preset = _preset_box(job)
+        self.fields: dict[str, Any] = {
+            name: widget_for(name, control) for name, control in CONTROLS.items()
+        }
+        for name, (label, tooltip) in _OTHER_WORDS.get(job, {}).items():
+            self.fields[name].label, self.fields[name].tooltip = label, tooltip
+        # Functions, since a drop-down asks for its choices again when it is put into a window.
+        self.fields["init"].choices = lambda _: STARTS[job]
+        self.fields["style_norm"].choices = lambda _: NORMS[self.fields["style_loss"].value]
+        self.used = [name for name in CONTROLS if name not in OF_NO_USE[job]]
+        for field in self.fields.values():
+            field.changed.connect(self._enable_what_matters)
+        self.fields["style_loss"].changed.connect(self.fields["style_norm"].reset_choices)
         self.preset.changed.connect(self._apply_preset)
-        self.fields["init"].changed.connect(self._enable_noise)
-        self.recipe = preset(**{n: preferred(n, getattr(Recipe, n)) for n in FROM_PREFERENCES})
+        machine = {name: preferred(name, getattr(Recipe, name)) for name in FROM_PREFERENCES}
+        self.recipe = preset(DEFAULT_PRESETS[job], **machine)
 
     @property
     def recipe(self) -> Recipe:
@@ -69,43 +121,30 @@ class RecipeControls:
     @recipe.setter
     def recipe(self, recipe: Recipe) -> None:
         for name, widget in self.fields.items():
-            _show(widget, getattr(recipe, name))
-        self._enable_noise()
+            show_value(widget, CONTROLS[name], getattr(recipe, name))
+        self._enable_what_matters()
+
+    @property
+    def source(self) -> str:
+        """Where the preset's numbers come from."""
+        return published(self.preset.value).source
 
     def _apply_preset(self, name: str) -> None:
         kept = {field: self.fields[field].value for field in FROM_PREFERENCES}
         self.recipe = preset(name, **kept)
 
-    def _enable_noise(self) -> None:
-        self.fields["init_noise"].enabled = self.fields["init"].value == "mix"
+    def _enable_what_matters(self) -> None:
+        values = {name: widget.value for name, widget in self.fields.items()}
+        for name, matters in _MATTERS.items():
+            self.fields[name].enabled = matters(values)
 
 
-def _widget(name: str, control: Control) -> ValueWidget[Any]:
-    """Make the control of a recipe's field."""
-    common: dict[str, Any] = {
-        "name": name,
-        "label": _LABELS.get(name, name.replace("_", " ").capitalize()),
-        "tooltip": control.help,
-    }
-    if control.kind is bool:
-        # A check box carries its label itself.
-        return CheckBox(text=common.pop("label"), **common)
-    if control.kind in (int, float):
-        most = control.most if math.isfinite(control.most) else 1e15
-        box = SpinBox if control.kind is int else FloatSpinBox
-        number = box(min=control.least, max=most, step=control.step, **common)
-        # Left to itself a spin box is as wide as its largest number, and the dock scrolls sideways.
-        number.native.setMinimumWidth(NARROWEST)
-        return number
-    choices = DEVICES if name == "device" else control.choices
-    return ComboBox(choices=choices, **common) if choices else LineEdit(**common)
-
-
-def _show(widget: ValueWidget[Any], value: Any) -> None:
-    if isinstance(widget, FloatSpinBox):
-        # A spin box rounds to its decimals without a word: 0.001 would become 0.0.
-        exponents = [
-            Decimal(str(number)).normalize().as_tuple().exponent for number in (value, widget.step)
-        ]
-        widget.native.setDecimals(max(0, *(-int(exponent) for exponent in exponents)))
-    widget.value = value
+def _preset_box(job: str) -> ComboBox:
+    names = preset_names(job)
+    return ComboBox(
+        name="preset",
+        label="Preset",
+        choices=names,
+        tooltip="A published recipe; choosing one sets all controls to its values.\n"
+        + "\n".join(f"{name}: {preset_summary(name)}" for name in names),
+    )

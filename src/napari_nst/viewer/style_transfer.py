@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox
-from napari.layers import Image
-
-from napari_nst.viewer.job_widget import Job, JobWidget
-from napari_nst.viewer.layers import picture_of
+from napari_nst.viewer.calibration import comparable_sizes
+from napari_nst.viewer.choosers import chosen_layer, image_layers, layer_box, layer_list
+from napari_nst.viewer.content_choice import Content, ContentChoice
+from napari_nst.viewer.job_widget import JobWidget
+from napari_nst.viewer.layers import Picture
+from napari_nst.viewer.run_panel import Job
 from napari_nst.viewer.stream import Progress
 
 if TYPE_CHECKING:
     import napari.viewer
 
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.recipe import Recipe
 
 
 class StyleTransfer(JobWidget):
@@ -28,42 +30,63 @@ class StyleTransfer(JobWidget):
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        self._layers = napari_viewer.layers
-        self.content = ComboBox(
-            name="content",
-            label="Content",
-            choices=self._image_layers,
-            tooltip="The layer whose shapes are kept.",
+        self.choice = ContentChoice(napari_viewer)
+        style = layer_box(
+            napari_viewer, "style", "The layer whose colours, strokes and texture are taken."
         )
-        self.style = ComboBox(
-            name="style",
-            label="Style",
-            choices=self._image_layers,
-            tooltip="The layer whose colours, strokes and texture are taken.",
+        more_styles = layer_list(
+            napari_viewer,
+            "more_styles",
+            "Layers whose styles are blended with the first, as the style blend says; or, where "
+            "each channel is treated in turn, those of the second channel and on.",
         )
         super().__init__(
             napari_viewer,
-            choosers=[self.content, self.style],
+            "transfer",
+            choosers=[self.choice.layer, style],
             up_front=("size", "steps", "style_weight", "seed", "device"),
+            extras={
+                "Styles and channels": [
+                    more_styles,
+                    self.choice.content_as,
+                    self.choice.channel_axis,
+                    self.choice.rgb_channels,
+                ]
+            },
         )
         self._tell_apart()
 
     def job(self) -> Job:
         """Read the controls."""
-        if self.content.value is None or self.style.value is None:
-            raise ValueError("content and style need an image layer each; open or add some first.")
-        recipe = self.recipe_controls.recipe
-        dims = self._viewer.dims
-        content = picture_of(self.content.value, dims, recipe.size)
-        style = picture_of(self.style.value, dims, recipe.size)
+        recipe = self.recipe
+        content = self.choice.read(recipe.size)
+        layers = [chosen_layer(self.style, "style"), *self.more_styles.value]
+        styles = [self.picture(layer) for layer in layers]
+        sizes = _pixel_sizes(recipe, content, styles)
+        begin = self.start_picture(recipe)
+        if content.in_turn and begin is not None:
+            raise ValueError(
+                "init is 'image', which channels in turn cannot start from; take noise."
+            )
 
         def start(progress: Progress) -> Iterator[Iteration]:
-            from napari_nst.engine.jobs import stylize
+            return _start(content, styles, begin, recipe, sizes, progress)
 
-            progress("reading the layers", 0, 0)
-            return stylize(content.read(), style.read(), recipe, progress=progress)
+        inputs = (content.name, *(style.name for style in styles))
+        return Job(
+            name=f"{content.name} × {' + '.join(inputs[1:])}",
+            place=content.pictures[0].place,
+            values=content.values,
+            recipe=recipe,
+            names=(*inputs, *([begin.name] if begin else [])),
+            start=start,
+            keep_dtype=self.keep_dtype.value,
+        )
 
-        return Job(f"{content.name} × {style.name}", content.geometry, recipe, start)
+    def where_text(self) -> str:
+        """Say which layers the channels are, where those that are selected are."""
+        selected = "" if self.content.enabled else f"Content: the {self.choice.channel_axis.value}"
+        return "\n".join(filter(None, [selected, super().where_text()]))
 
     def reset_choices(self, *args: Any) -> None:
         """Follow the layer list; a style that nobody chose is never the content itself."""
@@ -75,9 +98,60 @@ class StyleTransfer(JobWidget):
 
     def _tell_apart(self) -> None:
         if self.style.value is self.content.value:
-            others = [layer for layer in self._image_layers() if layer is not self.content.value]
+            layers = image_layers(self._viewer)
+            others = [layer for layer in layers if layer is not self.content.value]
             if others:
                 self.style.value = others[0]
 
-    def _image_layers(self, *_: Any) -> list[Image]:
-        return [layer for layer in self._layers if isinstance(layer, Image)]
+
+def _start(
+    content: Content,
+    styles: Sequence[Picture],
+    begin: Picture | None,
+    recipe: Recipe,
+    sizes: list[float] | None,
+    progress: Progress,
+) -> Iterator[Iteration]:
+    """Read the layers and begin; called in the worker thread."""
+    from napari_nst.engine.jobs import stylize
+    from napari_nst.engine.series import stylize_channels
+
+    progress("reading the layers", 0, 0)
+    contents = [picture.read() for picture in content.pictures]
+    of_styles = [style.read() for style in styles]
+    if content.in_turn:
+        labels = [picture.name for picture in content.pictures]
+        return stylize_channels(
+            contents, of_styles, recipe, labels=labels, pixel_sizes=sizes, progress=progress
+        )
+    init_image = begin.read() if begin else None
+    return stylize(
+        contents[0],
+        of_styles,
+        recipe,
+        init_image=init_image,
+        pixel_sizes=sizes,
+        progress=progress,
+    )
+
+
+def _pixel_sizes(recipe: Recipe, content: Content, styles: Sequence[Picture]) -> list[float] | None:
+    """Return pixel sizes in one unit, the content's first, if the recipe needs them."""
+    if recipe.style_sizing != "physical":
+        return None
+    pictures = [content.pictures[0], *styles]
+    sizes = comparable_sizes(pictures)
+    if sizes is None:
+        names = ", ".join(repr(picture.name) for picture in pictures)
+        raise ValueError(
+            f"style_sizing 'physical' needs pixel sizes in one unit in layers {names}; set their "
+            "scale and units, or take 'fit'."
+        )
+    if not content.in_turn:
+        return sizes
+    if len(set(sizes[1:])) > 1:
+        raise ValueError(
+            "style_sizing 'physical' needs styles of one pixel size where channels are treated in "
+            "turn; take 'fit'."
+        )
+    return sizes[:2]

@@ -1,0 +1,119 @@
+"""What all losses of features have in common: exemplars, a norm and a mask."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from napari_nst.engine.losses.statistics import refuse_other_size
+
+
+@dataclass(frozen=True, eq=False)
+class Exemplar:
+    """The features of one style at one layer.
+
+    Parameters
+    ----------
+    features : Tensor
+        (1, C, H, W), of any size.
+    share : float
+        How much this style counts; the shares of all exemplars of a loss sum to 1.
+    mask : Tensor, optional
+        (1, 1, H, W) in [0, 1], how much each position counts; without it, all alike.
+
+    Raises
+    ------
+    ValueError
+        If the mask has another size than the features, or counts none of them.
+    """
+
+    features: Tensor
+    share: float = 1.0
+    mask: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.mask is not None:
+            refuse_other_size(self.mask, self.features)
+        refuse_empty(self.mask)
+
+
+def blended(
+    exemplars: Sequence[Exemplar], statistic: Callable[[Tensor, Tensor | None], Tensor]
+) -> Tensor:
+    """Return a statistic of features and mask, averaged over exemplars by their shares."""
+    statistics = [statistic(e.features.detach(), e.mask) * e.share for e in exemplars]
+    return torch.stack(statistics).sum(dim=0)
+
+
+class FeatureLoss(nn.Module):
+    """A loss of one layer's features.
+
+    Parameters
+    ----------
+    norm : str
+        How the error is scaled: one of the class's `norms`.
+    mask : Tensor, optional
+        (1, 1, H, W) in [0, 1], how much each position of the image's features counts; without it,
+        all alike.
+
+    Raises
+    ------
+    ValueError
+        If the loss has no such norm, or the mask counts no position.
+    """
+
+    norms: ClassVar[tuple[str, ...]] = ("relative", "mean")
+    mask: Tensor | None
+
+    def __init__(self, norm: str, mask: Tensor | None) -> None:
+        super().__init__()
+        if norm not in self.norms:
+            raise ValueError(
+                f"norm of {type(self).__name__} must be one of {', '.join(self.norms)}; "
+                f"not {norm!r}."
+            )
+        refuse_empty(mask)
+        self.norm = norm
+        self.register_buffer("mask", mask, persistent=False)
+
+    def extra_repr(self) -> str:
+        """Say the norm, and whether some positions count less."""
+        return f"norm={self.norm!r}" + (", masked" if self.mask is not None else "")
+
+
+class StyleLoss(FeatureLoss):
+    """A loss that compares features (1, C, H, W) of an image with those of exemplars.
+
+    Parameters
+    ----------
+    exemplars : sequence of Exemplar
+        At least one; their sizes may differ, their channels may not.
+    norm, mask
+        As of every `FeatureLoss`.
+
+    Raises
+    ------
+    ValueError
+        If there are no exemplars, or their shares do not sum to 1.
+    """
+
+    def __init__(
+        self, exemplars: Sequence[Exemplar], *, norm: str = "mean", mask: Tensor | None = None
+    ) -> None:
+        super().__init__(norm, mask)
+        if not exemplars:
+            raise ValueError("exemplars is empty; give at least one.")
+        total = sum(exemplar.share for exemplar in exemplars)
+        if not math.isclose(total, 1.0, rel_tol=1e-6):
+            raise ValueError(f"The shares of the exemplars must sum to 1, not {total:g}.")
+
+
+def refuse_empty(mask: Tensor | None) -> None:
+    """Raise a ValueError if a mask counts no position."""
+    if mask is not None and not bool((mask > 0).any()):
+        raise ValueError("mask counts no position of the features; mark a larger region.")

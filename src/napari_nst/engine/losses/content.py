@@ -1,0 +1,60 @@
+"""Keeping the features of the content, position by position."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from napari_nst.engine.losses.base import FeatureLoss
+from napari_nst.engine.losses.statistics import full_precision, refuse_other_size
+
+
+class ContentLoss(FeatureLoss):
+    """Squared difference F − P from the features of the content (Gatys et al. 2016, eq. 1).
+
+    Parameters
+    ----------
+    target : Tensor
+        P, the features of the content at one layer, (1, C, H, W).
+    norm : {"mean", "relative", "sum"}
+        mean (F − P)²; that divided by the target's energy, mean P²; or Σ (F − P)². The half that
+        published sums have before them belongs into the weight.
+    mask : Tensor, optional
+        (1, 1, H, W) in [0, 1], weights of the positions in all of these means and sums.
+
+    Raises
+    ------
+    ValueError
+        If there is no such norm, or the mask counts no position or has another size.
+    """
+
+    norms: ClassVar = ("relative", "mean", "sum")
+    target: Tensor
+
+    def __init__(self, target: Tensor, *, norm: str = "mean", mask: Tensor | None = None) -> None:
+        super().__init__(norm, mask)
+        if mask is not None:
+            refuse_other_size(mask, target)
+        self.register_buffer("target", target.detach(), persistent=False)
+        self.divisor = self._divisor()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Compare features (1, C, H, W) with the target's."""
+        difference = full_precision(features) - full_precision(self.target)
+        return self._sum_of_squares(difference) / self.divisor
+
+    def _divisor(self) -> float:
+        if self.norm == "sum":
+            return 1.0
+        if self.norm == "relative":
+            # A black target leaves its error as it is.
+            energy = float(self._sum_of_squares(full_precision(self.target)))
+            if energy:
+                return energy
+        count = self.target[0, 0].numel() if self.mask is None else float(self.mask.sum())
+        return self.target.shape[1] * count
+
+    def _sum_of_squares(self, values: Tensor) -> Tensor:
+        squares = values.square()
+        return (squares if self.mask is None else squares * self.mask).sum()

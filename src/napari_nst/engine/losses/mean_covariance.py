@@ -1,0 +1,57 @@
+"""Mean and covariance of features, each compared on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from napari_nst.engine.losses.base import Exemplar, StyleLoss, blended
+from napari_nst.engine.losses.statistics import (
+    channel_means,
+    covariance_energy,
+    covariance_matrix,
+    energy,
+    gram_matrix,
+    mean_and_second_moment,
+)
+
+
+class MeanCovarianceLoss(StyleLoss):
+    """Half the mean squared differences of means and of covariances: (|μ − μₛ|² + |Σ − Σₛ|²)/2.
+
+    Mean and covariance say apart what a Gram matrix says at once, so that the mean, which carries
+    the palette, is not drowned by the covariances (Li et al. 2017, "Demystifying Neural Style
+    Transfer", compare both).
+
+    Parameters
+    ----------
+    exemplars : sequence of Exemplar
+        The styles. Their means and raw second moments are averaged by their shares, as those of
+        one image that holds them all.
+    norm : {"mean", "relative"}
+        "relative" divides each of the two differences by its target's energy.
+    mask : Tensor, optional
+        (1, 1, H, W) in [0, 1], weights of the image's positions.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+
+    def __init__(
+        self, exemplars: Sequence[Exemplar], *, norm: str = "mean", mask: Tensor | None = None
+    ) -> None:
+        super().__init__(exemplars, norm=norm, mask=mask)
+        mean, second = blended(exemplars, channel_means), blended(exemplars, gram_matrix)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("covariance", covariance_matrix(mean, second), persistent=False)
+        relative = norm == "relative"
+        self.mean_energy = energy(mean) if relative else 1.0
+        self.covariance_energy = covariance_energy(self.covariance, second) if relative else 1.0
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Compare features (1, C, H, W) with the styles'."""
+        mean, second = mean_and_second_moment(features, self.mask)
+        of_means = (mean - self.mean).square().mean()
+        of_covariances = (covariance_matrix(mean, second) - self.covariance).square().mean()
+        return (of_means / self.mean_energy + of_covariances / self.covariance_energy) / 2

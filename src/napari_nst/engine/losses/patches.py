@@ -1,0 +1,141 @@
+"""Every patch like some patch of the style."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from napari_nst.engine.losses.base import Exemplar, StyleLoss
+from napari_nst.engine.losses.statistics import energy, full_precision, refuse_other_size
+
+_SIMILARITIES = 2**24
+"""How many are held at once: 64 MB of float32."""
+
+
+class PatchLoss(StyleLoss):
+    """Squared difference of each patch of features from the most similar patch of a style.
+
+    Li & Wand 2016, "Combining Markov Random Fields and Convolutional Neural Networks for Image
+    Synthesis". Similarity is the cosine, their normalised cross-correlation, and which patch is
+    most similar has no gradient. Where patches overlap, a feature counts once, with the mean over
+    the patches that cover it, so that the stride leaves no grid; that is the gradient of their
+    program, whatever the formula of their paper.
+
+    Parameters
+    ----------
+    exemplars : sequence of Exemplar
+        The styles. Their patches make one pool, so shares say nothing here: what is nearest wins.
+        Patches count whose positions all have a mask above 0.5.
+    norm : {"mean", "relative", "sum"}
+        Mean over covered features; that divided by the mean square of the styles' patches; or the
+        sum over them. Li & Wand's half belongs into the weight.
+    mask : Tensor, optional
+        (1, 1, H, W) in [0, 1]; patches of the image count where it is above 0.5 throughout.
+    patch_size, stride : int
+        Side of the patches and distance between them, in features. What the last whole stride
+        leaves over at the bottom and at the right is not covered.
+
+    Raises
+    ------
+    ValueError
+        If features or the region of a mask are too small for a patch.
+    """
+
+    norms: ClassVar = ("relative", "mean", "sum")
+    styles: Tensor
+    lengths: Tensor
+    kept: Tensor | None
+
+    def __init__(
+        self,
+        exemplars: Sequence[Exemplar],
+        *,
+        norm: str = "mean",
+        mask: Tensor | None = None,
+        patch_size: int = 3,
+        stride: int = 2,
+    ) -> None:
+        super().__init__(exemplars, norm=norm, mask=mask)
+        self.patch_size = patch_size
+        self.stride = stride
+        pool = [self._patches(e.features.detach(), self._kept(e.mask)) for e in exemplars]
+        styles = torch.cat(pool)
+        # A patch of nothing is similar to none, instead of dividing by 0.
+        lengths = torch.linalg.vector_norm(styles, dim=1).clamp_min(1e-8)
+        self.register_buffer("styles", styles, persistent=False)
+        self.register_buffer("lengths", lengths, persistent=False)
+        self.register_buffer("kept", self._kept(mask), persistent=False)
+        self.energy = energy(styles)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Compare features (1, C, H, W) with the styles'."""
+        if self.mask is not None:
+            refuse_other_size(self.mask, features)
+        patches = self._patches(features, self.kept)
+        difference = patches - self.styles[self._nearest(patches.detach())]
+        channels = features.shape[1]
+        per_position = difference.square().view(len(difference), channels, -1).sum(dim=1)
+        weights = self._weights(features)
+        total = (per_position * weights).sum()
+        if self.norm == "sum":
+            return total
+        mean = total / (weights.sum() * channels)
+        return mean / self.energy if self.norm == "relative" else mean
+
+    def extra_repr(self) -> str:
+        """Say the norm and which patches."""
+        return f"{super().extra_repr()}, patch_size={self.patch_size}, stride={self.stride}"
+
+    @torch.no_grad()
+    def _nearest(self, patches: Tensor) -> Tensor:
+        """Return for each patch (L, C·k²) the index of the most similar one of the styles.
+
+        The cosine but for the length of the image's patch, which all its candidates share.
+        """
+        rows = max(1, _SIMILARITIES // len(self.styles))
+        similar = (
+            (some @ self.styles.mT).div_(self.lengths) for some in torch.split(patches, rows)
+        )
+        return torch.cat([of_some.argmax(dim=1) for of_some in similar])
+
+    @torch.no_grad()
+    def _weights(self, features: Tensor) -> Tensor:
+        """Return for each position of each patch (L, k²) one over the patches that cover it."""
+        size = (features.shape[2], features.shape[3])
+        counts = self._unfolded(self.styles.new_ones(1, 1, *size))
+        if self.kept is not None:
+            counts = torch.zeros_like(counts).index_fill(0, self.kept, 1)
+        cover = functional.fold(counts.mT[None], size, self.patch_size, stride=self.stride)
+        return 1 / self._patches(cover, self.kept)
+
+    def _patches(self, features: Tensor, kept: Tensor | None) -> Tensor:
+        """Cut features (1, C, H, W) into the patches that count, (L, C·k²)."""
+        patches = self._unfolded(full_precision(features))
+        return patches if kept is None else patches[kept]
+
+    def _kept(self, mask: Tensor | None) -> Tensor | None:
+        """Return the indices of patches whose positions all count."""
+        if mask is None:
+            return None
+        kept = (self._unfolded(full_precision(mask)) > 0.5).all(dim=1).nonzero().squeeze(1)
+        if not len(kept):
+            raise ValueError(
+                f"mask has no room for a patch of {self.patch_size} × {self.patch_size} features; "
+                f"mark a larger region or take a smaller patch_size."
+            )
+        return kept
+
+    def _unfolded(self, maps: Tensor) -> Tensor:
+        """Return all patches of maps (1, C, H, W) as (L, C·k²)."""
+        height, width = maps.shape[2:]
+        size = self.patch_size
+        if min(height, width) < size:
+            raise ValueError(
+                f"Features of {height} × {width} are smaller than a patch; "
+                f"take a patch_size of at most {min(height, width)} instead of {size}."
+            )
+        return functional.unfold(maps, size, stride=self.stride)[0].mT

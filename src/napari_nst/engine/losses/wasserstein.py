@@ -1,0 +1,76 @@
+"""The distance between bell curves fitted to features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from napari_nst.engine.losses.base import Exemplar, StyleLoss, blended
+from napari_nst.engine.losses.square_root import square_root, trace_of_square_root
+from napari_nst.engine.losses.statistics import (
+    channel_means,
+    covariance_matrix,
+    gram_matrix,
+    mean_and_second_moment,
+)
+
+LEAST_VARIANCE = 1e-4
+"""Added to every variance: few positions leave covariances without a root of full rank.
+
+As crowsonkb/style-transfer-pytorch, commit e7e2c71.
+"""
+
+
+class WassersteinLoss(StyleLoss):
+    """Squared 2-Wasserstein distance between normal distributions, per channel.
+
+    Of mean μ and covariance Σ of the image's features and μₛ, Σₛ of the styles', it is
+    mean (μ − μₛ)² + tr(Σₛ + Σ − 2 (√Σₛ Σ √Σₛ)^½)/C (Gelbrich 1990; as a style loss in
+    crowsonkb/style-transfer-pytorch). Roots are a fixed number of Newton–Schulz steps, as there,
+    so features that already are the styles' have a small loss, not none.
+
+    Parameters
+    ----------
+    exemplars : sequence of Exemplar
+        The styles. Their means and raw second moments are averaged by their shares, as those of
+        one image that holds them all.
+    norm : {"mean", "relative"}
+        As above, or that divided by the styles' mean square, which is mean μₛ² + tr Σₛ/C.
+    mask : Tensor, optional
+        (1, 1, H, W) in [0, 1], weights of the image's positions.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+    root: Tensor
+
+    def __init__(
+        self, exemplars: Sequence[Exemplar], *, norm: str = "mean", mask: Tensor | None = None
+    ) -> None:
+        super().__init__(exemplars, norm=norm, mask=mask)
+        mean, second = blended(exemplars, channel_means), blended(exemplars, gram_matrix)
+        covariance = _regular(covariance_matrix(mean, second))
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("covariance", covariance, persistent=False)
+        self.register_buffer("root", square_root(covariance)[0], persistent=False)
+        # A black image's features have no energy, and leave the distance as it is.
+        self.energy = (float(_mean_diagonal(second)) or 1.0) if norm == "relative" else 1.0
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Compare features (1, C, H, W) with the styles'."""
+        mean, second = mean_and_second_moment(features, self.mask)
+        covariance = _regular(covariance_matrix(mean, second))
+        shared = trace_of_square_root(self.root @ covariance @ self.root) / features.shape[1]
+        of_means = (mean - self.mean).square().mean()
+        of_covariances = _mean_diagonal(self.covariance + covariance) - 2 * shared
+        return (of_means + of_covariances).squeeze() / self.energy
+
+
+def _regular(covariance: Tensor) -> Tensor:
+    return covariance + LEAST_VARIANCE * torch.eye(covariance.shape[-1]).to(covariance)
+
+
+def _mean_diagonal(matrices: Tensor) -> Tensor:
+    return matrices.diagonal(dim1=-2, dim2=-1).mean(dim=-1)

@@ -1,0 +1,104 @@
+"""The Content Reconstruction widget: see what a layer of the network keeps of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, ComboBox
+
+from napari_nst.recipe.layer_names import LAYER_NAMES
+from napari_nst.viewer.choosers import chosen_layer, layer_box
+from napari_nst.viewer.compared_layers import compared_layers, compared_layers_text
+from napari_nst.viewer.job_widget import JobWidget
+from napari_nst.viewer.run_panel import Job
+from napari_nst.viewer.stream import Progress
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+    from napari_nst.engine.optimize import Iteration
+
+SEVERAL = "several (see Likeness)"
+"""What the drop-down says while the recipe has other than one layer."""
+
+
+class ContentReconstruction(JobWidget):
+    """Choose an image and a layer, press Run, and see what the layer knows of the image.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        napari hands it in.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        self._layer_box = ComboBox(
+            name="layer",
+            label="Layer",
+            choices=(*LAYER_NAMES, SEVERAL),
+            tooltip="Whose features are kept. Shallow layers keep pixels, deep ones arrangement.",
+        )
+        self._compare = CheckBox(
+            name="compare",
+            text="Compare layers",
+            tooltip="Make a picture for each of the layers below, in place of the one above.",
+        )
+        self._compared = compared_layers_text()
+        super().__init__(
+            napari_viewer,
+            "reconstruction",
+            choosers=[layer_box(napari_viewer, "image", "The layer to look at.")],
+            up_front=(self._layer_box, "size", "steps", "seed", "device"),
+            extras={"Comparison": [self._compare, self._compared]},
+        )
+        self._layer_box.changed.connect(self._on_layer)
+        self.content_layers.changed.connect(self._show_layer)
+        self._compare.changed.connect(self._enable_what_matters)
+        self._show_layer()
+        self._enable_what_matters()
+
+    def job(self) -> Job:
+        """Read the controls."""
+        layer = chosen_layer(self.image, "image")
+        recipe = self.recipe
+        image, begin = self.picture(layer), self.start_picture(recipe)
+        names = compared_layers(self._compared, recipe) if self._compare.value else []
+
+        def start(progress: Progress) -> Iterator[Iteration]:
+            from napari_nst.engine.jobs import reconstruct
+            from napari_nst.engine.series import compare_reconstructions
+
+            progress("reading the layer", 0, 0)
+            pixels = image.read()
+            if names:
+                return compare_reconstructions(pixels, recipe, layers=names, progress=progress)
+            init_image = begin.read() if begin else None
+            return reconstruct(pixels, recipe, init_image=init_image, progress=progress)
+
+        what = "layers" if names else " + ".join(recipe.content_layers)
+        return Job(
+            name=f"{image.name} · {what}",
+            place=image.place,
+            values=image.values,
+            recipe=recipe,
+            names=tuple(picture.name for picture in (image, begin) if picture),
+            start=start,
+            keep_dtype=self.keep_dtype.value,
+        )
+
+    def _on_layer(self, name: str) -> None:
+        if name != SEVERAL:
+            self.content_layers.value = f"{name}:1.0"
+
+    def _show_layer(self, *_: Any) -> None:
+        """Let the drop-down say what the recipe's text does."""
+        names = [part.partition(":")[0] for part in self.content_layers.value.split(",")]
+        shown = names[0].strip() if len(names) == 1 else SEVERAL
+        if shown in self._layer_box.choices:
+            with self._layer_box.changed.blocked():
+                self._layer_box.value = shown
+
+    def _enable_what_matters(self) -> None:
+        self._compared.enabled = self._compare.value
+        self._layer_box.enabled = not self._compare.value

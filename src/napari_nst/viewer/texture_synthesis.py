@@ -1,0 +1,157 @@
+"""The Texture Synthesis widget: make more of the texture in an image layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, ComboBox
+
+from napari_nst.engine.pixels import shape_fitting
+from napari_nst.recipe import Recipe, preset
+from napari_nst.viewer.choosers import chosen_layer, layer_box
+from napari_nst.viewer.compared_layers import compared_layers, compared_layers_text
+from napari_nst.viewer.job_widget import JobWidget
+from napari_nst.viewer.layers import Picture
+from napari_nst.viewer.number_box import CountBox
+from napari_nst.viewer.placing import Place
+from napari_nst.viewer.results import tile_preview
+from napari_nst.viewer.run_panel import Job
+from napari_nst.viewer.stream import Progress
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+    from napari_nst.engine.optimize import Iteration
+
+OFF, EACH, CUMULATIVE = "off", "layer by layer", "cumulative"
+
+PERIODIC = "circular"
+"""The padding that makes a texture tile."""
+
+
+class TextureSynthesis(JobWidget):
+    """Choose an exemplar, press Run, and watch more of its texture appear.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        napari hands it in.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        # Not `height` and `width`: those of a magicgui widget are its own on the screen.
+        height, width = _side("height"), _side("width")
+        seamless = CheckBox(
+            name="seamless",
+            text="Seamless",
+            tooltip="Make a texture whose edges meet, so that it tiles; shown three times three.",
+        )
+        self._compare = ComboBox(
+            name="compare",
+            label="Compare layers",
+            choices=(OFF, EACH, CUMULATIVE),
+            tooltip="Make a picture for each of the layers below: of that layer alone, or "
+            "cumulative, of it and those before it.",
+        )
+        self._compared = compared_layers_text()
+        super().__init__(
+            napari_viewer,
+            "texture",
+            choosers=[layer_box(napari_viewer, "exemplar", "The layer whose texture to make.")],
+            up_front=("size", height, width, seamless, "steps", "seed", "device"),
+            extras={"Comparison": [self._compare, self._compared]},
+        )
+        seamless.changed.connect(self._on_seamless)
+        self.padding.changed.connect(self._show_seamless)
+        self._compare.changed.connect(self._enable_what_matters)
+        self._show_seamless()
+        self._enable_what_matters()
+
+    def job(self) -> Job:
+        """Read the controls."""
+        layer = chosen_layer(self.exemplar, "exemplar")
+        recipe = self.recipe
+        exemplar, begin = self.picture(layer), self.start_picture(recipe)
+        fitted = _fitted(exemplar.place.shape, recipe.size)
+        shape = self._shape(fitted)
+        compared = self._compare.value
+        names = compared_layers(self._compared, recipe) if compared != OFF else []
+
+        def start(progress: Progress) -> Iterator[Iteration]:
+            from napari_nst.engine.jobs import synthesize
+            from napari_nst.engine.series import compare_textures
+
+            progress("reading the layer", 0, 0)
+            pixels = exemplar.read()
+            if names:
+                return compare_textures(
+                    pixels,
+                    recipe,
+                    layers=names,
+                    cumulative=compared == CUMULATIVE,
+                    shape=shape,
+                    progress=progress,
+                )
+            init_image = begin.read() if begin else None
+            return synthesize(pixels, recipe, shape=shape, init_image=init_image, progress=progress)
+
+        return Job(
+            name=f"{exemplar.name} · texture{' by layers' if names else ''}",
+            place=_place(exemplar, fitted, shape),
+            values=exemplar.values,
+            recipe=recipe,
+            names=tuple(picture.name for picture in (exemplar, begin) if picture),
+            start=start,
+            keep_dtype=self.keep_dtype.value,
+            afterwards=self._show_tiles if recipe.padding == PERIODIC else None,
+        )
+
+    def _shape(self, fitted: tuple[int, int]) -> tuple[int, int] | None:
+        """Return the height and width that were asked for; None for those of the exemplar."""
+        asked = self.texture_height.value, self.texture_width.value
+        if not any(asked):
+            return None
+        return asked[0] or fitted[0], asked[1] or fitted[1]
+
+    def _show_tiles(self, layer: Any) -> None:
+        tile_preview(self._viewer, layer)
+
+    def _on_seamless(self, seamless: bool) -> None:
+        usual = preset(self.preset.value).padding
+        self.padding.value = (
+            PERIODIC if seamless else usual if usual != PERIODIC else Recipe.padding
+        )
+
+    def _show_seamless(self) -> None:
+        with self.seamless.changed.blocked():
+            self.seamless.value = self.padding.value == PERIODIC
+
+    def _enable_what_matters(self) -> None:
+        self._compared.enabled = self._compare.value != OFF
+
+
+def _side(name: str) -> CountBox:
+    return CountBox(
+        zero="as the exemplar",
+        name=f"texture_{name}",
+        label=name.capitalize(),
+        max=65536,
+        step=64,
+        tooltip=f"{name.capitalize()} of the texture in pixels; 0 takes the exemplar's.",
+    )
+
+
+def _fitted(shape: tuple[int, int], size: int) -> tuple[int, int]:
+    """Return an exemplar's height and width as the engine fits it: never enlarged."""
+    return shape_fitting(shape, min(size or max(shape), max(shape)))
+
+
+def _place(exemplar: Picture, fitted: tuple[int, int], shape: tuple[int, int] | None) -> Place:
+    """Return where a texture lies: where the exemplar begins, with pixels as large as its."""
+    place = exemplar.place
+    if shape is None:
+        return place
+    enlarged = max(place.shape) / max(fitted)
+    return replace(place, shape=(round(shape[0] * enlarged), round(shape[1] * enlarged)))

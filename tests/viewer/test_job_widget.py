@@ -1,0 +1,213 @@
+"""What all the plugin's widgets share: sections, notes, notices, saving."""
+
+import json
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QComboBox, QLabel, QWidget
+
+from napari_nst.files import read_image, read_text
+from napari_nst.recipe import SECTIONS, Recipe, on_flavour, preset
+
+pytestmark = pytest.mark.window
+
+TITLES = ["Style Transfer", "Texture Synthesis", "Content Reconstruction"]
+
+
+@pytest.fixture
+def weights_folder(monkeypatch, tmp_path):
+    """A machine that has the gatys network, as far as file names tell, and no other."""
+    for variable in ("NAPARI_NST_HOME", "TORCH_HOME", "KERAS_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    (tmp_path / "gatys.safetensors").touch()
+    return tmp_path
+
+
+# ── sections ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_sections_unfold_and_nothing_is_cut(dock, title, qtbot):
+    widget = dock(title)
+    assert [name for name in widget.sections if name in SECTIONS] == list(SECTIONS)
+    for section in widget.sections.values():
+        assert section.folded
+        assert section.button.text() == f"▸ {section.title}"
+        section.button.setFocus()
+        QTest.keyClick(section.button, Qt.Key.Key_Space)
+        assert not section.folded
+        assert section.button.text() == f"▾ {section.title}"
+    area = widget.native.layout().itemAt(0).widget()
+    qtbot.waitUntil(lambda: area.widget().width() == area.viewport().width())
+    for label in area.widget().findChildren(QLabel):
+        if not label.wordWrap():
+            assert label.width() >= label.sizeHint().width(), f"{label.text()} is cut"
+    widget.sections["Start"].button.click()
+    assert widget.sections["Start"].folded
+
+
+def test_no_control_is_in_two_places(widget):
+    for name in ("size", "steps", "style_weight", "seed", "device"):
+        for section in widget.sections.values():
+            assert not section.native.isAncestorOf(getattr(widget, name).native), name
+
+
+def test_the_wheel_scrolls_past_a_box_that_nobody_clicked(widget):
+    def turn(box):
+        middle = QPointF(box.rect().center())
+        event = QWheelEvent(
+            middle, box.mapToGlobal(middle), QPoint(), QPoint(0, -120), Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(box, event)
+
+    before = widget.recipe
+    for name in ("size", "style_weight", "preset"):
+        getattr(widget, name).native.clearFocus()
+        turn(getattr(widget, name).native)
+    assert widget.recipe == before
+    assert widget.native.findChild(QComboBox) is not None
+
+
+# ── what is said ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_presets_source_is_below_it(widget):
+    widget.preset.value = "neural-style"
+    assert "jcjohnson/neural-style" in widget.source.text()
+    assert not widget.source.isHidden()
+
+
+def test_the_slice_is_named_and_follows_the_slider(viewer, widget):
+    assert widget.where.isHidden()
+    viewer.add_image(np.zeros((40, 30, 30)), name="stack", axis_labels=["z", "y", "x"])
+    viewer.dims.set_point(0, 5)
+    widget.content.value = viewer.layers["stack"]
+    assert widget.where.text() == "Content: slice z = 5 of 40"
+    viewer.dims.set_point(0, 7)
+    assert "z = 7 of 40" in widget.where.text()
+    widget.content.value = viewer.layers["cells"]
+    assert widget.where.isHidden()
+
+
+def test_a_network_that_is_not_here_is_announced_and_can_be_avoided(
+    widget, weights_folder, optimiser, finish
+):
+    state = optimiser(steps=3)
+    widget.preset.value = "neural-style"
+    notice = widget.flavour_notice
+    assert notice.label.text() == (
+        "neural-style was tuned for caffe, which is not on this machine: Run fetches it (80 MB)."
+    )
+    assert not notice.convert.native.isHidden()
+    finish(widget)
+    assert state.recipe == preset("neural-style"), "nobody asked for another network"
+    notice.convert.value = True
+    finish(widget)
+    assert state.recipe == on_flavour(preset("neural-style"), "gatys")
+    assert state.recipe.weights == "gatys"
+
+    widget.weights.value = "torchvision"
+    assert notice.label.text() == ("torchvision is not on this machine: Run fetches it (575 MB).")
+    widget.preset.value = "default"
+    assert notice.label.isHidden()
+    assert notice.convert.native.isHidden()
+    finish(widget)
+    assert state.recipe == Recipe(), "what is not offered any more is not done"
+
+
+def test_the_notice_goes_when_the_network_has_come(widget, weights_folder, optimiser, finish):
+    optimiser(steps=3)
+    widget.preset.value = "neural-style"
+    (weights_folder / "caffe.safetensors").touch()
+    finish(widget)
+    assert widget.flavour_notice.label.isHidden()
+    (weights_folder / "gatys.safetensors").unlink()
+    widget.preset.value = "default"
+    assert "gatys, which is not on this machine" in widget.flavour_notice.label.text()
+    assert widget.flavour_notice.convert.native.isHidden(), "there is nothing else to offer"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("content_layers", "relu4_9", "VGG-19 has no layer 'relu4_9'"),
+        ("style_blend", "x", "style_blend must be numbers"),
+        ("style_blend", "0.5, 0.5", "style_blend"),
+        ("weights", "caffee", "weights must be gatys, torchvision, caffe or a file"),
+    ],
+)
+def test_a_wrong_text_is_refused_in_one_sentence(
+    viewer, widget, until, messages, name, text, sentence
+):
+    getattr(widget, name).value = text
+    widget.start()
+    until(lambda: not widget.running)
+    assert any(sentence in message for message in messages())
+    assert sentence in widget.status_text
+    assert widget.run.enabled
+    assert len(viewer.layers) == 2
+    assert getattr(widget, name).value == text, "what was typed is there to be mended"
+
+
+# ── where it starts and where it ends ────────────────────────────────────────────────────────
+
+
+def test_a_run_can_start_from_a_layer(viewer, widget, optimiser, finish):
+    state = optimiser(steps=3)
+    assert not widget.init_image.enabled
+    widget.init.value = "image"
+    assert widget.init_image.enabled
+    widget.start()
+    assert not widget.running
+    assert "no start image is chosen" in widget.status_text
+    widget.init_image.value = viewer.layers["starry"]
+    finish(widget)
+    assert state.got["init_image"].shape == (50, 50, 3)
+    assert state.got["content"].shape == (60, 80, 3)
+
+
+def test_the_data_type_is_kept_on_request(viewer, widget, optimiser, finish):
+    optimiser(steps=3)
+    wide = (viewer.layers["cells"].data * 257).astype(np.uint16)
+    viewer.add_image(wide, name="wide", rgb=True)
+    widget.content.value = viewer.layers["wide"]
+    assert finish(widget).data.dtype == np.uint8
+    widget.keep_dtype.value = True
+    result = finish(widget)
+    assert result.data.dtype == np.uint16
+    assert (result.data == 65535).all()
+
+
+def test_a_result_is_saved_with_what_made_it(widget, optimiser, finish, monkeypatch, tmp_path):
+    optimiser(steps=3)
+    assert not widget.save_as.enabled
+    widget.seed.value = 5
+    finish(widget)
+    assert widget.save_as.enabled
+    asked = []
+
+    def choose(parent, title, suggested, kinds):
+        asked.append((suggested, isinstance(parent, QWidget)))
+        return str(tmp_path / "result.png"), kinds
+
+    monkeypatch.setattr("napari_nst.viewer.run_panel.QFileDialog.getSaveFileName", choose)
+    widget.save_as.native.click()
+    assert asked == [("cells × starry.png", True)]
+    assert widget.status_text == "Saved as result.png."
+    assert (read_image(tmp_path / "result.png") == 255).all()
+    assert json.loads(read_text(tmp_path / "result.png"))["recipe"]["seed"] == 5
+    assert Recipe.from_layer(widget.result) == widget.recipe
+
+
+def test_what_cannot_be_saved_is_said(widget, optimiser, finish, messages, tmp_path):
+    optimiser(steps=3)
+    finish(widget)
+    widget.save(tmp_path / "result.docx")
+    assert "docx" in widget.status_text
+    widget.save(tmp_path / "no such folder" / "result.png")
+    assert "no such folder" in widget.status_text
+    assert len(messages()) >= 2
