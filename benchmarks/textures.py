@@ -1,4 +1,6 @@
-"""How good are synthesized textures, for every style loss? `.venv/bin/python benchmarks/textures.py`.
+"""How good are synthesized textures, for every style loss?
+
+    .venv/bin/python benchmarks/textures.py
 
 For each exemplar and style loss: the distance of the texture's Gram matrices from the exemplar's,
 at layers that were not optimised, as a multiple of the distance that two crops of the exemplar have
@@ -56,16 +58,15 @@ def main() -> None:
             steps = {} if options.steps is None else {"steps": options.steps}
             recipe = nst.preset("texture", size=0, style_loss=loss, **steps)
             began = time.perf_counter()
-            for it in nst.synthesize(exemplar, recipe):
-                pass
+            last = list(nst.synthesize(exemplar, recipe))[-1]
             seconds = time.perf_counter() - began
-            distances = gram_distances(gram_matrices(network, it.picture), target)
+            distances = gram_distances(gram_matrices(network, last.picture), target)
             ratios = [distances[layer] / yardstick[layer] for layer in HELD_OUT]
             print(
                 f"| {name} | {loss} | {max(ratios):.2f} | {np.mean(ratios):.2f} | {seconds:.0f} |",
                 flush=True,
             )
-            write_image(options.output / f"{name.replace(' ', '-')}-{loss}.png", it.picture)
+            write_image(options.output / f"{name.replace(' ', '-')}-{loss}.png", last.picture)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from napari_nst.engine.losses import TotalVariationLoss
 
 SHAPES = [(1, 3, 7, 9), (1, 3, 2, 2), (1, 3, 33, 5)]
 EXPONENTS = [0.5, 1.0, 1.5, 2.0, 3.0]
-KINDS = ["mean", "nine_point", "sum"]
+KINDS = ["mean", "nine_point", "sum", "inner_sum"]
 
 
 def differences(x, circular):
@@ -40,6 +40,16 @@ def test_mean_and_sum(shape, exponent, circular):
     assert mean.item() == pytest.approx(sum(p.mean() for p in powers), rel=1e-5)
     total = TotalVariationLoss("sum", exponent, circular=circular)(image)
     assert total.item() == pytest.approx(255**exponent * sum(p.sum() for p in powers), rel=1e-5)
+
+
+@pytest.mark.parametrize("exponent", EXPONENTS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_inner_sum_leaves_out_the_last_row_and_column(shape, exponent):
+    image = features(shape)
+    down, across = differences(image[0].double().numpy(), circular=False)
+    inner = np.abs(down[..., :-1]) ** exponent + np.abs(across[:, :-1]) ** exponent
+    loss = TotalVariationLoss("inner_sum", exponent)(image)
+    assert loss.item() == pytest.approx(255**exponent * inner.sum(), rel=1e-5)
 
 
 @pytest.mark.parametrize("exponent", EXPONENTS)
@@ -97,7 +107,7 @@ def test_total_variation_of_one_row_or_column_is_along_it(shape, axis):
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(ValueError, match="kind must be one of mean, nine_point, sum; not 'max'"):
+    with pytest.raises(ValueError, match="kind must be one of mean, nine_point, sum, inner_sum; not 'max'"):
         TotalVariationLoss("max")
     for exponent in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="exponent must be above 0"):

@@ -158,6 +158,6 @@ def test_li_wand():
     assert style(recipe) == each(1e-4 / 2, ["relu3_1", "relu4_1"])
     assert (recipe.style_loss, recipe.style_norm) == ("mrf", "sum")
     assert (recipe.patch_size, recipe.patch_stride) == (3, 2)
-    assert (recipe.tv_weight, recipe.tv_loss, recipe.tv_exponent) == (1e-3 / 2, "sum", 2.0)
+    assert (recipe.tv_weight, recipe.tv_loss, recipe.tv_exponent) == (1e-3 / 2, "inner_sum", 2.0)
     assert scales(recipe) == (384, 96, 300)
     assert (recipe.scale_ratio, recipe.first_scale_share) == (2.0, 1.0)

@@ -65,6 +65,7 @@ def _stand_in(real, state, iterations):
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         state.job, state.got = real.__name__, dict(bound.arguments)
+        del state.got["progress"]  # it belongs to the run, which nothing may keep
         state.recipe = state.got["recipe"]
         return iterations(tuple(state.got.get("layers") or state.got.get("labels") or ()))
 

@@ -49,6 +49,14 @@ def test_only_the_shown_axes_count(pick):
     assert picture.pixel_size == pytest.approx(2)
 
 
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
+def test_a_way_through_time_is_no_part_of_a_length(pick):
+    rolling = np.eye(4)
+    rolling[0, 1] = 1e-3  # a camera that exposes row after row
+    picture = pick((4, 20, 30), units=["s", "um", "um"], affine=rolling * [1, 2, 2, 1])
+    assert picture.pixel_size == pytest.approx(2, rel=1e-12)
+
+
 def test_a_coarse_level_has_larger_pixels(pick):
     model = ViewerModel()
     levels = [np.zeros((n, n)) for n in (400, 100)]

@@ -51,7 +51,8 @@ def test_a_grey_content_reaches_the_engine_grey(viewer, widget, stained, optimis
 def test_channels_are_offered_where_there_are_any(viewer, widget, stained):
     assert list(widget.channel_axis.choices) == ["selected layers"], "RGB has no axis of channels"
     widget.content.value = stained
-    assert list(widget.channel_axis.choices) == ["c", "selected layers"]
+    assert list(widget.channel_axis.choices) == ["selected layers", "c"]
+    assert widget.channel_axis.value == "c"
     for kind, axis, three in [
         ("shown slice", False, False),
         ("three channels as RGB", True, True),
@@ -65,7 +66,6 @@ def test_three_channels_are_one_rgb_content(widget, stained, optimiser, finish):
     state = optimiser(steps=3)
     widget.content.value, widget.content_as.value = stained, "three channels as RGB"
     widget.rgb_channels.value = "3 1 0"
-    widget.channel_axis.value = "c"
     result = finish(widget)
     expected = np.stack([CHANNELS[3], CHANNELS[1], CHANNELS[0]], axis=-1)
     np.testing.assert_allclose(state.got["content"], expected, atol=1e-6)
@@ -76,7 +76,7 @@ def test_three_channels_are_one_rgb_content(widget, stained, optimiser, finish):
 @pytest.mark.parametrize("text", ["0, 1", "0, 1, 4", "red green blue", "-1 0 1"])
 def test_three_channels_must_be_there(widget, stained, text):
     widget.content.value, widget.content_as.value = stained, "three channels as RGB"
-    widget.channel_axis.value, widget.rgb_channels.value = "c", text
+    widget.rgb_channels.value = text
     widget.start()
     assert not widget.running
     assert "rgb_channels must be three of the channels 0 to 3" in widget.status_text
@@ -85,7 +85,6 @@ def test_three_channels_must_be_there(widget, stained, text):
 def test_each_channel_in_turn_makes_a_stack(viewer, widget, stained, optimiser, finish):
     state = optimiser(steps=8)
     widget.content.value, widget.content_as.value = stained, "each channel in turn"
-    widget.channel_axis.value = "c"
     result = finish(widget)
     assert state.job == "stylize_channels"
     np.testing.assert_allclose(np.stack(state.got["contents"]), CHANNELS, atol=1e-6)

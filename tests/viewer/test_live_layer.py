@@ -358,6 +358,20 @@ def test_the_name_outlives_the_run(viewer, model):
     assert overlay(model).text == "conv2_1"
 
 
+def test_nobody_listens_when_the_layer_has_gone(viewer, model):
+    live = live_for(viewer, model, photo(model))
+    emitters = [model.dims.events.point, model.dims.events.order]
+    emitters += [model.layers.events.removed, model.layers.events.reordered]
+    before = [len(emitter.callbacks) for emitter in emitters]
+    show_panel(live, 0)
+    assert [len(emitter.callbacks) for emitter in emitters] == [count + 1 for count in before]
+    layer = model.layers["result"]  # the user may keep it
+    model.layers.remove(layer)
+    assert [len(emitter.callbacks) for emitter in emitters] == before
+    listeners = [listener.__module__ for listener in layer.events.visible.callbacks]
+    assert "napari_nst.viewer.panels" not in listeners
+
+
 def test_nothing_outlives_the_layer_and_the_viewer():
     model = ViewerModel()
     live = live_for(model, model, photo(model))

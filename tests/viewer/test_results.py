@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 
 from napari_nst.files import read_image, read_text
 from napari_nst.recipe import Recipe
+from napari_nst.viewer.channels import channels_of
 from napari_nst.viewer.layers import picture_of
 from napari_nst.viewer.live_layer import LiveLayer
 from napari_nst.viewer.results import save_result, tile_preview
@@ -204,6 +205,20 @@ def test_several_pictures_become_pages_with_their_labels(model, tmp_path, order)
     assert (pages[0] == 0).all()
     np.testing.assert_array_equal(pages[1], np.rint(ramp(12, 16) * 255))
     assert json.loads(read_text(tmp_path / "result.tif"))["recipe"]["steps"] == 7
+
+
+def test_channels_become_pages_upright(model, tmp_path):
+    content = model.add_image(np.zeros((8, 2, 6)), contrast_limits=(0, 1))
+    model.dims.order = (1, 2, 0)
+    channel = channels_of(content, model.dims, 1)[0]
+    live = LiveLayer(model, "result", channel.place, channel.values)
+    one = iteration(1, 2, (6, 8), grey=True, panel=1, panels=("dapi", "gfp"))
+    one.__dict__["image"] = np.repeat(ramp(6, 8)[..., None], 3, -1)
+    live.show(one)
+    assert live.layer.data.shape == (8, 2, 6)
+    save_result(live.layer, tmp_path / "result.tif")
+    pages = tifffile.imread(tmp_path / "result.tif")
+    np.testing.assert_array_equal(pages[1], np.rint(ramp(6, 8) * 255))
 
 
 def test_several_pictures_become_a_grid_without_alpha(model, tmp_path):

@@ -108,7 +108,7 @@ class Order:
                 yield replace(
                     step,
                     pixels=assembly.shown(step.pixels),
-                    alpha=assembly.alpha_at(step.shape),
+                    alpha=assembly.alpha,
                     is_grey=assembly.shows_grey,
                     facts=facts,
                 )
@@ -125,6 +125,15 @@ class Assembly:
         Returns the layers of the recipe, padded as it says.
     device : torch.device
         Where the images go.
+
+    Attributes
+    ----------
+    canvas : Canvas
+        What the optimiser may change.
+    shows_grey : bool
+        Whether the picture has a single channel.
+    alpha : Tensor or None
+        The content's, (1, 1, H, W), at the scale that the run is at.
     """
 
     def __init__(self, order: Order, network: VGG19, device: torch.device) -> None:
@@ -140,6 +149,7 @@ class Assembly:
         self.start = Subject.of(order.start, device) if order.start else None
         wants_grey = order.pattern.is_grey if recipe.channels == "auto" else False
         self.shows_grey = wants_grey or recipe.channels == "grey"
+        self.alpha: Tensor | None = None
         self.colours: Tensor | None = None
         self._take_colours()
         self.canvas = Canvas(
@@ -162,9 +172,12 @@ class Assembly:
             self.styles = [_coloured_like(style, content, recipe.color) for style in self.styles]
 
     def objective_at(self, scale: Scale) -> Objective:
-        """Compute the targets of a scale."""
+        """Compute the targets of a scale, and what its pictures are shown with."""
         recipe = self.recipe
         content = None if self.content is None else self.content.resized(scale.shape)
+        self.alpha = content.mask if content else None
+        if self.colours is not None:
+            self._colours_here = resize(self.colours, scale.shape)
         styles = [
             style_at(style, scale, recipe, self.least, self._relative_pixel(index, scale))
             for index, style in enumerate(self.styles)
@@ -186,14 +199,7 @@ class Assembly:
         """Return the picture to show for an image of the run, with the content's colours if so."""
         if self.colours is None:
             return image
-        shape = (image.shape[-2], image.shape[-1])
-        return color.with_luminance(resize(self.colours, shape), image[:, :1])
-
-    def alpha_at(self, shape: tuple[int, int]) -> Tensor | None:
-        """Return the content's alpha (1, 1, H, W) at a size, None where it has none."""
-        if self.content is None or self.content.mask is None:
-            return None
-        return resize(self.content.mask, shape, smooth=False)
+        return color.with_luminance(self._colours_here, image[:, :1])
 
     def _relative_pixel(self, index: int, scale: Scale) -> float | None:
         if self.recipe.style_sizing != "physical" or self.content is None:

@@ -93,8 +93,9 @@ class Likeness:
     tv_loss: str = choice(
         "mean",
         "How total variation is measured: the mean over neighbours, nine_point with the diagonal "
-        "ones too, or the sum over all on a scale of 255.",
-        "mean", "nine_point", "sum",
+        "ones too, the sum over all on a scale of 255, or inner_sum without the last row and "
+        "column.",
+        "mean", "nine_point", "sum", "inner_sum",
     )  # fmt: skip
     tv_exponent: float = number(
         2.0,

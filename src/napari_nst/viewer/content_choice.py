@@ -94,7 +94,7 @@ class ContentChoice:
             value="0, 1, 2",
             tooltip="Which channels to take for red, green and blue, counted from 0.",
         )
-        self.layer.changed.connect(self.channel_axis.reset_choices)
+        self.layer.changed.connect(self._offer_axes)
         for chooser in (self.content_as, self.channel_axis):
             chooser.changed.connect(self._enable_what_matters)
         self._enable_what_matters()
@@ -117,9 +117,14 @@ class ContentChoice:
             return Content([as_rgb_picture(chosen)], in_turn=False)
         return Content(channels, in_turn=True)
 
-    def _axes(self, _: Any) -> list[str]:
+    def _axes(self, _: Any = None) -> list[str]:
         layer = self.layer.value
-        return [*(channel_axes(layer, self._viewer.dims) if layer else ()), SELECTED]
+        return [SELECTED, *(channel_axes(layer, self._viewer.dims) if layer else ())]
+
+    def _offer_axes(self) -> None:
+        """Offer the axes of a newly chosen layer, and take one where there is one."""
+        self.channel_axis.reset_choices()
+        self.channel_axis.value = (self._axes()[1:] or [SELECTED])[0]
 
     def _channels(self, size: int) -> list[Picture]:
         dims = self._viewer.dims

@@ -10,8 +10,8 @@ from magicgui.widgets import CheckBox, ComboBox
 from napari_nst.recipe.layer_names import LAYER_NAMES
 from napari_nst.viewer.choosers import chosen_layer, layer_box
 from napari_nst.viewer.compared_layers import compared_layers, compared_layers_text
+from napari_nst.viewer.job import Job
 from napari_nst.viewer.job_widget import JobWidget
-from napari_nst.viewer.run_panel import Job
 from napari_nst.viewer.stream import Progress
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import napari
 from qtpy.QtCore import QTimer
 
 from napari_nst.errors import NstError
-from napari_nst.files import write_image
+from napari_nst.viewer.results import save_result
 
 WINDOW = (1440, 900)
 """Width and height of the window, a small laptop's."""
@@ -67,6 +67,6 @@ def _finish(viewer: Any, widget: Any, watch: QTimer, output: Path, written: list
         output.mkdir(parents=True, exist_ok=True)
         window, result = output / "window.png", output / "result.png"
         viewer.screenshot(str(window), canvas_only=False, flash=False)
-        write_image(result, widget.result.data / 255, depth=8)
+        save_result(widget.result, result)
         written += [window, result]
     viewer.close()

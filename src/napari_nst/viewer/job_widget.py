@@ -14,9 +14,10 @@ from napari_nst.recipe import SECTIONS, Recipe
 from napari_nst.viewer.choosers import layer_box
 from napari_nst.viewer.flavour_notice import FlavourNotice
 from napari_nst.viewer.form import form, note, say, scrolling_column
+from napari_nst.viewer.job import Job
 from napari_nst.viewer.layers import Picture, picture_of
 from napari_nst.viewer.recipe_controls import RecipeControls
-from napari_nst.viewer.run_panel import Job, RunPanel
+from napari_nst.viewer.run_panel import RunPanel
 from napari_nst.viewer.sections import Section
 
 if TYPE_CHECKING:
@@ -123,7 +124,9 @@ class JobWidget(Container[Any]):
 
     def picture(self, layer: Image) -> Picture:
         """Pick what a layer shows now, as large as the run needs it."""
-        return picture_of(layer, self._viewer.dims, self.size.value)
+        # How large a style in physical units is needed, the content's pixels decide later.
+        is_physical = self.recipe_controls.fields["style_sizing"].value == "physical"
+        return picture_of(layer, self._viewer.dims, 0 if is_physical else self.size.value)
 
     def start_picture(self, recipe: Recipe) -> Picture | None:
         """Pick what the run starts from, if that is an image of its own."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,57 +10,19 @@ from magicgui.widgets import Container, Label, ProgressBar, PushButton
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from psygnal import Signal
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFileDialog
 
-from napari_nst.recipe import Recipe
+from napari_nst.viewer.job import Job
 from napari_nst.viewer.live_layer import LiveLayer
-from napari_nst.viewer.placing import Place
 from napari_nst.viewer.progress_text import finished_text, progress_text
 from napari_nst.viewer.results import save_result
 from napari_nst.viewer.settings import apply_cache_folder, preferred
-from napari_nst.viewer.stream import Progress, Run
+from napari_nst.viewer.stream import Run
 from napari_nst.viewer.triton_beside_mesa import keep_triton_out
-from napari_nst.viewer.values import Values
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-
-    from napari_nst.engine.optimize import Iteration
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a widget asks for when Run is pressed.
-
-    Attributes
-    ----------
-    name : str
-        Of the layer to come.
-    place : Place
-        Where it lies.
-    values : Values
-        What its numbers mean.
-    recipe : Recipe
-        What to do.
-    names : tuple of str
-        What the images are called, in the order in which the engine gets them.
-    start : callable
-        Called in the worker thread; returns the iterations.
-    keep_dtype : bool
-        Whether the layer's numbers are of the type that `values` come from.
-    afterwards : callable, optional
-        Called with the layer when the run has ended with a picture.
-    """
-
-    name: str
-    place: Place
-    values: Values
-    recipe: Recipe
-    names: tuple[str, ...]
-    start: Callable[[Progress], Iterator[Iteration]]
-    keep_dtype: bool = False
-    afterwards: Callable[[Any], None] | None = None
 
 
 class RunPanel(Container[Any]):
@@ -99,6 +60,9 @@ class RunPanel(Container[Any]):
         self.progress = ProgressBar(value=0, min=0, max=1, tooltip="Iterations so far.")
         self.status = Label(value="Ready.", tooltip="What is happening, and the weighted losses.")
         self.status.native.setWordWrap(True)
+        # Room for what a run says, so that the buttons stay where they are when it begins.
+        self.status.native.setMinimumHeight(3 * self.status.native.fontMetrics().lineSpacing() + 4)
+        self.status.native.setAlignment(Qt.AlignmentFlag.AlignTop)
         buttons = Container[Any](
             widgets=[self.run, self.pause, self.stop, self.save_as],
             layout="horizontal",

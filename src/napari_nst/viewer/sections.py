@@ -9,6 +9,11 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_nst.viewer.form import form
 
+_HEADING = """
+QPushButton { text-align: left; padding: 4px 6px; font-weight: bold; }
+QPushButton:focus { padding: 3px 5px; border: 1px solid palette(highlight); }
+"""
+
 
 class Section:
     """A title to press, and below it controls that are there or not; folded at first.
@@ -32,7 +37,7 @@ class Section:
         self.title = title
         self.button = QPushButton()
         # As wide as the form, so that it reads as a heading; the colours stay the theme's.
-        self.button.setStyleSheet("text-align: left; padding: 4px 6px;")
+        self.button.setStyleSheet(_HEADING)
         self.button.setToolTip("Show or hide these controls.")
         self.button.clicked.connect(self.toggle)
         self._body = form(controls)

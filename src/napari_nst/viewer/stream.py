@@ -154,7 +154,7 @@ class Run:
     def _prepare_picture(self, newest: Iteration) -> None:
         if self._picture_wanted or self.paused or newest.step == newest.steps:
             self._picture_wanted = False
-            _ = newest.image  # computed once, here
+            _ = newest.picture  # computed once, here
             self.picture = newest
 
     def _hold(self) -> None:

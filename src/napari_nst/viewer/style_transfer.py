@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from napari_nst.viewer.calibration import comparable_sizes
 from napari_nst.viewer.choosers import chosen_layer, image_layers, layer_box, layer_list
 from napari_nst.viewer.content_choice import Content, ContentChoice
+from napari_nst.viewer.job import Job
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers import Picture
-from napari_nst.viewer.run_panel import Job
 from napari_nst.viewer.stream import Progress
 
 if TYPE_CHECKING:

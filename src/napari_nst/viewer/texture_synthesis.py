@@ -12,12 +12,12 @@ from napari_nst.engine.pixels import shape_fitting
 from napari_nst.recipe import Recipe, preset
 from napari_nst.viewer.choosers import chosen_layer, layer_box
 from napari_nst.viewer.compared_layers import compared_layers, compared_layers_text
+from napari_nst.viewer.job import Job
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers import Picture
 from napari_nst.viewer.number_box import CountBox
 from napari_nst.viewer.placing import Place
 from napari_nst.viewer.results import tile_preview
-from napari_nst.viewer.run_panel import Job
 from napari_nst.viewer.stream import Progress
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-KINDS = ("mean", "nine_point", "sum")
+KINDS = ("mean", "nine_point", "sum", "inner_sum")
 """Ways to measure total variation."""
 
 
@@ -17,7 +17,7 @@ class TotalVariationLoss(nn.Module):
 
     Parameters
     ----------
-    kind : {"mean", "nine_point", "sum"}
+    kind : {"mean", "nine_point", "sum", "inner_sum"}
         "mean" of |down|ᵝ plus mean of |across|ᵝ, on pixels in [0, 1]. "nine_point" is
         2(↓ + →)/3 + (↘ + ↙)/6 of such means, on an image whose edge is repeated around it, as
         crowsonkb/style-transfer-pytorch (with β = 2). "sum" of |down|ᵝ and |across|ᵝ on a scale
@@ -50,7 +50,9 @@ class TotalVariationLoss(nn.Module):
         if self.kind == "nine_point":
             return self._nine_point(image)
         down, across = self._steps(image)
-        if self.kind == "sum":
+        if self.kind == "inner_sum" and not self.circular:
+            down, across = down[..., :-1], across[:, :, :-1]
+        if self.kind in ("sum", "inner_sum"):
             return self._powers(255 * down).sum() + self._powers(255 * across).sum()
         return _mean(self._powers(down)) + _mean(self._powers(across))
 

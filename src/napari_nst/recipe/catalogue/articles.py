@@ -108,7 +108,8 @@ def conv_k_texture() -> Recipe:
         style_layers=dict.fromkeys(("conv_2", "conv_4", "conv_8", "conv_16"), 0.5),
         style_weight=1.0,
         style_norm="mean",  # ours: (G/M − A/M)²
-        init="noise",  # its spread is ours
+        init="noise",
+        noise_spread=0.02,  # ours; with much more, the reconstruction keeps some of it
         size=256,  # ours
         steps=500,  # ours
     )
@@ -122,7 +123,8 @@ def conv_k_reconstruction() -> Recipe:
         style_weight=0.0,
         content_layers={"conv_4": 1.0},  # the one that it prefers
         content_weight=1.0,  # × mean (F − P)²
-        init="noise",  # its spread is ours
+        init="noise",
+        noise_spread=0.02,  # ours; with much more, the reconstruction keeps some of it
         size=256,  # ours
         steps=500,  # ours
     )

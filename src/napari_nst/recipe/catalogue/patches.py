@@ -28,7 +28,7 @@ def li_wand() -> Recipe:
         patch_size=3,
         patch_stride=2,  # neither turned nor scaled: the program's numbers of either are 0
         tv_weight=1e-3 / 2,  # 1e-3, and the half of ½ Σ (dx² + dy²) on 0–255
-        tv_loss="sum",
+        tv_loss="inner_sum",
         tv_exponent=2.0,
         init="content",
         size=384,  # longest side there too

@@ -10,7 +10,7 @@ from napari_nst.recipe.recipe import Recipe
 @published(
     "neural-style",
     job="transfer",
-    source="jcjohnson/neural-style 053a6e3; ProGamerGov/neural-style-pt 02c55a4",
+    source="jcjohnson/neural-style 053a6e3; ProGamerGov/neural-style-pt 7251405",
 )
 def neural_style() -> Recipe:
     """Johnson's neural-style in its PyTorch version: from noise, 1000 steps of L-BFGS."""
@@ -127,6 +127,7 @@ def sliced_wasserstein() -> Recipe:
         content_weight=0.0,
         style_layers=dict.fromkeys(_UP_TO_RELU4_4, 1.0),  # a plain sum
         style_weight=1.0,
+        # At s times the size the program repeats the exemplar's values, here quantiles are read.
         style_loss="sliced_wasserstein",
         style_norm="mean",  # over directions and positions
         projections=0,  # as many directions as channels, drawn anew at each evaluation

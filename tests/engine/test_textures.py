@@ -1,0 +1,192 @@
+"""Texture synthesis: any shape, from any number of exemplars, and without a seam."""
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from small_images import CONTENT, STYLE
+
+from napari_nst.engine import jobs
+from napari_nst.engine.assembly import Assembly, Order
+from napari_nst.engine.losses import STYLE_LOSSES
+from napari_nst.engine.objective import network_layers
+from napari_nst.engine.pixels import read_input
+from napari_nst.engine.scales import Scale
+from napari_nst.engine.vgg import VGG19
+from napari_nst.recipe import Recipe, preset
+
+
+@pytest.mark.parametrize("shape", [(37, 53), (96, 80), (33, 129), (64, 64)])
+def test_a_texture_is_of_any_shape(quick, shape):
+    """Larger than its exemplar, and a multiple of nothing."""
+    iterations = list(jobs.synthesize(STYLE, quick(init="noise", size=0, steps=4), shape=shape))
+    assert iterations[-1].image.shape == (*shape, 3)
+    assert iterations[-1].losses["total"] < iterations[0].losses["total"]
+    assert {it.full_shape for it in iterations} == {shape}
+
+
+def test_without_a_shape_it_is_as_large_as_its_exemplar(quick):
+    exemplar = STYLE[:41, :57]
+    *_, it = jobs.synthesize(exemplar, quick(init="noise", size=0, steps=1))
+    assert it.shape == (41, 57)
+    *_, fitted = jobs.synthesize(exemplar, quick(init="noise", size=40, steps=1))
+    assert fitted.shape == (29, 40)
+
+
+def test_scales_go_from_coarse_to_fine(quick):
+    recipe = quick(init="noise", size=60, min_size=30, steps=5, first_scale_share=1.0)
+    iterations = list(jobs.synthesize(STYLE, recipe, shape=(100, 51)))
+    assert [it.shape for it in iterations] == [(50, 26), (50, 26), (70, 36), (100, 51), (100, 51)]
+
+
+@pytest.mark.parametrize("init", ["noise", "style", "mix"])
+def test_every_init_but_the_content(quick, init):
+    *_, it = jobs.synthesize(STYLE, quick(init=init, steps=2), shape=(40, 72))
+    assert it.image.shape == (40, 72, 3)
+
+
+def test_a_texture_has_no_content(quick):
+    """Whatever a recipe for transfers says."""
+    plain, with_content = (
+        list(jobs.synthesize(STYLE, quick(init="noise", **fields)))
+        for fields in (
+            {"content_weight": 0, "content_layers": {}},
+            {"content_weight": 1e3, "content_layers": {"relu1_2": 5}, "content_norm": "sum"},
+        )
+    )
+    for one, other in zip(plain, with_content, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+        assert one.losses == other.losses
+        assert one.losses["content"] == 0
+        assert not any(name.startswith("content/") for name in one.losses)
+
+
+def test_an_exemplar_at_its_own_size_has_nothing_to_lose(quick):
+    recipe = quick(init="image", size=0, tv_weight=0, steps=1, learning_rate=1e-9)
+    (it,) = jobs.synthesize(STYLE, recipe, init_image=STYLE)
+    assert it.losses["total"] < 1e-6
+
+
+@pytest.mark.parametrize("make", [list, tuple])
+def test_several_exemplars_are_blended(quick, make):
+    exemplars = make([STYLE, CONTENT[:50, :40]])
+    recipe = quick(init="noise")
+    blended, *single = (
+        list(jobs.synthesize(e, recipe, shape=(32, 32)))[-1].image
+        for e in (exemplars, *exemplars)
+    )
+    for image in single:
+        assert np.abs(blended - image).max() > 1e-3
+    *_, all_of_one = jobs.synthesize(
+        exemplars, recipe.replace(style_blend=(1, 0), noise="normal"), shape=(32, 32)
+    )
+    np.testing.assert_allclose(all_of_one.image, single[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("style_loss", STYLE_LOSSES)
+def test_every_style_loss_makes_textures(quick, style_loss):
+    norm = "mean" if style_loss == "mrf" else "relative"
+    recipe = quick(
+        init="noise", style_loss=style_loss, style_norm=norm, steps=9, tv_weight=0,
+        optimizer="adam",
+    )  # fmt: skip
+    iterations = list(jobs.synthesize(STYLE, recipe, shape=(40, 48)))
+    assert iterations[-1].losses["style"] < 0.9 * iterations[0].losses["style"]
+
+
+# Without a seam
+
+
+def objective_of(recipe, pretrained, shape):
+    network = VGG19(network_layers(recipe), pretrained, recipe.pooling, recipe.padding)
+    exemplar = read_input(STYLE, "exemplar")
+    scale = Scale(64, shape, 1)
+    order = Order("synthesize", recipe, [scale], None, [exemplar], None, None, {})
+    return Assembly(order, network, torch.device("cpu")).objective_at(scale)
+
+
+def total(objective, image):
+    with torch.no_grad():
+        return sum(part.item() for part in objective(image).values())
+
+
+def recipe_of(style_loss="mean_covariance", **fields):
+    layers = dict.fromkeys(["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"], 0.2)
+    return Recipe(**{
+        "style_layers": layers, "content_weight": 0, "style_loss": style_loss,
+        "padding": "circular", "tv_weight": 50, **fields,
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("style_loss", [name for name in STYLE_LOSSES if name != "mrf"])
+@pytest.mark.parametrize("tv_loss", ["mean", "nine_point", "sum"])
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_a_texture_that_tiles_has_no_place_where_it_begins(
+    untrained, random_image, style_loss, tv_loss, pooling
+):
+    """Rolled around by whole positions of the deepest layer it is as good."""
+    if pooling == "average" and tv_loss != "mean":
+        pytest.skip("the two do not meet")
+    tv_weight = 1e-6 if tv_loss == "sum" else 50
+    recipe = recipe_of(style_loss, tv_loss=tv_loss, tv_weight=tv_weight, pooling=pooling)
+    objective = objective_of(recipe, untrained, (48, 64))
+    image = random_image(48, 64)
+    for by in ((16, 0), (0, 32), (32, 48)):
+        rolled = total(objective, image.roll(by, (2, 3)))
+        assert rolled == pytest.approx(total(objective, image), rel=1e-4)
+
+
+def test_one_that_does_not_tile_has(untrained, random_image):
+    objective = objective_of(recipe_of(padding="replicate"), untrained, (48, 64))
+    image = random_image(48, 64).cumsum(dim=3) / 64
+    rolled = total(objective, image.roll(16, 3))
+    assert rolled != pytest.approx(total(objective, image), rel=0.01)
+
+
+def test_an_exemplar_need_not_tile(untrained):
+    """Its own border is no seam that the texture should have."""
+    recipe = recipe_of(tv_weight=0)
+    circular = objective_of(recipe, untrained, (64, 64))
+    replicate = objective_of(recipe.replace(padding="replicate"), untrained, (64, 64))
+    for one, other in zip(circular.buffers(), replicate.buffers(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_rolling_the_start_rolls_the_whole_run(quick, optimizer):
+    """Through all scales and what is carried from one to the next."""
+    noise = np.random.default_rng(0).random((64, 96, 3))
+    recipe = quick(
+        init="image", padding="circular", size=64, min_size=32, scale_ratio=2.0, steps=6,
+        optimizer=optimizer,
+    )  # fmt: skip
+    runs = [
+        list(jobs.synthesize(STYLE, recipe, shape=(64, 96), init_image=image))
+        for image in (noise, np.roll(noise, (16, 32), (0, 1)))
+    ]
+    for one, other in zip(*runs, strict=True):
+        by = [amount * one.shape[0] // 64 for amount in (16, 32)]
+        assert other.losses["total"] == pytest.approx(one.losses["total"], rel=2e-2)
+        difference = np.roll(one.image, by, (0, 1)) - other.image
+        assert np.abs(difference[4:-4, 4:-4]).mean() < 5e-3
+
+
+def seam(image):
+    """Return the mean steps across the wrap over those inside, down and across."""
+    down, across = np.abs(np.diff(image, axis=0)).mean(), np.abs(np.diff(image, axis=1)).mean()
+    return (
+        np.abs(image[0] - image[-1]).mean() / down,
+        np.abs(image[:, 0] - image[:, -1]).mean() / across,
+    )
+
+
+@pytest.mark.network
+def test_the_step_across_the_wrap_is_no_larger_than_the_steps_inside(real):
+    exemplar = skimage.data.brick()[::4, ::4]
+    seams = {}
+    for padding in ("circular", "replicate"):
+        recipe = preset("texture", size=64, min_size=32, steps=30, device="cpu", padding=padding)
+        *_, it = jobs.synthesize(exemplar, recipe, shape=(70, 77))
+        seams[padding] = seam(it.image)
+    assert max(seams["circular"]) < 1.15
+    assert max(seams["replicate"]) > 1.5  # or the bricks would tell nothing
