@@ -21,7 +21,6 @@ HEIGHT, GAP = 384, 12
 PAIRS = {
     "style-transfer": (data.astronaut, paint),
     "style-transfer-coffee": (data.coffee, paint),
-    "style-transfer-cell": (lambda: data.cell()[80:, :], data.immunohistochemistry),
 }
 
 

@@ -116,7 +116,9 @@ def test_each_scale_starts_from_the_average_and_with_a_new_one():
             iterates = [first.numpy(), stepper.current.numpy()]
             np.testing.assert_allclose(it.pixels, crowsons_average(iterates, 0.9), atol=1e-6)
     small = torch.nn.functional.avg_pool2d(first, 2)
-    from_average, from_iterate = ((small - image).abs().mean() for image in (shown[3], last_iterate))
+    from_average, from_iterate = (
+        (small - image).abs().mean() for image in (shown[3], last_iterate)
+    )
     assert from_average < 0.2 * from_iterate
 
 

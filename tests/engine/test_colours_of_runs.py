@@ -95,9 +95,7 @@ def test_style_leaves_it_as_it_is(quick):
 @pytest.mark.parametrize("color", COLOR_METHODS)
 def test_the_targets_are_the_recoloured_style(quick, color):
     """So a run from the recoloured style has no style loss at all."""
-    recipe = quick(
-        color=color, init="style", size=64, steps=1, learning_rate=1e-9, padding="zeros"
-    )
+    recipe = quick(color=color, init="style", size=64, steps=1, learning_rate=1e-9, padding="zeros")
     of_itself = next(jobs.stylize(CONTENT, STYLE, recipe)).losses["style"]
     of_another = next(jobs.stylize(CONTENT, STYLE, recipe.replace(color="style"))).losses["style"]
     assert of_itself < 1e-6

@@ -85,7 +85,9 @@ def test_rolled_around_and_resized_is_resized_and_rolled_around(random_image, sh
     image = random_image(32, 40)
     rolled = resize(image.roll((8, -12), (2, 3)), shape, periodic=True)
     factor = shape[0] / 32
-    expected = resize(image, shape, periodic=True).roll((round(8 * factor), round(-12 * factor)), (2, 3))
+    expected = resize(image, shape, periodic=True).roll(
+        (round(8 * factor), round(-12 * factor)), (2, 3)
+    )
     torch.testing.assert_close(rolled, expected, atol=1e-5, rtol=0)
     usual = resize(image.roll((8, -12), (2, 3)), shape)
     assert (usual - expected).abs().max() > 0.02

@@ -107,7 +107,9 @@ def test_total_variation_of_one_row_or_column_is_along_it(shape, axis):
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(ValueError, match="kind must be one of mean, nine_point, sum, inner_sum; not 'max'"):
+    with pytest.raises(
+        ValueError, match="kind must be one of mean, nine_point, sum, inner_sum; not 'max'"
+    ):
         TotalVariationLoss("max")
     for exponent in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="exponent must be above 0"):

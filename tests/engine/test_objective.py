@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-
 from transfer_objective import transfer_objective
 
 from napari_nst.engine.objective import network_layers, shares_of, summarise

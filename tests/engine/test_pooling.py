@@ -54,7 +54,9 @@ def test_a_network_rescales_each_of_its_poolings_once(untrained, random_image, n
 @pytest.mark.parametrize("name", ["average", "l2"])
 def test_rescaled_features_have_the_size_of_max_pooled_ones(gatys, name):
     """Over photographs and textures, as a geometric mean: one factor cannot be right for all."""
-    images = [getattr(skimage.data, image)() for image in ("astronaut", "coffee", "brick", "gravel")]
+    images = [
+        getattr(skimage.data, image)() for image in ("astronaut", "coffee", "brick", "gravel")
+    ]
     images = [resize(to_tensor(as_rgb(image), torch.device("cpu")), (128, 128)) for image in images]
     layers = [f"relu{block}_1" for block in range(2, 6)]
 

@@ -158,7 +158,11 @@ def plan_texture(exemplar=(256, 192), shape=None, least=16, **fields):
 
 def test_a_texture_is_as_large_as_its_fitted_exemplar():
     scales = plan_texture(size=128, min_size=64)
-    assert [(s.longest, s.shape) for s in scales] == [(64, (64, 48)), (91, (91, 68)), (128, (128, 96))]
+    assert [(s.longest, s.shape) for s in scales] == [
+        (64, (64, 48)),
+        (91, (91, 68)),
+        (128, (128, 96)),
+    ]
 
 
 @pytest.mark.parametrize("size", [0, 256, 1000])
@@ -200,7 +204,9 @@ def test_steps_of_a_texture_add_up(steps):
 
 @pytest.mark.parametrize("shape", [(15, 400), (400, 15), (8, 8)])
 def test_a_texture_that_is_too_small_is_refused(shape):
-    with pytest.raises(ValueError, match=r"^shape \d+ × \d+ is too small .* at least 16 pixels") as told:
+    with pytest.raises(
+        ValueError, match=r"^shape \d+ × \d+ is too small .* at least 16 pixels"
+    ) as told:
         plan_texture(shape=shape)
     assert f"{shape[0]} × {shape[1]}" in str(told.value)
 

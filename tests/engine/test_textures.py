@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from skimage.transform import downscale_local_mean
 from small_images import CONTENT, STYLE
 
 from napari_nst.engine import jobs
@@ -72,8 +73,7 @@ def test_several_exemplars_are_blended(quick, make):
     exemplars = make([STYLE, CONTENT[:50, :40]])
     recipe = quick(init="noise")
     blended, *single = (
-        list(jobs.synthesize(e, recipe, shape=(32, 32)))[-1].image
-        for e in (exemplars, *exemplars)
+        list(jobs.synthesize(e, recipe, shape=(32, 32)))[-1].image for e in (exemplars, *exemplars)
     )
     for image in single:
         assert np.abs(blended - image).max() > 1e-3
@@ -118,20 +118,22 @@ def recipe_of(style_loss="mean_covariance", **fields):
     })  # fmt: skip
 
 
-@pytest.mark.parametrize("style_loss", [name for name in STYLE_LOSSES if name != "mrf"])
-@pytest.mark.parametrize("tv_loss", ["mean", "nine_point", "sum"])
-@pytest.mark.parametrize("pooling", ["max", "average"])
-def test_a_texture_that_tiles_has_no_place_where_it_begins(
-    untrained, random_image, style_loss, tv_loss, pooling
-):
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"style_loss": name} for name in STYLE_LOSSES if name != "mrf"),
+        {"tv_loss": "nine_point"},
+        {"tv_loss": "sum", "tv_weight": 1e-6},
+        {"pooling": "average"},
+        {"pooling": "l2"},
+    ],
+    ids=str,
+)
+def test_a_texture_that_tiles_has_no_place_where_it_begins(untrained, random_image, fields):
     """Rolled around by whole positions of the deepest layer it is as good."""
-    if pooling == "average" and tv_loss != "mean":
-        pytest.skip("the two do not meet")
-    tv_weight = 1e-6 if tv_loss == "sum" else 50
-    recipe = recipe_of(style_loss, tv_loss=tv_loss, tv_weight=tv_weight, pooling=pooling)
-    objective = objective_of(recipe, untrained, (48, 64))
-    image = random_image(48, 64)
-    for by in ((16, 0), (0, 32), (32, 48)):
+    objective = objective_of(recipe_of(**fields), untrained, (32, 48))
+    image = random_image(32, 48)
+    for by in ((16, 0), (16, 32)):
         rolled = total(objective, image.roll(by, (2, 3)))
         assert rolled == pytest.approx(total(objective, image), rel=1e-4)
 
@@ -140,7 +142,7 @@ def test_one_that_does_not_tile_has(untrained, random_image):
     objective = objective_of(recipe_of(padding="replicate"), untrained, (48, 64))
     image = random_image(48, 64).cumsum(dim=3) / 64
     rolled = total(objective, image.roll(16, 3))
-    assert rolled != pytest.approx(total(objective, image), rel=0.01)
+    assert rolled != pytest.approx(total(objective, image), rel=2e-3)
 
 
 def test_an_exemplar_need_not_tile(untrained):
@@ -154,39 +156,40 @@ def test_an_exemplar_need_not_tile(untrained):
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_rolling_the_start_rolls_the_whole_run(quick, optimizer):
-    """Through all scales and what is carried from one to the next."""
-    noise = np.random.default_rng(0).random((64, 96, 3))
+    """Through all scales, and with all that is carried from one to the next."""
+    noise = np.random.default_rng(0).random((32, 48, 3))
     recipe = quick(
         init="image", padding="circular", size=64, min_size=32, scale_ratio=2.0, steps=6,
         optimizer=optimizer,
     )  # fmt: skip
     runs = [
         list(jobs.synthesize(STYLE, recipe, shape=(64, 96), init_image=image))
-        for image in (noise, np.roll(noise, (16, 32), (0, 1)))
+        for image in (noise, np.roll(noise, (8, 16), (0, 1)))
     ]
     for one, other in zip(*runs, strict=True):
-        by = [amount * one.shape[0] // 64 for amount in (16, 32)]
-        assert other.losses["total"] == pytest.approx(one.losses["total"], rel=2e-2)
-        difference = np.roll(one.image, by, (0, 1)) - other.image
-        assert np.abs(difference[4:-4, 4:-4]).mean() < 5e-3
+        by = [amount * one.shape[0] // 32 for amount in (8, 16)]
+        assert other.losses["total"] == pytest.approx(one.losses["total"], rel=1e-3)
+        difference = np.abs(np.roll(one.image, by, (0, 1)) - other.image)
+        # Rounding grows from step to step, but not at the border, which is 5% of the pixels.
+        assert np.quantile(difference, 0.97) < 5e-3
 
 
-def seam(image):
-    """Return the mean steps across the wrap over those inside, down and across."""
-    down, across = np.abs(np.diff(image, axis=0)).mean(), np.abs(np.diff(image, axis=1)).mean()
-    return (
-        np.abs(image[0] - image[-1]).mean() / down,
-        np.abs(image[:, 0] - image[:, -1]).mean() / across,
-    )
+def seams(image):
+    """Return the step across the wrap, over the mean of the steps inside: down, and across."""
+    steps = (np.abs(image - np.roll(image, 1, axis)).mean(1 - axis) for axis in (0, 1))
+    return np.array([step[0] / step[1:].mean() for step in steps])
 
 
 @pytest.mark.network
-def test_the_step_across_the_wrap_is_no_larger_than_the_steps_inside(real):
-    exemplar = skimage.data.brick()[::4, ::4]
-    seams = {}
+def test_the_step_across_the_wrap_is_like_the_steps_inside(real):
+    """On a texture with coarse structure, which would meet itself in a seam otherwise."""
+    exemplar = downscale_local_mean(skimage.data.grass() / 255, (8, 8))
+    fields = {"size": 64, "min_size": 16, "scale_ratio": 2.0, "steps": 24, "first_scale_share": 1}
+    found = {}
     for padding in ("circular", "replicate"):
-        recipe = preset("texture", size=64, min_size=32, steps=30, device="cpu", padding=padding)
-        *_, it = jobs.synthesize(exemplar, recipe, shape=(70, 77))
-        seams[padding] = seam(it.image)
-    assert max(seams["circular"]) < 1.15
-    assert max(seams["replicate"]) > 1.5  # or the bricks would tell nothing
+        recipe = preset("texture", padding=padding, precision="float32", device="cpu", **fields)
+        *_, it = jobs.synthesize(exemplar, recipe)
+        found[padding] = seams(it.picture)
+    # Where pixels of a coarse scale met, steps are larger than inside them.
+    assert found["circular"].max() < 1.5
+    assert found["replicate"].min() > 1.6

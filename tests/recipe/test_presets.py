@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +16,8 @@ from napari_nst.recipe import (
     preset_summary,
     published,
 )
-from napari_nst.recipe.flavours import MEAN_ACTIVATIONS
 from napari_nst.recipe.catalogue import ENTRIES
+from napari_nst.recipe.flavours import MEAN_ACTIVATIONS
 
 BY_JOB = {
     "transfer": [
@@ -183,3 +184,10 @@ def test_recipes_import_nothing_heavy():
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert told.stdout.split() == [b"set()"]
+
+
+def test_the_page_about_recipes_lists_them_all():
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text("utf-8")
+    for name in preset_names():
+        facts = published(name)
+        assert f"| `{name}` | {facts.job} | `{facts.flavour}` | {facts.source} |" in page
