@@ -53,8 +53,8 @@ def gatys_2016() -> Recipe:
 def gatys_2016_paper() -> Recipe:
     """Gatys et al. 2016 as printed: sums, average pooling, from white noise."""
     return plain(
-        # The paper normalises its network, and there α/β as printed leaves no style: we looked. On
-        # the network as it was trained it gives pictures like the paper's.
+        # The paper normalises its network, and there α/β as printed leaves no style: we looked.
+        # Taken to be for the network as it was trained, it gives pictures like the paper's.
         weights="caffe",
         pooling="average",
         # The paper writes conv; its Caffe network rectifies in place.
