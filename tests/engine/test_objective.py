@@ -194,3 +194,23 @@ def test_a_blend_weighs_the_styles_statistics(untrained, random_image):
     image = random_image(12, 14)
     objective = transfer_objective(recipe, network, image, [image, random_image(9, 9, seed=7)])
     assert all(part.item() == pytest.approx(0, abs=1e-8) for part in objective(image).values())
+
+
+def test_random_directions_are_drawn_anew_when_that_is_asked_for(build, random_image):
+    recipe = RECIPE.replace(style_loss="sliced_wasserstein", projections=4)
+    objective, _, _ = build(recipe)
+    image = random_image(12, 14, seed=9)
+
+    def parts():
+        return {name: part.item() for name, part in objective(image).items()}
+
+    before = parts()
+    assert parts() == before
+    assert objective.redraw()
+    after = parts()
+    for name in before:
+        assert (after[name] == before[name]) == (not name.startswith("style/")), name
+
+
+def test_where_nothing_is_random_nothing_is_drawn(build):
+    assert not build()[0].redraw()

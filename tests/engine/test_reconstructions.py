@@ -5,6 +5,7 @@ import pytest
 from small_images import CONTENT
 
 from napari_nst.engine import jobs
+from napari_nst.recipe import on_flavour, preset
 
 
 def correlation(one, other):
@@ -19,13 +20,13 @@ def test_the_features_come_back_and_with_them_the_image(quick):
 
 
 @pytest.mark.network
-def test_deeper_layers_keep_less_of_the_pixels(real, quick):
+def test_deeper_layers_keep_less_of_the_pixels(quick, real):
     found = []
     for layer in ("relu1_2", "relu4_1"):
         recipe = quick(init="noise", content_layers={layer: 1}, tv_weight=1e-3, size=64, steps=25)
         *_, it = jobs.reconstruct(CONTENT, recipe)
         found.append(correlation(it.image, CONTENT))
-    assert found[0] > 0.9
+    assert found[0] > 0.8
     assert found[1] < found[0] - 0.1
 
 
@@ -53,17 +54,18 @@ def test_steps_scales_and_names_are_those_of_the_recipe(quick):
     assert {name for name in iterations[0].losses if "/" in name} == {"content/relu2_1"}
 
 
-def test_two_seeds_agree_where_the_layer_says_enough(quick):
-    """The conv-k article's experiment: a faint noise is all that differs."""
-    ends = []
+@pytest.mark.network
+def test_two_seeds_reconstruct_one_image_and_make_two_textures(real):
+    """The conv-k article's experiment: reconstructions agree to a faint noise, textures differ."""
+    fields = {"size": 48, "steps": 30, "precision": "float32", "device": "cpu"}
+    images, textures = [], []
     for seed in (1, 2):
-        recipe = quick(
-            init="noise", seed=seed, content_layers={"conv1_2": 1}, tv_weight=0, size=48, steps=60
-        )
-        *_, it = jobs.reconstruct(CONTENT, recipe)
-        ends.append(it.image)
-    assert np.abs(ends[0] - ends[1]).mean() < 0.03
-    assert not np.array_equal(*ends)
+        recipe = on_flavour(preset("conv-k-reconstruction", seed=seed, **fields), "gatys")
+        images.append(list(jobs.reconstruct(CONTENT, recipe))[-1].image)
+        recipe = on_flavour(preset("conv-k-texture", seed=seed, **fields), "gatys")
+        textures.append(list(jobs.synthesize(CONTENT, recipe))[-1].image)
+    assert correlation(*images) > 0.93
+    assert correlation(*textures) < 0.3
 
 
 def test_a_mixed_start_is_nearer(quick):

@@ -4,9 +4,12 @@ import math
 
 import pytest
 import torch
+from transfer_objective import transfer_objective
 
 from napari_nst.engine.images import resize
+from napari_nst.engine.objective import network_layers
 from napari_nst.engine.steppers import LBFGS, STEPPERS, Adam
+from napari_nst.engine.vgg import VGG19
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
 
@@ -279,3 +282,25 @@ def test_a_start_whose_loss_is_not_finite_is_an_error(make, value, random_image)
     objective = Misbehaving(distance_to(random_image(6, 8)), {1}, value)
     with pytest.raises(NstError, match=r"^The loss of the starting image is not finite"):
         make(Recipe()).begin(image_of(0.5), objective)
+
+
+@pytest.mark.parametrize(("make", "every"), [(Adam, 1), (LBFGS, 10)])
+def test_random_directions_are_drawn_anew_as_often_as_the_optimiser_can_take(
+    untrained, random_image, make, every
+):
+    """And the losses are then those along the new ones."""
+    recipe = Recipe(style_loss="sliced_wasserstein", projections=4, style_layers={"relu1_1": 1})
+    network = VGG19(network_layers(recipe), untrained)
+    objective = transfer_objective(recipe, network, random_image(16, 16, 1), [random_image(16, 16)])
+    sliced = objective.on_features["style/relu1_1"].loss
+    stepper = make(recipe)
+    stepper.begin(random_image(16, 16, 2), objective)
+    before, changed = sliced.directions.clone(), []
+    for step in range(1, 21):
+        losses = stepper.step()
+        if not torch.equal(sliced.directions, before):
+            changed.append(step)
+        before = sliced.directions.clone()
+        with torch.no_grad():
+            assert losses == pytest.approx(values(objective, stepper.image), rel=1e-3)
+    assert changed == list(range(every, 21, every))

@@ -123,7 +123,9 @@ def test_one_micrometre_of_style_goes_on_one_of_content(quick):
 
 
 def test_only_the_ratio_of_pixel_sizes_counts(quick):
-    losses = [style_loss_at(quick, CONTENT, STYLE, sizes) for sizes in ((1, 2), (0.2, 0.4), (50, 100))]
+    losses = [
+        style_loss_at(quick, CONTENT, STYLE, sizes) for sizes in ((1, 2), (0.2, 0.4), (50, 100))
+    ]
     assert losses[1] == pytest.approx(losses[0])
     assert losses[2] == pytest.approx(losses[0])
 

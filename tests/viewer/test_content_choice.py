@@ -62,6 +62,14 @@ def test_channels_are_offered_where_there_are_any(viewer, widget, stained):
         assert (widget.channel_axis.enabled, widget.rgb_channels.enabled) == (axis, three)
 
 
+@pytest.mark.usefixtures("stained")
+def test_channels_of_the_first_layer_are_offered_as_the_widget_opens(viewer, dock):
+    viewer.layers.move(2, 0)
+    widget = dock("Style Transfer")
+    assert widget.content.value.name == "stained"
+    assert widget.channel_axis.value == "c"
+
+
 def test_three_channels_are_one_rgb_content(widget, stained, optimiser, finish):
     state = optimiser(steps=3)
     widget.content.value, widget.content_as.value = stained, "three channels as RGB"
@@ -71,6 +79,17 @@ def test_three_channels_are_one_rgb_content(widget, stained, optimiser, finish):
     np.testing.assert_allclose(state.got["content"], expected, atol=1e-6)
     assert result.rgb
     assert result.name == "stained channels 3, 1, 0 × starry"
+
+
+def test_where_the_channels_are_is_said(viewer, widget):
+    stack = np.zeros((5, 4, 40, 50))
+    layer = viewer.add_image(stack, name="stack", axis_labels=["z", "c", "y", "x"])
+    widget.content.value = layer
+    viewer.dims.set_point(0, 3)
+    viewer.dims.set_point(1, 2)
+    assert widget.where.text() == "Content: slice z = 3 of 5, c = 2 of 4"
+    widget.content_as.value, widget.channel_axis.value = "each channel in turn", "c"
+    assert widget.where.text() == "Content: channels along c, slice z = 3 of 5"
 
 
 @pytest.mark.parametrize("text", ["0, 1", "0, 1, 4", "red green blue", "-1 0 1"])
@@ -99,7 +118,7 @@ def test_selected_layers_are_channels(viewer, widget, as_layers, optimiser, fini
     state = optimiser(steps=6)
     widget.content_as.value = "each channel in turn"
     assert not widget.content.enabled, "the content is not the layer that is chosen there"
-    assert "Content: the selected layers" in widget.where.text()
+    assert widget.where.text() == "Content: selected layers"
     widget.more_styles.value = [as_layers[3], as_layers[0]]
     result = finish(widget)
     assert state.got["labels"] == ["dye 0", "dye 1", "dye 2"]

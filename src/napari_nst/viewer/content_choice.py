@@ -97,6 +97,7 @@ class ContentChoice:
         self.layer.changed.connect(self._offer_axes)
         for chooser in (self.content_as, self.channel_axis):
             chooser.changed.connect(self._enable_what_matters)
+        self._offer_axes()
         self._enable_what_matters()
 
     def read(self, size: int) -> Content:
@@ -116,6 +117,21 @@ class ContentChoice:
             chosen = [channels[at] for at in self._three(len(channels))]
             return Content([as_rgb_picture(chosen)], in_turn=False)
         return Content(channels, in_turn=True)
+
+    def where_channels_are(self) -> str:
+        """Say which axis or layers are taken for channels; "" where none are.
+
+        Raises
+        ------
+        ValueError
+            If the layer has no such axis.
+        """
+        if self.content_as.value == SLICE:
+            return ""
+        if self.channel_axis.value == SELECTED:
+            return SELECTED
+        where = self._channels(size=0)[0].where
+        return f"channels along {self.channel_axis.value}{', ' if where else ''}{where}"
 
     def _axes(self, _: Any = None) -> list[str]:
         layer = self.layer.value

@@ -190,21 +190,24 @@ class JobWidget(Container[Any]):
     def show_where(self) -> None:
         """Say which slices the run would look at, where a layer has several."""
         if not self.panel.closed:
-            say(self.where, self.where_text())
+            boxes = [box for box in self._choosers if isinstance(box, ComboBox)]
+            said = [(box.label, self._where_in(box)) for box in boxes]
+            say(self.where, "\n".join(f"{label}: {words}" for label, words in said if words))
 
-    def where_text(self) -> str:
-        """Return which slices those are; a subclass may know more."""
-        boxes = [box for box in self._choosers if isinstance(box, ComboBox)]
-        return "\n".join(filter(None, map(self._slice_of, boxes)))
+    def where_in(self, chooser: ComboBox) -> str:
+        """Return which slice of a chosen layer that is, "" if it has but one.
 
-    def _slice_of(self, chooser: ComboBox) -> str:
+        A subclass may know more; it may raise `ValueError` where there is no picture.
+        """
         if not isinstance(chooser.value, Image) or not chooser.enabled:
             return ""
+        return self.picture(chooser.value).where
+
+    def _where_in(self, chooser: ComboBox) -> str:
         try:
-            slice_words = self.picture(chooser.value).where
+            return self.where_in(chooser)
         except ValueError as error:
             return str(error)
-        return f"{chooser.label}: {slice_words}" if slice_words else ""
 
     def _show_preset(self) -> None:
         controls = self.recipe_controls

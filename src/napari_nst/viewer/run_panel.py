@@ -11,7 +11,7 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from psygnal import Signal
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy
 
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.live_layer import LiveLayer
@@ -59,10 +59,7 @@ class RunPanel(Container[Any]):
         )  # fmt: skip
         self.progress = ProgressBar(value=0, min=0, max=1, tooltip="Iterations so far.")
         self.status = Label(value="Ready.", tooltip="What is happening, and the weighted losses.")
-        self.status.native.setWordWrap(True)
-        # Room for what a run says, so that the buttons stay where they are when it begins.
-        self.status.native.setMinimumHeight(3 * self.status.native.fontMetrics().lineSpacing() + 4)
-        self.status.native.setAlignment(Qt.AlignmentFlag.AlignTop)
+        _let_wrap(self.status.native)
         buttons = Container[Any](
             widgets=[self.run, self.pause, self.stop, self.save_as],
             layout="horizontal",
@@ -219,3 +216,14 @@ class RunPanel(Container[Any]):
 
     def _say(self, text: str) -> None:
         self.status.value = text
+
+
+def _let_wrap(label: QLabel) -> None:
+    """Break a label's lines where the dock ends; magicgui would widen the dock for a long one."""
+    label.setWordWrap(True)
+    label.setAlignment(Qt.AlignmentFlag.AlignTop)
+    policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)
+    label.setSizePolicy(policy)
+    # Room for what a run says, so that the buttons stay where they are when it begins.
+    label.setMinimumHeight(3 * label.fontMetrics().lineSpacing() + 4)

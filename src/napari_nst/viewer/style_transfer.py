@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from magicgui.widgets import ComboBox
+
 from napari_nst.viewer.calibration import comparable_sizes
 from napari_nst.viewer.choosers import chosen_layer, image_layers, layer_box, layer_list
 from napari_nst.viewer.content_choice import Content, ContentChoice
@@ -83,10 +85,10 @@ class StyleTransfer(JobWidget):
             keep_dtype=self.keep_dtype.value,
         )
 
-    def where_text(self) -> str:
-        """Say which layers the channels are, where those that are selected are."""
-        selected = "" if self.content.enabled else f"Content: the {self.choice.channel_axis.value}"
-        return "\n".join(filter(None, [selected, super().where_text()]))
+    def where_in(self, chooser: ComboBox) -> str:
+        """Return which slice of a layer is looked at; of the content, or where its channels are."""
+        channels = chooser is self.content and self.choice.where_channels_are()
+        return channels or super().where_in(chooser)
 
     def reset_choices(self, *args: Any) -> None:
         """Follow the layer list; a style that nobody chose is never the content itself."""
