@@ -9,13 +9,13 @@ import napari_nst as nst
 from napari_nst.engine import assembly, jobs
 from napari_nst.engine.optimize import Iteration
 from napari_nst.engine.series import (
-    COMPARED_LAYERS,
     Panel,
     compare_reconstructions,
     compare_textures,
     in_turn,
     stylize_channels,
 )
+from napari_nst.recipe.layer_names import COMPARED_LAYERS
 
 LAYERS = ["relu1_1", "conv2_1", "relu2_2"]
 GREY = CONTENT[..., 0]
@@ -195,14 +195,6 @@ def test_pixel_sizes_are_those_of_the_content_and_each_channels_style(quick):
 # Records and errors
 
 
-def test_each_picture_has_the_record_of_its_own_recipe(quick):
-    panels = panels_of(compare_reconstructions(CONTENT, quick(init="noise"), layers=LAYERS))
-    for layer, panel in zip(LAYERS, panels, strict=True):
-        record = panel[-1].record(["cells"])
-        assert record["recipe"]["content_layers"] == {layer: 1.0}
-        assert record["inputs"]["image"]["name"] == "cells"
-
-
 def test_errors_of_torch_are_explained_in_every_picture(monkeypatch, quick):
     built = []
 
@@ -230,3 +222,18 @@ def test_the_arrival_of_the_weights_is_reported(monkeypatch, quick, untrained):
     options = {"layers": LAYERS, "progress": lambda *news: reported.append(news)}
     list(compare_reconstructions(CONTENT, quick(init="noise", steps=1), **options))
     assert reported[0] == ("downloading", 1, 2)
+
+
+def test_records_are_those_of_the_whole(quick):
+    recipe = quick(init="noise", steps=1)
+    *_, last = compare_reconstructions(CONTENT, recipe, layers=LAYERS)
+    record = last.record(["photo.png"])
+    assert record["recipe"] == recipe.to_dict()
+    assert record["arguments"] == {"compare": "layers", "layers": LAYERS}
+    assert record["inputs"]["image"]["name"] == "photo.png"
+    *_, last = compare_textures(CONTENT, recipe, layers=LAYERS, cumulative=True, shape=(32, 40))
+    assert last.record()["arguments"] == {
+        "compare": "cumulative", "layers": LAYERS, "shape": [32, 40],
+    }  # fmt: skip
+    *_, last = stylize_channels([GREY, GREY // 2], [STYLE], quick(steps=1), labels=["dna", "actin"])
+    assert list(last.record()["inputs"]) == ["content dna", "content actin", "style 1"]

@@ -13,6 +13,7 @@ from napari_nst.commands.options import FILE, FILES, JOB, job_command
 from napari_nst.commands.request import Request
 from napari_nst.commands.running import run
 from napari_nst.commands.sections import SectionOption
+from napari_nst.recipe.layer_names import COMPARED_LAYERS
 from napari_nst.terminal import about_input
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def synthesize(
                 exemplars, request.recipe,
                 shape=shape, init_image=request.start, progress=progress,
             )  # fmt: skip
-        compared.setdefault("layers", list(series.COMPARED_LAYERS))
+        compared.setdefault("layers", list(COMPARED_LAYERS))
         is_cumulative = compared["compare"] == "cumulative"
         return series.compare_textures(
             exemplars, request.recipe,
@@ -167,7 +168,7 @@ def reconstruct(
             return jobs.reconstruct(
                 subject, request.recipe, init_image=request.start, progress=progress
             )
-        compared.setdefault("layers", list(series.COMPARED_LAYERS))
+        compared.setdefault("layers", list(COMPARED_LAYERS))
         return series.compare_reconstructions(
             subject, request.recipe, layers=compared["layers"], progress=progress
         )

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.jobs import Images, reconstruct, stylize, synthesize
 from napari_nst.engine.optimize import Iteration
+from napari_nst.engine.pixels import read_input
 from napari_nst.engine.weights import Progress
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset
-from napari_nst.recipe.layer_names import canonical_layer
-
-COMPARED_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
-"""What a comparison shows where nobody says: the first convolution of each block."""
+from napari_nst.recipe.layer_names import COMPARED_LAYERS, canonical_layer
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,13 @@ def compare_reconstructions(
         As `reconstruct`.
     """
     recipe = recipe or preset(DEFAULT_PRESETS["reconstruction"])
-    panels = []
-    for layer in _checked(layers):
+    names, panels = _checked(layers), []
+    for layer in names:
         of_layer = recipe.replace(content_layers={layer: 1.0})
         iterations = reconstruct(image, of_layer, progress=progress)
         panels.append(Panel(layer, recipe.steps, iterations))
-    return in_turn(panels)
+    compared = {"compare": "layers", "layers": names}
+    return in_turn(panels, {"recipe": recipe.to_dict(), "arguments": compared})
 
 
 def compare_textures(
@@ -111,7 +112,13 @@ def compare_textures(
         iterations = synthesize(exemplar, of_layers, shape=shape, progress=progress)
         label = f"to {layer}" if cumulative and index else layer
         panels.append(Panel(label, recipe.steps, iterations))
-    return in_turn(panels)
+    compared: dict[str, Any] = {
+        "compare": "cumulative" if cumulative else "layers",
+        "layers": names,
+    }
+    if shape is not None:
+        compared["shape"] = list(shape)
+    return in_turn(panels, {"recipe": recipe.to_dict(), "arguments": compared})
 
 
 def stylize_channels(
@@ -163,11 +170,23 @@ def stylize_channels(
     for name, content, style in zip(names, contents, each, strict=True):
         iterations = stylize(content, style, recipe, pixel_sizes=pixel_sizes, progress=progress)
         panels.append(Panel(name, recipe.steps, iterations))
-    return in_turn(panels)
+    roles = {f"content {name}": one for name, one in zip(names, contents, strict=True)}
+    roles |= {f"style {index}": one for index, one in enumerate(styles, start=1)}
+    inputs = {role: read_input(one, role).facts for role, one in roles.items()}
+    return in_turn(panels, {"inputs": inputs})
 
 
-def in_turn(panels: Sequence[Panel]) -> Iterator[Iteration]:
+def in_turn(
+    panels: Sequence[Panel], facts: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[Iteration]:
     """Make one picture after another, as one run.
+
+    Parameters
+    ----------
+    panels : sequence of Panel
+        The pictures.
+    facts : mapping
+        What is known of all of them, for the record, instead of what is of each alone.
 
     Yields
     ------
@@ -190,6 +209,7 @@ def in_turn(panels: Sequence[Panel]) -> Iterator[Iteration]:
                 seconds_left=step.seconds_left + to_come * whole,
                 panel=index,
                 panels=labels,
+                facts={**step.facts, **facts},
             )
         done, before = done + panel.steps, seconds
 
