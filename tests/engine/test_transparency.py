@@ -11,7 +11,7 @@ WINDOW = np.zeros((64, 64), bool)
 WINDOW[6:50, 14:60] = True
 WINDOW[20:28, 30:40] = False
 
-SCALES = {"size": 64, "min_size": 44, "scale_ratio": 1.4, "steps": 3}
+SCALES = {"size": 64, "min_size": 44, "scale_ratio": 1.4, "steps": 2}
 
 
 def with_hidden(image, hidden):
@@ -21,7 +21,6 @@ def with_hidden(image, hidden):
 
 HIDDEN = {
     "black": np.zeros((64, 64, 3)),
-    "white": np.full((64, 64, 3), 255),
     "checked": np.indices((64, 64)).sum(axis=0)[..., None] % 2 * np.array([255, 0, 255]),
 }
 
@@ -88,7 +87,7 @@ def test_what_is_hidden_does_not_matter_to_the_colours(quick, color):
 @pytest.mark.parametrize("style_loss", STYLE_LOSSES)
 def test_only_what_is_visible_takes_on_the_style(quick, style_loss):
     """Or, the other way round: the image's own hidden pixels have no part in the loss."""
-    recipe = quick(style_loss=style_loss, style_norm="mean", tv_weight=0, size=64, steps=12)
+    recipe = quick(style_loss=style_loss, style_norm="mean", tv_weight=0, size=64, steps=8)
     content = with_hidden(CONTENT, CONTENT)
     first, *_, last = jobs.stylize(content, STYLE, recipe)
     changed = np.abs(last.image - first.image).mean(axis=2)

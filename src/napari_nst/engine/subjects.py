@@ -35,10 +35,15 @@ class Subject:
 
     @classmethod
     def of(cls, image: InputImage, device: torch.device) -> Subject:
-        """Bring a checked image onto the device."""
-        alpha = image.alpha
-        mask = None if alpha is None else torch.from_numpy(alpha.copy())[None, None].to(device)
-        return cls(to_tensor(image.rgb, device), mask)
+        """Bring a checked image onto the device, its hidden pixels painted over."""
+        pixels = to_tensor(image.rgb, device)
+        if image.alpha is None:
+            return cls(pixels)
+        mask = torch.from_numpy(image.alpha.copy())[None, None].to(device)
+        # The network looks beyond the border of what is visible, and shall find nothing there.
+        visible = mask > 0
+        mean = (pixels * visible).sum(dim=(2, 3), keepdim=True) / visible.sum()
+        return cls(torch.where(visible, pixels, mean), mask)
 
     @property
     def shape(self) -> tuple[int, int]:
