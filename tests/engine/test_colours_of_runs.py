@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small_images import CONTENT, STYLE
+from small_images import CONTENT, STYLE, with_alpha
 
 from napari_nst.engine import jobs
 from napari_nst.engine.color import COLOR_METHODS
@@ -119,6 +119,19 @@ def test_a_grey_picture_takes_its_styles_light_and_dark_from_the_content(quick, 
     dark = CONTENT[..., 0] // 3
     found = recoloured(quick, color, content=dark)[..., 0]
     assert found.mean() == pytest.approx(dark.mean() / 255, abs=0.03)
+
+
+@pytest.mark.parametrize("color", ["cholesky", "pca", "symmetric", "histogram"])
+def test_only_what_is_visible_has_colours(quick, color):
+    """Of the content, the left half; of the style, the upper quarter."""
+    left = np.arange(64) < 32
+    content = np.where(left[:, None], 0.5 + 0.3 * (CONTENT / 255 - 0.5), 1.0)
+    content = np.dstack([content, np.broadcast_to(left, (64, 64))])
+    upper = np.broadcast_to(np.arange(64)[:, None] < 16, (64, 64))
+    found = recoloured(quick, color, content, with_alpha(STYLE, upper))[:16].reshape(-1, 3)
+    wanted = content[:, :32, :3].reshape(-1, 3)
+    np.testing.assert_allclose(found.mean(axis=0), wanted.mean(axis=0), atol=2e-3)
+    np.testing.assert_allclose(found.std(axis=0), wanted.std(axis=0), rtol=0.05)
 
 
 # Where there is no content

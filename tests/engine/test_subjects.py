@@ -49,6 +49,18 @@ def test_alpha_is_its_mask():
     assert subject.mask.dtype == torch.float32
 
 
+def test_hidden_pixels_are_painted_over_with_the_mean_of_the_visible_ones():
+    """So that neither resampling nor a convolution brings in what cannot be seen."""
+    alpha = np.zeros((64, 64), bool)
+    alpha[10:30, 20:50] = True
+    image = np.where(alpha[..., None], CONTENT, 255).astype(np.uint8)
+    subject = Subject.of(read_input(with_alpha(image, alpha), "content"), CPU)
+    found = subject.image[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(found[alpha], image[alpha] / 255, atol=1e-6)
+    mean = np.broadcast_to(image[alpha].mean(axis=0) / 255, found[~alpha].shape)
+    np.testing.assert_allclose(found[~alpha], mean, atol=1e-5)
+
+
 def test_a_mask_is_resized_with_its_image_and_stays_in_range():
     mask = torch.zeros(1, 1, 40, 60)
     mask[..., 10:30, 20:50] = 1

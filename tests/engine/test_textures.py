@@ -159,7 +159,7 @@ def test_rolling_the_start_rolls_the_whole_run(quick, optimizer):
     """Through all scales, and with all that is carried from one to the next."""
     noise = np.random.default_rng(0).random((32, 48, 3))
     recipe = quick(
-        init="image", padding="circular", size=64, min_size=32, scale_ratio=2.0, steps=6,
+        init="image", padding="circular", size=64, min_size=32, scale_ratio=2.0, steps=4,
         optimizer=optimizer,
     )  # fmt: skip
     runs = [
