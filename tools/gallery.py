@@ -101,7 +101,7 @@ ROWS = [
         "The recipe `texture` with each of the losses that compare features.",
         ("gravel.png",),
         {
-            loss: f"synthesize gravel.png -o gravel-{loss}.png --size 192 --style-loss {loss}"
+            loss: f"synthesize gravel.png -o gravel-{loss}.png --size 128 --style-loss {loss}"
             for loss in (
                 *("gram", "shifted_gram", "centred_gram", "mean_covariance", "wasserstein"),
                 *("sliced_wasserstein", "mrf"),
@@ -126,9 +126,9 @@ ROWS = [
         "ever more layers.",
         (),
         {
-            "reconstructions": "reconstruct astronaut.png -o layers.png --size 192 --steps 120 "
+            "reconstructions": "reconstruct astronaut.png -o layers.png --size 160 --steps 80 "
             "--compare",
-            "textures": "synthesize tissue-crop.png -o cumulative.png --size 160 --steps 120 "
+            "textures": "synthesize tissue-crop.png -o cumulative.png --size 160 --steps 80 "
             "--compare cumulative",
         },
         columns=2,
@@ -139,7 +139,7 @@ ROWS = [
         "From noise to an image with the same features at one layer.",
         ("coffee.png",),
         {
-            name: f"reconstruct coffee.png -o {name}.png --preset {name} --size 192 --steps 200 "
+            name: f"reconstruct coffee.png -o {name}.png --preset {name} --size 192 --steps 100 "
             "--convert"
             for name in preset_names("reconstruction")
         },

@@ -18,6 +18,7 @@ from napari_nst.engine.objective import (
     Objective,
     content_losses,
     image_losses,
+    least_side,
     network_layers,
     style_losses,
 )
@@ -28,7 +29,7 @@ from napari_nst.engine.scales import Scale
 from napari_nst.engine.start import initial_image
 from napari_nst.engine.steppers import STEPPERS
 from napari_nst.engine.subjects import Subject, style_at
-from napari_nst.engine.vgg import VGG19, least_size
+from napari_nst.engine.vgg import VGG19
 from napari_nst.engine.weights import Progress, load
 from napari_nst.recipe import Recipe
 
@@ -142,7 +143,7 @@ class Assembly:
         # What is given has borders; only the picture to come shall tile.
         periodic = recipe.padding == "circular"
         self.target_network = network.with_padding("replicate") if periodic else network
-        self.least = least_size(network.layers, recipe.padding)
+        self.least = least_side(recipe)
         self.relative_pixels = order.relative_pixels
         self.content = Subject.of(order.content, device) if order.content else None
         self.styles = [Subject.of(style, device) for style in order.styles]
@@ -175,7 +176,8 @@ class Assembly:
         """Compute the targets of a scale, and what its pictures are shown with."""
         recipe = self.recipe
         content = None if self.content is None else self.content.resized(scale.shape)
-        self.alpha = content.mask if content else None
+        # Resampling leaves [0, 1] by a rounding error, and whoever saves it would hear of it.
+        self.alpha = None if content is None or content.mask is None else content.mask.clamp(0, 1)
         if self.colours is not None:
             self._colours_here = resize(self.colours, scale.shape)
         styles = [
@@ -193,7 +195,9 @@ class Assembly:
 
     def first_image(self, shape: tuple[int, int]) -> Tensor:
         """Return what the run starts from."""
-        return initial_image(self.recipe, shape, self.content, self.styles, self.start)
+        return initial_image(
+            self.recipe, shape, self.content, self.styles, self.start, grey=self.canvas.grey
+        )
 
     def shown(self, image: Tensor) -> Tensor:
         """Return the picture to show for an image of the run, with the content's colours if so."""

@@ -11,11 +11,10 @@ from numpy.typing import ArrayLike
 
 from napari_nst.engine.assembly import Order
 from napari_nst.engine.device import choose_device
-from napari_nst.engine.objective import network_layers, shares_of
+from napari_nst.engine.objective import least_side, shares_of
 from napari_nst.engine.optimize import Iteration
 from napari_nst.engine.pixels import InputImage, read_input
 from napari_nst.engine.scales import plan_scales, plan_texture_scales
-from napari_nst.engine.vgg import least_size
 from napari_nst.engine.weights import FLAVOURS, Progress
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset
 
@@ -63,10 +62,10 @@ def stylize(
     NstError
         While iterating, if weights cannot be had or memory runs out.
     """
-    recipe = _checked_recipe(recipe, "transfer")
+    recipe = checked_recipe(recipe, "transfer")
     subject = read_input(content, "content")
     styles = _read_styles(style, "style", recipe)
-    least = least_size(network_layers(recipe), recipe.padding)
+    least = least_side(recipe)
     scales = plan_scales(recipe, subject.shape, least)
     ratios = _relative_pixels(pixel_sizes, len(styles))
     for index, one in enumerate(styles):
@@ -113,14 +112,14 @@ def synthesize(
     TypeError, ValueError, NstError
         As `stylize`.
     """
-    recipe = _checked_recipe(recipe, "texture")
+    recipe = checked_recipe(recipe, "texture")
     if not recipe.has_style:
         raise ValueError("style_weight is 0, or all style_layers are; a texture needs some style.")
     if recipe.init == "content":
         raise ValueError("init is 'content', which a texture does not have; take 'noise'.")
-    recipe = recipe.replace(content_weight=0.0)
+    recipe = recipe.replace(content_weight=0.0, color="style")  # there is no other's to keep
     exemplars = _read_styles(exemplar, "exemplar", recipe)
-    least = least_size(network_layers(recipe), recipe.padding)
+    least = least_side(recipe)
     for one in exemplars:
         _check_style(one, least, "exemplar")
     shape = _checked_shape(shape)
@@ -164,7 +163,7 @@ def reconstruct(
     TypeError, ValueError, NstError
         As `stylize`.
     """
-    recipe = _checked_recipe(recipe, "reconstruction")
+    recipe = checked_recipe(recipe, "reconstruction")
     if not recipe.has_content:
         raise ValueError(
             "content_weight is 0, or all content_layers are; a reconstruction needs some content."
@@ -175,13 +174,13 @@ def reconstruct(
         )
     recipe = recipe.replace(style_weight=0.0)
     subject = read_input(image, "image")
-    least = least_size(network_layers(recipe), recipe.padding)
+    least = least_side(recipe)
     scales = plan_scales(recipe, subject.shape, least)
     start = _read_start(init_image, recipe)
     return Order("reconstruct", recipe, scales, subject, [], start, None, {}).run(progress)
 
 
-def _checked_recipe(recipe: Recipe | None, job: str) -> Recipe:
+def checked_recipe(recipe: Recipe | None, job: str) -> Recipe:
     """Refuse, before anything slow starts, what no run could be made of."""
     recipe = preset(DEFAULT_PRESETS[job]) if recipe is None else recipe
     if not isinstance(recipe, Recipe):
@@ -230,11 +229,14 @@ def _check_physical_size(style: InputImage, factor: float, least: int) -> None:
 def _relative_pixels(pixel_sizes: Sequence[float] | None, styles: int) -> list[float] | None:
     if pixel_sizes is None:
         return None
-    sizes = [float(size) for size in pixel_sizes]
+    try:
+        sizes = [float(size) for size in pixel_sizes]
+    except (TypeError, ValueError):
+        sizes = []
     if len(sizes) != styles + 1 or not all(math.isfinite(s) and s > 0 for s in sizes):
         raise ValueError(
             "pixel_sizes must be the content's and each style's, all above 0; "
-            f"not {list(pixel_sizes)!r} for {styles} style{'s' if styles != 1 else ''}."
+            f"not {sizes or pixel_sizes!r} for {styles} style{'s' if styles != 1 else ''}."
         )
     return [size / sizes[0] for size in sizes[1:]]
 
@@ -244,7 +246,7 @@ def _checked_shape(shape: tuple[int, int] | None) -> tuple[int, int] | None:
         return None
     try:
         height, width = (int(side) for side in shape)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"shape must be height and width in pixels; not {shape!r}.") from None
     if min(height, width) < 1:
         raise ValueError(f"shape must be at least one pixel on both sides; not {shape!r}.")

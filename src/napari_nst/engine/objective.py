@@ -14,7 +14,7 @@ from napari_nst.engine.losses import (
     TotalVariationLoss,
 )
 from napari_nst.engine.masks import mask_at
-from napari_nst.engine.vgg import VGG19
+from napari_nst.engine.vgg import VGG19, least_size
 from napari_nst.recipe import Recipe
 
 Parts = dict[str, Tensor]
@@ -85,6 +85,16 @@ def network_layers(recipe: Recipe) -> list[str]:
     """Return the layers that a recipe's losses look at."""
     kinds = ("content", "style")
     return [layer for kind in kinds for layer in layer_weights(recipe, kind)]
+
+
+def least_side(recipe: Recipe) -> int:
+    """Return how many pixels both sides of an image must have for a recipe's losses."""
+    least = least_size(network_layers(recipe), recipe.padding)
+    if recipe.style_loss != "mrf":
+        return least
+    # A patch must fit into the features.
+    layers = layer_weights(recipe, "style")
+    return max(least, *(recipe.patch_size * least_size([layer]) for layer in layers), 1)
 
 
 def content_losses(

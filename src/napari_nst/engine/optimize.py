@@ -28,7 +28,8 @@ class Iteration:
         Number of this step, from 1, and of all steps over all scales.
     losses : dict of str to float
         ``total``, ``content``, ``style``, ``tv``, and each layer's part such as ``style/relu1_1``.
-        Parts are weighted, and add up to the total. They are the losses of this very image.
+        Parts are weighted, and add up to the total. They are the losses of this very image, or,
+        where a moving average is shown, of the step that went into it last.
     shape : tuple of int
         Height and width that this step worked at.
     seconds : float
@@ -76,7 +77,7 @@ class Iteration:
     @cached_property
     def picture(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The image with the channels of the content: (H, W), (H, W, 3), or RGBA (H, W, 4)."""
-        if self.is_grey:
+        if self.is_grey and self.alpha is None:
             return np.ascontiguousarray(self.image[..., 0])
         if self.alpha is None:
             return self.image

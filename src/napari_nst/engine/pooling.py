@@ -28,13 +28,13 @@ POOLINGS: dict[str, Callable[[], nn.Module]] = {
 
 SIZE_OF_MAX = {
     "max": (1.0, 1.0, 1.0, 1.0, 1.0),
-    "average": (1.5, 1.9, 1.6, 2.3, 2.3),
-    "l2": (1.3, 1.5, 1.4, 1.7, 1.7),
+    "average": (1.4, 1.6, 1.35, 1.85, 1.85),
+    "l2": (1.25, 1.35, 1.25, 1.5, 1.5),
 }
 """How much larger the mean of max-pooled features is than that of otherwise pooled ones.
 
-For each of the five poolings: medians over four photographs and textures of scikit-image and two
-paintings at 256 px, on the normalised network; the fifth is taken to be like the fourth.
+For each of the five poolings, given those before it: over four photographs and textures of
+scikit-image and two paintings, on the normalised network; the fifth is taken to be like the fourth.
 crowsonkb/style-transfer-pytorch has 2 for average pooling everywhere, and for the l2 norm, which is
 twice our mean, 0.78.
 """

@@ -88,6 +88,8 @@ def plan_texture_scales(
         If the texture is too small.
     """
     finest = min(recipe.size or max(exemplar[:2]), max(exemplar[:2]))
+    if shape is None and min(shape_fitting(exemplar, finest)) < least:
+        finest = math.ceil(least * max(exemplar[:2]) / min(exemplar[:2]))  # a ribbon
     full = shape or shape_fitting(exemplar, finest)
     if min(full) < least:
         raise ValueError(

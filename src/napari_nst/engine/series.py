@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_nst.engine.jobs import Images, reconstruct, stylize, synthesize
+from napari_nst.engine.jobs import Images, checked_recipe, reconstruct, stylize, synthesize
 from napari_nst.engine.optimize import Iteration
 from napari_nst.engine.pixels import read_input
 from napari_nst.engine.weights import Progress
-from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset
+from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import COMPARED_LAYERS, canonical_layer
 
 
@@ -63,7 +63,7 @@ def compare_reconstructions(
     TypeError, ValueError, NstError
         As `reconstruct`.
     """
-    recipe = recipe or preset(DEFAULT_PRESETS["reconstruction"])
+    recipe = checked_recipe(recipe, "reconstruction")
     names, panels = _checked(layers), []
     for layer in names:
         of_layer = recipe.replace(content_layers={layer: 1.0})
@@ -103,7 +103,7 @@ def compare_textures(
     TypeError, ValueError, NstError
         As `synthesize`.
     """
-    recipe = recipe or preset(DEFAULT_PRESETS["texture"])
+    recipe = checked_recipe(recipe, "texture")
     names = _checked(layers)
     panels = []
     for index, layer in enumerate(names):
@@ -153,7 +153,7 @@ def stylize_channels(
     TypeError, ValueError, NstError
         As `stylize`; also if shapes or counts differ.
     """
-    recipe = (recipe or preset(DEFAULT_PRESETS["transfer"])).replace(channels="grey")
+    recipe = checked_recipe(recipe, "transfer").replace(channels="grey")
     shapes = {np.shape(channel) for channel in contents}
     if len(shapes) != 1:
         raise ValueError(
@@ -165,6 +165,12 @@ def stylize_channels(
             f"there are {len(styles)}."
         )
     names = list(labels) or [f"channel {index}" for index in range(len(contents))]
+    if len(set(names)) != len(contents) or len(names) != len(contents):
+        number = f"there {'is' if len(names) == 1 else 'are'} {len(names)}: {', '.join(names)}"
+        raise ValueError(
+            f"labels must be one for each of the {len(contents)} channels; {number}, and no two "
+            "may be the same."
+        )
     each = list(styles) * len(contents) if len(styles) == 1 else list(styles)
     panels = []
     for name, content, style in zip(names, contents, each, strict=True):

@@ -20,6 +20,8 @@ def initial_image(
     content: Subject | None,
     styles: Sequence[Subject],
     image: Subject | None,
+    *,
+    grey: bool = False,
 ) -> Tensor:
     """Return what a run starts from, (1, 3, H, W) in [0, 1].
 
@@ -35,6 +37,8 @@ def initial_image(
         The first is what ``style`` starts from, enlarged to cover the picture at its own aspect.
     image : Subject or None
         What ``image`` starts from, likewise.
+    grey : bool
+        Whether the picture is grey; its noise then is too.
     """
     if recipe.init == "image":
         assert image is not None
@@ -46,14 +50,16 @@ def initial_image(
     beneath = pattern.covering(shape).image if share < 1 else torch.zeros(1, 3, *shape)
     if not share:
         return beneath.clamp(0, 1)
-    noise = _noise(recipe, shape, styles[0] if styles else pattern).to(pattern.image.device)
+    noise = _noise(recipe, shape, styles[0] if styles else pattern, grey)
+    noise = noise.to(pattern.image.device)
     return torch.lerp(beneath.to(noise), noise, share).clamp(0, 1)
 
 
-def _noise(recipe: Recipe, shape: tuple[int, int], pattern: Subject) -> Tensor:
+def _noise(recipe: Recipe, shape: tuple[int, int], pattern: Subject, grey: bool) -> Tensor:
     """Return noise (1, 3, H, W) in [0, 1], drawn on the processor: the same for every device."""
     generator = torch.Generator().manual_seed(recipe.seed)
-    size = (1, 3, *shape)
+    # One draw for all channels of a grey picture: the mean of three would be fainter.
+    size = (1, 1 if grey else 3, *shape)
     middle = torch.tensor(MEAN_COLOUR).view(1, 3, 1, 1)
     if recipe.noise == "uniform":
         drawn = torch.rand(size, generator=generator) * 2 - 1

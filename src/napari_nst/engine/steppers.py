@@ -169,6 +169,7 @@ class LBFGS(Stepper):
             [self.pixels],
             lr=self.learning_rate * self.pixels.numel(),
             max_iter=1,
+            max_eval=25,  # of the line search; torch's own for one iteration leaves it no trial
             history_size=self.recipe.history,
             line_search_fn="strong_wolfe" if self.recipe.line_search else None,
             # The number of steps is the user's to say; torch's own tolerances end a run unseen.
