@@ -71,8 +71,8 @@ ROWS = [
     Row(
         "transfer",
         "Style transfer, every recipe",
-        "Ours first. The others are those of published programs and articles, here at 256 px and "
-        "with a fifth of the steps that most of them take; those tuned for another network than "
+        "Ours first. The others are those of published programs and articles, here at 256 px and with "
+        "200 steps, a fraction of what most of them take; those tuned for another network than "
         "`gatys` run on it with converted weights (`--convert`).",
         ("astronaut.png", "painting.png"),
         {
