@@ -71,9 +71,9 @@ ROWS = [
     Row(
         "transfer",
         "Style transfer, every recipe",
-        "Ours first. The others are those of published programs and articles, here at 256 px and with "
-        "200 steps, a fraction of what most of them take; those tuned for another network than "
-        "`gatys` run on it with converted weights (`--convert`).",
+        "Ours first. The others are those of published programs and articles, here at 256 px and "
+        "with 200 steps, a fraction of what most of them take; those tuned for another network "
+        "than `gatys` run on it with converted weights (`--convert`).",
         ("astronaut.png", "painting.png"),
         {
             name: _transfer(name) + " --size 256"
@@ -114,9 +114,9 @@ ROWS = [
         "Twice as wide as its exemplar, and three tiles of it each way without a seam.",
         ("brick.png",),
         {
-            "192 × 384": "synthesize brick.png -o wall.png --size 192 --shape 192 384 --seamless "
+            "192 x 384": "synthesize brick.png -o wall.png --size 192 --shape 192 384 --seamless "
             "--tile-preview tiles.png",
-            "3 × 3 tiles": "",
+            "3 x 3 tiles": "",
         },
     ),
     Row(
@@ -193,7 +193,7 @@ def main() -> None:
     for row in ROWS:
         made = {label: _made(folder, command) for label, command in row.made.items() if command}
         if row.name == "seamless":
-            made["3 × 3 tiles"] = folder / "tiles.png"
+            made["3 x 3 tiles"] = folder / "tiles.png"
         shown = {Path(name).stem: folder / name for name in row.inputs} | made
         sheet = _sheet(shown, row.columns)
         sheet.save(DOCS / "images" / f"gallery-{row.name}.jpg", quality=88, subsampling=0)
