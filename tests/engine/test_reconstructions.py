@@ -76,3 +76,11 @@ def test_any_shape_is_reconstructed(quick, shape):
     image = CONTENT[: shape[0], : shape[1]]
     *_, it = jobs.reconstruct(image, quick(init="noise", size=0))
     assert it.image.shape == (*shape, 3)
+
+
+def test_colours_are_the_layers_whatever_the_recipe_says(quick):
+    pictures = [
+        list(jobs.reconstruct(CONTENT, quick(init="noise", color=color)))[-1].image
+        for color in ("style", "luminance")
+    ]
+    np.testing.assert_array_equal(*pictures)

@@ -172,7 +172,8 @@ def reconstruct(
         raise ValueError(
             f"init is {recipe.init!r}, which leaves nothing to reconstruct; take 'noise' or 'mix'."
         )
-    recipe = recipe.replace(style_weight=0.0)
+    # Shown in the image's own colours, it would seem to know what the layer does not keep.
+    recipe = recipe.replace(style_weight=0.0, color="style")
     subject = read_input(image, "image")
     least = least_side(recipe)
     scales = plan_scales(recipe, subject.shape, least)
