@@ -27,12 +27,12 @@ def engine(monkeypatch):
     """Replace the engine's slow part, and note what it is asked for."""
     import torch
 
-    from napari_nst.engine.assembly import Order
+    from napari_nst.engine import jobs
     from napari_nst.engine.optimize import Iteration
 
     asked = types.SimpleNamespace(orders=[], stop_after=None, error=None)
 
-    def run(order, progress):
+    def run(order, progress, steering, after):
         asked.orders.append(order)
         progress("downloading", 10, 100)
         progress("downloading", 100, 100)
@@ -53,5 +53,5 @@ def engine(monkeypatch):
                 is_grey=order.pattern.is_grey, full_shape=(6, 8), facts=facts,
             )  # fmt: skip
 
-    monkeypatch.setattr(Order, "run", run)
+    monkeypatch.setattr(jobs, "run", run)
     return asked

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from napari_nst.engine import assembly, weights
+from napari_nst.engine import course, weights
 from napari_nst.engine.weight_files import SHAPES
 from napari_nst.engine.weights import PretrainedVGG
 from napari_nst.recipe import Recipe
@@ -59,13 +59,13 @@ def random_image():
 @pytest.fixture
 def real(monkeypatch, gatys):
     """Save reading the real network's file again."""
-    monkeypatch.setattr(assembly, "load", lambda *args: gatys)
+    monkeypatch.setattr(course, "load", lambda *args: gatys)
 
 
 @pytest.fixture
 def quick(monkeypatch, untrained):
     """Return a function that makes a recipe of few shallow layers, small and soon done."""
-    monkeypatch.setattr(assembly, "load", lambda *args: untrained)
+    monkeypatch.setattr(course, "load", lambda *args: untrained)
 
     def quick(**changes):
         fields = {
@@ -89,4 +89,4 @@ def no_network(monkeypatch):
     def load(*args):
         raise AssertionError("reached for the weights")
 
-    monkeypatch.setattr(assembly, "load", load)
+    monkeypatch.setattr(course, "load", load)

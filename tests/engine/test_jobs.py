@@ -9,7 +9,7 @@ import torch
 from small_images import CONTENT, STYLE
 
 import napari_nst as nst
-from napari_nst.engine import assembly, jobs
+from napari_nst.engine import course, jobs
 from napari_nst.engine.pixels import as_rgb
 from napari_nst.engine.start import MEAN_COLOUR
 from napari_nst.engine.vgg import VGG19
@@ -243,7 +243,7 @@ def test_the_arrival_of_the_weights_is_reported(monkeypatch, quick, untrained):
         progress("downloading", 1, 2)
         return untrained
 
-    monkeypatch.setattr(assembly, "load", load)
+    monkeypatch.setattr(course, "load", load)
     next(jobs.stylize(CONTENT, STYLE, quick(), progress=lambda *news: reported.append(news)))
     assert reported == [("downloading", 1, 2)]
 
@@ -296,7 +296,7 @@ def test_the_size_to_try_is_smaller_at_every_size(monkeypatch, quick, size):
     def no_room(*args, **options):
         raise MemoryError
 
-    monkeypatch.setattr(assembly, "VGG19", no_room)
+    monkeypatch.setattr(course, "VGG19", no_room)
     with pytest.raises(nst.NstError, match=f"at {size} pixels") as told:
         run(quick(size=size))
     assert 64 <= int(re.search(r"try size (\d+)\.$", str(told.value))[1]) <= 0.985 * size

@@ -6,7 +6,7 @@ import torch
 from small_images import CONTENT, STYLE
 
 import napari_nst as nst
-from napari_nst.engine import assembly, jobs
+from napari_nst.engine import course, jobs
 from napari_nst.engine.optimize import Iteration
 from napari_nst.engine.series import (
     Panel,
@@ -204,8 +204,8 @@ def test_errors_of_torch_are_explained_in_every_picture(monkeypatch, quick):
             raise MemoryError
         return network(*args, **options)
 
-    network = assembly.VGG19
-    monkeypatch.setattr(assembly, "VGG19", no_room_for_the_second)
+    network = course.VGG19
+    monkeypatch.setattr(course, "VGG19", no_room_for_the_second)
     iterations = compare_reconstructions(CONTENT, quick(init="noise", steps=2), layers=LAYERS)
     assert [next(iterations).step for _ in range(2)] == [1, 2]
     with pytest.raises(nst.NstError, match=r"^Out of memory at 32 pixels on device 'cpu'"):
@@ -217,7 +217,7 @@ def test_the_arrival_of_the_weights_is_reported(monkeypatch, quick, untrained):
         progress("downloading", 1, 2)
         return untrained
 
-    monkeypatch.setattr(assembly, "load", load)
+    monkeypatch.setattr(course, "load", load)
     reported = []
     options = {"layers": LAYERS, "progress": lambda *news: reported.append(news)}
     list(compare_reconstructions(CONTENT, quick(init="noise", steps=1), **options))

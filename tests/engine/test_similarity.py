@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from napari_nst.engine import assembly
+from napari_nst.engine import course
 from napari_nst.engine.jobs import synthesize
 from napari_nst.engine.similarity import (
     corners,
@@ -42,7 +42,7 @@ def test_gram_distances_against_numpy(untrained):
 @pytest.fixture
 def real(monkeypatch, gatys):
     """Save reading the real network's file again."""
-    monkeypatch.setattr(assembly, "load", lambda *args: gatys)
+    monkeypatch.setattr(course, "load", lambda *args: gatys)
     return VGG19(HELD_OUT, gatys, padding="replicate")
 
 

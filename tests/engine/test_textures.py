@@ -7,7 +7,8 @@ import torch
 from small_images import CONTENT, STYLE
 
 from napari_nst.engine import jobs
-from napari_nst.engine.assembly import Assembly, Order
+from napari_nst.engine.assembly import Assembly
+from napari_nst.engine.orders import Order
 from napari_nst.engine.losses import STYLE_LOSSES
 from napari_nst.engine.objective import network_layers
 from napari_nst.engine.pixels import read_input

@@ -172,7 +172,7 @@ def test_memory_running_out_mid_run_names_a_smaller_size(
     def explode(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr("napari_nst.engine.assembly.load", explode)
+    monkeypatch.setattr("napari_nst.engine.course.load", explode)
     widget.size.value = 512
     widget.start()
     until(lambda: not widget.running)

@@ -118,6 +118,8 @@ def optimize(
     stepper: Stepper,
     *,
     periodic: bool = False,
+    steered: Callable[[Scale], tuple[Tensor, Objective] | None] | None = None,
+    after: Iteration | None = None,
 ) -> Iterator[Iteration]:
     """Improve an image scale after scale and yield every step.
 
@@ -133,6 +135,11 @@ def optimize(
         What makes a step; it carries its own state across scales.
     periodic : bool
         Whether the image tiles, and is carried from scale to scale so.
+    steered : callable, optional
+        Called before each step; returns the image and the objective to go on with, None where
+        nothing has changed.
+    after : Iteration, optional
+        The last of an earlier run, from which steps and seconds are counted on.
 
     Yields
     ------
@@ -140,21 +147,24 @@ def optimize(
         After each step. Closing the generator ends the run.
     """
     began = time.perf_counter()
-    steps = sum(scale.steps for scale in scales)
+    step, before = (after.step, after.seconds) if after else (0, 0.0)
+    steps = step + sum(scale.steps for scale in scales)
     all_pixels = sum(scale.steps * math.prod(scale.shape) for scale in scales)
-    step = pixels = 0
+    pixels = 0
     image = start
     for scale in scales:
         resized = resize(image, scale.shape, periodic=periodic)
         stepper.begin(resized.clamp(0, 1), objective_at(scale))
         for _ in range(scale.steps):
+            if steered is not None and (changed := steered(scale)) is not None:
+                stepper.begin(*changed)
             losses = summarise(stepper.step())
             step += 1
             pixels += math.prod(scale.shape)
             seconds = time.perf_counter() - began
             left = seconds * (all_pixels / pixels - 1)
             yield Iteration(
-                step, steps, losses, scale.shape, seconds, left, stepper.image,
+                step, steps, losses, scale.shape, before + seconds, left, stepper.image,
                 full_shape=scales[-1].shape,
             )  # fmt: skip
         image = stepper.image

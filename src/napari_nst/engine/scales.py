@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from napari_nst.engine.pixels import shape_fitting
@@ -101,6 +101,25 @@ def plan_texture_scales(
         return round(full[0] * size / finest), round(full[1] * size / finest)
 
     return _plan(recipe, finest, shape_at, least)
+
+
+def continued(scales: Sequence[Scale], steps: int, shape: tuple[int, int]) -> list[Scale]:
+    """Return the scales that go on from a picture that is there already.
+
+    Parameters
+    ----------
+    scales : sequence of Scale
+        Those of a whole run, coarse to fine.
+    steps : int
+        Iterations to come.
+    shape : tuple of int
+        The picture's height and width. Scales larger than it share the steps evenly; where there
+        are none, the finest gets them all.
+    """
+    larger = [scale for scale in scales if math.prod(scale.shape) > math.prod(shape)]
+    to_come = (larger or [scales[-1]])[-steps:]
+    shared = _share_out(steps, [1.0] * len(to_come))
+    return [replace(scale, steps=n) for scale, n in zip(to_come, shared, strict=True)]
 
 
 def _plan(

@@ -68,6 +68,10 @@ class Stepper:
         self.optimizer = self._new_optimizer()
         self.average = MovingAverage(self.recipe.ema, self.current) if self.recipe.ema else None
 
+    def adopt(self, recipe: Recipe, canvas: Canvas) -> None:
+        """Go over to another recipe, with the same optimiser; `begin` has to follow."""
+        self.recipe, self.canvas = recipe, canvas
+
     def step(self) -> dict[str, float]:
         """Improve the image once and return the weighted parts of its loss."""
         self.steps += 1
@@ -217,7 +221,8 @@ class Adam(Stepper):
         """Take over an image, with the moments of the scale before resampled to its size."""
         moments = self.optimizer.state[self.pixels] if hasattr(self, "optimizer") else {}
         super().begin(image, objective)
-        if moments:
+        # Of a picture that has become grey, or coloured, they are moments of other numbers.
+        if moments and moments["exp_avg"].shape[1] == self.pixels.shape[1]:
             shape = (image.shape[-2], image.shape[-1])
             periodic = self.recipe.padding == "circular"
             first = resize(moments["exp_avg"], shape, periodic=periodic)

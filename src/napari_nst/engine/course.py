@@ -1,0 +1,193 @@
+"""A run under way: the order, the network and what is computed from them, as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_nst.engine.assembly import Assembly
+from napari_nst.engine.device import choose_device, choose_precision
+from napari_nst.engine.explained import explained_errors
+from napari_nst.engine.images import resize, to_tensor
+from napari_nst.engine.objective import Objective, network_layers
+from napari_nst.engine.optimize import Iteration, optimize
+from napari_nst.engine.orders import Order
+from napari_nst.engine.pixels import as_rgb
+from napari_nst.engine.record import facts_of_run
+from napari_nst.engine.scales import Scale, continued
+from napari_nst.engine.steering import Change, Steering, Strokes
+from napari_nst.engine.steppers import STEPPERS
+from napari_nst.engine.vgg import VGG19, network_of
+from napari_nst.engine.weights import PretrainedVGG, Progress, load
+from napari_nst.recipe import Recipe
+
+
+def run(
+    order: Order,
+    progress: Progress | None = None,
+    steering: Steering | None = None,
+    after: Iteration | None = None,
+) -> Iterator[Iteration]:
+    """Return the iterations of an order; everything slow happens from the first `next` on.
+
+    Parameters
+    ----------
+    order : Order
+        What to do.
+    progress, steering, after
+        As for `stylize`.
+
+    Raises
+    ------
+    ValueError
+        If `after` is one of several pictures.
+    """
+    if after is not None:
+        if after.panels:
+            raise ValueError(
+                "after is one of several pictures made in turn, which cannot go on; give the last "
+                "iteration of a single one."
+            )
+        scales = continued(order.scales, order.recipe.steps, after.shape)
+        order = replace(order, scales=scales)
+    return _run(order, progress, steering or Steering(), after)
+
+
+def _run(
+    order: Order, progress: Progress | None, steering: Steering, after: Iteration | None
+) -> Iterator[Iteration]:
+    with explained_errors(order.recipe, order.scales):
+        course = Course(order, load(order.recipe.weights, progress), steering, after)
+        yield from course.iterations()
+
+
+class Course:
+    """What a run computes with, and how steering changes it.
+
+    Parameters
+    ----------
+    order : Order
+        What to do.
+    pretrained : PretrainedVGG
+        The network's weights.
+    steering : Steering
+        What the caller changes.
+    after : Iteration or None
+        The earlier run's last iteration, if this one goes on from it.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        pretrained: PretrainedVGG,
+        steering: Steering,
+        after: Iteration | None,
+    ) -> None:
+        self.order = order
+        self.pretrained = pretrained
+        self.steering = steering
+        self.after = after
+        self.device = choose_device(order.recipe.device)
+        self.dtype = choose_precision(order.recipe.precision, self.device)
+        self.network = self._network(order.recipe)
+        self.assembly = Assembly(order, self.network, self.device)
+        self.stepper = STEPPERS[order.recipe.optimizer](order.recipe, self.assembly.canvas)
+        self.step = after.step if after else 0
+        self.steered: list[dict[str, Any]] = list(after.facts.get("steered", ())) if after else []
+        self.facts = self._facts()
+
+    def iterations(self) -> Iterator[Iteration]:
+        """Yield an iteration per step."""
+        steps = optimize(
+            self._first_image(),
+            self.order.scales,
+            lambda scale: self.assembly.objective_at(scale),
+            self.stepper,
+            periodic=self.order.recipe.padding == "circular",
+            steered=self.steered_at,
+            after=self.after,
+        )
+        for step in steps:
+            self.step = step.step
+            yield replace(
+                step,
+                pixels=self.assembly.shown(step.pixels),
+                alpha=self.assembly.alpha,
+                is_grey=self.assembly.shows_grey,
+                facts=self.facts,
+            )
+
+    def steered_at(self, scale: Scale) -> tuple[Tensor, Objective] | None:
+        """Return the image and the objective to go on with, where something has changed."""
+        change = self.steering.take()
+        if change is None:
+            return None
+        picture = self.assembly.shown(self.stepper.current)
+        objective: Objective | None = None
+        try:
+            if change.is_of_objective:
+                objective = self._adopt(change, scale)
+        except (ValueError, TypeError) as error:
+            self.steering.refused(f"Not changed: {error}")
+        for strokes in change.strokes:
+            picture = _painted(picture, strokes)
+        if objective is None:
+            if not change.strokes:
+                return None
+            objective = self.assembly.objective_at(scale)
+        self._note(change)
+        return self.assembly.image_of(picture), objective
+
+    def _adopt(self, change: Change, scale: Scale) -> Objective:
+        """Go over to another order; where that is not possible, everything stays as it is."""
+        order = self.order.changed(change)
+        network = self.network
+        if network_layers(order.recipe) != network_layers(self.order.recipe):
+            network = self._network(order.recipe)
+        assembly = Assembly(order, network, self.device)
+        objective = assembly.objective_at(scale)
+        self.order, self.network, self.assembly = order, network, assembly
+        self.stepper.adopt(order.recipe, assembly.canvas)
+        return objective
+
+    def _first_image(self) -> Tensor:
+        shape = self.order.scales[0].shape
+        if self.after is None:
+            return self.assembly.first_image(shape)
+        return self.assembly.image_of(self.after.pixels.to(self.device))
+
+    def _network(self, recipe: Recipe) -> VGG19:
+        layers = network_layers(recipe)
+        return network_of(recipe, layers, self.pretrained, self.dtype).to(self.device)
+
+    def _note(self, change: Change) -> None:
+        """Write down for the record what was changed, and after which step."""
+        noted: dict[str, Any] = {"after_step": self.step, **change.fields}
+        noted |= {name: True for name in ("styles", "guides") if getattr(change, name) is not None}
+        if change.strokes:
+            noted["painted_pixels"] = int(sum(one.where.sum() for one in change.strokes))
+        self.steered.append(noted)
+        self.facts = self._facts()
+
+    def _facts(self) -> dict[str, Any]:
+        order, recipe = self.order, self.order.recipe
+        if self.after is not None:  # as if it were one run
+            recipe = recipe.replace(steps=self.after.step + recipe.steps)
+        facts = facts_of_run(
+            order.job, recipe, order.images, self.pretrained, self.device, self.dtype,
+            **order.arguments,
+        )  # fmt: skip
+        return facts | ({"steered": list(self.steered)} if self.steered else {})
+
+
+def _painted(picture: Tensor, strokes: Strokes) -> Tensor:
+    """Return a picture (1, 3, H, W) with strokes on it."""
+    painted = to_tensor(as_rgb(strokes.picture.astype("float32"), "picture"), picture.device)
+    where = torch.from_numpy(strokes.where.astype("float32"))[None, None].to(picture.device)
+    shape = (picture.shape[-2], picture.shape[-1])
+    share = resize(where, shape, smooth=False)
+    return torch.lerp(picture, resize(painted, shape), share)

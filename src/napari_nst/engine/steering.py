@@ -1,0 +1,177 @@
+"""What a caller changes while a run goes on: settings, styles, guides, strokes. Without torch."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from napari_nst.recipe import CONTROLS, SECTIONS
+
+if TYPE_CHECKING:
+    from napari_nst.engine.guides import Guides
+
+Array = np.ndarray[Any, Any]
+
+LIVE_FIELDS = (*SECTIONS["Likeness"], "learning_rate", "color")
+"""Fields of a recipe that a run can change on its way. The others say how it began."""
+
+
+@dataclass(frozen=True, eq=False)
+class Strokes:
+    """What somebody has painted over a picture.
+
+    Attributes
+    ----------
+    picture : ndarray
+        (H, W), (H, W, 3) or (H, W, 4), float in [0, 1].
+    where : ndarray
+        (H, W) bool: which of its pixels were painted.
+    """
+
+    picture: Array
+    where: Array
+
+    def __post_init__(self) -> None:
+        if self.where.shape != self.picture.shape[:2]:
+            raise ValueError(
+                f"where must be of the picture's size {self.picture.shape[:2]}; "
+                f"not {self.where.shape}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What has been asked for since the run last looked.
+
+    Attributes
+    ----------
+    fields : mapping
+        Of the recipe.
+    styles : callable or None
+        Returns the styles to go on with; called in the run's thread, since reading may take long.
+    pixel_sizes : sequence of float or None
+        Of the content and of those styles, as for `stylize`.
+    guides : callable or None
+        Returns the guides to go on with, or None for none.
+    strokes : tuple of Strokes
+        In the order in which they were painted.
+    """
+
+    fields: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    styles: Callable[[], Sequence[ArrayLike]] | None = None
+    pixel_sizes: Sequence[float] | None = None
+    guides: Callable[[], Guides | None] | None = None
+    strokes: tuple[Strokes, ...] = ()
+
+    @property
+    def is_of_objective(self) -> bool:
+        """Whether it changes more than the picture."""
+        return bool(self.fields) or self.styles is not None or self.guides is not None
+
+
+class Steering:
+    """Changes to a run that goes on; each takes effect at its next iteration.
+
+    Hand one to `stylize`, `synthesize` or `reconstruct`, and call its methods from any thread. The
+    optimiser forgets what it has learned of an objective that changes.
+
+    Parameters
+    ----------
+    refused : callable, optional
+        Called in the run's thread with a sentence, where a change turns out not to be possible;
+        the run goes on as it was. It warns where left out.
+
+    Examples
+    --------
+    >>> steering = Steering()
+    >>> for it in stylize(content, style, steering=steering):  # doctest: +SKIP
+    ...     if it.step == 50:
+    ...         steering.change(style_weight=20)
+    """
+
+    def __init__(self, refused: Callable[[str], None] | None = None) -> None:
+        self.refused = refused or _warn
+        self._lock = threading.Lock()
+        self._pending: Change | None = None
+
+    def change(self, **fields: Any) -> None:
+        """Set fields of the recipe.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a field is none of `LIVE_FIELDS`, or its value is not allowed.
+        """
+        for name in fields:
+            if name not in LIVE_FIELDS:
+                live = ", ".join(LIVE_FIELDS)
+                raise ValueError(f"{name} cannot change while a run goes on; what can is {live}.")
+        checked = {name: CONTROLS[name].checked(name, value) for name, value in fields.items()}
+        with self._lock:
+            asked = self._asked
+            self._pending = replace(asked, fields={**asked.fields, **checked})
+
+    def restyle(
+        self,
+        styles: Callable[[], Sequence[ArrayLike]] | Sequence[ArrayLike],
+        pixel_sizes: Sequence[float] | None = None,
+    ) -> None:
+        """Take other styles, or the same with other pixels.
+
+        Parameters
+        ----------
+        styles : sequence of array-like, or callable
+            As `stylize` takes them; or what returns them, in the run's thread.
+        pixel_sizes : sequence of float, optional
+            As for `stylize`.
+        """
+        read = styles if callable(styles) else lambda: styles
+        with self._lock:
+            self._pending = replace(self._asked, styles=read, pixel_sizes=pixel_sizes)
+
+    def guide(self, guides: Callable[[], Guides | None] | Guides | None) -> None:
+        """Take other guides, or what returns them in the run's thread; None takes them away."""
+        read = guides if callable(guides) else lambda: guides
+        with self._lock:
+            self._pending = replace(self._asked, guides=read)
+
+    def paint(self, picture: Array, where: Array) -> None:
+        """Put what somebody has painted into the picture.
+
+        Parameters
+        ----------
+        picture : ndarray
+            (H, W) or (H, W, 3) in [0, 1]; of another size than the run's, it is resampled.
+        where : ndarray
+            (H, W) bool: which pixels to take.
+
+        Raises
+        ------
+        ValueError
+            If their sizes differ.
+        """
+        stroke = Strokes(np.array(picture), np.array(where, bool))  # copies: the caller paints on
+        with self._lock:
+            asked = self._asked
+            self._pending = replace(asked, strokes=(*asked.strokes, stroke))
+
+    def take(self) -> Change | None:
+        """Return what was asked for since the last call, None where nothing was; the run calls."""
+        with self._lock:
+            pending, self._pending = self._pending, None
+        return pending
+
+    @property
+    def _asked(self) -> Change:
+        return self._pending or Change()
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, UserWarning, stacklevel=3)
