@@ -8,6 +8,7 @@ from fake_iterations import iteration
 from napari.utils.notifications import notification_manager
 
 from napari_nst.engine import jobs, series
+from napari_nst.recipe import DEFAULT_PRESETS
 
 ENGINE = {
     "stylize": jobs,
@@ -26,26 +27,31 @@ def optimiser(monkeypatch):
 
     The streaming is what these tests are about; the real network has tests of its own. What is
     called keeps its signature, so that a wrong argument fails here too; `state.job` says which it
-    was, `state.got` what it got.
+    was, `state.got` what it got, `state.changes` how it was steered on its way.
     """
-    state = SimpleNamespace(closed=0, made=0, job="", got={})
+    state = SimpleNamespace(closed=0, made=0, job="", got={}, changes=[])
 
     def install(steps=200, seconds=0.002, shape_at=lambda step: (48, 64), fail_at=None, error=None):
-        def iterations(names):
+        def iterations(names, steering, after):
             pictures = max(1, len(names))
+            done = after.step if after else 0
             recipe = state.got["recipe"]
             facts = {"job": state.job, "recipe": recipe.to_dict(), "inputs": {}}
             first = state.got.get("content", next(iter(state.got.values())))
             grey = state.job == "stylize_channels" or np.ndim(first) == 2
             try:
-                for step in range(1, steps + 1):
+                for step in range(done + 1, done + steps + 1):
                     time.sleep(seconds)
                     if step == fail_at:
                         raise error
+                    if steering is not None and (change := steering.take()) is not None:
+                        state.changes.append(change)
+                        noted = {"after_step": step - 1, **change.fields}
+                        facts = {**facts, "steered": [*facts.get("steered", []), noted]}
                     state.made = step
-                    panel = (step - 1) * pictures // steps
+                    panel = (step - done - 1) * pictures // steps
                     yield iteration(
-                        step, steps, shape_at(step), grey=grey, panel=panel, panels=names,
+                        step, done + steps, shape_at(step), grey=grey, panel=panel, panels=names,
                         facts=facts,
                     )  # fmt: skip
             finally:
@@ -65,9 +71,11 @@ def _stand_in(real, state, iterations):
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         state.job, state.got = real.__name__, dict(bound.arguments)
-        del state.got["progress"]  # it belongs to the run, which nothing may keep
+        # These belong to the run, which nothing may keep.
+        _, steering, after = (state.got.pop(n, None) for n in ("progress", "steering", "after"))
         state.recipe = state.got["recipe"]
-        return iterations(tuple(state.got.get("layers") or state.got.get("labels") or ()))
+        names = tuple(state.got.get("layers") or state.got.get("labels") or ())
+        return iterations(names, steering, after)
 
     called.__name__, called.__signature__ = real.__name__, signature
     return called
@@ -100,7 +108,7 @@ def until(qtbot):
     """Wait, with the event loop running, until something holds."""
 
     def wait(condition, seconds=60):
-        qtbot.waitUntil(condition, timeout=seconds * 1000)
+        qtbot.waitUntil(lambda: bool(condition()), timeout=seconds * 1000)
 
     return wait
 
@@ -132,3 +140,13 @@ def plugin_preferences():
     page = get_plugin_settings("napari-nst")
     yield page
     page.reset()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    """Let no test's run say where the next test's widgets begin."""
+    yield
+    from napari_nst.viewer.remembered import remember
+
+    for kind in DEFAULT_PRESETS:
+        remember(kind, {})

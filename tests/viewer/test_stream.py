@@ -28,17 +28,17 @@ def test_a_trace_keeps_every_number():
 
 
 def test_a_run_keeps_all_losses_and_the_newest_picture():
-    run = Run(lambda progress: counting(30))
+    run = Run(lambda *_: counting(30))
     assert sum(1 for _ in run.work()) == 30
     assert len(run.losses) == 30
     assert run.newest.step == 30
-    assert finished_text(run).startswith("Done: 30 iterations")
+    assert finished_text(run).startswith("30 iterations in")
 
 
 def test_a_stopped_run_returns_and_closes_its_iterations():
     closed = []
 
-    def start(progress):
+    def start(progress, steering):
         try:
             yield from counting(1000)
         finally:
@@ -50,18 +50,18 @@ def test_a_stopped_run_returns_and_closes_its_iterations():
             run.stop()
     assert run.newest.step == 6
     assert closed == [True]
-    assert finished_text(run).startswith("Stopped: 6 of 1000 iterations")
+    assert finished_text(run).startswith("6 of 1000 iterations in")
 
 
 def test_a_window_that_closes_stops_the_run_too():
-    run = Run(lambda progress: counting(1000))
+    run = Run(lambda *_: counting(1000))
     run.quit_requested = lambda: run.newest is not None and run.newest.step >= 7
     assert sum(1 for _ in run.work()) == 6
     assert run.newest.step == 7
 
 
 def test_progress_stops_what_is_slow_before_the_first_iteration():
-    def start(progress):
+    def start(progress, steering):
         progress("downloading", 10, 100)
         assert (run.message, run.done, run.total) == ("downloading", 10, 100)
         run.stop()
@@ -73,12 +73,12 @@ def test_progress_stops_what_is_slow_before_the_first_iteration():
     run = Run(start)
     assert list(run.work()) == []
     assert not run.failed
-    assert finished_text(run) == "Stopped before the first iteration."
+    assert finished_text(run) == "Stopped by you before the first iteration."
 
 
 def test_runtime_errors_change_their_name_and_others_keep_it():
     def fail_with(error):
-        def start(progress):
+        def start(progress, steering):
             yield iteration(1, 2)
             raise error
 
@@ -104,12 +104,12 @@ def test_the_iterations_are_closed_when_one_fails():
             closed.append(True)
 
     with pytest.raises(ValueError, match="too small"):
-        list(Run(lambda progress: Failing()).work())
+        list(Run(lambda *_: Failing()).work())
     assert closed == [True]
 
 
 def test_pause_holds_and_does_not_count_as_time():
-    run = Run(lambda progress: counting(20, seen))
+    run = Run(lambda *_: counting(20, seen))
     seen = []
     run.pause(True)
     thread = threading.Thread(target=lambda: list(run.work()))

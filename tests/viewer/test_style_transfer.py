@@ -22,7 +22,7 @@ def test_a_run_streams_into_a_layer_named_after_both(viewer, widget, optimiser, 
     assert viewer.layers[-1] == widget.result
     assert widget.result.name == "cells × starry"
     assert (widget.result.data == 255).all()
-    assert widget.status_text.startswith("Done: 100 iterations")
+    assert widget.status_text.startswith("100 iterations in")
     assert widget.run.enabled
     assert not widget.stop.enabled
     assert not widget.pause.enabled
@@ -71,7 +71,7 @@ def test_stop_keeps_the_picture_of_the_iteration_it_ended_in(viewer, widget, opt
     assert state.closed == 1
     expected = round(255 * state.made / 100_000)
     assert (widget.result.data == expected).all()
-    assert widget.status_text.startswith(f"Stopped: {state.made} of 100000 iterations")
+    assert widget.status_text.startswith(f"{state.made} of 100000 iterations in")
 
 
 def test_pause_holds_and_resume_goes_on(viewer, widget, optimiser, until, qtbot):
@@ -161,7 +161,7 @@ def test_a_failure_mid_run_is_shown_and_the_picture_kept(
     optimiser(steps=20)
     widget.start()
     until(lambda: not widget.running)
-    assert widget.status_text.startswith("Done"), "and it can run again"
+    assert widget.status_text.startswith("20 iterations"), "and it can run again"
 
 
 def test_memory_running_out_mid_run_names_a_smaller_size(
@@ -241,7 +241,7 @@ def test_stop_works_before_the_first_iteration(viewer, widget, until, monkeypatc
     until(lambda: not widget.running)
     assert len(calls) < 10_000
     assert widget.result is None
-    assert widget.status_text == "Stopped before the first iteration."
+    assert widget.status_text == "Stopped by you before the first iteration."
 
 
 def test_content_and_style_are_never_the_same_by_default(make_napari_viewer_proxy):
@@ -327,6 +327,6 @@ def test_the_real_network_paints_in_the_window(viewer, widget, until):
     assert "it/s" in widget.status_text
     assert "on cpu" in widget.status_text or "cuda" in widget.status_text
     until(lambda: not widget.running, seconds=120)
-    assert widget.status_text.startswith("Done: 12 iterations"), widget.status_text
+    assert widget.status_text.startswith("12 iterations in"), widget.status_text
     assert widget.result.data.shape == (48, 64, 3)
     assert widget.result.data.std() > 10

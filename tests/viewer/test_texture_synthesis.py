@@ -30,7 +30,7 @@ def test_an_exemplar_becomes_a_texture(viewer, widget, optimiser, finish):
     assert result.name == "cells · texture"
     assert result.metadata["napari-nst"]["recipe"]["name"] == "texture"
     assert not [layer.name for layer in viewer.layers if "3 × 3" in layer.name]
-    assert widget.status_text.startswith("Done: 20 iterations")
+    assert widget.status_text.startswith("20 iterations in")
 
 
 def test_controls_that_a_texture_has_no_use_for_are_not_there(widget):
@@ -136,7 +136,7 @@ def test_the_real_network_makes_a_seamless_texture(viewer, widget, finish):
     widget.texture_height.value = widget.texture_width.value = 96
     widget.seamless.value = True
     result = finish(widget, seconds=120)
-    assert widget.status_text.startswith("Done: 2 iterations"), widget.status_text
+    assert widget.status_text.startswith("2 iterations in"), widget.status_text
     assert result.data.shape == (96, 96, 3)
     assert viewer.layers[-1].data.shape == (288, 288, 3)
     record = result.metadata["napari-nst"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_nst.image_text import read_text
 from napari_nst.recipe import Recipe
+from napari_nst.recorded import record_in
 
 if TYPE_CHECKING:
     from napari_nst.files import Pixels
@@ -35,8 +35,8 @@ class Made:
     recipe: Recipe
 
     @classmethod
-    def read(cls, path: Path, job: str) -> Made:
-        """Read the record of a picture that a job has made.
+    def read(cls, path: Path, job: str | None = None) -> Made:
+        """Read the record of a picture that a job has made, or any job.
 
         Raises
         ------
@@ -45,10 +45,10 @@ class Made:
         ValueError
             If it holds no record, another job's, or one with a recipe that cannot be used.
         """
-        record = _record_in(read_text(path))
+        record = record_in(read_text(path))
         if record is None:
             raise ValueError(f"{path} does not say how it was made; take a picture of napari-nst.")
-        if record["job"] != job:
+        if job not in (None, record["job"]):
             raise ValueError(
                 f"{path} was made by {record['job']}, not {job}; take napari-nst {record['job']}."
             )
@@ -104,17 +104,6 @@ class Made:
             if found.exists():
                 return found
         raise FileNotFoundError(f"{path}, the {role} of {self.path}, is gone; give another.")
-
-
-def _record_in(text: str | None) -> dict[str, Any] | None:
-    try:
-        record = json.loads(text or "")
-    except ValueError:
-        return None
-    parts = ("recipe", "inputs", "arguments")
-    is_record = isinstance(record, dict) and all(isinstance(record.get(p), dict) for p in parts)
-    is_record = is_record and all(isinstance(one, dict) for one in record["inputs"].values())
-    return record if is_record and isinstance(record.get("job"), str) else None
 
 
 def _sha256(image: Pixels) -> str:

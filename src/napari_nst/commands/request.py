@@ -14,11 +14,11 @@ from napari_nst.commands import flavours
 from napari_nst.commands.made import Made
 from napari_nst.commands.results import Results
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset, preset_names
+from napari_nst.recipe_files import load_recipe
+from napari_nst.recorded import KINDS
 
 if TYPE_CHECKING:
     from napari_nst.files import Pixels
-
-_KINDS = {"stylize": "transfer", "synthesize": "texture", "reconstruct": "reconstruction"}
 
 
 @dataclass
@@ -108,6 +108,7 @@ class Request:
             "init-image": self.init_image,
             "depth": self.results.depth,
             "tile-preview": self.results.tile_preview,
+            "animation": self.results.animation,
         }.items():
             if value is not None:
                 raise ValueError(f"--compare does not go with --{flag}; leave out one of them.")
@@ -167,7 +168,7 @@ class Request:
 
 def default_preset(job: str) -> str:
     """Return the name of the recipe that a job follows where nobody says."""
-    return DEFAULT_PRESETS[_KINDS[job]]
+    return DEFAULT_PRESETS[KINDS[job]]
 
 
 def read_recipe(preset_or_file: str, changes: Mapping[str, Any]) -> Recipe:
@@ -184,8 +185,4 @@ def read_recipe(preset_or_file: str, changes: Mapping[str, Any]) -> Recipe:
     if not path.is_file():
         known = ", ".join(preset_names())
         raise ValueError(f"preset must be {known} or a recipe's JSON file; not {preset_or_file!r}.")
-    try:
-        recipe = Recipe.from_json(path.read_text(encoding="utf-8"))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
-    return recipe.replace(**changes)
+    return load_recipe(path).replace(**changes)

@@ -14,6 +14,7 @@ from napari_nst.recipe.computation import Network, Optimizer
 from napari_nst.recipe.controls import Control, control_of
 from napari_nst.recipe.likeness import NORMS, Likeness
 from napari_nst.recipe.picture import Colour, Schedule, Start
+from napari_nst.recorded import record_of
 
 _SECTIONS = {
     "Size and steps": Schedule,
@@ -159,15 +160,15 @@ class Recipe(Optimizer, Network, Colour, Start, Likeness, Schedule):
         Parameters
         ----------
         layer : napari.layers.Layer
-            A result of this plugin, also one that was saved and opened with its metadata.
+            A result of this plugin, also one that was saved and opened again.
 
         Raises
         ------
         ValueError
-            If the layer's metadata hold no recipe.
+            If neither the layer's metadata nor the file that it was opened from hold a recipe.
         """
-        record = layer.metadata.get("napari-nst")
-        if not isinstance(record, Mapping) or not isinstance(record.get("recipe"), Mapping):
+        record = record_of(layer)
+        if record is None:
             raise ValueError(
                 f"Layer {layer.name!r} holds no recipe; choose one that this plugin has made."
             )

@@ -104,14 +104,26 @@ def as_rgb_picture(pictures: Sequence[Picture]) -> Picture:
     first = pictures[0]
 
     def read() -> np.ndarray[Any, Any]:
-        channels = [picture.read() for picture in pictures]
+        return stacked([picture.read() for picture in pictures])
+
+    def read_numbers() -> np.ndarray[Any, Any]:
+        return stacked([picture.read_numbers() for picture in pictures])
+
+    def stacked(channels: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         # Pyramids of one size may have levels of different ones.
         _check_shapes(pictures, [channel.shape for channel in channels])
         return np.stack(channels, axis=-1)
 
     values = Values(None, first.values.dtype, is_grey=False)
     place = replace(first.place, panel_axis=None)
-    return replace(first, name=_name(pictures), place=place, values=values, read=read)
+    return replace(
+        first,
+        name=_name(pictures),
+        place=place,
+        values=values,
+        read=read,
+        read_numbers=read_numbers,
+    )
 
 
 def _check_shapes(pictures: Sequence[Picture], shapes: Sequence[tuple[int, ...]]) -> None:

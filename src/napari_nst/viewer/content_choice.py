@@ -100,6 +100,11 @@ class ContentChoice:
         self._offer_axes()
         self._enable_what_matters()
 
+    @property
+    def takes_slice(self) -> bool:
+        """Whether the content is what a layer shows, and nothing put together."""
+        return bool(self.content_as.value == SLICE)
+
     def read(self, size: int) -> Content:
         """Pick what is chosen, at least `size` pixels long where there is as much.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox
 
-from napari_nst.recipe.layer_names import LAYER_NAMES
+from napari_nst.recipe import Recipe
+from napari_nst.recipe.layer_names import COMPARED_LAYERS, LAYER_NAMES
 from napari_nst.viewer.choosers import chosen_layer, layer_box
 from napari_nst.viewer.compared_layers import compared_layers, compared_layers_text
 from napari_nst.viewer.job import Job
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import Steering
 
 SEVERAL = "several (see Likeness)"
 """What the drop-down says while the recipe has other than one layer."""
@@ -58,14 +60,15 @@ class ContentReconstruction(JobWidget):
         self._show_layer()
         self._enable_what_matters()
 
-    def job(self) -> Job:
-        """Read the controls."""
+    def job_of(self, recipe: Recipe) -> Job:
+        """Return the job of the chosen layer and a recipe."""
         layer = chosen_layer(self.image, "image")
-        recipe = self.recipe
-        image, begin = self.picture(layer), self.start_picture(recipe)
+        image, begin = self.picture(layer, recipe.size), self.start_picture(recipe)
         names = compared_layers(self._compared, recipe) if self._compare.value else []
 
-        def start(progress: Progress) -> Iterator[Iteration]:
+        def start(
+            progress: Progress, steering: Steering, after: Iteration | None
+        ) -> Iterator[Iteration]:
             from napari_nst.engine.jobs import reconstruct
             from napari_nst.engine.series import compare_reconstructions
 
@@ -74,7 +77,14 @@ class ContentReconstruction(JobWidget):
             if names:
                 return compare_reconstructions(pixels, recipe, layers=names, progress=progress)
             init_image = begin.read() if begin else None
-            return reconstruct(pixels, recipe, init_image=init_image, progress=progress)
+            return reconstruct(
+                pixels,
+                recipe,
+                init_image=init_image,
+                progress=progress,
+                steering=steering,
+                after=after,
+            )
 
         what = "layers" if names else " + ".join(recipe.content_layers)
         return Job(
@@ -85,7 +95,15 @@ class ContentReconstruction(JobWidget):
             names=tuple(picture.name for picture in (image, begin) if picture),
             start=start,
             keep_dtype=self.keep_dtype.value,
+            is_single=not names,
         )
+
+    def controls_from(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what this widget's controls would say for a recorded call of the engine."""
+        return {
+            "compare": "compare" in arguments,
+            "compared_layers": ", ".join(arguments.get("layers", COMPARED_LAYERS)),
+        }
 
     def _on_layer(self, name: str) -> None:
         if name != SEVERAL:

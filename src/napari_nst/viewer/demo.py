@@ -41,13 +41,14 @@ def run_demo(headless: bool, output: Path, **changes: int) -> list[Path]:
     viewer.window.resize(*WINDOW)
     viewer.open_sample("napari-nst", "content_and_style")
     _, widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")
+    widget.recipe_controls.reset()  # whatever somebody ran last
     for name, value in changes.items():
         getattr(widget, name).value = value
     for layer in viewer.layers:
         layer.visible = layer is widget.content.value
     # By the time the result appears, the window is laid out and the canvas has its size.
     viewer.layers.events.inserted.connect(lambda: QTimer.singleShot(500, viewer.reset_view))
-    widget.start()
+    widget.panel.begin(widget.job)  # without remembering it
     written: list[Path] = []
     if headless:
         watch = QTimer()

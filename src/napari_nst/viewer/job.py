@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.recipe import Recipe
+from napari_nst.viewer.live_layer import LiveLayer
 from napari_nst.viewer.placing import Place
 from napari_nst.viewer.stream import Progress
+from napari_nst.viewer.untouched import Untouched
 from napari_nst.viewer.values import Values
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import Steering
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,20 @@ class Job:
     names : tuple of str
         What the images are called, in the order in which the engine gets them.
     start : callable
-        Called in the worker thread; returns the iterations.
+        Called in the worker thread, with what shows how the network arrives, what steers, and the
+        iteration to go on from, if any; returns the iterations.
     keep_dtype : bool
         Whether the layer's numbers are of the type that `values` come from.
     afterwards : callable, optional
         Called with the layer when the run has ended with a picture.
+    untouched : Untouched, optional
+        What of the content the layer shows as it is.
+    layer : callable
+        Makes what the run draws into, of the viewer and this job.
+    controls : mapping
+        What the widget's own controls said, to be kept with the result.
+    is_single : bool
+        Whether it makes one picture, which can be steered and go on, and not several in turn.
     """
 
     name: str
@@ -44,6 +58,10 @@ class Job:
     values: Values
     recipe: Recipe
     names: tuple[str, ...]
-    start: Callable[[Progress], Iterator[Iteration]]
+    start: Callable[[Progress, Steering, Iteration | None], Iterator[Iteration]]
     keep_dtype: bool = False
     afterwards: Callable[[Any], None] | None = None
+    untouched: Untouched | None = None
+    layer: Callable[[ViewerModel, Job], Any] = LiveLayer.of_job
+    controls: Mapping[str, Any] = field(default_factory=dict)
+    is_single: bool = True

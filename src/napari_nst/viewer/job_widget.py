@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +13,22 @@ from napari.layers import Image
 
 from napari_nst.recipe import SECTIONS, Recipe
 from napari_nst.viewer.choosers import layer_box
-from napari_nst.viewer.flavour_notice import FlavourNotice
-from napari_nst.viewer.form import form, note, say, scrolling_column
+from napari_nst.viewer.control_values import ControlValues
+from napari_nst.viewer.form import form, scrolling_column
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.layers import Picture, picture_of
+from napari_nst.viewer.live_controls import LiveControls
+from napari_nst.viewer.notes import Notes
 from napari_nst.viewer.recipe_controls import RecipeControls
 from napari_nst.viewer.run_panel import RunPanel
 from napari_nst.viewer.sections import Section
+from napari_nst.viewer.settings_menu import SettingsMenu
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
+    from napari.components import Dims, ViewerModel
+    from napari.layers import Layer
+
+    from napari_nst.engine.steering import Steering
 
 Controls = Sequence[ValueWidget[Any]]
 
@@ -54,10 +61,11 @@ class JobWidget(Container[Any]):
         up_front: Sequence[str | ValueWidget[Any]],
         extras: Mapping[str, Controls] = MappingProxyType({}),
     ) -> None:
-        self._viewer = viewer
+        self.viewer = self._viewer = viewer
         self.recipe_controls = RecipeControls(kind)
-        self.flavour_notice = FlavourNotice()
-        self.source, self.where = note(), note()
+        self.notes = Notes(self)
+        self.source, self.where = self.notes.source, self.notes.where
+        self.flavour_notice = self.notes.flavour
         self.init_image = layer_box(
             viewer, "init_image", "The layer to start from, where that is an image.", optional=True
         )
@@ -67,7 +75,7 @@ class JobWidget(Container[Any]):
             text="Keep data type",
             tooltip="Make a result of the same type of numbers as the layer, such as 16 bit.",
         )
-        self.panel = RunPanel(viewer, self.job)
+        self.panel = RunPanel(viewer, self._ordered)
         super().__init__(widgets=[self.panel], labels=False)
         extras = {
             **{title: extras[title] for title in extras if title not in SECTIONS},
@@ -78,11 +86,45 @@ class JobWidget(Container[Any]):
         self.sections = self._sections(up_front, extras)
         self._lay_out(choosers, up_front)
         self._choosers = [*choosers, *_flat(extras.values())]
-        self._follow()
+        self.notes.follow(self._choosers)
+        self.live_controls = LiveControls(self)
+        own = [*self._choosers, *(one for one in up_front if not isinstance(one, str))]
+        self.control_values = ControlValues(
+            viewer, kind, self.recipe_controls, [*own, self.flavour_notice.convert]
+        )
+        self.settings_menu = SettingsMenu(
+            viewer,
+            self.control_values,
+            read_recipe=lambda: self.recipe,
+            controls_from=self.controls_from,
+            start=self.start,
+            is_running=lambda: self.running,
+            say=self.panel.say,
+            complain=self.panel.complain,
+        )
+        self.native.layout().insertWidget(1, self.settings_menu)
+        self.control_values.recall()
 
-    def job(self) -> Job:
-        """Read the controls; raises `ValueError` or `TypeError` where they make no job."""
+    def job(self, **changes: Any) -> Job:
+        """Read the controls, with some fields of the recipe replaced.
+
+        Raises `ValueError` or `TypeError` where they make no job.
+        """
+        return self.job_of(self.recipe.replace(**changes))
+
+    def job_of(self, recipe: Recipe) -> Job:
+        """Return the job of the chosen layers and a recipe; raises as `job`."""
         raise NotImplementedError
+
+    def controls_from(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what this widget's own controls would say for a recorded call of the engine."""
+        return {}
+
+    def _ordered(self, **changes: Any) -> Job:
+        """Read the controls for a run, and remember them for the next session."""
+        job = replace(self.job(**changes), controls=self.control_values.read())
+        self.control_values.remember()
+        return job
 
     # ── what a user of the widget sees ───────────────────────────────────────────────────────
 
@@ -115,6 +157,25 @@ class JobWidget(Container[Any]):
             if hasattr(chooser, "reset_choices"):
                 chooser.reset_choices(*args)
 
+    # ── for a subclass to say what a run follows ─────────────────────────────────────────────
+
+    @property
+    def followed_layers(self) -> list[Layer]:
+        """The layers whose edits a run follows while it goes on."""
+        return []
+
+    @property
+    def followed_controls(self) -> list[Any]:
+        """The controls, besides the recipe's, that a run follows while it goes on."""
+        return []
+
+    def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
+        """Hand over the images that a run follows; return what all its images are called, or ().
+
+        May raise `ValueError` where they make no run.
+        """
+        return ()
+
     # ── for a subclass to make its job from ──────────────────────────────────────────────────
 
     @property
@@ -122,11 +183,15 @@ class JobWidget(Container[Any]):
         """The recipe to run; raises `ValueError` where the controls contradict."""
         return self.flavour_notice.applied(self.recipe_controls.recipe)
 
-    def picture(self, layer: Image) -> Picture:
-        """Pick what a layer shows now, as large as the run needs it."""
+    def picture(self, layer: Image, size: int | None = None, dims: Dims | None = None) -> Picture:
+        """Pick what a layer shows, now or with sliders of some other moment.
+
+        As large as a run of this size needs it.
+        """
         # How large a style in physical units is needed, the content's pixels decide later.
         is_physical = self.recipe_controls.fields["style_sizing"].value == "physical"
-        return picture_of(layer, self._viewer.dims, 0 if is_physical else self.size.value)
+        wanted = self.size.value if size is None else size
+        return picture_of(layer, dims or self._viewer.dims, 0 if is_physical else wanted)
 
     def start_picture(self, recipe: Recipe) -> Picture | None:
         """Pick what the run starts from, if that is an image of its own."""
@@ -134,7 +199,16 @@ class JobWidget(Container[Any]):
             return None
         if self.init_image.value is None:
             raise ValueError("init is 'image', but no start image is chosen; choose a layer.")
-        return self.picture(self.init_image.value)
+        return self.picture(self.init_image.value, recipe.size)
+
+    def where_in(self, chooser: ComboBox) -> str:
+        """Return which slice of a chosen layer that is, "" if it has but one.
+
+        A subclass may know more; it may raise `ValueError` where there is no picture.
+        """
+        if not isinstance(chooser.value, Image) or not chooser.enabled:
+            return ""
+        return self.picture(chooser.value).where
 
     # ── how it is put together ───────────────────────────────────────────────────────────────
 
@@ -168,60 +242,6 @@ class JobWidget(Container[Any]):
         ]
         sections = [section.native for section in self.sections.values()]
         self.native.layout().insertWidget(0, scrolling_column(form(upper), *sections), 1)
-
-    # ── what follows what ────────────────────────────────────────────────────────────────────
-
-    def _follow(self) -> None:
-        """Connect all that changes what another part says."""
-        fields, dims = self.recipe_controls.fields, self._viewer.dims.events
-        for chooser in self._choosers:
-            chooser.changed.connect(self.show_where)
-        for moved in (dims.current_step, dims.order, dims.ndim):
-            moved.connect(self.show_where)
-        self.recipe_controls.preset.changed.connect(self._show_preset)
-        fields["weights"].changed.connect(self._show_preset)
-        self.panel.ended.connect(self._show_preset)
-        fields["init"].changed.connect(self._enable_start_image)
-        self.native_parent_changed.connect(self._on_parent_changed)
-        self.show_where()
-        self._show_preset()
-        self._enable_start_image()
-
-    def show_where(self) -> None:
-        """Say which slices the run would look at, where a layer has several."""
-        if not self.panel.closed:
-            boxes = [box for box in self._choosers if isinstance(box, ComboBox)]
-            said = [(box.label, self._where_in(box)) for box in boxes]
-            say(self.where, "\n".join(f"{label}: {words}" for label, words in said if words))
-
-    def where_in(self, chooser: ComboBox) -> str:
-        """Return which slice of a chosen layer that is, "" if it has but one.
-
-        A subclass may know more; it may raise `ValueError` where there is no picture.
-        """
-        if not isinstance(chooser.value, Image) or not chooser.enabled:
-            return ""
-        return self.picture(chooser.value).where
-
-    def _where_in(self, chooser: ComboBox) -> str:
-        try:
-            return self.where_in(chooser)
-        except ValueError as error:
-            return str(error)
-
-    def _show_preset(self) -> None:
-        controls = self.recipe_controls
-        say(self.source, f"From {controls.source}")
-        self.flavour_notice.update(controls.preset.value, controls.fields["weights"].value)
-
-    def _enable_start_image(self) -> None:
-        self.init_image.enabled = self.recipe_controls.fields["init"].value == "image"
-        self.show_where()
-
-    def _on_parent_changed(self, parent: Any) -> None:
-        # The dock's ✕ takes the widget out of the window; hiding, floating or tabbing do not.
-        if parent is None:
-            self.panel.give_up()
 
 
 def _flat(lists: Iterable[Controls]) -> list[Any]:

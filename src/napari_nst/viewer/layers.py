@@ -43,6 +43,8 @@ class Picture:
         read.
     unit : str
         ``micrometer``, or ``pixel`` where the layer has a scale but no unit of length.
+    read_numbers : callable
+        Returns the layer's own numbers instead, of the same shape.
     """
 
     name: str
@@ -51,7 +53,8 @@ class Picture:
     where: str
     pixel_size: float | None
     read: Callable[[], Array]
-    unit: str = ""
+    unit: str
+    read_numbers: Callable[[], Array]
 
 
 def picture_of(
@@ -94,13 +97,15 @@ def picture_of(
     ratio = np.divide(place.shape, [data.shape[axis] for axis in place.axes])
     pixel_size = None if finest is None else finest * float(np.sqrt(ratio.prod()))
 
-    def read() -> Array:
+    def read_numbers() -> Array:
         # Not before it is asked for: of a lazy layer, this is what takes long.
         shown = np.asarray(data[index])
-        upright = shown.swapaxes(0, 1) if place.axes[0] > place.axes[1] else shown
-        return to_unit(upright, values.limits, f"Layer {name!r}")
+        return shown.swapaxes(0, 1) if place.axes[0] > place.axes[1] else shown
 
-    return Picture(name, place, values, where, pixel_size, read, unit)
+    def read() -> Array:
+        return to_unit(read_numbers(), values.limits, f"Layer {name!r}")
+
+    return Picture(name, place, values, where, pixel_size, read, unit, read_numbers)
 
 
 def check_has_picture(layer: Image) -> None:

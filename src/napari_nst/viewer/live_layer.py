@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.viewer.panels import PanelText
+from napari_nst.recorded import RECORD
+from napari_nst.viewer.panels import PanelText, known_units
 from napari_nst.viewer.placing import Place, move_slider, shown_index
-from napari_nst.viewer.results import LAYOUT, RECORD
+from napari_nst.viewer.results import LAYOUT
+from napari_nst.viewer.strokes import painted, upright
+from napari_nst.viewer.untouched import Untouched
 from napari_nst.viewer.values import Values, to_uint8
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.viewer.job import Job
 
 __all__ = ["LiveLayer", "to_uint8"]
 
@@ -42,6 +46,8 @@ class LiveLayer:
         Whether the layer's numbers are of the content's type, too.
     names : sequence of str
         What the inputs are called, for the layer's record.
+    untouched : Untouched, optional
+        What of the content is shown as it is.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class LiveLayer:
         values: Values,
         keep_dtype: bool = False,
         names: Sequence[str] = (),
+        untouched: Untouched | None = None,
     ) -> None:
         self._viewer = viewer
         self._name = name
@@ -59,11 +66,18 @@ class LiveLayer:
         self._values = values
         self._keep_dtype = keep_dtype
         self._names = tuple(names)
+        self._untouched = untouched
         self._stack: np.ndarray[Any, Any] | None = None
+        self._remembered: np.ndarray[Any, Any] | None = None
         self._panel = 0
         self._layout: dict[str, Any] = {}
         self.layer: Any = None
         self.shown: Iteration | None = None
+
+    @classmethod
+    def of_job(cls, viewer: ViewerModel, job: Job) -> LiveLayer:
+        """Return the layer that a job's single picture, or its pictures in turn, are drawn into."""
+        return cls(viewer, job.name, job.place, job.values, job.keep_dtype, untouched=job.untouched)
 
     @property
     def removed(self) -> bool:
@@ -76,6 +90,8 @@ class LiveLayer:
             return
         self.shown = iteration
         pixels = self._values.restore(iteration.picture, self._keep_dtype)
+        if self._untouched is not None:
+            pixels = self._untouched.around(pixels)
         if iteration.panels:
             self._show_panel(iteration, pixels)
             return
@@ -88,6 +104,31 @@ class LiveLayer:
         if resized:
             transform = self._place.transform_at(iteration.shape)
             self.layer.scale, self.layer.translate = transform["scale"], transform["translate"]
+
+    def remember(self) -> None:
+        """Note what the layer shows, to find out later what the user has painted into it."""
+        if self.layer is not None:
+            self._remembered = upright(self.layer.data, self._place).copy()
+
+    def strokes(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:
+        """Return what was painted since `remember`, None where nothing was.
+
+        Returns
+        -------
+        tuple of ndarray
+            The picture, float32 in [0, 1], (H, W) or (H, W, C); and which of its pixels changed,
+            bool (H, W).
+
+        Raises
+        ------
+        ValueError
+            If the layer got data of another shape.
+        """
+        if self._remembered is None or self.removed:
+            return None
+        now = upright(self.layer.data, self._place)
+        picture, changed = painted(self._remembered, now, self._values, self.layer.name)
+        return (picture, changed) if changed.any() else None
 
     def describe(self, facts: Mapping[str, Any] | None = None) -> None:
         """Keep what made the picture with it; without `facts`, the record of what is shown."""
@@ -123,11 +164,7 @@ class LiveLayer:
         count = len(iteration.panels)
         shape = iteration.shape if self._stack is None else self._stack.shape[1:3]
         transform = self._place.transform_at((shape[0], shape[1]), count)
-        known = self._viewer.dims.units
-        if known and len(known) > self._place.ndim < len(transform["units"]):
-            # The viewer has that axis already, for a deeper layer: with two units on one axis, it
-            # would give up all units.
-            transform["units"] = (known[-self._place.ndim - 1], *transform["units"][1:])
+        transform["units"] = known_units(transform["units"], self._viewer.dims, self._place.ndim)
         axes = self._place.pixel_axes(count)
         self._layout = {"axes": list(axes), "panels": list(iteration.panels)}
         self.layer = self._viewer.add_image(

@@ -1,12 +1,15 @@
-"""The name of the picture that is shown, of several in one layer, written over the canvas."""
+"""Several pictures in one layer: the name of the one that is shown, and the unit of their axis."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakValueDictionary
 
 from napari_nst.viewer.placing import shown_axes, shown_index
+
+if TYPE_CHECKING:
+    from napari.components import Dims
 
 
 class PanelText:
@@ -98,3 +101,14 @@ class PanelText:
         if self._written is not None and self._overlay.text == self._written:
             self._overlay.text, self._overlay.visible = self._former
         self._written = None
+
+
+def known_units(units: tuple[Any, ...], dims: Dims, ndim: int) -> tuple[Any, ...]:
+    """Return a new layer's units, with the viewer's on the axis that it has before its last `ndim`.
+
+    The viewer may have that axis already, for a deeper layer: with two units on one axis, it would
+    give up all units.
+    """
+    if dims.units and len(dims.units) > ndim < len(units):
+        return (dims.units[-ndim - 1], *units[1:])
+    return units

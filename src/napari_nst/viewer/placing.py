@@ -11,7 +11,7 @@ from napari.utils.transforms import Affine, CompositeAffine
 
 if TYPE_CHECKING:
     from napari.components import Dims
-    from napari.layers import Image
+    from napari.layers import Image, Labels, Layer
 
 Array = np.ndarray[Any, Any]
 
@@ -131,7 +131,7 @@ def place_of(layer: Image, dims: Dims) -> Place:
     return Place(size, axes, shown_index(layer, dims), layer_transform(layer))
 
 
-def layer_transform(layer: Image, first: Sequence[float] | Array = ()) -> dict[str, Any]:
+def layer_transform(layer: Layer, first: Sequence[float] | Array = ()) -> dict[str, Any]:
     """Return where a layer lies, as `add_image` takes it.
 
     With `first`, a position in the layer's data, this is the transform of a layer whose first pixel
@@ -151,7 +151,7 @@ def layer_transform(layer: Image, first: Sequence[float] | Array = ()) -> dict[s
     return transform
 
 
-def shown_axes(layer: Image, dims: Dims) -> tuple[int, int]:
+def shown_axes(layer: Layer, dims: Dims) -> tuple[int, int]:
     """Return the layer's two axes that the viewer shows, the vertical one first."""
     # A layer of fewer dimensions than the viewer has the viewer's last ones.
     missing = dims.ndim - layer.ndim
@@ -159,18 +159,23 @@ def shown_axes(layer: Image, dims: Dims) -> tuple[int, int]:
     return shown[-2], shown[-1]
 
 
-def shown_index(layer: Image, dims: Dims) -> tuple[int, ...]:
+def shown_index(layer: Image | Labels, dims: Dims) -> tuple[int, ...]:
     """Return where the viewer's sliders stand in a layer's data, for each of its axes.
 
     Where they stand beside the layer, it is the nearest slice. 0 on the axes that are shown.
     """
+    at = np.round(shown_point(layer, dims))
+    return tuple(int(i) for i in np.clip(at, 0, np.array(layer.level_shapes[0])[: layer.ndim] - 1))
+
+
+def shown_point(layer: Layer, dims: Dims) -> Array:
+    """Return where the sliders stand in a layer's data, be it beside it; 0 on the shown axes."""
     hidden, linear, first = _slicing(layer, dims)
-    index = np.zeros(layer.ndim, int)
+    point = np.zeros(layer.ndim)
     if hidden:
-        world = np.array(dims.point[-layer.ndim :]) * _world_units(layer, dims)
-        at = np.round(np.nan_to_num(linear @ world[hidden] + first))
-        index[hidden] = np.clip(at, 0, np.array(layer.level_shapes[0])[hidden] - 1)
-    return tuple(int(at) for at in index)
+        world = np.array(dims.point[-layer.ndim :]) * world_units(layer.units, dims)
+        point[hidden] = np.nan_to_num(linear @ world[hidden] + first)
+    return point
 
 
 def move_slider(layer: Image, dims: Dims, axis: int, index: int) -> None:
@@ -179,7 +184,7 @@ def move_slider(layer: Image, dims: Dims, axis: int, index: int) -> None:
     if axis in hidden:
         at = np.array(shown_index(layer, dims))
         at[axis] = index
-        world = np.linalg.solve(linear, at[hidden] - first) / _world_units(layer, dims)[hidden]
+        world = np.linalg.solve(linear, at[hidden] - first) / world_units(layer.units, dims)[hidden]
         dims.set_point(dims.ndim - layer.ndim + axis, world[hidden.index(axis)])
 
 
@@ -208,10 +213,14 @@ def axis_name(layer: Image, dims: Dims | None, axis: int) -> str:
     return next((str(name) for name in names if name not in (unnamed, "")), f"axis {axis}")
 
 
-def data_to_world(layer: Image) -> Affine:
+def data_to_world(layer: Layer) -> Affine:
     """Return how a layer's pixels lie in the world; in grid mode too, which moves them aside."""
-    own = _composite(layer_transform(layer)).affine_matrix
-    return Affine(affine_matrix=layer.affine.affine_matrix @ own)
+    return whole_affine(layer_transform(layer))
+
+
+def whole_affine(transform: dict[str, Any]) -> Affine:
+    """Return a layer's transform, in the parts that `add_image` takes, as one matrix."""
+    return Affine(affine_matrix=transform["affine"] @ _composite(transform).affine_matrix)
 
 
 def _composite(transform: dict[str, Any]) -> CompositeAffine:
@@ -219,7 +228,7 @@ def _composite(transform: dict[str, Any]) -> CompositeAffine:
     return CompositeAffine(**parts, ndim=len(transform["scale"]))
 
 
-def _slicing(layer: Image, dims: Dims) -> tuple[list[int], Array, Array]:
+def _slicing(layer: Layer, dims: Dims) -> tuple[list[int], Array, Array]:
     """Return the axes that are not shown, and how napari finds a layer's slice along them.
 
     That is a matrix and an offset, from the world to the layer's data. Of a layer that is tilted
@@ -231,9 +240,9 @@ def _slicing(layer: Image, dims: Dims) -> tuple[list[int], Array, Array]:
     return hidden, to_data[np.ix_(hidden, hidden)], to_data[hidden, -1]
 
 
-def _world_units(layer: Image, dims: Dims) -> Array:
-    """Return, for each axis, how many of the layer's unit the viewer's is."""
-    if dims.units is None or len(dims.units) < layer.ndim:
-        return np.ones(layer.ndim)
-    pairs = zip(dims.units[-layer.ndim :], layer.units, strict=True)
+def world_units(units: Sequence[Any], dims: Dims) -> Array:
+    """Return, for each axis of a layer with these units, how many of its unit the viewer's is."""
+    if dims.units is None or len(dims.units) < len(units):
+        return np.ones(len(units))
+    pairs = zip(dims.units[-len(units) :], units, strict=True)
     return np.array([(1 * world).m_as(own) for world, own in pairs], float)

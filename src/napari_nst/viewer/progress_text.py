@@ -34,15 +34,41 @@ def finished_text(run: Run) -> str:
     """Say how a run ended, in one sentence with numbers."""
     newest = run.newest
     if newest is None:
-        return "Stopped before the first iteration."
+        return "Stopped by you before the first iteration."
     whole = newest.step == newest.steps
-    took = f"in {_clock(newest.seconds - run.paused_seconds)}"
-    done = (
-        f"{newest.step} iterations {took}"
-        if whole
-        else f"{newest.step} of {newest.steps} iterations {took}"
-    )
-    return f"{'Done' if whole else 'Stopped'}: {done}.\n{_losses(newest.losses)}"
+    count = _counted(newest.steps, "iteration")
+    done = count if whole else f"{newest.step} of {count}"
+    pictures = len(newest.panels)
+    if pictures and whole:
+        done = f"{_counted(pictures, 'picture')}, {done}"
+    parts = [f"{done} in {duration(busy_seconds(run))}"]
+    if not whole:
+        parts.append("stopped by you")
+        if pictures:
+            parts[-1] += f" in picture {newest.panel + 1} of {pictures}"
+    # Several pictures have losses of their own.
+    losses = "" if pictures else f"; {_parts(newest.losses)}"
+    return f"{', '.join(parts)}{losses}."
+
+
+def busy_seconds(run: Run) -> float:
+    """Return how long a run has worked so far, pauses left out."""
+    return run.newest.seconds - run.paused_seconds if run.newest is not None else 0.0
+
+
+def duration(seconds: float) -> str:
+    """Write a time in words: ``4.2 s``, ``48 s``, ``1 min 31 s``, ``2 h 5 min``."""
+    if seconds < 9.95:
+        return f"{max(0.0, seconds):.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _which_panel(newest: Iteration) -> str:
@@ -52,9 +78,18 @@ def _which_panel(newest: Iteration) -> str:
 
 
 def _losses(losses: dict[str, float]) -> str:
-    # A texture has no content and a reconstruction no style: what is 0 says nothing.
-    parts = [f"{name} {losses[name]:.3g}" for name in ("content", "style", "tv") if losses[name]]
+    parts = _named(losses)
     return f"loss {losses['total']:.3g} ({', '.join(parts)})" if parts else "loss 0"
+
+
+def _parts(losses: dict[str, float]) -> str:
+    parts = _named(losses)
+    return f"{'losses' if len(parts) > 1 else 'loss'} {', '.join(parts) or 0}"
+
+
+def _named(losses: dict[str, float]) -> list[str]:
+    # A texture has no content and a reconstruction no style: what is 0 says nothing.
+    return [f"{name} {losses[name]:.3g}" for name in ("content", "style", "tv") if losses[name]]
 
 
 def _megabytes(run: Run) -> str:

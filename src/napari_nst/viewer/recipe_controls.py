@@ -21,7 +21,10 @@ from napari_nst.viewer.control_widgets import show_value, widget_for
 from napari_nst.viewer.settings import preferred
 
 FROM_PREFERENCES = ("device", "precision")
-"""Fields that belong to the machine, not to the picture: choosing a preset leaves them alone."""
+"""Fields that belong to the machine, not to the picture: choosing a preset leaves them alone.
+
+They are not remembered either: where a new widget computes is what the preferences say.
+"""
 
 _STYLE_FIELDS = ("style_weight", "style_layers", "style_loss", "style_norm", "style_scale")
 
@@ -95,6 +98,7 @@ class RecipeControls:
     """
 
     def __init__(self, job: str) -> None:
+        self._job = job
         self.preset = _preset_box(job)
         self.fields: dict[str, Any] = {
             name: widget_for(name, control) for name, control in CONTROLS.items()
@@ -109,8 +113,7 @@ class RecipeControls:
             field.changed.connect(self._enable_what_matters)
         self.fields["style_loss"].changed.connect(self.fields["style_norm"].reset_choices)
         self.preset.changed.connect(self._apply_preset)
-        machine = {name: preferred(name, getattr(Recipe, name)) for name in FROM_PREFERENCES}
-        self.recipe = preset(DEFAULT_PRESETS[job], **machine)
+        self.reset()
 
     @property
     def recipe(self) -> Recipe:
@@ -123,6 +126,69 @@ class RecipeControls:
         for name, widget in self.fields.items():
             show_value(widget, CONTROLS[name], getattr(recipe, name))
         self._enable_what_matters()
+
+    def reset(self) -> None:
+        """Set all controls to the job's own preset, on what the preferences say."""
+        self.preset.value = DEFAULT_PRESETS[self._job]
+        self.recipe = preset(self.preset.value, **_machine())
+
+    def take(self, recipe: Recipe) -> None:
+        """Set the preset and the controls to a recipe that was made elsewhere, as `fitted` has it.
+
+        Raises
+        ------
+        ValueError
+            As `fitted`.
+        """
+        fitted = self.fitted(recipe)
+        self.preset.value = fitted.name
+        self.recipe = fitted
+
+    def fitted(self, recipe: Recipe) -> Recipe:
+        """Return a recipe as these controls can show it.
+
+        Fields that the job does not use have the preset's values, and the device is this machine's:
+        where another one computed is no part of the picture.
+
+        Raises
+        ------
+        ValueError
+            If the job cannot start from what the recipe does, or is left with nothing to do.
+        """
+        if recipe.init not in STARTS[self._job]:
+            raise ValueError(
+                f"init is {recipe.init!r}, which this widget cannot start from; "
+                f"take a recipe with one of {', '.join(STARTS[self._job])}."
+            )
+        name = recipe.name if recipe.name in self.preset.choices else DEFAULT_PRESETS[self._job]
+        fields = {field: getattr(recipe, field) for field in self.used}
+        return preset(name, **{**fields, "device": self.fields["device"].value})
+
+    def changes(self) -> dict[str, Any]:
+        """Return the preset's name and the fields that say other than it does, as plain data.
+
+        Without those that need a layer of today's, or belong to the machine.
+        """
+        name, now = self.preset.value, self.recipe.to_dict()
+        usual = preset(name, weights=now["weights"]).to_dict()
+        usual["weights"] = preset(name).weights
+        left_out = (*FROM_PREFERENCES, *(["init"] if now["init"] == "image" else []))
+        kept = [field for field in self.used if field not in left_out]
+        return {"preset": name, **{f: now[f] for f in kept if now[f] != usual[f]}}
+
+    def recall(self, changes: Mapping[str, Any]) -> None:
+        """Set the controls to what `changes` returned, maybe in an older version of the plugin.
+
+        What is not allowed any more is left aside; all of it, where there is no such preset.
+        """
+        if changes.get("preset") not in self.preset.choices:
+            return
+        kept = [field for field in self.used if field not in FROM_PREFERENCES]
+        allowed = {f: changes[f] for f in kept if f in changes and _is_allowed(f, changes[f])}
+        try:
+            self.take(preset(changes["preset"], **_machine(), **allowed))
+        except ValueError:  # each is allowed by itself, but they contradict
+            return
 
     @property
     def source(self) -> str:
@@ -137,6 +203,18 @@ class RecipeControls:
         values = {name: widget.value for name, widget in self.fields.items()}
         for name, matters in _MATTERS.items():
             self.fields[name].enabled = matters(values)
+
+
+def _machine() -> dict[str, Any]:
+    return {name: preferred(name, getattr(Recipe, name)) for name in FROM_PREFERENCES}
+
+
+def _is_allowed(name: str, value: object) -> bool:
+    try:
+        CONTROLS[name].checked(name, value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _preset_box(job: str) -> ComboBox:

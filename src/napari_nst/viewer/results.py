@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nst.files import depth_for, write_image, write_stack
+from napari_nst.recorded import RECORD
 from napari_nst.viewer.placing import layer_transform
 from napari_nst.viewer.values import to_unit
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 Array = np.ndarray[Any, Any]
-
-RECORD = "napari-nst"
-"""Key of a result layer's metadata: what made it, as `Recipe.from_layer` reads it."""
 
 LAYOUT = "layer"
 """Key of the record: which axes of the layer's data the pictures have, and what they are called.

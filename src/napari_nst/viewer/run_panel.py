@@ -1,4 +1,4 @@
-"""The lower part of every job's widget: the buttons, the progress, and the life of a run."""
+"""The lower part of every job's widget: the buttons, the progress, and what a run is saying."""
 
 from __future__ import annotations
 
@@ -7,45 +7,44 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, Label, ProgressBar, PushButton
-from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_info
 from psygnal import Signal
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy
 
+from napari_nst.recipe import Recipe
+from napari_nst.viewer.brush_controls import BrushControls
+from napari_nst.viewer.control_widgets import label_of
+from napari_nst.viewer.going_on import GoingOn
 from napari_nst.viewer.job import Job
-from napari_nst.viewer.live_layer import LiveLayer
-from napari_nst.viewer.progress_text import finished_text, progress_text
+from napari_nst.viewer.progress_text import busy_seconds, finished_text, progress_text
 from napari_nst.viewer.results import save_result
-from napari_nst.viewer.settings import apply_cache_folder, preferred
+from napari_nst.viewer.runner import Runner
 from napari_nst.viewer.stream import Run
-from napari_nst.viewer.triton_beside_mesa import keep_triton_out
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+LONG = 10.0
+"""Seconds from which on somebody may have looked away, so that the end is announced."""
+
 
 class RunPanel(Container[Any]):
-    """Runs one job at a time, in a thread, and says how it goes.
+    """Starts, holds and ends runs, one at a time, and says how they go.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
         Gets the result.
     read_job : callable
-        Returns what to do; raises `ValueError` or `TypeError` where the controls make no job.
+        Returns what to do, with some of the recipe's fields replaced; raises `ValueError` or
+        `TypeError` where the controls make no job.
     """
 
     ended = Signal(description="Emitted when a run is over, however it ended.")
 
-    def __init__(self, viewer: ViewerModel, read_job: Callable[[], Job]) -> None:
-        self._viewer = viewer
+    def __init__(self, viewer: ViewerModel, read_job: Callable[..., Job]) -> None:
         self._read_job = read_job
-        self._active: Run | None = None
-        self._live: LiveLayer | None = None
-        self._job: Job | None = None
-        self._closed = False
-        self._words_turn = False
         self.run = PushButton(text="Run", tooltip="Start, with the settings above.")
         self.pause = PushButton(
             text="Pause", enabled=False, tooltip="Hold after this iteration, or go on."
@@ -67,82 +66,110 @@ class RunPanel(Container[Any]):
         )
         super().__init__(widgets=[buttons, self.progress, self.status], labels=False)
         buttons.margins = self.margins = (0, 0, 0, 0)
+        self.going_on, self.brush = GoingOn(), BrushControls(viewer)
+        for row in (self.brush.native, self.going_on.native):
+            self.native.layout().addWidget(row)
+        self.runner = Runner(viewer, self.native)
+        self._follow()
+
+    def _follow(self) -> None:
         self.run.clicked.connect(self.start)
         self.pause.clicked.connect(self._on_pause)
         self.stop.clicked.connect(self._on_stop)
         self.save_as.clicked.connect(self._on_save)
-        self.native.destroyed.connect(self._on_destroyed)
-        self._timer = QTimer(self.native)  # goes when the widget goes
-        self._timer.timeout.connect(self._poll)
+        self.going_on.button.clicked.connect(self._on_going_on)
+        self.runner.began.connect(self._show_state)
+        self.runner.reported.connect(self._report)
+        self.runner.held.connect(self._offer_brush)
+        self.runner.ended.connect(self._on_ended)
+        self.runner.failed.connect(self.complain)
 
     @property
     def active(self) -> Run | None:
         """The run that is going on, or held."""
-        return self._active
+        return self.runner.active
 
     @property
     def closed(self) -> bool:
         """Whether Qt has taken it down, and nothing of it may be touched."""
-        return self._closed
+        return self.runner.closed
 
     @property
     def result(self) -> Any:
         """The layer of the last run, or None."""
-        return self._live.layer if self._live else None
+        return self.runner.live.layer if self.runner.live else None
 
     # ── what the buttons do ──────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
         """Start a run; nothing if one is going on."""
-        if self._active is not None:
+        self.begin(self._read_job)
+
+    def begin(self, read_job: Callable[[], Job], *, go_on: bool = False) -> None:
+        """Start another job than the controls'; nothing if a run is going on.
+
+        Parameters
+        ----------
+        read_job : callable
+            Returns it, or raises `ValueError` or `TypeError`.
+        go_on : bool
+            Whether to go on from the last result, in its layer.
+        """
+        if self.active is not None:
             return
         try:
-            job = self._job = self._read_job()
+            job = read_job()
+            if go_on:
+                self.runner.check_goes_on(job)
         except (ValueError, TypeError) as error:
-            self._complain(error)
+            self.complain(error)
             return
-        apply_cache_folder()
-        keep_triton_out()
-        self._live = LiveLayer(self._viewer, job.name, job.place, job.values, job.keep_dtype)
-        self._active = Run(job.start)
-        # napari keeps the function for the life of the window: a bound one would keep the run.
-        worker = create_worker(
-            Run.work,  # type: ignore[arg-type]
-            self._active,
-            _start_thread=False,
-            _ignore_errors=True,
-        )
-        self._active.quit_requested = lambda: worker.abort_requested
-        worker.errored.connect(self._complain)
-        worker.finished.connect(self._on_finished)  # type: ignore[arg-type]
-        self._show_running(True)
-        self._report(self._active)
-        self._timer.start(round(500 / float(preferred("preview_rate", 15))))
-        worker.start()
+        self.runner.begin(job, go_on=go_on)
+
+    def go_on(self, steps: int, size: int | None = None) -> None:
+        """Go on from the last result, in its layer.
+
+        Parameters
+        ----------
+        steps : int
+            Iterations to add.
+        size : int, optional
+            Longest side to go on at; as it is where left out.
+        """
+        changes: dict[str, Any] = {"steps": steps} | ({} if size is None else {"size": size})
+        self.begin(lambda: self._read_job(**changes), go_on=True)
+
+    def steer(self, recipe: Recipe) -> None:
+        """Let the run that is going on follow another recipe, and say what it cannot follow."""
+        later = self.runner.steer(recipe)
+        if later and self.active is not None:
+            names = ", ".join(label_of(name) for name in later)
+            self.say(f"{names} count{'s' if len(later) == 1 else ''} from the next run on.")
 
     def give_up(self) -> None:
         """Stop whatever runs, because nobody can see it any more."""
-        if self._active is not None:
-            self._active.stop()
+        self.runner.stop()
 
     def save(self, path: str | Path) -> None:
         """Write the last result to a file, and say so, or why not."""
         try:
             save_result(self.result, Path(path))
         except (OSError, ValueError, TypeError) as error:
-            self._complain(error)
+            self.complain(error)
         else:
-            self._say(f"Saved as {Path(path).name}.")
+            self.say(f"Saved as {Path(path).name}.")
 
     def _on_pause(self) -> None:
-        if self._active is not None:
-            self._active.pause(not self._active.paused)
-            self.pause.text = "Resume" if self._active.paused else "Pause"
+        self.runner.pause()
+        self.pause.text = "Resume" if self.active is not None and self.active.paused else "Pause"
 
     def _on_stop(self) -> None:
-        if self._active is not None:
-            self._active.stop()
-            self._say("Stopping after this iteration …")
+        if self.active is not None:
+            self.runner.stop()
+            self.say("Stopping after this iteration …")
+
+    def _on_going_on(self) -> None:
+        self.go_on(self.going_on.steps.value, self.going_on.size.value or None)
 
     def _on_save(self) -> None:
         suggested = f"{self.result.name.replace('/', '-')}.png"
@@ -152,69 +179,60 @@ class RunPanel(Container[Any]):
         if path:
             self.save(path)
 
-    # ── what happens around a run ────────────────────────────────────────────────────────────
-
-    def _poll(self) -> None:
-        """Show what is new; called by the timer, in the main thread.
-
-        The picture and the words about it have turns of their own: each makes Qt compose the
-        window anew, and both at once would hold it up twice as long.
-        """
-        run, live = self._active, self._live
-        if run is None or live is None or self._closed:
-            return
-        if live.removed:
-            run.stop()
-        self._words_turn = not self._words_turn
-        if self._words_turn:
-            self._report(run)
-        elif run.picture is not None:
-            live.show(run.picture)
-            run.want_picture()
+    # ── what is said ─────────────────────────────────────────────────────────────────────────
 
     def _report(self, run: Run) -> None:
+        self._show_progress(run)
+        if run.stopping or self.runner.job is None:
+            return
+        text = progress_text(run, self.runner.job.recipe)
+        self.say("\n".join([text, *run.refusals]))
+
+    def _show_progress(self, run: Run) -> None:
         if run.newest is not None:
             self.progress.max, self.progress.value = run.newest.steps, run.newest.step
         else:
             # An empty range makes the bar say "busy"; a download has a length.
             self.progress.max, self.progress.value = run.total // 1024, run.done // 1024
-        if not run.stopping and self._job is not None:
-            self._say(progress_text(run, self._job.recipe))
 
-    def _on_finished(self) -> None:
-        run, self._active = self._active, None
-        if self._closed or run is None or self._live is None or self._job is None:
-            return
-        self._timer.stop()
+    def _on_ended(self, run: Run) -> None:
         if run.newest is not None:
-            self._live.show(run.newest)
-            self.progress.max, self.progress.value = run.newest.steps, run.newest.step
-            self._live.describe(run.newest.record(self._job.names))
-        self._show_running(False)
+            self._show_progress(run)
+        self._show_state()
         if not run.failed:
-            self._say(finished_text(run))
-        if self._job.afterwards is not None and self.result is not None and not self._live.removed:
-            self._job.afterwards(self.result)
+            self.say(finished_text(run))
+            if busy_seconds(run) > LONG:
+                show_info(finished_text(run))
         self.ended.emit()
 
-    def _on_destroyed(self) -> None:
-        self._closed = True
-        self.give_up()
-
-    def _show_running(self, running: bool) -> None:
+    def _show_state(self) -> None:
+        running = self.active is not None
         self.run.enabled = not running
         self.pause.enabled = self.stop.enabled = running
         self.save_as.enabled = not running and self.result is not None
+        can_go_on = not running and self.runner.last is not None
+        self.going_on.native.setVisible(can_go_on)
+        self._offer_brush(can_go_on)
         self.pause.text = "Pause"
         if not running and self.progress.max == 0:
             self.progress.max, self.progress.value = 1, 0
 
-    def _complain(self, error: Exception) -> None:
-        if not self._closed:
-            self._say(str(error))
+    def _offer_brush(self, paintable: bool) -> None:
+        """Let the user paint on the result while nothing else changes it."""
+        job = self.runner.job
+        if paintable and job is not None and self.result is not None:
+            self.brush.offer(self.result, job.values)
+        else:
+            self.brush.withdraw()
+
+    def complain(self, error: Exception) -> None:
+        """Say what went wrong, here and in a notification."""
+        if not self.closed:
+            self.say(str(error))
             show_error(str(error))
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Put a sentence under the buttons."""
         self.status.value = text
 
 

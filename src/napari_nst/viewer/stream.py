@@ -15,24 +15,43 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from napari_nst.engine.steering import Steering
 from napari_nst.errors import Cancelled, NstError
+from napari_nst.viewer.change_text import change_text
 
 if TYPE_CHECKING:
     from napari_nst.engine.optimize import Iteration
 
 Progress = Callable[[str, int, int], None]
 
+Start = Callable[[Progress, Steering], Iterator["Iteration"]]
+
 
 class LossTrace:
-    """The losses of every iteration, by name; eight bytes per number, not a dict per step."""
+    """The losses of every iteration, by name; eight bytes per number, not a dict per step.
+
+    Attributes
+    ----------
+    columns : dict of str to array
+        Part → its loss at each iteration, NaN where there was no such part.
+    marks : list of (int, str)
+        Number of an iteration from which on something is otherwise, and what: another size, or
+        what the user has changed.
+    """
 
     def __init__(self) -> None:
         self.columns: dict[str, array[float]] = {}
+        self.marks: list[tuple[int, str]] = []
 
     def append(self, losses: dict[str, float]) -> None:
-        """Keep the losses of one iteration; the first says which parts there are."""
-        for name, value in losses.items():
-            self.columns.setdefault(name, array("d")).append(value)
+        """Keep the losses of one iteration."""
+        before = len(self)
+        for name in losses:
+            if name not in self.columns:
+                self.columns[name] = array("d", [math.nan]) * before
+        # The total last: whoever reads meanwhile goes by its length.
+        for name in sorted(self.columns, key="total".__eq__):
+            self.columns[name].append(losses.get(name, math.nan))
 
     def __len__(self) -> int:
         return len(self.columns.get("total", ()))
@@ -46,28 +65,47 @@ class Run:
     start : callable
         Called in the worker thread with a progress callback; returns the iterations. Whatever is
         slow (importing torch, reading layers, fetching weights) belongs into it.
+    losses : LossTrace, optional
+        Of an earlier run that this one goes on from.
+    watch : callable, optional
+        Called in the worker thread with every iteration.
 
     Attributes
     ----------
     losses : LossTrace
         Of every iteration so far.
+    steering : Steering
+        Takes what the user changes to the run.
     newest, picture : Iteration or None
         The last iteration so far, and the last whose image is ready to be drawn.
+    holding : bool
+        Whether the worker thread waits, so that nothing changes the picture but the user.
+    refusals : deque of str
+        Why changes that the user wanted could not be made.
     message : str
         What is happening before the first iteration, with `done` of `total` where known.
     """
 
-    def __init__(self, start: Callable[[Progress], Iterator[Iteration]]) -> None:
+    def __init__(
+        self,
+        start: Start,
+        losses: LossTrace | None = None,
+        watch: Callable[[Iteration], None] | None = None,
+    ) -> None:
         self._start = start
+        self._watch = watch
         self._stop = threading.Event()
         self._go_on = threading.Event()
         self._go_on.set()
-        self.losses = LossTrace()
+        self.losses = LossTrace() if losses is None else losses
+        self.steering = Steering(self._refuse)
+        self.refusals: deque[str] = deque(maxlen=3)
         self.newest: Iteration | None = None
         self.picture: Iteration | None = None
         self._picture_wanted = True
         self.message, self.done, self.total = "Loading torch", 0, 0
         self.paused_seconds = 0.0
+        self.holding = False
         self.failed = False
         self._recent: deque[float] = deque(maxlen=20)
         self.quit_requested: Callable[[], bool] = lambda: False
@@ -125,16 +163,21 @@ class Run:
         and keep the network and the optimiser's memory for the life of the window.
         """
         try:
-            iterations = self._start(self._report)
+            iterations = self._start(self._report, self.steering)
+            before = None
             try:
-                for self.newest in iterations:
-                    if len(self.losses) == 0:
+                for newest in iterations:
+                    if before is None:
                         # Python would go through all that torch has loaded at some moment of the
                         # run, for half a second; now is when nobody minds.
                         gc.collect()
-                    self.losses.append(self.newest.losses)
-                    self._recent.append(self.newest.seconds)
-                    self._prepare_picture(self.newest)
+                    self._mark(before, newest)
+                    self.losses.append(newest.losses)
+                    self.newest = before = newest
+                    self._recent.append(newest.seconds)
+                    self._prepare_picture(newest)
+                    if self._watch is not None:
+                        self._watch(newest)
                     self._hold()
                     if self.stopping:
                         return
@@ -151,6 +194,16 @@ class Run:
             # napari's worker swallows RuntimeErrors without a word, and stays busy for ever.
             raise NstError(f"The run failed: {error}") from error
 
+    def _mark(self, before: Iteration | None, newest: Iteration) -> None:
+        """Write down from which iteration on the run is another one."""
+        if newest.panels:
+            return
+        if before is not None and before.shape != newest.shape:
+            self.losses.marks.append((newest.step, f"{max(newest.shape)} px"))
+        for change in newest.facts.get("steered", ()):
+            if change["after_step"] == newest.step - 1:
+                self.losses.marks.append((newest.step, change_text(change)))
+
     def _prepare_picture(self, newest: Iteration) -> None:
         if self._picture_wanted or self.paused or newest.step == newest.steps:
             self._picture_wanted = False
@@ -161,10 +214,15 @@ class Run:
         if not self.paused:
             return
         began = time.perf_counter()
+        self.holding = True
         while not self._go_on.wait(timeout=0.1) and not self.quit_requested():
             pass
+        self.holding = False
         self.paused_seconds += time.perf_counter() - began
         self._recent.clear()
+
+    def _refuse(self, sentence: str) -> None:
+        self.refusals.append(sentence)
 
     def _report(self, message: str, done: int = 0, total: int = 0) -> None:
         if self.stopping:

@@ -10,15 +10,21 @@ from magicgui.widgets import ComboBox
 from napari_nst.viewer.calibration import comparable_sizes
 from napari_nst.viewer.choosers import chosen_layer, image_layers, layer_box, layer_list
 from napari_nst.viewer.content_choice import Content, ContentChoice
+from napari_nst.viewer.guide_choice import GuideChoice, Guiding
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers import Picture
 from napari_nst.viewer.stream import Progress
+from napari_nst.viewer.transfer_inputs import TransferInputs
+from napari_nst.viewer.untouched import Untouched
 
 if TYPE_CHECKING:
     import napari.viewer
+    from napari.components import Dims
+    from napari.layers import Image, Layer
 
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import Steering
     from napari_nst.recipe import Recipe
 
 
@@ -32,7 +38,8 @@ class StyleTransfer(JobWidget):
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        self.choice = ContentChoice(napari_viewer)
+        self.choice, self.guides = ContentChoice(napari_viewer), GuideChoice(napari_viewer)
+        self._inputs: TransferInputs | None = None
         style = layer_box(
             napari_viewer, "style", "The layer whose colours, strokes and texture are taken."
         )
@@ -48,42 +55,98 @@ class StyleTransfer(JobWidget):
             choosers=[self.choice.layer, style],
             up_front=("size", "steps", "style_weight", "seed", "device"),
             extras={
+                "Guides": self.guides.controls,
                 "Styles and channels": [
                     more_styles,
                     self.choice.content_as,
                     self.choice.channel_axis,
                     self.choice.rgb_channels,
-                ]
+                ],
             },
         )
         self._tell_apart()
 
-    def job(self) -> Job:
-        """Read the controls."""
-        recipe = self.recipe
+    def job_of(self, recipe: Recipe) -> Job:
+        """Return the job of the chosen layers and a recipe."""
         content = self.choice.read(recipe.size)
-        layers = [chosen_layer(self.style, "style"), *self.more_styles.value]
-        styles = [self.picture(layer) for layer in layers]
-        sizes = _pixel_sizes(recipe, content, styles)
+        chosen_layer(self.style, "style")
         begin = self.start_picture(recipe)
         if content.in_turn and begin is not None:
             raise ValueError(
                 "init is 'image', which channels in turn cannot start from; take noise."
             )
+        dims = self._viewer.dims.model_copy(deep=True)
+        styles = self._styles(recipe.size, dims)
+        guiding = self._guiding(content, styles, dims)
+        sizes = _pixel_sizes(recipe, content, styles)
+        keeps = guiding is not None and guiding.keep_unlabelled and self.choice.takes_slice
+        inputs = TransferInputs(
+            content, styles, begin, guiding, sizes, dims, Untouched() if keeps else None
+        )
+        self._inputs = None if content.in_turn else inputs
 
-        def start(progress: Progress) -> Iterator[Iteration]:
-            return _start(content, styles, begin, recipe, sizes, progress)
+        def start(
+            progress: Progress, steering: Steering, after: Iteration | None
+        ) -> Iterator[Iteration]:
+            return inputs.stylize(recipe, progress, steering, after)
 
-        inputs = (content.name, *(style.name for style in styles))
         return Job(
-            name=f"{content.name} × {' + '.join(inputs[1:])}",
+            name=f"{content.name} × {' + '.join(style.name for style in styles)}",
             place=content.pictures[0].place,
             values=content.values,
             recipe=recipe,
-            names=(*inputs, *([begin.name] if begin else [])),
+            names=inputs.names,
             start=start,
             keep_dtype=self.keep_dtype.value,
+            untouched=inputs.untouched,
+            is_single=not content.in_turn,
         )
+
+    # ── while a run goes on ──────────────────────────────────────────────────────────────────
+
+    @property
+    def followed_layers(self) -> list[Layer]:
+        """The layers whose edits a run follows: its styles and guides."""
+        return [*self._style_layers, *self.guides.layers]
+
+    @property
+    def followed_controls(self) -> list[Any]:
+        """The controls, besides the recipe's, that a run follows."""
+        return [self.style, self.more_styles, *self.guides.controls]
+
+    def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
+        """Hand the styles and guides over as they are now, and return what the images are called.
+
+        Raises
+        ------
+        ValueError
+            If they make no transfer.
+        """
+        inputs = self._inputs
+        if inputs is None or not self._style_layers:
+            return ()
+        styles = self._styles(recipe.size, inputs.dims)
+        inputs.guiding = self._guiding(inputs.content, styles, inputs.dims)
+        inputs.pixel_sizes = _pixel_sizes(recipe, inputs.content, styles)
+        inputs.styles = styles
+        steering.restyle(inputs.read_styles, inputs.pixel_sizes)
+        steering.guide(inputs.read_guides)
+        return inputs.names
+
+    @property
+    def _style_layers(self) -> list[Image]:
+        return [layer for layer in (self.style.value, *self.more_styles.value) if layer is not None]
+
+    def _styles(self, size: int, dims: Dims) -> list[Picture]:
+        return [self.picture(layer, size, dims) for layer in self._style_layers]
+
+    def _guiding(self, content: Content, styles: Sequence[Picture], dims: Dims) -> Guiding | None:
+        guiding = self.guides.pick(content.pictures[0], styles[0], dims)
+        if guiding is not None and content.in_turn:
+            raise ValueError(
+                "content_guide does not go with channels in turn; choose no guide, or one slice."
+            )
+        return guiding
 
     def where_in(self, chooser: ComboBox) -> str:
         """Return which slice of a layer is looked at; of the content, or where its channels are."""
@@ -104,37 +167,6 @@ class StyleTransfer(JobWidget):
             others = [layer for layer in layers if layer is not self.content.value]
             if others:
                 self.style.value = others[0]
-
-
-def _start(
-    content: Content,
-    styles: Sequence[Picture],
-    begin: Picture | None,
-    recipe: Recipe,
-    sizes: list[float] | None,
-    progress: Progress,
-) -> Iterator[Iteration]:
-    """Read the layers and begin; called in the worker thread."""
-    from napari_nst.engine.jobs import stylize
-    from napari_nst.engine.series import stylize_channels
-
-    progress("reading the layers", 0, 0)
-    contents = [picture.read() for picture in content.pictures]
-    of_styles = [style.read() for style in styles]
-    if content.in_turn:
-        labels = [picture.name for picture in content.pictures]
-        return stylize_channels(
-            contents, of_styles, recipe, labels=labels, pixel_sizes=sizes, progress=progress
-        )
-    init_image = begin.read() if begin else None
-    return stylize(
-        contents[0],
-        of_styles,
-        recipe,
-        init_image=init_image,
-        pixel_sizes=sizes,
-        progress=progress,
-    )
 
 
 def _pixel_sizes(recipe: Recipe, content: Content, styles: Sequence[Picture]) -> list[float] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from magicgui.widgets import CheckBox, ComboBox
 
 from napari_nst.engine.pixels import shape_fitting
 from napari_nst.recipe import Recipe, preset
+from napari_nst.recipe.layer_names import COMPARED_LAYERS
 from napari_nst.viewer.choosers import chosen_layer, layer_box
 from napari_nst.viewer.compared_layers import compared_layers, compared_layers_text
 from napari_nst.viewer.job import Job
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import Steering
 
 OFF, EACH, CUMULATIVE = "off", "layer by layer", "cumulative"
 
@@ -69,17 +71,18 @@ class TextureSynthesis(JobWidget):
         self._show_seamless()
         self._enable_what_matters()
 
-    def job(self) -> Job:
-        """Read the controls."""
+    def job_of(self, recipe: Recipe) -> Job:
+        """Return the job of the chosen layer and a recipe."""
         layer = chosen_layer(self.exemplar, "exemplar")
-        recipe = self.recipe
-        exemplar, begin = self.picture(layer), self.start_picture(recipe)
+        exemplar, begin = self.picture(layer, recipe.size), self.start_picture(recipe)
         fitted = _fitted(exemplar.place.shape, recipe.size)
         shape = self._shape(fitted)
         compared = self._compare.value
         names = compared_layers(self._compared, recipe) if compared != OFF else []
 
-        def start(progress: Progress) -> Iterator[Iteration]:
+        def start(
+            progress: Progress, steering: Steering, after: Iteration | None
+        ) -> Iterator[Iteration]:
             from napari_nst.engine.jobs import synthesize
             from napari_nst.engine.series import compare_textures
 
@@ -95,7 +98,15 @@ class TextureSynthesis(JobWidget):
                     progress=progress,
                 )
             init_image = begin.read() if begin else None
-            return synthesize(pixels, recipe, shape=shape, init_image=init_image, progress=progress)
+            return synthesize(
+                pixels,
+                recipe,
+                shape=shape,
+                init_image=init_image,
+                progress=progress,
+                steering=steering,
+                after=after,
+            )
 
         return Job(
             name=f"{exemplar.name} · texture{' by layers' if names else ''}",
@@ -105,8 +116,20 @@ class TextureSynthesis(JobWidget):
             names=tuple(picture.name for picture in (exemplar, begin) if picture),
             start=start,
             keep_dtype=self.keep_dtype.value,
+            is_single=not names,
             afterwards=self._show_tiles if recipe.padding == PERIODIC else None,
         )
+
+    def controls_from(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what this widget's controls would say for a recorded call of the engine."""
+        height, width = arguments.get("shape") or (0, 0)
+        compared = {"layers": EACH, "cumulative": CUMULATIVE}
+        return {
+            "texture_height": height,
+            "texture_width": width,
+            "compare": compared.get(arguments.get("compare", ""), OFF),
+            "compared_layers": ", ".join(arguments.get("layers", COMPARED_LAYERS)),
+        }
 
     def _shape(self, fitted: tuple[int, int]) -> tuple[int, int] | None:
         """Return the height and width that were asked for; None for those of the exemplar."""

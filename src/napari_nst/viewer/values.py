@@ -56,7 +56,7 @@ class Values:
             no grey, the layer's type with its full range; floats have [0, 1].
         """
         dtype = self._dtype_for(picture, keep_dtype)
-        low, high = self._limits_in(dtype)
+        low, high = self.limits_in(dtype)
         if self.limits is not None and picture.ndim == 2:
             return _cast(low + picture.astype(np.float64) * (high - low), dtype)
         if dtype == np.uint8:
@@ -67,7 +67,7 @@ class Values:
         """Return what `add_image` needs to know to draw what `restore` returns as it is meant."""
         if picture.ndim == 3:
             return {"rgb": True}
-        limits = self._limits_in(self._dtype_for(picture, keep_dtype))
+        limits = self.limits_in(self._dtype_for(picture, keep_dtype))
         return {"rgb": False, "contrast_limits": limits, "colormap": self.colormap}
 
     def _dtype_for(self, picture: Array, keep_dtype: bool) -> np.dtype[Any]:
@@ -78,7 +78,8 @@ class Values:
         kept = keep_dtype and has_range and not self.is_grey
         return self.dtype if kept else np.dtype(np.uint8)
 
-    def _limits_in(self, dtype: np.dtype[Any]) -> Limits:
+    def limits_in(self, dtype: np.dtype[Any]) -> Limits:
+        """Return what grey of a type of number is black and white at."""
         if self.limits is not None:
             return self.limits
         return 0.0, 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)

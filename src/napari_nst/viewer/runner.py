@@ -1,0 +1,239 @@
+"""The life of a run: a job in a worker thread, drawn into a layer while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import create_worker
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QWidget
+
+from napari_nst.engine.steering import LIVE_FIELDS, Steering
+from napari_nst.recipe import CONTROLS, Recipe
+from napari_nst.viewer.control_values import CONTROLS as WIDGETS_CONTROLS
+from napari_nst.viewer.job import Job
+from napari_nst.viewer.settings import apply_cache_folder, preferred
+from napari_nst.viewer.stream import LossTrace, Progress, Run
+from napari_nst.viewer.triton_beside_mesa import keep_triton_out
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_nst.engine.optimize import Iteration
+
+Watch = Callable[["Iteration"], None]
+
+
+class Runner:
+    """Runs one job at a time, and shows in the viewer how it goes.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Gets the result.
+    widget : QWidget
+        With it goes the timer that looks for news.
+
+    Attributes
+    ----------
+    active : Run or None
+        The run that is going on, or held.
+    job : Job or None
+        What it does, or what the last one did.
+    live : LiveLayer or None
+        What it draws into.
+    last : Iteration or None
+        Where the last run of a single picture ended, to go on from.
+    losses : LossTrace
+        Of this run, or of the last.
+    closed : bool
+        Whether Qt has taken the widget down, and nothing may be touched.
+    """
+
+    began = Signal(description="Emitted when a run starts.")
+    reported = Signal(Run, description="Emitted when it is time to say how the run goes.")
+    plotted = Signal(description="Emitted when it is time to draw the losses.")
+    held = Signal(bool, description="Emitted when a paused run holds, and when it goes on.")
+    ended = Signal(Run, description="Emitted when a run is over, however it ended.")
+    failed = Signal(Exception, description="Emitted with what went wrong.")
+
+    def __init__(self, viewer: ViewerModel, widget: QWidget) -> None:
+        self._viewer = viewer
+        self.active: Run | None = None
+        self.job: Job | None = None
+        self.live: Any = None
+        self.last: Iteration | None = None
+        self.losses = LossTrace()
+        self.closed = False
+        self._asked = Recipe()
+        self._turn = 0
+        self._holds = False
+        widget.destroyed.connect(self._on_destroyed)
+        self._timer = QTimer(widget)
+        self._timer.timeout.connect(self._poll)
+
+    def check_goes_on(self, job: Job) -> None:
+        """Raise `ValueError` where a job cannot go on from the last result."""
+        if self.last is None or self.live is None or self.live.removed or self.job is None:
+            raise ValueError("There is no result to go on from; press Run.")
+        if not job.is_single or job.place.shape != self.job.place.shape:
+            raise ValueError(
+                f"The settings are for another picture than {self.live.layer.name!r}; choose its "
+                "layers again, or press Run."
+            )
+
+    def begin(self, job: Job, watch: Watch | None = None, *, go_on: bool = False) -> None:
+        """Start a run; nothing if one is going on.
+
+        Parameters
+        ----------
+        job : Job
+            What to do.
+        watch : callable, optional
+            Called in the worker thread with every iteration.
+        go_on : bool
+            Whether to go on from `last`, in the same layer, with what was painted there since.
+        """
+        if self.active is not None:
+            return
+        apply_cache_folder()
+        keep_triton_out()
+        after = self.last if go_on else None
+        if not go_on:
+            self.live, self.losses = job.layer(self._viewer, job), LossTrace()
+        self.job, self.last, self._asked = job, None, job.recipe
+        run = self.active = Run(partial(_started, job, after), self.losses, watch)
+        if go_on:
+            self._take_strokes(run)
+        self._work(run)
+        self.began.emit()
+        self.reported.emit(run)
+        self._timer.start(round(500 / float(preferred("preview_rate", 15))))
+
+    def _work(self, run: Run) -> None:
+        # napari keeps the function for the life of the window: a bound one would keep the run.
+        worker = create_worker(
+            Run.work,  # type: ignore[arg-type]
+            run,
+            _start_thread=False,
+            _ignore_errors=True,
+        )
+        run.quit_requested = lambda: worker.abort_requested
+        worker.errored.connect(self._on_error)
+        worker.finished.connect(self._on_finished)  # type: ignore[arg-type]
+        worker.start()
+
+    def pause(self) -> None:
+        """Hold the run after this iteration, or let it go on with what was painted meanwhile."""
+        run = self.active
+        if run is None:
+            return
+        if self._holds:
+            self._take_strokes(run)
+            self._holds = False
+            self.held.emit(False)
+        run.pause(not run.paused)
+
+    def stop(self) -> None:
+        """Let the run end after this iteration."""
+        if self.active is not None:
+            self.active.stop()
+
+    def steer(self, recipe: Recipe) -> list[str]:
+        """Let the run follow another recipe from the next iteration on, as far as it can.
+
+        Returns
+        -------
+        list of str
+            The fields that it cannot follow: they count from the next run on.
+        """
+        run, job = self.active, self.job
+        if run is None or job is None or not job.is_single:
+            return []
+        other = [name for name in CONTROLS if getattr(recipe, name) != getattr(self._asked, name)]
+        live = {name: getattr(recipe, name) for name in other if name in LIVE_FIELDS}
+        if live:
+            run.steering.change(**live)
+            self._asked = self._asked.replace(**live)
+        return [name for name in other if name not in live]
+
+    def rename(self, names: tuple[str, ...]) -> None:
+        """Note what the images are called that the run goes on with; () leaves it as it was."""
+        if names and self.job is not None:
+            self.job = replace(self.job, names=names)
+
+    def _poll(self) -> None:
+        """Show what is new; called by the timer, in the main thread.
+
+        The picture, the words and the curves have turns of their own: each makes Qt compose the
+        window anew, and all at once would hold it up as long as they take together.
+        """
+        run = self.active
+        if run is None or self.closed:
+            return
+        if self.live.removed:
+            run.stop()
+        self._turn = (self._turn + 1) % 4
+        if self._turn % 2:
+            if run.picture is not None:
+                self.live.show(run.picture)
+                run.want_picture()
+            self._note_holding(run)
+        elif self._turn:
+            self.reported.emit(run)
+        else:
+            self.plotted.emit()
+
+    def _note_holding(self, run: Run) -> None:
+        """Find out whether the picture is the user's to paint on now, or no longer."""
+        holds = run.holding and self.live.shown is run.newest
+        if holds != self._holds and self.job is not None and self.job.is_single:
+            self._holds = holds
+            if holds:
+                self.live.remember()
+            self.held.emit(holds)
+
+    def _take_strokes(self, run: Run) -> None:
+        try:
+            strokes = self.live.strokes()
+        except ValueError as error:
+            self.failed.emit(error)
+        else:
+            if strokes is not None:
+                run.steering.paint(*strokes)
+
+    def _on_finished(self) -> None:
+        run, self.active = self.active, None
+        if self.closed or run is None or self.job is None:
+            return
+        self._timer.stop()
+        self._holds = False
+        if run.newest is not None:
+            self.live.show(run.newest)
+            record = run.newest.record(self.job.names)
+            self.live.describe({**record, WIDGETS_CONTROLS: self.job.controls})
+            if self.job.is_single:
+                self.last = run.newest
+                self.live.remember()
+        if self.live.layer is not None and not self.live.removed and self.job.afterwards:
+            self.job.afterwards(self.live.layer)
+        self.plotted.emit()
+        self.ended.emit(run)
+
+    def _on_error(self, error: Exception) -> None:
+        if not self.closed:
+            self.failed.emit(error)
+
+    def _on_destroyed(self) -> None:
+        self.closed = True
+        self.stop()
+
+
+def _started(
+    job: Job, after: Iteration | None, progress: Progress, steering: Steering
+) -> Iterator[Iteration]:
+    return job.start(progress, steering, after)

@@ -1,0 +1,121 @@
+"""What a style transfer looks at: picked in the main thread, read in the run's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nst.engine.guides import Guides
+from napari_nst.viewer.content_choice import Content
+from napari_nst.viewer.guide_choice import Guiding
+from napari_nst.viewer.layers import Picture
+from napari_nst.viewer.stream import Progress
+from napari_nst.viewer.untouched import Untouched
+
+if TYPE_CHECKING:
+    from napari.components import Dims
+
+    from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import Steering
+    from napari_nst.recipe import Recipe
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class TransferInputs:
+    """Content, styles and guides of one run.
+
+    Attributes
+    ----------
+    content : Content
+        What is kept.
+    styles : sequence of Picture
+        What is taken.
+    begin : Picture or None
+        What the run starts from, if that is an image of its own.
+    guiding : Guiding or None
+        Where the styles go.
+    pixel_sizes : list of float or None
+        The content's, then each style's.
+    dims : Dims
+        Where the viewer's sliders stood: the slices that are looked at, wherever they go.
+    untouched : Untouched or None
+        What of the content the result shows as it is.
+    """
+
+    content: Content
+    styles: Sequence[Picture]
+    begin: Picture | None
+    guiding: Guiding | None
+    pixel_sizes: list[float] | None
+    dims: Dims
+    untouched: Untouched | None = None
+    _content_shape: tuple[int, int] = field(default=(0, 0), init=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the images are called, in the order in which the engine gets them."""
+        start = [self.begin.name] if self.begin else []
+        return (self.content.name, *(style.name for style in self.styles), *start)
+
+    def stylize(
+        self, recipe: Recipe, progress: Progress, steering: Steering, after: Iteration | None
+    ) -> Iterator[Iteration]:
+        """Read the layers and begin; called in the worker thread."""
+        from napari_nst.engine.jobs import stylize
+        from napari_nst.engine.series import stylize_channels
+
+        progress("reading the layers", 0, 0)
+        contents = [picture.read() for picture in self.content.pictures]
+        styles = self.read_styles()
+        if self.content.in_turn:
+            labels = [picture.name for picture in self.content.pictures]
+            return stylize_channels(
+                contents,
+                styles,
+                recipe,
+                labels=labels,
+                pixel_sizes=self.pixel_sizes,
+                progress=progress,
+            )
+        height, width = contents[0].shape[:2]
+        self._content_shape = height, width
+        guided: dict[str, Any] = {}
+        if self.guiding is not None:
+            guided = self.guiding.arguments(self._content_shape, _shapes(styles))
+            self._leave_untouched(guided["guide"] > 0)
+        return stylize(
+            contents[0],
+            styles,
+            recipe,
+            init_image=self.begin.read() if self.begin else None,
+            pixel_sizes=self.pixel_sizes,
+            progress=progress,
+            steering=steering,
+            after=after,
+            **guided,
+        )
+
+    def read_styles(self) -> list[Array]:
+        """Read the styles; called in the worker thread."""
+        return [style.read() for style in self.styles]
+
+    def read_guides(self) -> Guides | None:
+        """Read the guides anew, for a run that goes on; called in the worker thread."""
+        if self.guiding is None:
+            return None
+        guides = self.guiding.guides(self._content_shape, _shapes(self.read_styles()))
+        self._leave_untouched(guides.content > 0)
+        return guides
+
+    def _leave_untouched(self, free: Array) -> None:
+        if self.untouched is not None:
+            self.untouched.read(self.content.pictures[0], free)
+
+
+def _shapes(images: Sequence[Array]) -> list[tuple[int, int]]:
+    return [(image.shape[0], image.shape[1]) for image in images]

@@ -1,0 +1,37 @@
+"""What of a layer a result shows as it is, number by number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from napari_nst.viewer.layers import Picture
+
+Array = np.ndarray[Any, Any]
+
+
+class Untouched:
+    """The numbers of a layer's pixels that a run leaves alone.
+
+    The picture that the engine returns is as exact as [0, 1] is; a layer's numbers may lie beyond
+    its contrast limits.
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[Array, Array] | None = None
+
+    def read(self, picture: Picture, free: Array) -> None:
+        """Note the numbers, and which pixels, bool (H, W), are not among them."""
+        self._kept = picture.read_numbers(), free
+
+    def around(self, pixels: Array) -> Array:
+        """Return a result's numbers (H, W) or (H, W, C) with the untouched ones put back."""
+        if self._kept is None:
+            return pixels
+        numbers, free = self._kept
+        # Of colours in another type of number, white is another number too.
+        if numbers.shape != pixels.shape or (pixels.ndim == 3 and numbers.dtype != pixels.dtype):
+            return pixels
+        where = free if pixels.ndim == 2 else free[..., None]
+        return np.where(where, pixels, numbers.astype(pixels.dtype, copy=False))

@@ -1,0 +1,148 @@
+"""Steering a run from its widget, and going on from a finished one, in a real window."""
+
+import numpy as np
+import pytest
+
+from napari_nst.recipe import preset
+
+pytestmark = pytest.mark.window
+
+
+@pytest.fixture
+def running(widget, optimiser, until):
+    """Start a slow run and return what it saw of its steering."""
+
+    def start(**arguments):
+        state = optimiser(**{"steps": 2000, "seconds": 0.005, **arguments})
+        widget.start()
+        until(lambda: state.made > 3)
+        return state
+
+    yield start
+    widget.panel.stop.changed.emit(True)
+    until(lambda: not widget.running)
+
+
+def test_a_weight_reaches_the_run_that_is_going_on(widget, running, until):
+    state = running()
+    widget.style_weight.value = 12.5
+    until(lambda: state.changes)
+    assert dict(state.changes[0].fields) == {"style_weight": 12.5}
+    until(lambda: widget.panel.runner.losses.marks)
+    step, words = widget.panel.runner.losses.marks[0]
+    assert words == "style weight 12.5"
+    assert 3 < step <= state.made
+
+
+def test_layers_colours_and_rate_too(widget, running, until):
+    state = running()
+    widget.style_layers.value = "relu1_1:1, relu3_1:2"
+    widget.color.value = "luminance"
+    widget.learning_rate.value = 0.5
+    until(lambda: state.changes)
+    fields = {name: value for change in state.changes for name, value in change.fields.items()}
+    assert fields == {
+        "style_layers": {"relu1_1": 1.0, "relu3_1": 2.0}, "color": "luminance", "learning_rate": 0.5,
+    }  # fmt: skip
+
+
+def test_a_preset_is_one_change(widget, running, until):
+    state = running()
+    widget.preset.value = "crowsonkb"
+    until(lambda: state.changes)
+    until(lambda: "next run" in widget.status_text)
+    [change] = state.changes
+    assert change.fields["style_weight"] == preset("crowsonkb").style_weight
+    assert "optimizer" not in change.fields
+
+
+def test_what_cannot_change_is_said_to_count_later(widget, running, until):
+    state = running()
+    widget.panel.pause.changed.emit(True)
+    until(lambda: widget.panel.active.holding)
+    widget.size.value = 256
+    until(lambda: "next run" in widget.status_text)
+    assert widget.status_text.splitlines()[-1] == "Size counts from the next run on."
+    assert not state.changes
+
+
+def test_what_contradicts_is_said_and_the_run_goes_on(widget, running, until):
+    state = running()
+    widget.content_weight.value = 0
+    widget.style_weight.value = 0
+    until(lambda: "content_weight and style_weight are both 0" in widget.status_text)
+    made = state.made
+    until(lambda: state.made > made + 5)
+    assert not state.changes
+
+
+def test_without_a_run_nothing_is_steered(widget, optimiser, finish):
+    state = optimiser(steps=5)
+    widget.style_weight.value = 3.0
+    finish(widget)
+    assert not state.changes
+    assert state.recipe.style_weight == 3.0
+
+
+def test_a_finished_run_goes_on_in_its_layer(viewer, widget, optimiser, finish, until):
+    state = optimiser(steps=6)
+    row = widget.panel.going_on
+    assert row.native.isHidden()
+    layer = finish(widget)
+    assert not row.native.isHidden()
+    row.steps.value = 10
+    widget.style_weight.value = 20.0
+    row.button.changed.emit(True)
+    assert row.native.isHidden()
+    until(lambda: not widget.running)
+    assert widget.result is layer
+    assert state.recipe == preset("default", steps=10, style_weight=20.0)
+    assert len(widget.panel.runner.losses) == 12
+    assert layer.metadata["napari-nst"]["step"] == 12
+    assert widget.progress.value == 12
+
+
+def test_it_goes_on_larger(widget, optimiser, finish, until):
+    state = optimiser(steps=6)
+    finish(widget)
+    row = widget.panel.going_on
+    row.size.value = 1024
+    row.button.changed.emit(True)
+    until(lambda: not widget.running)
+    assert (state.recipe.size, state.recipe.steps) == (1024, 50)
+    assert widget.size.value == preset("default").size, "the next run is as it was set"
+
+
+def test_what_is_gone_cannot_go_on(viewer, widget, optimiser, finish, messages):
+    optimiser(steps=3)
+    viewer.layers.remove(finish(widget))
+    widget.panel.go_on(5)
+    assert not widget.running
+    assert messages()[-1] == "There is no result to go on from; press Run."
+
+
+def test_another_content_cannot_go_on(viewer, widget, optimiser, finish, messages):
+    optimiser(steps=3)
+    finish(widget)
+    widget.content.value = viewer.layers["starry"]
+    widget.panel.go_on(5)
+    assert not widget.running
+    assert "The settings are for another picture than 'cells × starry'" in messages()[-1]
+
+
+def test_channels_in_turn_are_not_steered(viewer, dock, optimiser, until):
+    widget = dock("Style Transfer")
+    state = optimiser(steps=300, seconds=0.01)
+    viewer.add_image(np.random.default_rng(0).random((3, 40, 40)), name="stack")
+    widget.content.value = viewer.layers["stack"]
+    widget.style.value = viewer.layers["starry"]
+    widget.content_as.value = "each channel in turn"
+    widget.start()
+    until(lambda: state.made > 3)
+    widget.style_weight.value = 12.5
+    made = state.made
+    until(lambda: state.made > made + 20)
+    assert not state.changes
+    widget.panel.runner.stop()
+    until(lambda: not widget.running)
+    assert widget.panel.going_on.native.isHidden()

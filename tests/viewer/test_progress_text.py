@@ -1,0 +1,57 @@
+"""How a run ended, in one sentence with numbers."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from fake_iterations import iteration
+
+from napari_nst.viewer.progress_text import duration, finished_text
+
+LOSSES = {"total": 0.155, "content": 0.12345, "style": 0.0312, "tv": 0.0}
+
+
+def run(step, steps, seconds, *, losses=LOSSES, paused=0.0, **options):
+    newest = replace(iteration(step, steps, **options), seconds=seconds, losses=losses)
+    return SimpleNamespace(newest=newest, paused_seconds=paused)
+
+
+@pytest.mark.parametrize(
+    ("ended", "sentence"),
+    [
+        (
+            run(150, 150, 91, losses={**LOSSES, "tv": 0.004}),
+            "150 iterations in 1 min 31 s; losses content 0.123, style 0.0312, tv 0.004.",
+        ),
+        (
+            run(120, 150, 60, paused=12),
+            "120 of 150 iterations in 48 s, stopped by you; losses content 0.123, style 0.0312.",
+        ),
+        (
+            run(1, 1, 0.25, losses={**LOSSES, "content": 0.0}),
+            "1 iteration in 0.2 s; loss style 0.0312.",
+        ),
+        (run(3, 3, 12, losses=dict.fromkeys(LOSSES, 0.0)), "3 iterations in 12 s; loss 0."),
+        (
+            run(210, 210, 245, panels=[f"conv{i}" for i in range(21)], panel=20),
+            "21 pictures, 210 iterations in 4 min 5 s.",
+        ),
+        (
+            run(35, 210, 48, panels=[f"conv{i}" for i in range(21)], panel=3),
+            "35 of 210 iterations in 48 s, stopped by you in picture 4 of 21.",
+        ),
+        (SimpleNamespace(newest=None), "Stopped by you before the first iteration."),
+    ],
+    ids=["whole", "stopped", "one", "nothing left", "pictures", "pictures stopped", "before"],
+)
+def test_the_end_of_a_run_in_one_sentence(ended, sentence):
+    assert finished_text(ended) == sentence
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0.0 s"), (4.23, "4.2 s"), (9.97, "10 s"), (48.4, "48 s"), (59.6, "1 min 0 s"),
+     (91, "1 min 31 s"), (7500, "2 h 5 min")],
+)  # fmt: skip
+def test_times_in_words(seconds, words):
+    assert duration(seconds) == words
