@@ -296,7 +296,7 @@ def test_the_size_to_try_is_smaller_at_every_size(monkeypatch, quick, size):
     def no_room(*args, **options):
         raise MemoryError
 
-    monkeypatch.setattr(course, "VGG19", no_room)
+    monkeypatch.setattr(course, "network_of", no_room)
     with pytest.raises(nst.NstError, match=f"at {size} pixels") as told:
         run(quick(size=size))
     assert 64 <= int(re.search(r"try size (\d+)\.$", str(told.value))[1]) <= 0.985 * size

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_nst.engine.pixels import as_rgb, shape_fitting
+from napari_nst.engine.pixels import as_rgb, displayable, shape_fitting
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,26 @@ def test_fitting_keeps_the_aspect_and_at_least_one_pixel(shape, longest):
     assert max(fitting) == longest
     for side, before in zip(fitting, shape, strict=False):
         assert abs(side - max(1, before * longest / max(shape[:2]))) <= 0.5
+
+
+def test_numbers_of_any_range_are_displayable():
+    values = np.linspace(0, 50, 10001, dtype=np.float32).reshape(73, 137)
+    shown = displayable(values)
+    assert (shown.shape, shown.dtype) == (values.shape, np.float32)
+    np.testing.assert_allclose(shown, np.clip(values / (0.999 * 50), 0, 1), rtol=1e-5)
+    values[0, 0] = 1e9  # a single one does not leave the others dark
+    np.testing.assert_allclose(displayable(values)[1:], shown[1:], rtol=1e-3)
+
+
+def test_numbers_below_zero_are_displayed_below_mid_grey():
+    shown = displayable(np.array([-2.0, 0.0, 1.0]))
+    np.testing.assert_allclose(shown, [0, 0.5, 0.75], atol=1e-3)
+
+
+@pytest.mark.parametrize("brightest", [0, 7])
+def test_where_next_to_all_is_nothing_it_stays_black(brightest):
+    values = np.zeros(100_000)
+    values[5] = brightest
+    shown = displayable(values)
+    assert shown[5] == (brightest > 0)
+    assert shown.sum() == (brightest > 0)

@@ -204,8 +204,8 @@ def test_errors_of_torch_are_explained_in_every_picture(monkeypatch, quick):
             raise MemoryError
         return network(*args, **options)
 
-    network = course.VGG19
-    monkeypatch.setattr(course, "VGG19", no_room_for_the_second)
+    network = course.network_of
+    monkeypatch.setattr(course, "network_of", no_room_for_the_second)
     iterations = compare_reconstructions(CONTENT, quick(init="noise", steps=2), layers=LAYERS)
     assert [next(iterations).step for _ in range(2)] == [1, 2]
     with pytest.raises(nst.NstError, match=r"^Out of memory at 32 pixels on device 'cpu'"):

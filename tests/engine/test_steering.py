@@ -276,6 +276,26 @@ def test_without_a_listener_it_warns(quick):
         )
 
 
+def test_what_is_as_it_was_changes_nothing(quick):
+    recipe = quick(steps=4)
+
+    def same(steering):
+        steering.change(style_weight=recipe.style_weight)
+        steering.restyle([STYLE.copy()])
+
+    found, plain = steps_with(recipe, 2, same), steps_with(recipe, 2, lambda s: None)
+    np.testing.assert_array_equal(found[-1].image, plain[-1].image)
+    assert "steered" not in found[-1].facts
+
+
+def test_layers_too_deep_for_the_scale_are_refused(quick):
+    told = []
+    recipe = quick(steps=6, size=32, min_size=8, scale_ratio=4.0)
+    found = steps_with(recipe, 1, lambda s: s.change(style_layers="relu5_1"), Steering(told.append))
+    assert "too small for relu5_1" in told[0]
+    assert "style/relu2_1" in found[-1].losses
+
+
 def test_textures_and_reconstructions_are_steered_too(quick):
     for job in (nst.synthesize, nst.reconstruct):
         steering, found = Steering(), []

@@ -5,9 +5,10 @@ import pytest
 import torch
 from small_images import CONTENT, with_alpha
 
+from napari_nst.engine.fitting import LARGEST_STYLE, style_fit
 from napari_nst.engine.pixels import read_input
 from napari_nst.engine.scales import Scale
-from napari_nst.engine.subjects import LARGEST_STYLE, Subject, style_at
+from napari_nst.engine.subjects import Subject
 from napari_nst.recipe import Recipe
 
 CPU = torch.device("cpu")
@@ -150,9 +151,8 @@ def test_an_image_of_the_same_aspect_is_covered_whole(shape, wanted):
 
 
 def fitted(shape, longest, least=16, **fields):
-    return style_at(
-        of_shape(*shape), Scale(longest, (longest, longest), 1), Recipe(**fields), least, None
-    ).shape
+    scale = Scale(longest, (longest, longest), 1)
+    return of_shape(*shape).fitted(style_fit(shape, scale, Recipe(**fields), least, None)).shape
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def physical(style, content, own_pixel, longest=None, style_scale=1.0, least=16)
     factor = longest / max(content)
     scale = Scale(longest, tuple(round(side * factor) for side in content), 1)
     recipe = Recipe(style_sizing="physical", style_scale=style_scale)
-    return style_at(ramps(*style), scale, recipe, least, own_pixel * factor)
+    return ramps(*style).fitted(style_fit(style, scale, recipe, least, own_pixel * factor))
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from small_images import CONTENT, STYLE
 
 from napari_nst.engine import jobs
 from napari_nst.engine.assembly import Assembly
-from napari_nst.engine.orders import Order
 from napari_nst.engine.losses import STYLE_LOSSES
 from napari_nst.engine.objective import network_layers
+from napari_nst.engine.order import Order
 from napari_nst.engine.pixels import read_input
 from napari_nst.engine.scales import Scale
 from napari_nst.engine.vgg import VGG19

@@ -12,13 +12,14 @@ from napari_nst.engine.objective import (
     Objective,
     content_losses,
     image_losses,
-    least_side,
     style_losses,
 )
-from napari_nst.engine.orders import Order
+from napari_nst.engine.order import Order
+from napari_nst.engine.regions import guided_style_losses
 from napari_nst.engine.scales import Scale
 from napari_nst.engine.start import initial_image
-from napari_nst.engine.subjects import Subject, style_at
+from napari_nst.engine.subjects import Subject
+from napari_nst.engine.surroundings import Surroundings
 from napari_nst.engine.vgg import VGG19
 
 
@@ -36,27 +37,33 @@ class Assembly:
 
     Attributes
     ----------
+    order, recipe, network, device
+        As given.
     canvas : Canvas
         What the optimiser may change.
     shows_grey : bool
         Whether the picture has a single channel.
+    surroundings : Surroundings or None
+        What the run leaves as it is.
     alpha : Tensor or None
-        The content's, (1, 1, H, W), at the scale that the run is at.
+        The shown picture's, (1, 1, H, W), at the scale that the run is at.
     """
 
     def __init__(self, order: Order, network: VGG19, device: torch.device) -> None:
+        self.order = order
+        self._shape = order.scales[0].shape
         self.recipe = recipe = order.recipe
         self.network = network
+        self.device = device
         # What is given has borders; only the picture to come shall tile.
         periodic = recipe.padding == "circular"
         self.target_network = network.with_padding("replicate") if periodic else network
-        self.least = least_side(recipe)
-        self.relative_pixels = order.relative_pixels
         self.content = Subject.of(order.content, device) if order.content else None
         self.styles = [Subject.of(style, device) for style in order.styles]
         self.start = Subject.of(order.start, device) if order.start else None
         wants_grey = order.pattern.is_grey if recipe.channels == "auto" else False
         self.shows_grey = wants_grey or recipe.channels == "grey"
+        self.surroundings = Surroundings(order.kept, device) if order.kept else None
         self.alpha: Tensor | None = None
         self.colours: Tensor | None = None
         self._take_colours()
@@ -82,26 +89,36 @@ class Assembly:
     def objective_at(self, scale: Scale) -> Objective:
         """Compute the targets of a scale, and what its pictures are shown with."""
         recipe = self.recipe
+        self._shape = scale.shape
         content, styles = self.subjects_at(scale)
+        mask = content.mask if content else None
         # Resampling leaves [0, 1] by a rounding error, and whoever saves it would hear of it.
-        self.alpha = None if content is None or content.mask is None else content.mask.clamp(0, 1)
+        self.alpha = None if mask is None else mask.clamp(0, 1)
+        if self.surroundings is not None:
+            self.alpha = self.surroundings.alpha
         if self.colours is not None:
             self._colours_here = resize(self.colours, scale.shape)
-        mask = content.mask if content else None
         with torch.no_grad():
             of_content = self.target_network(content.image) if content else {}
             of_styles = [self.target_network(style.image) for style in styles]
-        losses = content_losses(recipe, of_content, mask) if content else {}
-        if styles:
-            losses |= style_losses(recipe, of_styles, [style.mask for style in styles], mask)
-        return Objective(self.network, losses, image_losses(recipe))
+            losses = content_losses(recipe, of_content, mask) if content else {}
+            guides = self.order.guides
+            if guides is not None and content is not None:
+                fits = self.order.fits(scale)
+                losses |= guided_style_losses(recipe, guides, content, styles, fits, of_styles)
+            elif styles:
+                losses |= style_losses(recipe, of_styles, [style.mask for style in styles], mask)
+        kept = self._kept_at(scale)
+        seamless = self.surroundings is not None and self.surroundings.seamless
+        on_image = image_losses(recipe, kept[0] if kept and seamless else None)
+        return Objective(self.network, losses, on_image, kept)
 
     def subjects_at(self, scale: Scale) -> tuple[Subject | None, list[Subject]]:
         """Return the content and the styles as a scale compares them."""
         content = None if self.content is None else self.content.resized(scale.shape)
         styles = [
-            style_at(style, scale, self.recipe, self.least, self._relative_pixel(index, scale))
-            for index, style in enumerate(self.styles)
+            style.fitted(fit)
+            for style, fit in zip(self.styles, self.order.fits(scale), strict=True)
         ]
         return content, styles
 
@@ -111,21 +128,31 @@ class Assembly:
             self.recipe, shape, self.content, self.styles, self.start, grey=self.canvas.grey
         )
 
+    @property
+    def shows_one_channel(self) -> bool:
+        """Whether the three channels of the shown picture are one."""
+        kept = self.order.kept
+        return self.shows_grey and (kept is None or kept.picture.is_grey)
+
     def shown(self, image: Tensor) -> Tensor:
-        """Return the picture to show for an image of the run, with the content's colours if so."""
-        if self.colours is None:
-            return image
-        return color.with_luminance(self._colours_here, image[:, :1])
+        """Return the picture to show for an image of the run.
+
+        It has the content's colours, and what the run keeps around it, if so.
+        """
+        if self.colours is not None:
+            image = color.with_luminance(self._colours_here, image[:, :1])
+        return image if self.surroundings is None else self.surroundings.around(image)
 
     def image_of(self, picture: Tensor) -> Tensor:
         """Return the image of the run that a picture is shown for: the reverse of `shown`."""
+        if self.surroundings is not None:
+            picture = resize(self.surroundings.within(picture), self._shape)
         return color.luminance(picture).expand(-1, 3, -1, -1) if self.canvas.grey else picture
 
-    def _relative_pixel(self, index: int, scale: Scale) -> float | None:
-        if self.recipe.style_sizing != "physical" or self.content is None:
+    def _kept_at(self, scale: Scale) -> tuple[Tensor, Tensor] | None:
+        if self.surroundings is None or self.content is None:
             return None
-        own = self.relative_pixels[index] if self.relative_pixels else 1.0
-        return own * scale.longest / max(self.content.shape)
+        return self.surroundings.at(self.content.image, scale.shape)
 
 
 def _grey(subject: Subject) -> Subject:

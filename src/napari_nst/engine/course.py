@@ -15,7 +15,7 @@ from napari_nst.engine.explained import explained_errors
 from napari_nst.engine.images import resize, to_tensor
 from napari_nst.engine.objective import Objective, network_layers
 from napari_nst.engine.optimize import Iteration, optimize
-from napari_nst.engine.orders import Order
+from napari_nst.engine.order import Order
 from napari_nst.engine.pixels import as_rgb
 from napari_nst.engine.record import facts_of_run
 from napari_nst.engine.scales import Scale, continued
@@ -44,13 +44,18 @@ def run(
     Raises
     ------
     ValueError
-        If `after` is one of several pictures.
+        If `after` is one of several pictures, or of another image than the order keeps.
     """
     if after is not None:
         if after.panels:
             raise ValueError(
                 "after is one of several pictures made in turn, which cannot go on; give the last "
                 "iteration of a single one."
+            )
+        if order.kept is not None and after.shape != order.kept.picture.shape:
+            raise ValueError(
+                "after shows another image than what this run leaves as it is; give the last "
+                "iteration of a run on the same one."
             )
         scales = continued(order.scales, order.recipe.steps, after.shape)
         order = replace(order, scales=scales)
@@ -113,11 +118,15 @@ class Course:
         )
         for step in steps:
             self.step = step.step
+            pixels = self.assembly.shown(step.pixels)
+            shape, kept = (pixels.shape[-2], pixels.shape[-1]), self.order.kept
             yield replace(
                 step,
-                pixels=self.assembly.shown(step.pixels),
+                shape=shape,
+                full_shape=kept.picture.shape if kept else step.full_shape,
+                pixels=pixels,
                 alpha=self.assembly.alpha,
-                is_grey=self.assembly.shows_grey,
+                is_grey=self.assembly.shows_one_channel,
                 facts=self.facts,
             )
 
@@ -127,24 +136,32 @@ class Course:
         if change is None:
             return None
         picture = self.assembly.shown(self.stepper.current)
+        found: dict[str, Any] = {}
         objective: Objective | None = None
         try:
-            if change.is_of_objective:
-                objective = self._adopt(change, scale)
+            found, objective = self._adopt(change, scale)
         except (ValueError, TypeError) as error:
             self.steering.refused(f"Not changed: {error}")
         for strokes in change.strokes:
             picture = _painted(picture, strokes)
+            found["painted_pixels"] = int(strokes.where.sum()) + found.get("painted_pixels", 0)
+        if not found:
+            return None
         if objective is None:
-            if not change.strokes:
-                return None
             objective = self.assembly.objective_at(scale)
-        self._note(change)
+        self.steered.append({"after_step": self.step, **found})
+        self.facts = self._facts()
         return self.assembly.image_of(picture), objective
 
-    def _adopt(self, change: Change, scale: Scale) -> Objective:
-        """Go over to another order; where that is not possible, everything stays as it is."""
+    def _adopt(self, change: Change, scale: Scale) -> tuple[dict[str, Any], Objective | None]:
+        """Go over to another order; return in what it differs, and the objective if it does.
+
+        Where that is not possible, everything stays as it is.
+        """
         order = self.order.changed(change)
+        found = self.order.differences(order)
+        if not found:
+            return {}, None
         network = self.network
         if network_layers(order.recipe) != network_layers(self.order.recipe):
             network = self._network(order.recipe)
@@ -152,7 +169,7 @@ class Course:
         objective = assembly.objective_at(scale)
         self.order, self.network, self.assembly = order, network, assembly
         self.stepper.adopt(order.recipe, assembly.canvas)
-        return objective
+        return found, objective
 
     def _first_image(self) -> Tensor:
         shape = self.order.scales[0].shape
@@ -163,15 +180,6 @@ class Course:
     def _network(self, recipe: Recipe) -> VGG19:
         layers = network_layers(recipe)
         return network_of(recipe, layers, self.pretrained, self.dtype).to(self.device)
-
-    def _note(self, change: Change) -> None:
-        """Write down for the record what was changed, and after which step."""
-        noted: dict[str, Any] = {"after_step": self.step, **change.fields}
-        noted |= {name: True for name in ("styles", "guides") if getattr(change, name) is not None}
-        if change.strokes:
-            noted["painted_pixels"] = int(sum(one.where.sum() for one in change.strokes))
-        self.steered.append(noted)
-        self.facts = self._facts()
 
     def _facts(self) -> dict[str, Any]:
         order, recipe = self.order, self.order.recipe

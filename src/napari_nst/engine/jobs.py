@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 
 from numpy.typing import ArrayLike
 
+from napari_nst.engine.checks import Images
 from napari_nst.engine.course import run
 from napari_nst.engine.optimize import Iteration
 from napari_nst.engine.orders import (
-    Images,
     order_to_reconstruct,
     order_to_stylize,
     order_to_synthesize,
 )
 from napari_nst.engine.steering import Steering
+from napari_nst.engine.vanishing import too_small
 from napari_nst.engine.weights import Progress
 from napari_nst.recipe import Recipe
 
@@ -26,6 +28,9 @@ def stylize(
     *,
     init_image: ArrayLike | None = None,
     pixel_sizes: Sequence[float] | None = None,
+    guide: ArrayLike | None = None,
+    style_guides: ArrayLike | Sequence[ArrayLike | None] | None = None,
+    keep_unlabelled: bool = False,
     progress: Progress | None = None,
     steering: Steering | None = None,
     after: Iteration | None = None,
@@ -46,6 +51,16 @@ def stylize(
     pixel_sizes : sequence of float, optional
         Length of a pixel's side in the content, then in each style, all in one unit; for recipes
         with ``style_sizing="physical"``, which takes pixels to be alike where they are left out.
+    guide : array-like, optional
+        (H, W) labels of the content's pixels, whole numbers or bool: each region above 0 takes the
+        style of its label (Gatys et al. 2017), and 0 takes none.
+    style_guides : array-like, or sequence of array-like or None, optional
+        The same for each style, where labels say which of its pixels are whose. A style without
+        one serves as a whole: every label where it is the only style, and of several styles the
+        i-th label i, from 1.
+    keep_unlabelled : bool
+        Leave the content's pixels of label 0 exactly as they are. The run then works at the
+        content's own size, whatever the recipe's `size`, and every picture has that size.
     progress : callable, optional
         Called as ``progress(message, done, total)`` while the pretrained network arrives.
     steering : Steering, optional
@@ -63,19 +78,31 @@ def stylize(
     Raises
     ------
     TypeError, ValueError
-        If an image or a field of the recipe cannot be used.
+        If an image, its labels or a field of the recipe cannot be used.
     NstError
         While iterating, if weights cannot be had or memory runs out.
+
+    Warns
+    -----
+    UserWarning
+        If a region is too small to be seen at a layer; the layer leaves it out.
     """
-    order = order_to_stylize(content, style, recipe, init_image, pixel_sizes)
+    order = order_to_stylize(
+        content, style, recipe, init_image, pixel_sizes, guide, style_guides, keep_unlabelled
+    )
+    for sentence in too_small(order):
+        warnings.warn(sentence, UserWarning, stacklevel=2)
     return run(order, progress, steering, after)
 
 
 def synthesize(
-    exemplar: Images,
+    exemplar: Images | None = None,
     recipe: Recipe | None = None,
     *,
     shape: tuple[int, int] | None = None,
+    into: ArrayLike | None = None,
+    region: ArrayLike | None = None,
+    exemplar_region: ArrayLike | None = None,
     init_image: ArrayLike | None = None,
     progress: Progress | None = None,
     steering: Steering | None = None,
@@ -83,17 +110,28 @@ def synthesize(
 ) -> Iterator[Iteration]:
     """Make more of a texture: a new image with an exemplar's statistics (Gatys et al. 2015).
 
+    Or fill a region of a picture with it, seamlessly into what is around.
+
     Parameters
     ----------
     exemplar : array-like, or list of them
-        Images as `stylize` takes them; several are blended.
+        Images as `stylize` takes them; several are blended. Left out beside `into`, what is around
+        the region is the exemplar.
     recipe : Recipe, optional
         What to do; the ``texture`` preset where left out. Its content part is left aside, its
-        `size` is that of the exemplar, and ``padding="circular"`` makes the texture tile.
+        `size` is that of the exemplar, and ``padding="circular"`` makes the texture tile. What is
+        filled keeps its size, and so do its exemplars.
     shape : tuple of int, optional
         Height and width of the texture, of any size; the exemplar's where left out.
+    into : array-like, optional
+        The image to fill. Iterations show all of it, and what is outside the region is exactly as
+        it came.
+    region : array-like, optional
+        (H, W) labels of its pixels, whole numbers or bool; those above 0 are filled.
+    exemplar_region : array-like, optional
+        The same of the exemplar: the pixels whose texture is taken, instead of all.
     init_image : array-like, optional
-        What a recipe with ``init="image"`` starts from.
+        What a recipe with ``init="image"`` starts from; as large as `into`, where there is one.
     progress : callable, optional
         As for `stylize`.
     steering, after
@@ -109,7 +147,9 @@ def synthesize(
     TypeError, ValueError, NstError
         As `stylize`.
     """
-    order = order_to_synthesize(exemplar, recipe, shape, init_image)
+    order = order_to_synthesize(exemplar, recipe, shape, init_image, into, region, exemplar_region)
+    for sentence in too_small(order):
+        warnings.warn(sentence, UserWarning, stacklevel=2)
     return run(order, progress, steering, after)
 
 

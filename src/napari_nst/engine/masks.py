@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from napari_nst.recipe.layer_names import poolings_before
+
 
 def mask_at(mask: Tensor | None, layer: str) -> Tensor | None:
     """Return how much each position of a layer counts.
@@ -24,8 +26,13 @@ def mask_at(mask: Tensor | None, layer: str) -> Tensor | None:
     """
     if mask is None:
         return None
-    # Each block but the first starts with a pooling, which leaves out an odd last row; so does it.
-    poolings = int(layer[4]) if layer.startswith("pool") else int(layer[-3]) - 1
-    for _ in range(poolings):
-        mask = functional.avg_pool2d(mask, 2)
+    mask = pooled(mask, layer)
     return mask / mask.amax().clamp_min(1e-6)
+
+
+def pooled(mask: Tensor, layer: str) -> Tensor:
+    """Return the share of each position's pixels that count, (1, 1, H', W') of (1, 1, H, W)."""
+    # A pooling leaves out an odd last row; so does this.
+    for _ in range(poolings_before(layer)):
+        mask = functional.avg_pool2d(mask, 2)
+    return mask

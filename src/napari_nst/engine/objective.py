@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from napari_nst.engine.losses import (
@@ -12,6 +13,7 @@ from napari_nst.engine.losses import (
     Exemplar,
     SlicedWassersteinLoss,
     TotalVariationLoss,
+    seam,
 )
 from napari_nst.engine.masks import mask_at
 from napari_nst.engine.vgg import VGG19, least_size
@@ -53,25 +55,42 @@ class Objective(nn.Module):
         ``content/relu4_2`` → the loss of that layer's features.
     on_image : mapping of str to WeightedLoss
         ``tv`` → a loss of the image itself.
+    kept : tuple of Tensor, optional
+        Which pixels are free, (1, 1, H, W) bool, and an image (1, 3, H, W) that all others are
+        taken from, whatever they are: they have no gradient.
     """
+
+    free: Tensor | None
+    fixed: Tensor | None
 
     def __init__(
         self,
         network: VGG19,
         on_features: Mapping[str, WeightedLoss],
         on_image: Mapping[str, WeightedLoss],
+        kept: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         super().__init__()
+        free, fixed = kept or (None, None)
+        self.register_buffer("free", free, persistent=False)
+        self.register_buffer("fixed", fixed, persistent=False)
         self.on_features = nn.ModuleDict(on_features)
         self.on_image = nn.ModuleDict(on_image)
         self.network = network
 
     def forward(self, image: Tensor) -> Parts:
         """Return the weighted parts for an image (1, 3, H, W) in [0, 1]; they sum to the total."""
+        image = self.seen(image)
         features = self.network(image)
-        parts = {name: loss(features[_layer(name)]) for name, loss in self.on_features.items()}
+        parts = {name: loss(features[layer_of(name)]) for name, loss in self.on_features.items()}
         parts.update({name: loss(image) for name, loss in self.on_image.items()})
         return parts
+
+    def seen(self, image: Tensor) -> Tensor:
+        """Return an image (1, 3, H, W) with what is kept in its place."""
+        if self.free is None or self.fixed is None:
+            return image
+        return torch.where(self.free, image, self.fixed)
 
     def redraw(self) -> bool:
         """Draw anew what losses draw at random; return whether there is any."""
@@ -152,14 +171,26 @@ def style_losses(
     return losses
 
 
-def image_losses(recipe: Recipe) -> dict[str, WeightedLoss]:
-    """Make the losses of the image itself: total variation, if it has a weight."""
-    if not recipe.tv_weight:
-        return {}
-    loss = TotalVariationLoss(
-        recipe.tv_loss, recipe.tv_exponent, circular=recipe.padding == "circular"
-    )
-    return {"tv": WeightedLoss(loss, recipe.tv_weight)}
+def image_losses(recipe: Recipe, free: Tensor | None = None) -> dict[str, WeightedLoss]:
+    """Make the losses of the image itself.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its `tv_weight`, without which there is no total variation.
+    free : Tensor, optional
+        Which pixels are, (1, 1, H, W) bool, where they shall go on seamlessly from the others.
+    """
+    losses = {}
+    if recipe.tv_weight:
+        loss = TotalVariationLoss(
+            recipe.tv_loss, recipe.tv_exponent, circular=recipe.padding == "circular"
+        )
+        losses["tv"] = WeightedLoss(loss, recipe.tv_weight)
+    if free is not None:
+        weight = seam.WEIGHT * sum(layer_weights(recipe, "style").values())
+        losses["tv/border"] = WeightedLoss(seam.SeamLoss(free), weight)
+    return losses
 
 
 def shares_of(recipe: Recipe, styles: int) -> list[float]:
@@ -208,5 +239,6 @@ def layer_weights(recipe: Recipe, kind: str) -> dict[str, float]:
     return {layer: factor * weight for layer, weight in layers.items() if factor * weight}
 
 
-def _layer(part: str) -> str:
+def layer_of(part: str) -> str:
+    """Return the layer of a part such as ``style/relu1_1``."""
     return part.split("/")[1]

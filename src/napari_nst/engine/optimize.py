@@ -31,7 +31,8 @@ class Iteration:
         Parts are weighted, and add up to the total. They are the losses of this very image, or,
         where a moving average is shown, of the step that went into it last.
     shape : tuple of int
-        Height and width that this step worked at.
+        Height and width of the picture: what this step worked at, or, where a run works on a part
+        of a picture alone, all of it.
     seconds : float
         Since the run began.
     seconds_left : float

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_nst.engine.checks import Images, checked_recipe
 from napari_nst.engine.jobs import reconstruct, stylize, synthesize
 from napari_nst.engine.optimize import Iteration
-from napari_nst.engine.orders import Images, checked_recipe
 from napari_nst.engine.pixels import read_input
 from napari_nst.engine.weights import Progress
 from napari_nst.recipe import Recipe

@@ -70,11 +70,6 @@ class Change:
     guides: Callable[[], Guides | None] | None = None
     strokes: tuple[Strokes, ...] = ()
 
-    @property
-    def is_of_objective(self) -> bool:
-        """Whether it changes more than the picture."""
-        return bool(self.fields) or self.styles is not None or self.guides is not None
-
 
 class Steering:
     """Changes to a run that goes on; each takes effect at its next iteration.

@@ -56,6 +56,8 @@ class Stepper:
         """Take over an image (1, 3, H, W) in [0, 1], at a new scale or with another objective."""
         self.objective = objective
         self.learning_rate = self._given_learning_rate()
+        if isinstance(objective, Objective):
+            image = objective.seen(image)  # so that what is kept is carried to the next scale
         numbers = self.canvas.numbers(image) * self.unit
         self.pixels = numbers.detach().clone().requires_grad_()
         self.gradient_scale = 1.0

@@ -14,6 +14,7 @@ from torchvision.models.vgg import cfgs, make_layers
 from napari_nst.engine.pooling import POOLINGS
 from napari_nst.engine.pooling import pooling as pooling_module
 from napari_nst.engine.weights import PretrainedVGG, load
+from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
 
 PADDINGS = ("zeros", "replicate", "replicate_first", "reflect", "circular")
@@ -146,6 +147,24 @@ class VGG19(nn.Module):
     def extra_repr(self) -> str:
         """Say which network this is."""
         return f"{self.flavour}, layers={', '.join(self.layers)}, padding={self.padding}"
+
+
+def network_of(
+    recipe: Recipe,
+    layers: Iterable[str],
+    weights: PretrainedVGG,
+    dtype: torch.dtype = torch.float32,
+) -> VGG19:
+    """Return the network as a recipe has it, with these layers."""
+    return VGG19(
+        layers,
+        weights=weights,
+        pooling=recipe.pooling,
+        padding=recipe.padding,
+        dtype=dtype,
+        rescale_pooling=recipe.rescale_pooling,
+        network_input=recipe.network_input,
+    )
 
 
 def least_size(layers: Iterable[str], padding: str = "zeros") -> int:

@@ -28,6 +28,12 @@ CONVOLUTIONS: tuple[str, ...] = tuple(name for name in LAYER_NAMES if name.start
 COMPARED_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 """What a comparison of layers shows where nobody says: the first convolution of each block."""
 
+EXPLORED_SIZE, EXPLORED_STEPS = 96, 30
+"""Longest side in pixels, and iterations, of each picture where all layers are shown at once."""
+
+EXPLORED_LAYERS = tuple(name for name in LAYER_NAMES if not name.startswith("conv"))
+"""What can be chosen with sense: the 16 rectified convolutions, and the pool after each block."""
+
 _ALIASES = {
     # Counted convolutions, before the rectifier, as course notebooks name them.
     **{f"conv_{k}": name for k, name in enumerate(CONVOLUTIONS, start=1)},
@@ -58,3 +64,14 @@ def canonical_layer(name: str) -> str:
     near = difflib.get_close_matches(str(name), (*LAYER_NAMES, *_ALIASES), n=1)
     hint = f"did you mean {near[0]!r}?" if near else "use one from conv1_1 … relu5_4, pool5."
     raise ValueError(f"VGG-19 has no layer {name!r}; {hint}")
+
+
+def poolings_before(layer: str) -> int:
+    """Return how many times a layer's features have been halved, its own pooling included.
+
+    Parameters
+    ----------
+    layer : str
+        A canonical name.
+    """
+    return int(layer[4]) if layer.startswith("pool") else int(layer[-3]) - 1

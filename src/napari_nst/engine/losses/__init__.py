@@ -14,8 +14,10 @@ from torch import Tensor
 from napari_nst.engine.losses.base import Exemplar, FeatureLoss, StyleLoss
 from napari_nst.engine.losses.content import ContentLoss
 from napari_nst.engine.losses.gram import CentredGramLoss, GramLoss, ShiftedGramLoss
+from napari_nst.engine.losses.guided import GuidedLoss
 from napari_nst.engine.losses.mean_covariance import MeanCovarianceLoss
 from napari_nst.engine.losses.patches import PatchLoss
+from napari_nst.engine.losses.seam import SeamLoss
 from napari_nst.engine.losses.sliced_wasserstein import SlicedWassersteinLoss
 from napari_nst.engine.losses.statistics import gram_matrix, mean_and_second_moment
 from napari_nst.engine.losses.total_variation import TotalVariationLoss
@@ -31,8 +33,10 @@ __all__ = [
     "Exemplar",
     "FeatureLoss",
     "GramLoss",
+    "GuidedLoss",
     "MeanCovarianceLoss",
     "PatchLoss",
+    "SeamLoss",
     "ShiftedGramLoss",
     "SlicedWassersteinLoss",
     "StyleLoss",
