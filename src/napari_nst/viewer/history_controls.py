@@ -1,0 +1,240 @@
+"""The controls of a run's history: what to keep of it, how to look at it, where to write it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, ComboBox, Label, PushButton, SpinBox
+from magicgui.widgets.bases import ValueWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QSizePolicy
+
+from napari_nst.animation import check_format
+from napari_nst.errors import NstError
+from napari_nst.history import BUDGET, History
+from napari_nst.viewer.history_export import Exporter, ask_for_path
+from napari_nst.viewer.history_layer import IterationLayers
+from napari_nst.viewer.run_history import RunHistory
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_nst.viewer.job import Job
+    from napari_nst.viewer.stream import Run
+
+LOG, EVEN, OFF = "log-spaced", "evenly", "off"
+
+
+class HistoryControls:
+    """What a widget has to do with the histories of its runs.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Gets the layers.
+    complain : callable
+        Called with what went wrong.
+
+    Attributes
+    ----------
+    controls : list of ValueWidget
+        For a section of the form.
+    current : RunHistory or None
+        That of the newest run, if it has one.
+    """
+
+    def __init__(self, viewer: ViewerModel, complain: Callable[[Exception], None]) -> None:
+        self._viewer = viewer
+        self._complain = complain
+        self._exporter = Exporter(complain)
+        self._running = self._closed = False
+        self._turn = 0
+        self.current: RunHistory | None = None
+        self._make_controls()
+        self.keep.changed.connect(self._enable_what_matters)
+        self.each_as_layer.changed.connect(self._enable_what_matters)
+        self.show_stack.clicked.connect(self.show)
+        self.export_as.clicked.connect(self._on_export)
+        self._timer = QTimer(self.kept.native)  # goes when the widget goes
+        self._timer.setInterval(250)
+        self._timer.timeout.connect(self._follow)
+        self.kept.native.destroyed.connect(self._on_destroyed)
+        self._enable_what_matters()
+        self._show_state()
+
+    def _make_controls(self) -> None:
+        self.keep = ComboBox(
+            name="keep_history", label="Keep", choices=(LOG, EVEN, OFF),
+            tooltip="Which iterations of the next run to keep: log-spaced, all at first, where "
+            "most changes, then fewer; evenly, every n-th; or none.",
+        )  # fmt: skip
+        self.every = SpinBox(
+            name="history_every", label="Every n-th", min=1, max=1000, value=1,
+            tooltip="How many iterations lie between two that are kept evenly.",
+        )  # fmt: skip
+        self.budget = SpinBox(
+            name="history_budget", label="Memory, MB", min=1, max=1_000_000, step=50,
+            value=round(BUDGET), tooltip="How much memory the pictures may take, in millions of "
+            "bytes; when they take more, every second is dropped.",
+        )  # fmt: skip
+        self.each_as_layer = CheckBox(
+            name="iteration_layers", text="Each iteration as a layer of its own",
+            tooltip=f"For runs of at most {IterationLayers.MOST} steps.",
+        )  # fmt: skip
+        self.kept = Label(
+            name="history_kept", label="Kept", tooltip="How much the history of this run holds.",
+        )  # fmt: skip
+        self.kept.native.setWordWrap(True)
+        # Left to itself, a long name of a file would widen the dock.
+        self.kept.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.show_stack = PushButton(
+            name="show_history", text="Show as stack",
+            tooltip="Show the history as a layer with a slider for the iterations.",
+        )  # fmt: skip
+        self.export_as = PushButton(
+            name="export_history", text="Export…",
+            tooltip="Write the history as an MP4, a GIF or a TIFF stack.",
+        )  # fmt: skip
+        self.controls: list[ValueWidget[Any]] = [
+            self.keep, self.every, self.budget, self.each_as_layer, self.kept, self.show_stack,
+            self.export_as,
+        ]  # fmt: skip
+
+    # ── around a run ─────────────────────────────────────────────────────────────────────────
+
+    def new_history(self, job: Job, *, go_on: bool = False) -> History | None:
+        """Return what keeps the pictures of a run that begins; its `step` watches the run.
+
+        Parameters
+        ----------
+        job : Job
+            What the run does.
+        go_on : bool
+            Whether it goes on from the last one, whose history, if it has one, goes on too.
+
+        Returns
+        -------
+        History or None
+            None if nothing is to be kept, or the job makes several pictures.
+
+        Raises
+        ------
+        ValueError
+            If there would be too many layers.
+        """
+        each = bool(self.each_as_layer.value)
+        if each and job.recipe.steps > IterationLayers.MOST:
+            raise ValueError(
+                f"A run of {job.recipe.steps} steps has too many iterations for a layer of each; "
+                f"take at most {IterationLayers.MOST}, or untick that under History."
+            )
+        if not (go_on and self.current is not None):
+            self.current = self._for(job, each)
+        self._running = self.current is not None
+        self._show_state()
+        if self.current is None:
+            return None
+        self._timer.start()
+        return self.current.history
+
+    def finish(self, run: Run) -> None:
+        """Keep the last picture of a run that is over, and describe the layers."""
+        if self._running and self.current is not None and not self._closed:
+            self.current.finish(run)
+            self._show_state()
+        self._running = False
+
+    def _for(self, job: Job, each: bool) -> RunHistory | None:
+        if not job.is_single or (self.keep.value == OFF and not each):
+            return None
+        return RunHistory(
+            self._viewer,
+            job,
+            "even" if each or self.keep.value == EVEN else "log",
+            every=1 if each else self.every.value,
+            megabytes=self.budget.value,
+            each_as_layer=each,
+        )
+
+    def _follow(self) -> None:
+        """Show what is new; called by the timer for as long as there may be something."""
+        if self._closed:
+            return
+        added = self.current is not None and self.current.add_iteration()
+        self._turn = (self._turn + 1) % 4
+        if self._running and self.current is not None and not self._turn:
+            self.current.refresh()
+        self._show_state()
+        if not (self._running or added or self._exporter.busy):
+            self._timer.stop()
+
+    # ── what the buttons do ──────────────────────────────────────────────────────────────────
+
+    def show(self) -> None:
+        """Show the pictures that are kept as one layer, or bring that layer up to date."""
+        try:
+            self._there().show()
+        except ValueError as error:
+            self._complain(error)
+
+    def show_step(self, step: int) -> None:
+        """Show the picture whose step is nearest, in a layer that appears if it is not there."""
+        try:
+            self._there().show_step(step)
+        except ValueError as error:
+            self._complain(error)
+
+    def export(self, path: str | Path) -> None:
+        """Write the pictures that are kept now, in a thread; a notification says when it is done.
+
+        Parameters
+        ----------
+        path : path-like
+            As for `write_animation`.
+        """
+        try:
+            self._exporter.check_idle()
+            check_format(Path(path))
+            export = self._there().export(Path(path))
+        except (NstError, ValueError) as error:
+            self._complain(error)
+            return
+        self._exporter.start(export)
+        self._timer.start()
+        self._show_state()
+
+    def _there(self) -> RunHistory:
+        if self.current is None:
+            raise ValueError("No history was kept; choose what to keep, and start a run.")
+        return self.current
+
+    def _on_export(self) -> None:
+        try:
+            path = ask_for_path(self.export_as.native, self._there().name)
+        except ValueError as error:
+            self._complain(error)
+        else:
+            if path is not None:
+                self.export(path)
+
+    # ── what is shown ────────────────────────────────────────────────────────────────────────
+
+    def _show_state(self) -> None:
+        """Say how much is kept, or how far a file is."""
+        has_pictures = self.current is not None and bool(self.current.history.steps)
+        text = self._exporter.message or (self.current.kept if self.current else "Nothing yet.")
+        if self.kept.value != text:
+            self.kept.value = text
+        self.show_stack.enabled = has_pictures
+        self.export_as.enabled = has_pictures and not self._exporter.busy
+
+    def _enable_what_matters(self) -> None:
+        each = bool(self.each_as_layer.value)
+        self.keep.enabled = not each
+        self.every.enabled = self.keep.value == EVEN and not each
+        self.budget.enabled = each or self.keep.value != OFF
+
+    def _on_destroyed(self) -> None:
+        self._closed = True

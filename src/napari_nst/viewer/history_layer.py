@@ -1,0 +1,165 @@
+"""A run's history as layers: one with an iteration slider, or one for each iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nst.recorded import RECORD
+from napari_nst.stack import Stack
+from napari_nst.viewer.panels import PanelText, known_units
+from napari_nst.viewer.placing import move_slider, shown_index
+from napari_nst.viewer.results import LAYOUT
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_nst.viewer.job import Job
+
+Pixels = np.ndarray[Any, Any]
+
+_OF_THE_END = ("shape", "seconds", "losses")
+"""What a record says of the last iteration alone."""
+
+
+class HistoryLayer:
+    """An image layer that shows a history at the result's place, with an axis of iterations.
+
+    Each picture is enlarged when the slider comes to it, so that the layer takes no memory beside
+    the history's and appears at once. Call it from the main thread only.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Gets the layer.
+    job : Job
+        Whose history it is.
+    """
+
+    def __init__(self, viewer: ViewerModel, job: Job) -> None:
+        self._viewer = viewer
+        self._name = f"{job.name} · history"
+        # Where the result's pictures lie along an axis of their own, iterations need another.
+        self._place = replace(job.place, panel_axis=None)
+        self._job = job
+        self._stack: Stack | None = None
+        self.layer: Any = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the viewer has the layer."""
+        return self.layer is not None and self.layer in self._viewer.layers
+
+    def show(self, stack: Stack, facts: Mapping[str, Any] | None = None) -> None:
+        """Show pictures; those that are shown already make way.
+
+        The slider stays at its iteration, or at the newest if it was there.
+
+        Parameters
+        ----------
+        stack : Stack
+            As `restore` of the job's `Values` makes its pictures.
+        facts : mapping, optional
+            The run's record.
+        """
+        placed = stack.arranged(self._place.data)
+        axis = self._place.pixel_axes(len(stack))[0]
+        at = len(stack) - 1
+        if self.is_there and self._stack is not None:
+            index = shown_index(self.layer, self._viewer.dims)[axis]
+            if index < len(self._stack) - 1:
+                at = stack.nearest(self._stack.steps[index])
+            self._update(placed)
+        else:
+            self._add(placed)
+        self._stack = placed
+        layout = {"axes": list(self._place.pixel_axes(1)), "panels": list(placed.labels)}
+        self.layer.metadata[RECORD] = {**(facts or {}), LAYOUT: layout}
+        PanelText.of(self._viewer).follow(self.layer, axis, placed.labels)
+        move_slider(self.layer, self._viewer.dims, axis, at)
+
+    def show_step(self, step: int) -> None:
+        """Move the slider to the picture whose step is nearest; nothing if there is no layer."""
+        if self.is_there and self._stack is not None:
+            if not self.layer.visible:  # to say so again would draw it again
+                self.layer.visible = True
+            axis = self._place.pixel_axes(1)[0]
+            move_slider(self.layer, self._viewer.dims, axis, self._stack.nearest(step))
+
+    def _update(self, stack: Stack) -> None:
+        resized = self._stack is not None and self._stack.size != stack.size
+        self.layer.data = stack
+        if resized:
+            transform = self._transform(stack)
+            self.layer.scale, self.layer.translate = transform["scale"], transform["translate"]
+
+    def _add(self, stack: Stack) -> None:
+        values, keep_dtype = self._job.values, self._job.keep_dtype
+        self.layer = self._viewer.add_image(
+            stack,
+            name=self._name,
+            multiscale=False,
+            metadata={RECORD: {}},
+            **values.display(stack.originals[0], keep_dtype),
+            **self._transform(stack),
+        )
+
+    def _transform(self, stack: Stack) -> dict[str, Any]:
+        transform = self._place.transform_at(stack.size, len(stack))
+        units = known_units(transform["units"], self._viewer.dims, self._place.ndim)
+        labels = ("iteration", *transform["axis_labels"][1:])
+        return transform | {"units": units, "axis_labels": labels}
+
+
+class IterationLayers:
+    """A layer for each iteration that a history keeps, for short runs; the newest is seen.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Gets the layers.
+    job : Job
+        Whose iterations they are.
+    """
+
+    MOST = 100
+    """Iterations of a run that may have a layer each: napari draws and lists every one of them."""
+
+    def __init__(self, viewer: ViewerModel, job: Job) -> None:
+        self._viewer = viewer
+        self._job = job
+        self._layers: dict[int, Any] = {}
+
+    def add_next(self, stack: Stack) -> bool:
+        """Add a layer for the first iteration that has none yet, and return whether there was one.
+
+        One at a time, since each of them holds up the window.
+        """
+        missing = [step for step in stack.steps if step not in self._layers]
+        if not missing:
+            return False
+        step = missing[0]
+        pixels = stack.originals[stack.steps.index(step)]
+        for layer in self._layers.values():
+            layer.visible = False
+        place, (height, width) = self._job.place, pixels.shape[:2]
+        layout = {"axes": list(place.axes), "panels": []}
+        self._layers[step] = self._viewer.add_image(
+            place.data(pixels),
+            name=f"{self._job.name} {step:04d}",
+            metadata={RECORD: {LAYOUT: layout}},
+            interpolation2d="linear",  # as the run's own layer
+            **self._job.values.display(pixels, self._job.keep_dtype),
+            **place.transform_at((height, width)),
+        )
+        return True
+
+    def describe(self, facts: Mapping[str, Any]) -> None:
+        """Keep the run's record with the layers, each with its own step."""
+        lasting = {name: facts[name] for name in facts if name not in _OF_THE_END}
+        for step, layer in self._layers.items():
+            layout = layer.metadata[RECORD][LAYOUT]
+            layer.metadata[RECORD] = {**lasting, "step": step, LAYOUT: layout}

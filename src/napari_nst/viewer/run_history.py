@@ -1,0 +1,126 @@
+"""The history of one run in the viewer: what is kept of it, and the layers that show it."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_nst.history import BUDGET, History, Spacing
+from napari_nst.viewer.history_export import Export
+from napari_nst.viewer.history_layer import HistoryLayer, IterationLayers
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_nst.viewer.job import Job
+    from napari_nst.viewer.stream import Run
+
+
+class RunHistory:
+    """A history and its layers. Call it from the main thread; the run calls its `history`.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Gets the layers.
+    job : Job
+        What the run does.
+    spacing, every, megabytes
+        As for `History`.
+    each_as_layer : bool
+        Whether every iteration gets a layer of its own too.
+
+    Attributes
+    ----------
+    history : History
+        Its `step` watches the run.
+    layer : HistoryLayer
+        There once it is shown.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        job: Job,
+        spacing: Spacing = "log",
+        every: int = 1,
+        megabytes: float = BUDGET,
+        each_as_layer: bool = False,
+    ) -> None:
+        # In the layer's own numbers, so that they can be shown as they are.
+        convert = partial(job.values.restore, keep_dtype=job.keep_dtype)
+        self.history = History(spacing, every=every, megabytes=megabytes, convert=convert)
+        self.layer = HistoryLayer(viewer, job)
+        self._iterations = IterationLayers(viewer, job) if each_as_layer else None
+        self._job = job
+        self._facts: dict[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        """What the run's result is called."""
+        return self._job.name
+
+    @property
+    def kept(self) -> str:
+        """How much is kept, in words."""
+        count, megabytes = len(self.history.steps), self.history.megabytes
+        amount = f"{megabytes:.1f}" if megabytes < 10 else f"{megabytes:.0f}"
+        pictures = f"{count or 'No'} picture{'' if count == 1 else 's'}"
+        return f"{pictures}, {amount} of {self.history.budget:g} MB"
+
+    def finish(self, run: Run) -> None:
+        """Keep the last picture of the run, which is over, and describe the layers."""
+        if run.newest is None:
+            return
+        self.history.step(run.newest, is_last=True)
+        self._facts = run.newest.record(self._job.names)
+        self.refresh()
+
+    def show(self) -> None:
+        """Show the pictures that are kept as one layer, or bring that layer up to date.
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        self.layer.show(self.history.stack(), self._facts)
+
+    def show_step(self, step: int) -> None:
+        """Show the picture whose step is nearest, in a layer that appears if it is not there.
+
+        Raises
+        ------
+        ValueError
+            If there is no picture.
+        """
+        if not self.layer.is_there:
+            self.show()
+        self.layer.show_step(step)
+
+    def refresh(self) -> None:
+        """Bring the layer up to date, if it is shown."""
+        if self.layer.is_there:
+            self.show()
+
+    def add_iteration(self) -> bool:
+        """Add the next of the layers of single iterations, and return whether there was one."""
+        if self._iterations is None or not self.history.steps:
+            return False
+        added = self._iterations.add_next(self.history.stack())
+        if not added and self._facts:
+            self._iterations.describe(self._facts)
+        return added
+
+    def export(self, path: Path) -> Export:
+        """Return what writes the pictures that are kept now.
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        text = json.dumps(self._facts) if self._facts else ""
+        return Export(path, self.history.stack(), self._job, text)
