@@ -12,13 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_nst.engine import losses
+    from napari_nst.engine.gram_view import gram_view
+    from napari_nst.engine.inspection import feature_maps, loss_maps
     from napari_nst.engine.jobs import reconstruct, stylize, synthesize
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.orders import (
+        order_to_reconstruct,
+        order_to_stylize,
+        order_to_synthesize,
+    )
     from napari_nst.engine.series import (
         compare_reconstructions,
         compare_textures,
         stylize_channels,
     )
+    from napari_nst.engine.steering import Steering
+    from napari_nst.engine.sweeps import explore_layers, sweep
     from napari_nst.engine.vgg import VGG19
     from napari_nst.errors import NstError
     from napari_nst.recipe import Recipe, on_flavour, preset, preset_names
@@ -29,15 +38,24 @@ _HOMES = {
     "Iteration": "napari_nst.engine.optimize",
     "NstError": "napari_nst.errors",
     "Recipe": "napari_nst.recipe",
+    "Steering": "napari_nst.engine.steering",
     "VGG19": "napari_nst.engine.vgg",
     "compare_reconstructions": "napari_nst.engine.series",
     "compare_textures": "napari_nst.engine.series",
+    "explore_layers": "napari_nst.engine.sweeps",
+    "feature_maps": "napari_nst.engine.inspection",
+    "gram_view": "napari_nst.engine.gram_view",
+    "loss_maps": "napari_nst.engine.inspection",
     "on_flavour": "napari_nst.recipe",
+    "order_to_reconstruct": "napari_nst.engine.orders",
+    "order_to_stylize": "napari_nst.engine.orders",
+    "order_to_synthesize": "napari_nst.engine.orders",
     "preset": "napari_nst.recipe",
     "preset_names": "napari_nst.recipe",
     "reconstruct": "napari_nst.engine.jobs",
     "stylize": "napari_nst.engine.jobs",
     "stylize_channels": "napari_nst.engine.series",
+    "sweep": "napari_nst.engine.sweeps",
     "synthesize": "napari_nst.engine.jobs",
 }
 """Public name → the module it lives in. Imported when first used: torch takes seconds."""
@@ -47,15 +65,24 @@ __all__ = [
     "Iteration",
     "NstError",
     "Recipe",
+    "Steering",
     "compare_reconstructions",
     "compare_textures",
+    "explore_layers",
+    "feature_maps",
+    "gram_view",
+    "loss_maps",
     "losses",
     "on_flavour",
+    "order_to_reconstruct",
+    "order_to_stylize",
+    "order_to_synthesize",
     "preset",
     "preset_names",
     "reconstruct",
     "stylize",
     "stylize_channels",
+    "sweep",
     "synthesize",
 ]
 

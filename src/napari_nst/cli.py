@@ -11,8 +11,10 @@ import click
 
 from napari_nst import __version__, terminal
 from napari_nst.commands.demo import demo
+from napari_nst.commands.inspection import features, gram, losses
 from napari_nst.commands.jobs import reconstruct, stylize, synthesize
 from napari_nst.commands.presets import presets
+from napari_nst.commands.sweep import explore, sweep
 from napari_nst.commands.weights import weights
 
 
@@ -54,5 +56,7 @@ def program() -> None:
     """
 
 
-for command in (stylize, synthesize, reconstruct, presets, weights, demo):
+for command in (
+    stylize, synthesize, reconstruct, sweep, explore, features, losses, gram, presets, weights, demo
+):  # fmt: skip
     program.add_command(command)

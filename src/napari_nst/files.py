@@ -15,7 +15,10 @@ import numpy as np
 from napari_nst.image_text import Unusable, decode_file, read_text
 from napari_nst.image_writing import Depth, Pixels, depth_for, write_image, write_stack
 
-__all__ = ["Depth", "Pixels", "depth_for", "read_image", "read_text", "write_image", "write_stack"]
+__all__ = [
+    "Depth", "Pixels", "depth_for", "read_image", "read_labels", "read_text", "write_image",
+    "write_stack",
+]  # fmt: skip
 
 
 def read_image(path: str | os.PathLike[str]) -> Pixels:
@@ -40,6 +43,53 @@ def read_image(path: str | os.PathLike[str]) -> Pixels:
         If it is broken, or not an image that a run could use; the message names the file.
     """
     return decode_file(path, {"PNG": _read_png, "JPEG": _read_jpeg, "TIFF": _read_tiff})
+
+
+def read_labels(path: str | os.PathLike[str]) -> Pixels:
+    """Read an image of labels with the numbers that its file holds.
+
+    Parameters
+    ----------
+    path : path-like
+        A PNG of grey, of bits or of a palette, whose numbers are then the labels; or a TIFF of one
+        page of whole numbers.
+
+    Returns
+    -------
+    ndarray
+        (H, W), whole numbers or bool.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it may not be read.
+    ValueError
+        If it is broken, or holds no labels; the message names the file.
+    """
+    return decode_file(path, {"PNG": _png_labels, "JPEG": _jpeg_labels, "TIFF": _tiff_labels})
+
+
+def _png_labels(data: bytes) -> Pixels:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as file:
+        if file.mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
+            raise Unusable("is in colour; save labels as whole numbers, in a grey PNG or a TIFF")
+        return np.asarray(file)
+
+
+def _jpeg_labels(_: bytes) -> Pixels:
+    raise Unusable("is a JPEG, which changes the numbers of labels; save them as PNG or TIFF")
+
+
+def _tiff_labels(data: bytes) -> Pixels:
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+        labels: Pixels = tiff.asarray().squeeze()
+    if labels.ndim != 2 or labels.dtype.kind not in "bui":
+        raise Unusable("holds no labels; save one page of whole numbers, one for each pixel")
+    return labels
 
 
 def _read_png(data: bytes) -> Pixels:

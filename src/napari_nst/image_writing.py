@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import math
 import os
-import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
 
+from napari_nst.grid import Cell, Grid, sheet_of
 from napari_nst.image_text import SOFTWARE, jpeg_comment, put_png_text
 from napari_nst.outputs import write_whole
 
@@ -56,7 +56,7 @@ def write_image(
     if encode is _encode_jpeg and image.shape[2:] == (4,):
         raise ValueError(f"{path}: a JPEG has no alpha channel; take PNG or TIFF for RGBA.")
     # As they are, but in this machine's byte order.
-    pixels = image.astype(f"u{depth // 8}") if is_whole else _levels("image", image, depth)
+    pixels = image.astype(f"u{depth // 8}") if is_whole else levels("image", image, depth)
     write_whole(path, encode(pixels, text))
 
 
@@ -100,11 +100,13 @@ def write_stack(
         raise ValueError(f"images must all be (H, W) or all (H, W, 3), of one size; not {listed}.")
     if len(labels) != len(images):
         raise ValueError(f"labels must be {len(images)}, one for each image; not {len(labels)}.")
-    stack = np.stack([_levels("images", image, 8) for image in images])
+    stack = np.stack([levels("images", image, 8) for image in images])
     if encode is _encode_tiff:
-        write_whole(path, _encode_tiff_stack(stack, labels, text))
+        write_whole(path, encode_tiff_stack(stack, labels, text))
     else:
-        write_image(path, _grid(stack, labels), text=text)
+        cells = [Cell(label, caption=label) for label in labels]
+        grid = Grid.wrapped(cells, math.ceil(math.sqrt(len(cells))))
+        write_image(path, sheet_of(grid, dict(enumerate(stack))), text=text)
 
 
 def depth_for(path: str | os.PathLike[str], source: Pixels, wanted: int | None = None) -> Depth:
@@ -131,49 +133,20 @@ def depth_for(path: str | os.PathLike[str], source: Pixels, wanted: int | None =
     return cast(Depth, depth)
 
 
-def _levels(name: str, image: Pixels, depth: Depth) -> Pixels:
-    """Return what a file of this depth holds of a float image."""
+def levels(name: str, image: Pixels, depth: Depth) -> Pixels:
+    """Return what a file of this depth holds of a float image; `name` is for an error."""
     if image.dtype.kind != "f":
         others = ", uint8 or uint16" if name == "image" else ""
         raise TypeError(f"{name} must hold float in [0, 1]{others}; not {image.dtype}.")
     image = image.astype(np.float32, copy=False)  # float16 cannot count to 65535
     if depth == 32:
         return image
-    levels: Pixels = np.rint(np.clip(image, 0, 1) * (2**depth - 1)).astype(f"u{depth // 8}")
-    return levels
-
-
-def _grid(stack: Pixels, labels: Sequence[str]) -> Pixels:
-    """Return one picture of uint8 images, as near a square as goes, with labels above them."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    count, height, width = stack.shape[:3]
-    size = max(14, width // 24)
-    font, gap = ImageFont.load_default(size), size // 2
-    spelled = [_spelled(label) for label in labels]
-    # As wide as the longest label too: cut, it might no longer tell its image from the next.
-    wide = max(width, *(math.ceil(font.getlength(label)) for label in spelled)) + gap
-    high = height + 2 * size
-    columns = math.ceil(math.sqrt(count))
-    rows = math.ceil(count / columns)
-    mode = "RGB" if stack.ndim == 4 else "L"
-    sheet = Image.new(mode, (columns * wide + gap, rows * high + gap), "white")
-    draw = ImageDraw.Draw(sheet)
-    for index, (image, label) in enumerate(zip(stack, spelled, strict=True)):
-        x, y = gap + index % columns * wide, index // columns * high
-        draw.text((x, y + size), label, "#202020", font, anchor="lm")
-        sheet.paste(Image.fromarray(image), (x, y + 2 * size))
-    return np.asarray(sheet)
-
-
-def _spelled(label: str) -> str:
-    """Return a label in one line, without the accents, which Pillow's own font has not."""
-    parts = unicodedata.normalize("NFKD", " ".join(label.split()))
-    return "".join(part for part in parts if not unicodedata.combining(part))
+    whole: Pixels = np.rint(np.clip(image, 0, 1) * (2**depth - 1)).astype(f"u{depth // 8}")
+    return whole
 
 
 def _encoder(path: Path, depth: int) -> Callable[[Pixels, str], bytes]:
-    """Return what makes a file's bytes of pixels, as `_levels` returns them, and a text."""
+    """Return what makes a file's bytes of pixels, as `levels` returns them, and a text."""
     ending = path.suffix.lower()
     if ending not in _ENCODERS:
         raise ValueError(f"{path} must end in {', '.join(_ENCODERS)}, to say its format.")
@@ -218,7 +191,11 @@ def _encode_tiff(pixels: Pixels, text: str) -> bytes:
     return file.getvalue()
 
 
-def _encode_tiff_stack(stack: Pixels, labels: Sequence[str], text: str) -> bytes:
+def encode_tiff_stack(stack: Pixels, labels: Sequence[str], text: str) -> bytes:
+    """Return the bytes of a TIFF with a page for each image, as ImageJ has them.
+
+    Grey has uint8, uint16 or float32, RGB has uint8.
+    """
     import tifffile
 
     file = io.BytesIO()

@@ -36,9 +36,12 @@ def optimiser(monkeypatch):
             pictures = max(1, len(names))
             done = after.step if after else 0
             recipe = state.got["recipe"]
-            facts = {"job": state.job, "recipe": recipe.to_dict(), "inputs": {}}
-            first = state.got.get("content", next(iter(state.got.values())))
-            grey = state.job == "stylize_channels" or np.ndim(first) == 2
+            facts = {
+                "job": state.job, "recipe": recipe.to_dict(), "inputs": {}, "arguments": {},
+            }  # fmt: skip
+            pictures_of = ("content", "into", "exemplar", "image")
+            shown = [state.got[n] for n in pictures_of if state.got.get(n) is not None]
+            grey = state.job == "stylize_channels" or np.ndim(shown[0]) == 2
             try:
                 for step in range(done + 1, done + steps + 1):
                     time.sleep(seconds)

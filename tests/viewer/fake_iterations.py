@@ -1,8 +1,5 @@
 """Iterations as an optimiser of any speed would make them."""
 
-from types import SimpleNamespace
-
-import numpy as np
 import torch
 
 from napari_nst.engine.optimize import Iteration
@@ -14,13 +11,10 @@ def iteration(
 ):  # fmt: skip
     """An iteration whose picture says which step it is, or is of one level."""
     losses = {"total": 3.0 / step, "content": 1.0 / step, "style": 2.0 / step, "tv": 0.0}
-    pixels = SimpleNamespace(device=torch.device("cpu"))
-    one = Iteration(
+    pixels = torch.full((1, 3, *shape), step / steps if level is None else level)
+    return Iteration(
         step, steps, losses, shape, step * 1e-3, (steps - step) * 1e-3, pixels,
         alpha=None if alpha is None else torch.full((1, 1, *shape), alpha),
         is_grey=grey, full_shape=full_shape or shape, panel=panel, panels=tuple(panels),
         facts=facts or {},
     )  # fmt: skip
-    level = step / steps if level is None else level
-    one.__dict__["image"] = np.full((*shape, 3), level, np.float32)
-    return one

@@ -136,13 +136,13 @@ def test_a_removed_guide_frees_the_run(guided, running, until):
 def test_strokes_painted_while_paused_become_part_of_the_picture(widget, running, until):
     state = running(widget)
     assert widget.panel.brush.native.isHidden()
-    widget.panel.pause.changed.emit(True)
+    widget.pause.changed.emit(True)
     until(lambda: not widget.panel.brush.native.isHidden())
     layer = widget.result
     layer.data[5:15, 5:15] = (255, 0, 0)
     layer.refresh()
     assert not state.changes
-    widget.panel.pause.changed.emit(False)
+    widget.pause.changed.emit(False)
     until(lambda: state.changes)
     assert widget.panel.brush.native.isHidden()
     [strokes] = state.changes[0].strokes
@@ -164,11 +164,11 @@ def test_paint_on_a_finished_result_is_taken_along(widget, optimiser, finish, un
 
 def test_a_layer_of_another_shape_is_told_and_the_run_goes_on(widget, running, until, messages):
     state = running(widget)
-    widget.panel.pause.changed.emit(True)
+    widget.pause.changed.emit(True)
     until(lambda: not widget.panel.brush.native.isHidden())
     widget.result.data = np.zeros((10, 10, 3), np.uint8)
     made = state.made
-    widget.panel.pause.changed.emit(False)
+    widget.pause.changed.emit(False)
     until(lambda: state.made > made + 3)
     assert not state.changes
     assert any("has the shape" in message for message in messages())

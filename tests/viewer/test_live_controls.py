@@ -19,7 +19,7 @@ def running(widget, optimiser, until):
         return state
 
     yield start
-    widget.panel.stop.changed.emit(True)
+    widget.stop.changed.emit(True)
     until(lambda: not widget.running)
 
 
@@ -42,8 +42,10 @@ def test_layers_colours_and_rate_too(widget, running, until):
     until(lambda: state.changes)
     fields = {name: value for change in state.changes for name, value in change.fields.items()}
     assert fields == {
-        "style_layers": {"relu1_1": 1.0, "relu3_1": 2.0}, "color": "luminance", "learning_rate": 0.5,
-    }  # fmt: skip
+        "style_layers": {"relu1_1": 1.0, "relu3_1": 2.0},
+        "color": "luminance",
+        "learning_rate": 0.5,
+    }
 
 
 def test_a_preset_is_one_change(widget, running, until):
@@ -58,7 +60,7 @@ def test_a_preset_is_one_change(widget, running, until):
 
 def test_what_cannot_change_is_said_to_count_later(widget, running, until):
     state = running()
-    widget.panel.pause.changed.emit(True)
+    widget.pause.changed.emit(True)
     until(lambda: widget.panel.active.holding)
     widget.size.value = 256
     until(lambda: "next run" in widget.status_text)

@@ -35,6 +35,15 @@ def test_a_run_keeps_all_losses_and_the_newest_picture():
     assert finished_text(run).startswith("30 iterations in")
 
 
+def test_the_last_of_each_of_several_pictures_waits_to_be_drawn():
+    made = [iteration(step, 9, panel=(step - 1) // 3, panels="abc") for step in range(1, 10)]
+    run = Run(lambda *_: iter(made))
+    for _ in run.work():
+        pass
+    assert list(run.completed) == [made[2], made[5]]
+    assert run.newest is run.picture is made[8]
+
+
 def test_a_stopped_run_returns_and_closes_its_iterations():
     closed = []
 

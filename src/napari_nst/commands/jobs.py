@@ -38,8 +38,28 @@ layers_option = own_option(
     help="Length of a pixel's side in CONTENT, then in each STYLE, in one unit, such as 0.5,0.25: "
     "--style-sizing physical. Alike where left out, whatever the files say.",
 )  # fmt: skip
+@own_option(
+    "--guide", type=FILE, metavar="LABELS",
+    help="Labels of CONTENT's pixels, a PNG or TIFF of whole numbers: each region above 0 takes "
+    "the style of its label, 0 takes none.",
+)  # fmt: skip
+@own_option(
+    "--style-guide", "style_guides", type=FILE, multiple=True, metavar="LABELS",
+    help="The same of each STYLE, once for each. Without, an only STYLE serves every label, and of "
+    "several the first serves label 1, and so on.",
+)  # fmt: skip
+@own_option(
+    "--keep-unlabelled", is_flag=True,
+    help="Leave pixels of label 0 exactly as they are: --size 0.",
+)  # fmt: skip
 def stylize(
-    request: Request, content: Path | None, style: tuple[Path, ...], pixel_sizes: Sequence[str]
+    request: Request,
+    content: Path | None,
+    style: tuple[Path, ...],
+    pixel_sizes: Sequence[str],
+    guide: Path | None,
+    style_guides: tuple[Path, ...],
+    keep_unlabelled: bool,
 ) -> int:
     """Paint CONTENT in the style of another image, or of several.
 
@@ -51,10 +71,15 @@ def stylize(
     with about_input():
         if pixel_sizes:
             request.imply("pixel-size", "style_sizing", "physical")
+        if keep_unlabelled:
+            request.imply("keep-unlabelled", "size", 0)
+        request.labels = [path for path in (guide, *style_guides) if path]
         (image,), styles = request.read(content=[content] if content else [], style=style)
         sizes = _numbers("pixel_size", pixel_sizes)
         if sizes is None and not (content or style):  # those recorded are of the files recorded
             sizes = request.recorded("pixel_sizes")
+        labels = request.read_labels(guide, "guide", "guide")
+        of_styles = [request.read_labels(path, "style-guide", "") for path in style_guides]
 
     from napari_nst.engine import jobs
 
@@ -62,7 +87,8 @@ def stylize(
         request,
         lambda progress: jobs.stylize(
             image, styles, request.recipe,
-            init_image=request.start, pixel_sizes=sizes, progress=progress,
+            init_image=request.start, pixel_sizes=sizes, guide=labels,
+            style_guides=of_styles or None, keep_unlabelled=keep_unlabelled, progress=progress,
         ),
     )  # fmt: skip
 
@@ -77,6 +103,19 @@ def stylize(
     help="Height and width of the texture, of any size; --size is that of EXEMPLAR.  "
     "[default: as large as EXEMPLAR at --size]",
 )
+@own_option(
+    "--into", type=FILE, metavar="IMAGE",
+    help="Fill a region of IMAGE with the texture, seamlessly; without EXEMPLAR, with that of what "
+    "is around. All else stays exactly as it is.",
+)  # fmt: skip
+@own_option(
+    "--region", type=FILE, metavar="LABELS",
+    help="Which pixels of --into to fill: those above 0 in a PNG or TIFF of whole numbers.",
+)  # fmt: skip
+@own_option(
+    "--exemplar-region", type=FILE, metavar="LABELS",
+    help="The same of EXEMPLAR: the pixels whose texture is taken, instead of all.",
+)  # fmt: skip
 @own_option("--seamless", is_flag=True, help="Make it tile without a seam: --padding circular.")
 @own_option(
     "--tile-preview",
@@ -95,12 +134,15 @@ def synthesize(
     request: Request,
     exemplar: tuple[Path, ...],
     shape: tuple[int, int] | None,
+    into: Path | None,
+    region: Path | None,
+    exemplar_region: Path | None,
     seamless: bool,
     tile_preview: Path | None,
     compare: str | None,
     layers: str | None,
 ) -> int:
-    """Make more of a texture: a new image with the statistics of EXEMPLAR.
+    """Make more of a texture: a new image with the statistics of EXEMPLAR, or fill a region.
 
     Several exemplars are blended. Files are as for stylize. Ctrl-C writes the image of the last
     step.
@@ -112,7 +154,12 @@ def synthesize(
             request.imply("seamless", "padding", "circular")
         request.results.tile_preview = tile_preview
         compared = request.compare(compare, layers, varied="style_layers")
-        (exemplars,) = request.read(exemplar=exemplar)
+        request.labels = [path for path in (region, exemplar_region) if path]
+        exemplars, image = request.read_texture(exemplar, into)
+        if compared and image is not None:
+            raise ValueError("--compare does not go with --into; leave out one of them.")
+        to_fill = request.read_labels(region, "region", "filled_pixels")
+        to_take = request.read_labels(exemplar_region, "exemplar-region", "exemplar_pixels")
         shape = shape or request.recorded("shape")
 
     from napari_nst.engine import jobs, series
@@ -121,8 +168,10 @@ def synthesize(
         if not compared:
             return jobs.synthesize(
                 exemplars, request.recipe,
-                shape=shape, init_image=request.start, progress=progress,
+                shape=shape, into=image, region=to_fill, exemplar_region=to_take,
+                init_image=request.start, progress=progress,
             )  # fmt: skip
+        assert exemplars is not None
         compared.setdefault("layers", list(COMPARED_LAYERS))
         is_cumulative = compared["compare"] == "cumulative"
         return series.compare_textures(

@@ -70,6 +70,10 @@ class Made:
         """Return what else the job was called with, None where it was not."""
         return self.record["arguments"].get(name)
 
+    def has(self, role: str) -> bool:
+        """Return whether an image of a role was given."""
+        return bool(self._facts(role))
+
     def inputs(self, role: str) -> list[Path]:
         """Return the files of a role, as ``style`` is that of ``style 1``, ``style 2`` and so on.
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
 
 from napari_nst.commands.request import Request, default_preset
-from napari_nst.commands.results import Results
+from napari_nst.commands.results import KEPT_MEGABYTES, Results
 from napari_nst.commands.sections import SectionedCommand, SectionOption
-from napari_nst.recipe import CONTROLS, preset
+from napari_nst.recipe import CONTROLS, Recipe, preset
 from napari_nst.recipe.controls import Control
 from napari_nst.recipe.layer_weights import LayerWeights
 from napari_nst.recipe.recipe import SECTIONS
@@ -26,7 +27,7 @@ _COMMON = ("size", "steps", "style_weight", "content_weight", "tv_weight", "seed
 
 _METAVARS: Mapping[type, str] = {LayerWeights: "LAYER:WEIGHT,…", tuple: "NUMBER,…"}
 
-_WRITTEN = ("output", "depth", "log", "tensorboard")
+_WRITTEN = ("output", "depth", "log", "tensorboard", "animation", "animation_every")
 
 _OF_STYLES = [name for name in CONTROLS if name.startswith("style_")]
 _UNUSED: Mapping[str, frozenset[str]] = {
@@ -41,11 +42,28 @@ _UNUSED: Mapping[str, frozenset[str]] = {
 """Job → the fields of a recipe that make no difference to it."""
 
 
-def job_command(job: str) -> Callable[[Callable[..., int]], click.Command]:
+def job_command(
+    job: str,
+    name: str | None = None,
+    *,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+    without: Container[str] = (),
+) -> Callable[[Callable[..., int]], click.Command]:
     """Make a job's command of a function ``(request, **own arguments)``.
 
     The function's own arguments and options are declared below this decorator. Everything else that
     the user gave comes as the `Request`.
+
+    Parameters
+    ----------
+    job : str
+        What it does, and what it is called where there is no `name`.
+    name : str, optional
+        What it is called.
+    defaults : mapping
+        Fields of the recipe whose default is not the preset's, for the help.
+    without : container of str
+        Options for files that make no sense here.
     """
 
     def make(function: Callable[..., int]) -> click.Command:
@@ -55,7 +73,7 @@ def job_command(job: str) -> Callable[[Callable[..., int]], click.Command]:
         def callback(**given: Any) -> int:
             own_values = {one.name: given.pop(one.name) for one in own}
             fields = {name: given.pop(name) for name in CONTROLS if name in given}
-            written = {name: given.pop(name) for name in _WRITTEN}
+            written = {name: given.pop(name, None) for name in _WRITTEN}
             request = Request(
                 job=job,
                 command=click.get_current_context(),
@@ -65,10 +83,12 @@ def job_command(job: str) -> Callable[[Callable[..., int]], click.Command]:
             )
             return function(request, **own_values)
 
-        parameters = [*_file_options(), *own, *_source_options(job), *_recipe_options(job)]
+        files = [option for option in _file_options() if option.name not in without]
+        usual = preset(default_preset(job), **defaults)
+        parameters = [*files, *own, *_source_options(job), *_recipe_options(job, usual)]
         help_text = inspect.getdoc(function) or ""
         return SectionedCommand(
-            job, callback=callback, params=parameters, help=help_text,
+            name or job, callback=callback, params=parameters, help=help_text,
             short_help=help_text.partition("\n")[0],
         )  # fmt: skip
 
@@ -100,6 +120,16 @@ def _file_options() -> list[click.Option]:
             help="Write losses, pictures and recipe for TensorBoard; each run wants a folder of "
             'its own. Needs: pip install "napari-nst[tensorboard]"',
         ),
+        SectionOption(
+            ["--animation"], type=FILE, section=FILES,
+            help="Write how the picture came about, as a GIF, an MP4 or a TIFF stack: more of the "
+            "first steps than of the last.",
+        ),
+        SectionOption(
+            ["--animation-every"], metavar="N", type=click.IntRange(min=1), section=FILES,
+            help="Let --animation keep the first step, each N-th and the last; half of them where "
+            f"they would take more than {KEPT_MEGABYTES / 1000:g} GB of memory.",
+        ),
     ]  # fmt: skip
 
 
@@ -124,8 +154,7 @@ def _source_options(job: str) -> list[click.Option]:
     ]  # fmt: skip
 
 
-def _recipe_options(job: str) -> list[click.Option]:
-    defaults = preset(default_preset(job))
+def _recipe_options(job: str, defaults: Recipe) -> list[click.Option]:
     used = [name for name in CONTROLS if name not in _UNUSED[job]]
     sections = {name: title for title, names in SECTIONS.items() for name in names}
     common = [name for name in _COMMON if name in used]

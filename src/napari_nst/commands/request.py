@@ -47,6 +47,8 @@ class Request:
         The files that were read, in the order in which the engine records its inputs.
     notes : list of str
         What to say before the run starts.
+    labels : list of Path
+        Files of labels, which a record does not hold and the results may not overwrite.
     """
 
     job: str
@@ -60,6 +62,7 @@ class Request:
     start: Pixels | None = None
     paths: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    labels: list[Path] = field(default_factory=list)
 
     @cached_property
     def made(self) -> Made | None:
@@ -69,6 +72,29 @@ class Request:
     def recorded(self, argument: str) -> Any:
         """Return what the job was called with when it made the picture of ``--like``."""
         return self.made.argument(argument) if self.made else None
+
+    def read_labels(self, path: Path | None, option: str, argument: str) -> Pixels | None:
+        """Read labels, or refuse to do without where those of a record are needed again.
+
+        Parameters
+        ----------
+        path : Path or None
+            What ``--option`` says.
+        option : str
+            Its name.
+        argument : str
+            What a record has where there were labels.
+        """
+        if path is None:
+            if self.recorded(argument):
+                raise ValueError(
+                    f"{self.like} was made with labels, which it does not hold; give --{option} "
+                    "again."
+                )
+            return None
+        from napari_nst.files import read_labels
+
+        return read_labels(path)
 
     def imply(self, option: str, name: str, value: Any) -> None:
         """Let an option set a field of the recipe, unless that was given otherwise."""
@@ -140,7 +166,8 @@ class Request:
             roles["start"] = [self.init_image] if self.init_image else []
         files = {role: self._files(role, paths) for role, paths in roles.items()}
         self.paths = [path for paths in files.values() for path in paths]
-        self.results.check_files([*self.paths, *([self.like] if self.like else [])])
+        like = [self.like] if self.like else []
+        self.results.check_files([*self.paths, *self.labels, *like])
         self.results.check_text(self.recipe, self.paths)
 
         from napari_nst.files import read_image
@@ -155,8 +182,22 @@ class Request:
                 self.notes.append(f"not as it was when {self.like} was made: {listed}.")
         self.start = next(iter(images.pop("start", [])), None)
         pattern = next(iter(images.values()))[0]
-        self.results.check_picture(pattern, keeps_alpha=self.job != "synthesize")
+        keeps_alpha = self.job != "synthesize" or "into" in given
+        self.results.check_picture(pattern, keeps_alpha=keeps_alpha)
         return list(images.values())
+
+    def read_texture(
+        self, exemplar: Sequence[Path], into: Path | None
+    ) -> tuple[list[Pixels] | None, Pixels | None]:
+        """Return the exemplars and the image that they are to fill; one of them may be missing."""
+        if into is None and not (self.made and self.made.has("into")):
+            (exemplars,) = self.read(exemplar=exemplar)
+            return exemplars, None
+        roles = {"into": [into] if into else []}
+        if exemplar or (self.made and self.made.has("exemplar")):
+            roles["exemplar"] = list(exemplar)
+        (image,), *others = self.read(**roles)
+        return (others[0] if others else None), image
 
     def _files(self, role: str, given: Sequence[Path]) -> list[Path]:
         files = list(given) or (self.made.inputs(role) if self.made else [])

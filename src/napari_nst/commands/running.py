@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -70,15 +71,18 @@ def run(request: Request, begin: Callable[[Progress], Iterator[Iteration]]) -> i
 
     results = request.results
     with Bars() as bars, ExitStack() as open_files:
-        with about_input():
+        with about_input(), warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", UserWarning)
             iterations = begin(bars.download)
-        for note in request.notes:
+        for note in [*request.notes, *(str(one.message) for one in warned)]:
             say(note)
         watchers: list[Watcher] = [bars]
         if results.log:
             watchers.append(open_files.enter_context(Log(results.log)))
         if results.tensorboard:
             watchers.append(open_files.enter_context(Board(results.tensorboard)))
+        if results.kept is not None:
+            watchers.append(results.kept)
         finished = follow(iterations, watchers)
     last = finished[-1]
     wrote = results.write(finished, request.paths)

@@ -11,6 +11,7 @@ from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import COMPARED_LAYERS, LAYER_NAMES
 from napari_nst.viewer.choosers import chosen_layer, layer_box
 from napari_nst.viewer.compared_layers import compared_layers, compared_layers_text
+from napari_nst.viewer.engine_call import EngineCall
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.stream import Progress
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_nst.engine.optimize import Iteration
-    from napari_nst.engine.steering import Steering
 
 SEVERAL = "several (see Likeness)"
 """What the drop-down says while the recipe has other than one layer."""
@@ -66,26 +66,16 @@ class ContentReconstruction(JobWidget):
         image, begin = self.picture(layer, recipe.size), self.start_picture(recipe)
         names = compared_layers(self._compared, recipe) if self._compare.value else []
 
-        def start(
-            progress: Progress, steering: Steering, after: Iteration | None
-        ) -> Iterator[Iteration]:
-            from napari_nst.engine.jobs import reconstruct
+        def read() -> dict[str, Any]:
+            return {"image": image.read(), "init_image": begin.read() if begin else None}
+
+        def compare(progress: Progress, *_: Any) -> Iterator[Iteration]:
             from napari_nst.engine.series import compare_reconstructions
 
             progress("reading the layer", 0, 0)
-            pixels = image.read()
-            if names:
-                return compare_reconstructions(pixels, recipe, layers=names, progress=progress)
-            init_image = begin.read() if begin else None
-            return reconstruct(
-                pixels,
-                recipe,
-                init_image=init_image,
-                progress=progress,
-                steering=steering,
-                after=after,
-            )
+            return compare_reconstructions(image.read(), recipe, layers=names, progress=progress)
 
+        call = EngineCall("reconstruct", recipe, read)
         what = "layers" if names else " + ".join(recipe.content_layers)
         return Job(
             name=f"{image.name} · {what}",
@@ -93,9 +83,9 @@ class ContentReconstruction(JobWidget):
             values=image.values,
             recipe=recipe,
             names=tuple(picture.name for picture in (image, begin) if picture),
-            start=start,
+            start=compare if names else call.start,
+            call=None if names else call,
             keep_dtype=self.keep_dtype.value,
-            is_single=not names,
         )
 
     def controls_from(self, arguments: Mapping[str, Any]) -> dict[str, Any]:

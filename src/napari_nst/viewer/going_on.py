@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from magicgui.widgets import PushButton, SpinBox
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
+from magicgui.widgets import PushButton
+from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from napari_nst.viewer.number_box import CountBox
 
@@ -13,7 +13,7 @@ class GoingOn:
 
     Attributes
     ----------
-    steps : SpinBox
+    steps : CountBox
         How many iterations to add.
     size : CountBox
         Longest side to go on at; 0 for the one it has.
@@ -24,7 +24,8 @@ class GoingOn:
     """
 
     def __init__(self) -> None:
-        self.steps = SpinBox(
+        self.steps = CountBox(
+            unit=" steps",
             name="more_steps",
             value=50,
             min=1,
@@ -34,6 +35,7 @@ class GoingOn:
         )
         self.size = CountBox(
             zero="same size",
+            unit=" px",
             name="larger_size",
             max=65536,
             step=128,
@@ -47,10 +49,7 @@ class GoingOn:
         row = QHBoxLayout(self.native)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.button.native)
-        row.addWidget(self.steps.native, 1)
-        row.addWidget(QLabel("steps"))
-        row.addWidget(self.size.native, 1)
-        row.addWidget(QLabel("px"))
         for box, name in ((self.steps, "Steps to add"), (self.size, "Size to go on at")):
             box.native.setAccessibleName(name)
+            row.addWidget(box.native, 1)
         self.native.hide()

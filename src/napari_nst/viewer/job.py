@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.recipe import Recipe
+from napari_nst.viewer.engine_call import EngineCall
 from napari_nst.viewer.live_layer import LiveLayer
 from napari_nst.viewer.placing import Place
 from napari_nst.viewer.stream import Progress
@@ -49,8 +50,9 @@ class Job:
         Makes what the run draws into, of the viewer and this job.
     controls : mapping
         What the widget's own controls said, to be kept with the result.
-    is_single : bool
-        Whether it makes one picture, which can be steered and go on, and not several in turn.
+    call : EngineCall, optional
+        Of a job that makes one picture, which can be steered, go on, be looked into and be swept.
+        Several in turn have none.
     """
 
     name: str
@@ -64,4 +66,9 @@ class Job:
     untouched: Untouched | None = None
     layer: Callable[[ViewerModel, Job], Any] = LiveLayer.of_job
     controls: Mapping[str, Any] = field(default_factory=dict)
-    is_single: bool = True
+    call: EngineCall | None = None
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it makes one picture, and not several in turn."""
+        return self.call is not None

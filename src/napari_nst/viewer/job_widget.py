@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container
+from magicgui.widgets import CheckBox, ComboBox, Container, Label, PushButton
 from magicgui.widgets.bases import ValueWidget
 from napari.layers import Image
 
@@ -15,25 +15,24 @@ from napari_nst.recipe import SECTIONS, Recipe
 from napari_nst.viewer.choosers import layer_box
 from napari_nst.viewer.control_values import ControlValues
 from napari_nst.viewer.form import form, scrolling_column
+from napari_nst.viewer.inspection import Inspection
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.layers import Picture, picture_of
-from napari_nst.viewer.live_controls import LiveControls
+from napari_nst.viewer.live_controls import Followed, LiveControls
 from napari_nst.viewer.notes import Notes
 from napari_nst.viewer.recipe_controls import RecipeControls
 from napari_nst.viewer.run_panel import RunPanel
 from napari_nst.viewer.sections import Section
 from napari_nst.viewer.settings_menu import SettingsMenu
+from napari_nst.viewer.sweeps import Sweeps
 
 if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel
-    from napari.layers import Layer
-
-    from napari_nst.engine.steering import Steering
 
 Controls = Sequence[ValueWidget[Any]]
 
 
-class JobWidget(Container[Any]):
+class JobWidget(Followed, Container[Any]):
     """Controls, buttons and progress of a job; a subclass says which job.
 
     Every control is an attribute by its name: those of a recipe's fields, `preset`, and the
@@ -45,8 +44,8 @@ class JobWidget(Container[Any]):
         Whose layers are read, and which gets the result.
     kind : {"transfer", "texture", "reconstruction"}
         What the recipes are for.
-    choosers : list of Widget
-        What to put above the recipe's controls: which layers.
+    choosers : list of ComboBox
+        What to put above the recipe's controls: which layers. The first is what is looked at.
     up_front : list of str or Widget
         What to show without unfolding a section: fields of the recipe, and controls of one's own.
     extras : mapping of str to list of Widget
@@ -57,7 +56,7 @@ class JobWidget(Container[Any]):
         self,
         viewer: ViewerModel,
         kind: str,
-        choosers: Controls,
+        choosers: Sequence[ComboBox],
         up_front: Sequence[str | ValueWidget[Any]],
         extras: Mapping[str, Controls] = MappingProxyType({}),
     ) -> None:
@@ -76,19 +75,32 @@ class JobWidget(Container[Any]):
             tooltip="Make a result of the same type of numbers as the layer, such as 16 bit.",
         )
         self.panel = RunPanel(viewer, self._ordered)
+        self.inspection = Inspection(viewer, self.panel.runner, self.panel.say, self.panel.complain)
+        self.sweeps = Sweeps(self, choosers[0])
         super().__init__(widgets=[self.panel], labels=False)
         extras = {
             **{title: extras[title] for title in extras if title not in SECTIONS},
             "Start": [self.init_image, *extras.get("Start", [])],
             "Colours": [self.keep_dtype, *extras.get("Colours", [])],
         }
+        tools = {
+            "Sweep": self.sweeps.controls,
+            "Look into it": [*self.inspection.controls, self.sweeps.explore],
+            "History": self.panel.history.controls,
+        }
+        self.sections = self._sections(up_front, extras, tools)
+        extras |= tools
         self._name_controls([*choosers, *_flat(extras.values())], up_front)
-        self.sections = self._sections(up_front, extras)
         self._lay_out(choosers, up_front)
         self._choosers = [*choosers, *_flat(extras.values())]
         self.notes.follow(self._choosers)
         self.live_controls = LiveControls(self)
-        own = [*self._choosers, *(one for one in up_front if not isinstance(one, str))]
+        up_front_ones = [one for one in up_front if not isinstance(one, str)]
+        own = [
+            one
+            for one in (*self._choosers, *up_front_ones)
+            if not isinstance(one, (Label, PushButton))
+        ]
         self.control_values = ControlValues(
             viewer, kind, self.recipe_controls, [*own, self.flavour_notice.convert]
         )
@@ -157,25 +169,6 @@ class JobWidget(Container[Any]):
             if hasattr(chooser, "reset_choices"):
                 chooser.reset_choices(*args)
 
-    # ── for a subclass to say what a run follows ─────────────────────────────────────────────
-
-    @property
-    def followed_layers(self) -> list[Layer]:
-        """The layers whose edits a run follows while it goes on."""
-        return []
-
-    @property
-    def followed_controls(self) -> list[Any]:
-        """The controls, besides the recipe's, that a run follows while it goes on."""
-        return []
-
-    def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
-        """Hand over the images that a run follows; return what all its images are called, or ().
-
-        May raise `ValueError` where they make no run.
-        """
-        return ()
-
     # ── for a subclass to make its job from ──────────────────────────────────────────────────
 
     @property
@@ -217,16 +210,20 @@ class JobWidget(Container[Any]):
         controls = [self.recipe_controls.preset, *self.recipe_controls.fields.values(), *own]
         for control in (*controls, *(one for one in up_front if not isinstance(one, str))):
             setattr(self, control.name, control)
-        for button in ("run", "pause", "stop", "save_as", "progress"):
-            setattr(self, button, getattr(self.panel, button))
+        self.progress = self.panel.progress
+        for button in ("run", "pause", "stop", "save_as"):
+            setattr(self, button, getattr(self.panel.buttons, button))
 
-    def _sections(self, up_front: Sequence[Any], extras: Mapping[str, Any]) -> dict[str, Section]:
-        """Return the parts that fold: the subclass's own, then the recipe's."""
+    def _sections(
+        self, up_front: Sequence[Any], extras: Mapping[str, Any], tools: Mapping[str, Any]
+    ) -> dict[str, Section]:
+        """Return the parts that fold: the subclass's own, the recipe's, and what all jobs have."""
         shown = [name for name in self.recipe_controls.used if name not in up_front]
         contents = {title: list(controls) for title, controls in extras.items()}
         for title, names in SECTIONS.items():
             fields = [self.recipe_controls.fields[name] for name in names if name in shown]
             contents[title] = fields + contents.pop(title, [])
+        contents |= tools
         return {title: Section(title, controls) for title, controls in contents.items() if controls}
 
     def _lay_out(self, choosers: Controls, up_front: Sequence[str | ValueWidget[Any]]) -> None:

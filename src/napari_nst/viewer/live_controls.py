@@ -9,11 +9,36 @@ from qtpy.QtCore import QTimer
 from napari_nst.viewer.layer_edits import Watched
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
+
+    from napari_nst.engine.steering import Steering
+    from napari_nst.recipe import Recipe
     from napari_nst.viewer.job_widget import JobWidget
 
 SETTLED = 80
 """Milliseconds without another change after which the controls are read: a preset sets forty of
 them, a number is typed digit by digit."""
+
+
+class Followed:
+    """What a run of a widget follows while it goes on, besides the recipe: nothing at first."""
+
+    @property
+    def followed_layers(self) -> list[Layer]:
+        """The layers whose edits it follows."""
+        return []
+
+    @property
+    def followed_controls(self) -> list[Any]:
+        """The controls that it follows."""
+        return []
+
+    def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
+        """Hand over the images that it follows; return what all its images are called, or ().
+
+        May raise `ValueError` where they make no run.
+        """
+        return ()
 
 
 class LiveControls:

@@ -85,8 +85,9 @@ class _CountBackend(QBaseRangedWidget):
 
 
 class CountBox(RangedWidget[int]):
-    """A magicgui widget to edit a whole number, whose 0 is shown as words."""
+    """A magicgui widget to edit a whole number that shows its unit, and its 0 as words."""
 
-    def __init__(self, zero: str, **kwargs: Any) -> None:
-        super().__init__(widget_type=_CountBackend, min=0, **kwargs)
+    def __init__(self, zero: str = "", unit: str = "", **kwargs: Any) -> None:
+        super().__init__(widget_type=_CountBackend, **{"min": 0, **kwargs})
         self.native.setSpecialValueText(zero)
+        self.native.setSuffix(unit)

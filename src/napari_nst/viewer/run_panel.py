@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import Container, Label, ProgressBar, PushButton
+from magicgui.widgets import Container, Label, ProgressBar
 from napari.utils.notifications import show_error, show_info
 from psygnal import Signal
 from qtpy.QtCore import Qt
@@ -16,10 +16,14 @@ from napari_nst.recipe import Recipe
 from napari_nst.viewer.brush_controls import BrushControls
 from napari_nst.viewer.control_widgets import label_of
 from napari_nst.viewer.going_on import GoingOn
+from napari_nst.viewer.history_controls import HistoryControls
 from napari_nst.viewer.job import Job
+from napari_nst.viewer.loss_plot import LossPlot
 from napari_nst.viewer.progress_text import busy_seconds, finished_text, progress_text
 from napari_nst.viewer.results import save_result
+from napari_nst.viewer.run_buttons import RunButtons
 from napari_nst.viewer.runner import Runner
+from napari_nst.viewer.sections import Section
 from napari_nst.viewer.stream import Run
 
 if TYPE_CHECKING:
@@ -45,40 +49,30 @@ class RunPanel(Container[Any]):
 
     def __init__(self, viewer: ViewerModel, read_job: Callable[..., Job]) -> None:
         self._read_job = read_job
-        self.run = PushButton(text="Run", tooltip="Start, with the settings above.")
-        self.pause = PushButton(
-            text="Pause", enabled=False, tooltip="Hold after this iteration, or go on."
-        )
-        self.stop = PushButton(
-            text="Stop", enabled=False, tooltip="End after this iteration and keep the picture."
-        )
-        self.save_as = PushButton(
-            text="Save…", enabled=False, tooltip="Write the result to a PNG or TIFF file, with the "
-            "recipe and all that made it.",
-        )  # fmt: skip
+        self.buttons = RunButtons()
         self.progress = ProgressBar(value=0, min=0, max=1, tooltip="Iterations so far.")
         self.status = Label(value="Ready.", tooltip="What is happening, and the weighted losses.")
         _let_wrap(self.status.native)
-        buttons = Container[Any](
-            widgets=[self.run, self.pause, self.stop, self.save_as],
-            layout="horizontal",
-            labels=False,
-        )
-        super().__init__(widgets=[buttons, self.progress, self.status], labels=False)
-        buttons.margins = self.margins = (0, 0, 0, 0)
+        super().__init__(widgets=[self.buttons, self.progress, self.status], labels=False)
+        self.margins = (0, 0, 0, 0)
         self.going_on, self.brush = GoingOn(), BrushControls(viewer)
-        for row in (self.brush.native, self.going_on.native):
+        self.history = HistoryControls(viewer, self.complain)
+        self.plot = LossPlot(viewer)
+        self.losses = Section("Losses", [self.plot])
+        for row in (self.brush.native, self.going_on.native, self.losses.native):
             self.native.layout().addWidget(row)
         self.runner = Runner(viewer, self.native)
         self._follow()
 
     def _follow(self) -> None:
-        self.run.clicked.connect(self.start)
-        self.pause.clicked.connect(self._on_pause)
-        self.stop.clicked.connect(self._on_stop)
-        self.save_as.clicked.connect(self._on_save)
+        self.buttons.run.clicked.connect(self.start)
+        self.buttons.pause.clicked.connect(self._on_pause)
+        self.buttons.stop.clicked.connect(self._on_stop)
+        self.buttons.save_as.clicked.connect(self._on_save)
         self.going_on.button.clicked.connect(self._on_going_on)
+        self.plot.picked.connect(self.history.show_step)
         self.runner.began.connect(self._show_state)
+        self.runner.plotted.connect(self._plot)
         self.runner.reported.connect(self._report)
         self.runner.held.connect(self._offer_brush)
         self.runner.ended.connect(self._on_ended)
@@ -121,10 +115,12 @@ class RunPanel(Container[Any]):
             job = read_job()
             if go_on:
                 self.runner.check_goes_on(job)
+            history = self.history.new_history(job, go_on=go_on)
         except (ValueError, TypeError) as error:
             self.complain(error)
             return
-        self.runner.begin(job, go_on=go_on)
+        self.losses.unfold_once()
+        self.runner.begin(job, history.step if history else None, go_on=go_on)
 
     def go_on(self, steps: int, size: int | None = None) -> None:
         """Go on from the last result, in its layer.
@@ -161,7 +157,7 @@ class RunPanel(Container[Any]):
 
     def _on_pause(self) -> None:
         self.runner.pause()
-        self.pause.text = "Resume" if self.active is not None and self.active.paused else "Pause"
+        self.buttons.show_paused(self.active is not None and self.active.paused)
 
     def _on_stop(self) -> None:
         if self.active is not None:
@@ -199,6 +195,7 @@ class RunPanel(Container[Any]):
         if run.newest is not None:
             self._show_progress(run)
         self._show_state()
+        self.history.finish(run)
         if not run.failed:
             self.say(finished_text(run))
             if busy_seconds(run) > LONG:
@@ -207,15 +204,18 @@ class RunPanel(Container[Any]):
 
     def _show_state(self) -> None:
         running = self.active is not None
-        self.run.enabled = not running
-        self.pause.enabled = self.stop.enabled = running
-        self.save_as.enabled = not running and self.result is not None
+        self.buttons.show_state(running=running, can_save=self.result is not None)
         can_go_on = not running and self.runner.last is not None
         self.going_on.native.setVisible(can_go_on)
         self._offer_brush(can_go_on)
-        self.pause.text = "Pause"
         if not running and self.progress.max == 0:
             self.progress.max, self.progress.value = 1, 0
+
+    def _plot(self) -> None:
+        """Draw the losses, unless those of several pictures in turn, which are no one curve."""
+        job = self.runner.job
+        if job is not None and job.is_single:
+            self.plot.show_losses(self.runner.losses)
 
     def _offer_brush(self, paintable: bool) -> None:
         """Let the user paint on the result while nothing else changes it."""

@@ -180,13 +180,18 @@ class Runner:
         self._turn = (self._turn + 1) % 4
         if self._turn % 2:
             if run.picture is not None:
-                self.live.show(run.picture)
+                self._draw(run, run.picture)
                 run.want_picture()
             self._note_holding(run)
         elif self._turn:
             self.reported.emit(run)
         else:
             self.plotted.emit()
+
+    def _draw(self, run: Run, picture: Iteration) -> None:
+        while run.completed:
+            self.live.show(run.completed.popleft())
+        self.live.show(picture)
 
     def _note_holding(self, run: Run) -> None:
         """Find out whether the picture is the user's to paint on now, or no longer."""
@@ -213,7 +218,7 @@ class Runner:
         self._timer.stop()
         self._holds = False
         if run.newest is not None:
-            self.live.show(run.newest)
+            self._draw(run, run.newest)
             record = run.newest.record(self.job.names)
             self.live.describe({**record, WIDGETS_CONTROLS: self.job.controls})
             if self.job.is_single:

@@ -35,6 +35,7 @@ class Section:
 
     def __init__(self, title: str, controls: Iterable[Any]) -> None:
         self.title = title
+        self._touched = False
         self.button = QPushButton()
         # As wide as the form, so that it reads as a heading; the colours stay the theme's.
         self.button.setStyleSheet(_HEADING)
@@ -55,7 +56,14 @@ class Section:
 
     def toggle(self) -> None:
         """Show the controls if they are hidden, and the other way round."""
+        self._touched = True
         self._fold(not self.folded)
+
+    def unfold_once(self) -> None:
+        """Show the controls, unless the user has shown or hidden them before."""
+        if not self._touched:
+            self._touched = True
+            self._fold(False)
 
     def _fold(self, folded: bool) -> None:
         self._body.setVisible(not folded)

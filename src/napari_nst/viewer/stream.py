@@ -78,6 +78,9 @@ class Run:
         Takes what the user changes to the run.
     newest, picture : Iteration or None
         The last iteration so far, and the last whose image is ready to be drawn.
+    completed : deque of Iteration
+        The last iteration of each of several pictures made in turn, but for the one in the making:
+        for whoever draws to take, who may have looked at none of them in time.
     holding : bool
         Whether the worker thread waits, so that nothing changes the picture but the user.
     refusals : deque of str
@@ -102,6 +105,7 @@ class Run:
         self.refusals: deque[str] = deque(maxlen=3)
         self.newest: Iteration | None = None
         self.picture: Iteration | None = None
+        self.completed: deque[Iteration] = deque()
         self._picture_wanted = True
         self.message, self.done, self.total = "Loading torch", 0, 0
         self.paused_seconds = 0.0
@@ -172,6 +176,10 @@ class Run:
                         # run, for half a second; now is when nobody minds.
                         gc.collect()
                     self._mark(before, newest)
+                    if before is not None and before.panel != newest.panel:
+                        _ = before.picture
+                        self.picture = before
+                        self.completed.append(before)
                     self.losses.append(newest.losses)
                     self.newest = before = newest
                     self._recent.append(newest.seconds)

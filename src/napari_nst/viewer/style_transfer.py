@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
@@ -10,11 +10,11 @@ from magicgui.widgets import ComboBox
 from napari_nst.viewer.calibration import comparable_sizes
 from napari_nst.viewer.choosers import chosen_layer, image_layers, layer_box, layer_list
 from napari_nst.viewer.content_choice import Content, ContentChoice
+from napari_nst.viewer.engine_call import EngineCall
 from napari_nst.viewer.guide_choice import GuideChoice, Guiding
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers import Picture
-from napari_nst.viewer.stream import Progress
 from napari_nst.viewer.transfer_inputs import TransferInputs
 from napari_nst.viewer.untouched import Untouched
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Layer
 
-    from napari_nst.engine.optimize import Iteration
     from napari_nst.engine.steering import Steering
     from napari_nst.recipe import Recipe
 
@@ -85,21 +84,19 @@ class StyleTransfer(JobWidget):
         )
         self._inputs = None if content.in_turn else inputs
 
-        def start(
-            progress: Progress, steering: Steering, after: Iteration | None
-        ) -> Iterator[Iteration]:
-            return inputs.stylize(recipe, progress, steering, after)
-
+        call = EngineCall("stylize", recipe, inputs.read)
         return Job(
             name=f"{content.name} × {' + '.join(style.name for style in styles)}",
             place=content.pictures[0].place,
             values=content.values,
             recipe=recipe,
             names=inputs.names,
-            start=start,
+            start=call.start
+            if not content.in_turn
+            else lambda progress, *_: inputs.stylize_channels(recipe, progress),
+            call=None if content.in_turn else call,
             keep_dtype=self.keep_dtype.value,
             untouched=inputs.untouched,
-            is_single=not content.in_turn,
         )
 
     # ── while a run goes on ──────────────────────────────────────────────────────────────────

@@ -13,6 +13,8 @@ from napari_nst.recipe import Recipe, preset
 from napari_nst.recipe.layer_names import COMPARED_LAYERS
 from napari_nst.viewer.choosers import chosen_layer, layer_box
 from napari_nst.viewer.compared_layers import compared_layers, compared_layers_text
+from napari_nst.viewer.engine_call import EngineCall
+from napari_nst.viewer.fill_choice import Fill, FillChoice
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers import Picture
@@ -23,6 +25,7 @@ from napari_nst.viewer.stream import Progress
 
 if TYPE_CHECKING:
     import napari.viewer
+    from napari.layers import Image, Layer
 
     from napari_nst.engine.optimize import Iteration
     from napari_nst.engine.steering import Steering
@@ -58,12 +61,14 @@ class TextureSynthesis(JobWidget):
             "cumulative, of it and those before it.",
         )
         self._compared = compared_layers_text()
+        self.fill = FillChoice(napari_viewer)
+        self._picked: Picture | None = None
         super().__init__(
             napari_viewer,
             "texture",
             choosers=[layer_box(napari_viewer, "exemplar", "The layer whose texture to make.")],
             up_front=("size", height, width, seamless, "steps", "seed", "device"),
-            extras={"Comparison": [self._compare, self._compared]},
+            extras={"Fill": self.fill.controls, "Comparison": [self._compare, self._compared]},
         )
         seamless.changed.connect(self._on_seamless)
         self.padding.changed.connect(self._show_seamless)
@@ -74,51 +79,88 @@ class TextureSynthesis(JobWidget):
     def job_of(self, recipe: Recipe) -> Job:
         """Return the job of the chosen layer and a recipe."""
         layer = chosen_layer(self.exemplar, "exemplar")
+        fill = self.fill.pick(layer)
+        return (
+            self._job_of_texture(layer, recipe) if fill is None else self._job_of_fill(fill, recipe)
+        )
+
+    def _job_of_texture(self, layer: Image, recipe: Recipe) -> Job:
         exemplar, begin = self.picture(layer, recipe.size), self.start_picture(recipe)
+        self._picked, self._dims = exemplar, self._viewer.dims.model_copy(deep=True)
         fitted = _fitted(exemplar.place.shape, recipe.size)
         shape = self._shape(fitted)
         compared = self._compare.value
         names = compared_layers(self._compared, recipe) if compared != OFF else []
 
-        def start(
-            progress: Progress, steering: Steering, after: Iteration | None
-        ) -> Iterator[Iteration]:
-            from napari_nst.engine.jobs import synthesize
+        def read() -> dict[str, Any]:
+            start = begin.read() if begin else None
+            return {"exemplar": exemplar.read(), "shape": shape, "init_image": start}
+
+        def compare(progress: Progress, *_: Any) -> Iterator[Iteration]:
             from napari_nst.engine.series import compare_textures
 
             progress("reading the layer", 0, 0)
-            pixels = exemplar.read()
-            if names:
-                return compare_textures(
-                    pixels,
-                    recipe,
-                    layers=names,
-                    cumulative=compared == CUMULATIVE,
-                    shape=shape,
-                    progress=progress,
-                )
-            init_image = begin.read() if begin else None
-            return synthesize(
-                pixels,
+            return compare_textures(
+                exemplar.read(),
                 recipe,
+                layers=names,
+                cumulative=compared == CUMULATIVE,
                 shape=shape,
-                init_image=init_image,
                 progress=progress,
-                steering=steering,
-                after=after,
             )
 
+        call = EngineCall("synthesize", recipe, read)
         return Job(
             name=f"{exemplar.name} · texture{' by layers' if names else ''}",
             place=_place(exemplar, fitted, shape),
             values=exemplar.values,
             recipe=recipe,
             names=tuple(picture.name for picture in (exemplar, begin) if picture),
-            start=start,
+            start=compare if names else call.start,
+            call=None if names else call,
             keep_dtype=self.keep_dtype.value,
-            is_single=not names,
             afterwards=self._show_tiles if recipe.padding == PERIODIC else None,
         )
+
+    def _job_of_fill(self, fill: Fill, recipe: Recipe) -> Job:
+        begin = self.start_picture(recipe.replace(size=0))
+        self._picked = None
+
+        def read() -> dict[str, Any]:
+            return fill.arguments() | {"init_image": begin.read() if begin else None}
+
+        call = EngineCall("synthesize", recipe, read)
+        return Job(
+            name=f"{fill.picture.name} · filled",
+            place=fill.picture.place,
+            values=fill.picture.values,
+            recipe=recipe,
+            names=(*fill.names, *([begin.name] if begin else [])),
+            start=call.start,
+            call=call,
+            keep_dtype=self.keep_dtype.value,
+            untouched=fill.untouched,
+        )
+
+    # ── while a run goes on ──────────────────────────────────────────────────────────────────
+
+    @property
+    def followed_layers(self) -> list[Layer]:
+        """The layers whose edits a run follows: its exemplar."""
+        return [self.exemplar.value] if self._picked and self.exemplar.value else []
+
+    @property
+    def followed_controls(self) -> list[Any]:
+        """The controls, besides the recipe's, that a run follows."""
+        return [self.exemplar]
+
+    def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
+        """Hand the exemplar over as it is now; what is being filled goes on with what it has."""
+        if self._picked is None or self.exemplar.value is None:
+            return ()
+        exemplar = self.picture(self.exemplar.value, recipe.size, self._dims)
+        steering.restyle(lambda: [exemplar.read()])
+        return (exemplar.name,)
 
     def controls_from(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return what this widget's controls would say for a recorded call of the engine."""

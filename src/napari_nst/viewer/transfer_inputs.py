@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from napari.components import Dims
 
     from napari_nst.engine.optimize import Iteration
-    from napari_nst.engine.steering import Steering
     from napari_nst.recipe import Recipe
 
 Array = np.ndarray[Any, Any]
@@ -62,42 +61,35 @@ class TransferInputs:
         start = [self.begin.name] if self.begin else []
         return (self.content.name, *(style.name for style in self.styles), *start)
 
-    def stylize(
-        self, recipe: Recipe, progress: Progress, steering: Steering, after: Iteration | None
-    ) -> Iterator[Iteration]:
-        """Read the layers and begin; called in the worker thread."""
-        from napari_nst.engine.jobs import stylize
-        from napari_nst.engine.series import stylize_channels
-
-        progress("reading the layers", 0, 0)
-        contents = [picture.read() for picture in self.content.pictures]
+    def read(self) -> dict[str, Any]:
+        """Read the layers, as `stylize` takes them; called in the worker thread."""
+        content = self.content.pictures[0].read()
         styles = self.read_styles()
-        if self.content.in_turn:
-            labels = [picture.name for picture in self.content.pictures]
-            return stylize_channels(
-                contents,
-                styles,
-                recipe,
-                labels=labels,
-                pixel_sizes=self.pixel_sizes,
-                progress=progress,
-            )
-        height, width = contents[0].shape[:2]
-        self._content_shape = height, width
+        self._content_shape = (content.shape[0], content.shape[1])
         guided: dict[str, Any] = {}
         if self.guiding is not None:
             guided = self.guiding.arguments(self._content_shape, _shapes(styles))
             self._leave_untouched(guided["guide"] > 0)
-        return stylize(
-            contents[0],
-            styles,
+        return {
+            "content": content,
+            "style": styles,
+            "init_image": self.begin.read() if self.begin else None,
+            "pixel_sizes": self.pixel_sizes,
+            **guided,
+        }
+
+    def stylize_channels(self, recipe: Recipe, progress: Progress) -> Iterator[Iteration]:
+        """Read the layers and begin with the first channel; called in the worker thread."""
+        from napari_nst.engine.series import stylize_channels
+
+        progress("reading the layers", 0, 0)
+        return stylize_channels(
+            [picture.read() for picture in self.content.pictures],
+            self.read_styles(),
             recipe,
-            init_image=self.begin.read() if self.begin else None,
+            labels=[picture.name for picture in self.content.pictures],
             pixel_sizes=self.pixel_sizes,
             progress=progress,
-            steering=steering,
-            after=after,
-            **guided,
         )
 
     def read_styles(self) -> list[Array]:
