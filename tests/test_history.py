@@ -61,7 +61,7 @@ def test_what_is_kept_has_eight_bits_and_says_what_it_is():
     assert stack.dtype == np.uint8
     assert stack.shape == (4, 6, 8, 3)
     np.testing.assert_array_equal(stack[:, 0, 0, 0], [64, 128, 191, 255])
-    assert stack.labels[1] == "iteration 2 of 4, 8 × 6 px, loss 1.5"
+    assert stack.labels[1] == "iteration 2 of 4, 8 px, loss 1.5"
 
 
 def test_a_run_that_is_stopped_keeps_the_picture_it_was_stopped_at():

@@ -101,7 +101,8 @@ def write_animation(
     write_whole(path, data)
     lasts = "" if kind == "TIFF" else f", {len(stack) / fps:.1f} s"
     count = f"{len(stack)} picture{'s' if len(stack) > 1 else ''}"
-    return f"{count}{lasts}, {len(data) / 1e6:.1f} MB"
+    size = f"{len(data) / 1e6:.1f} MB" if len(data) >= 100_000 else f"{len(data) / 1e3:.0f} kB"
+    return f"{count}{lasts}, {size}"
 
 
 def check_format(path: Path) -> Kind:

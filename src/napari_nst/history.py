@@ -164,10 +164,9 @@ class History:
 
 
 def label_of(iteration: Iteration) -> str:
-    """Return what an iteration's picture is called."""
-    height, width = iteration.shape
+    """Return what an iteration's picture is called; its size is that of the longest side."""
     return (
-        f"iteration {iteration.step} of {iteration.steps}, {width} × {height} px, "
+        f"iteration {iteration.step} of {iteration.steps}, {max(iteration.shape)} px, "
         f"loss {iteration.losses['total']:.3g}"
     )
 

@@ -148,3 +148,20 @@ def test_channels_in_turn_are_not_steered(viewer, dock, optimiser, until):
     widget.panel.runner.stop()
     until(lambda: not widget.running)
     assert widget.panel.going_on.native.isHidden()
+
+
+def test_a_run_that_fails_at_once_leaves_the_former_result(widget, optimiser, finish, messages):
+    optimiser(steps=5)
+    layer = finish(widget)
+    optimiser(steps=5, fail_at=1, error=ValueError("size 4 is too small"))
+    finish(widget)
+    assert messages()[-1] == "size 4 is too small"
+    assert widget.result is layer
+    assert widget.save_as.enabled
+    assert not widget.panel.going_on.native.isHidden()
+    assert len(widget.panel.runner.losses) == 5
+    optimiser(steps=2)
+    widget.panel.go_on(2)
+    assert widget.running
+    finish(widget)
+    assert layer.metadata["napari-nst"]["step"] == 7

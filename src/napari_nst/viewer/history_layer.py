@@ -53,6 +53,11 @@ class HistoryLayer:
         """Whether the viewer has the layer."""
         return self.layer is not None and self.layer in self._viewer.layers
 
+    @property
+    def steps(self) -> list[int]:
+        """The steps whose pictures it shows."""
+        return list(self._stack.steps) if self._stack is not None else []
+
     def show(self, stack: Stack, facts: Mapping[str, Any] | None = None) -> None:
         """Show pictures; those that are shown already make way.
 
@@ -102,6 +107,7 @@ class HistoryLayer:
             stack,
             name=self._name,
             multiscale=False,
+            interpolation2d="linear",  # as the run's own layer
             metadata={RECORD: {}},
             **values.display(stack.originals[0], keep_dtype),
             **self._transform(stack),

@@ -76,7 +76,8 @@ class RunHistory:
             return
         self.history.step(run.newest, is_last=True)
         self._facts = run.newest.record(self._job.names)
-        self.refresh()
+        if self.layer.is_there:
+            self.show()
 
     def show(self) -> None:
         """Show the pictures that are kept as one layer, or bring that layer up to date.
@@ -101,8 +102,8 @@ class RunHistory:
         self.layer.show_step(step)
 
     def refresh(self) -> None:
-        """Bring the layer up to date, if it is shown."""
-        if self.layer.is_there:
+        """Bring the layer up to date, if it is shown and there are other pictures than it has."""
+        if self.layer.is_there and self.layer.steps != self.history.steps:
             self.show()
 
     def add_iteration(self) -> bool:

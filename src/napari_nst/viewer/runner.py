@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Watch = Callable[["Iteration"], None]
 
+_NOTHING = (None, None, None, LossTrace())
+
 
 class Runner:
     """Runs one job at a time, and shows in the viewer how it goes.
@@ -70,6 +72,7 @@ class Runner:
         self.losses = LossTrace()
         self.closed = False
         self._asked = Recipe()
+        self._former: Any = _NOTHING
         self._turn = 0
         self._holds = False
         widget.destroyed.connect(self._on_destroyed)
@@ -103,6 +106,7 @@ class Runner:
         apply_cache_folder()
         keep_triton_out()
         after = self.last if go_on else None
+        self._former = self.job, self.live, self.last, self.losses
         if not go_on:
             self.live, self.losses = job.layer(self._viewer, job), LossTrace()
         self.job, self.last, self._asked = job, None, job.recipe
@@ -217,15 +221,18 @@ class Runner:
             return
         self._timer.stop()
         self._holds = False
-        if run.newest is not None:
+        if run.newest is None:  # the former result is still what there is
+            self.job, self.live, self.last, self.losses = self._former
+        else:
             self._draw(run, run.newest)
             record = run.newest.record(self.job.names)
             self.live.describe({**record, WIDGETS_CONTROLS: self.job.controls})
             if self.job.is_single:
                 self.last = run.newest
                 self.live.remember()
-        if self.live.layer is not None and not self.live.removed and self.job.afterwards:
-            self.job.afterwards(self.live.layer)
+            if self.live.layer is not None and not self.live.removed and self.job.afterwards:
+                self.job.afterwards(self.live.layer)
+        self._former = _NOTHING
         self.plotted.emit()
         self.ended.emit(run)
 
