@@ -160,6 +160,7 @@ def test_a_run_that_fails_at_once_leaves_the_former_result(widget, optimiser, fi
     assert widget.save_as.enabled
     assert not widget.panel.going_on.native.isHidden()
     assert len(widget.panel.runner.losses) == 5
+    assert widget.panel.history.current.history.steps[-1] == 5
     optimiser(steps=2)
     widget.panel.go_on(2)
     assert widget.running

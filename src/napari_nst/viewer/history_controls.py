@@ -52,6 +52,7 @@ class HistoryControls:
         self._running = self._closed = False
         self._turn = 0
         self.current: RunHistory | None = None
+        self._former: RunHistory | None = None
         self._make_controls()
         self.keep.changed.connect(self._enable_what_matters)
         self.each_as_layer.changed.connect(self._enable_what_matters)
@@ -130,6 +131,7 @@ class HistoryControls:
                 f"A run of {job.recipe.steps} steps has too many iterations for a layer of each; "
                 f"take at most {IterationLayers.MOST}, or untick that under History."
             )
+        self._former = self.current
         if not (go_on and self.current is not None):
             self.current = self._for(job, each)
         self._running = self.current is not None
@@ -140,11 +142,17 @@ class HistoryControls:
         return self.current.history
 
     def finish(self, run: Run) -> None:
-        """Keep the last picture of a run that is over, and describe the layers."""
-        if self._running and self.current is not None and not self._closed:
+        """Keep the last picture of a run that is over, and describe the layers.
+
+        One that ended before its first iteration leaves the history of the run before.
+        """
+        if run.newest is None:
+            self.current = self._former
+        elif self._running and self.current is not None and not self._closed:
             self.current.finish(run)
+        self._running, self._former = False, None
+        if not self._closed:
             self._show_state()
-        self._running = False
 
     def _for(self, job: Job, each: bool) -> RunHistory | None:
         if not job.is_single or (self.keep.value == OFF and not each):
