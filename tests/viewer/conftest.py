@@ -149,7 +149,7 @@ def plugin_preferences():
 def _nothing_remembered():
     """Let no test's run say where the next test's widgets begin."""
     yield
-    from napari_nst.viewer.remembered import remember
+    from napari_nst.viewer.memory.remembered import remember
 
     for kind in DEFAULT_PRESETS:
         remember(kind, {})

@@ -17,11 +17,11 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog
 from real_mouse import drag, press_key
 
-from napari_nst.viewer.brush import Brush
-from napari_nst.viewer.brush_controls import BrushControls
 from napari_nst.viewer.layers import picture_of
 from napari_nst.viewer.live_layer import LiveLayer
-from napari_nst.viewer.strokes import painted, upright
+from napari_nst.viewer.painting.brush import Brush
+from napari_nst.viewer.painting.controls import BrushControls
+from napari_nst.viewer.painting.strokes import painted, upright
 from napari_nst.viewer.values import values_of
 
 

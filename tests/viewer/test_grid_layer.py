@@ -11,10 +11,10 @@ from real_mouse import drag
 
 from napari_nst.grid import DARK, Cell, Grid, Sheet
 from napari_nst.recipe import Recipe
-from napari_nst.viewer.grid_layer import LONGEST_SHEET, GridLayer, on_click, settings_at
 from napari_nst.viewer.layers import picture_of
 from napari_nst.viewer.placing import move_slider
 from napari_nst.viewer.results import save_result
+from napari_nst.viewer.sweeps.grid_layer import LONGEST_SHEET, GridLayer, on_click, settings_at
 
 WEIGHTS, SIZES = (2.0, 8.0), (24, 48, 96)
 GRID = Grid(

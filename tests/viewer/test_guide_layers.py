@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_nst.viewer.guide_layers import guide_box, guide_of
+from napari_nst.viewer.guides.layers import guide_box, guide_of
 from napari_nst.viewer.layers import picture_of
 
 

@@ -13,8 +13,8 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_nst.files import read_text
 from napari_nst.recipe import Recipe
-from napari_nst.viewer.history_controls import EVEN, LOG, OFF, HistoryControls
-from napari_nst.viewer.history_export import Export
+from napari_nst.viewer.history.controls import EVEN, LOG, OFF, HistoryControls
+from napari_nst.viewer.history.export import Export
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.layers import picture_of
 from napari_nst.viewer.sections import Section
@@ -257,7 +257,7 @@ def test_a_runtime_error_while_writing_is_said_too(
     def broken(*args, **kwargs):
         raise RuntimeError("the disk is on fire")
 
-    monkeypatch.setattr("napari_nst.viewer.history_export.write_animation", broken)
+    monkeypatch.setattr("napari_nst.viewer.history.export.write_animation", broken)
     run(controls, job())
     controls.export(tmp_path / "run.gif")
     until(lambda: bool(complaints), 30)
@@ -332,7 +332,7 @@ def test_a_window_that_closes_ends_the_writing(controls, job, tmp_path, until, m
                 self.quit_requested = lambda: True
             super()._report(message, done, total)
 
-    monkeypatch.setattr("napari_nst.viewer.run_history.Export", Quitting)
+    monkeypatch.setattr("napari_nst.viewer.history.of_run.Export", Quitting)
     run(controls, job())
     controls.export(tmp_path / "run.gif")
     until(lambda: controls.export_as.enabled, 30)

@@ -14,7 +14,7 @@ from napari_nst.files import read_text
 from napari_nst.history import History
 from napari_nst.recipe import Recipe
 from napari_nst.recorded import RECORD
-from napari_nst.viewer.history_layer import HistoryLayer, IterationLayers
+from napari_nst.viewer.history.layers import HistoryLayer, IterationLayers
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.layers import picture_of
 from napari_nst.viewer.live_layer import LiveLayer

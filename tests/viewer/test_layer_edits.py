@@ -5,7 +5,7 @@ import pytest
 from napari.components import ViewerModel
 from real_mouse import drag
 
-from napari_nst.viewer.layer_edits import Watched, edits_of
+from napari_nst.viewer.steering.layer_edits import Watched, edits_of
 
 
 @pytest.fixture

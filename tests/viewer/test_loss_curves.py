@@ -4,8 +4,8 @@ from array import array
 import numpy as np
 import pytest
 
-from napari_nst.viewer.loss_colours import Look, colours
-from napari_nst.viewer.loss_curves import in_order, losses_text, thinned
+from napari_nst.viewer.plot.colours import Look, colours
+from napari_nst.viewer.plot.curves import in_order, losses_text, thinned
 from napari_nst.viewer.stream import LossTrace
 
 LAYERS = [f"style/relu{block}_1" for block in range(1, 6)]

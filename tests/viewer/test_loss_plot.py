@@ -9,8 +9,8 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QCheckBox, QGraphicsView, QLabel, QPushButton, QToolTip
 
 from napari_nst.viewer.form import scrolling_column
-from napari_nst.viewer.loss_colours import Look, colours
-from napari_nst.viewer.loss_plot import LossPlot
+from napari_nst.viewer.plot.colours import Look, colours
+from napari_nst.viewer.plot.loss_plot import LossPlot
 from napari_nst.viewer.stream import LossTrace
 
 LAYERS = ("style/relu1_1", "style/relu2_1", "content/relu4_2")
@@ -111,7 +111,7 @@ def place_of(plot, step):
 
 def test_importing_it_imports_neither_pyqtgraph_nor_torch():
     code = (
-        "import sys, napari_nst.viewer.loss_plot\n"
+        "import sys, napari_nst.viewer.plot.loss_plot\n"
         "print({'torch', 'pyqtgraph'} & set(sys.modules) or 'neither')"
     )
     asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.draw import polygon2mask
 
-from napari_nst.viewer.raster import covered, ellipse, inside
+from napari_nst.viewer.painting.raster import covered, ellipse, inside
 
 
 def test_any_polygon_is_filled_as_scikit_image_does_it():

@@ -7,9 +7,9 @@ from magicgui.widgets import CheckBox, ComboBox, LineEdit
 from napari.components import ViewerModel
 
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset
-from napari_nst.viewer.control_values import ControlValues
+from napari_nst.viewer.memory.control_values import ControlValues
+from napari_nst.viewer.memory.remembered import recalled, remember
 from napari_nst.viewer.recipe_controls import RecipeControls
-from napari_nst.viewer.remembered import recalled, remember
 
 pytestmark = pytest.mark.usefixtures("qapp", "plugin_preferences")
 
@@ -61,7 +61,7 @@ def test_without_the_plugin_installed_nothing_is_kept(monkeypatch):
     def no_page(name):
         raise KeyError(name)
 
-    monkeypatch.setattr("napari_nst.viewer.remembered.get_plugin_settings", no_page)
+    monkeypatch.setattr("napari_nst.viewer.memory.remembered.get_plugin_settings", no_page)
     remember("transfer", {"preset": "default"})
     assert recalled("transfer") == {}
 

@@ -5,7 +5,13 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_nst.viewer.layers import picture_of
-from napari_nst.viewer.strokes import Stroke, changed_pixels, painted, unit_picture, upright
+from napari_nst.viewer.painting.strokes import (
+    Stroke,
+    changed_pixels,
+    painted,
+    unit_picture,
+    upright,
+)
 from napari_nst.viewer.values import Values
 
 RGB = Values(None, np.dtype(np.uint8), is_grey=False)

@@ -5,7 +5,7 @@ import pytest
 from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.viewer.form import form
 from napari_nst.viewer.recipe_controls import RecipeControls
-from napari_nst.viewer.sweep_choice import SweepChoice
+from napari_nst.viewer.sweeps.choice import SweepChoice
 
 
 @pytest.fixture

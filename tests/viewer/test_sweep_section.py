@@ -3,7 +3,7 @@
 import pytest
 
 from napari_nst.recorded import RECORD
-from napari_nst.viewer.grid_layer import settings_at
+from napari_nst.viewer.sweeps.grid_layer import settings_at
 
 pytestmark = pytest.mark.window
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.engine_call import EngineCall
+from napari_nst.viewer.guides.untouched import Untouched
 from napari_nst.viewer.live_layer import LiveLayer
 from napari_nst.viewer.placing import Place
 from napari_nst.viewer.stream import Progress
-from napari_nst.viewer.untouched import Untouched
 from napari_nst.viewer.values import Values
 
 if TYPE_CHECKING:

@@ -13,18 +13,18 @@ from napari.layers import Image
 
 from napari_nst.recipe import SECTIONS, Recipe
 from napari_nst.viewer.choosers import layer_box
-from napari_nst.viewer.control_values import ControlValues
 from napari_nst.viewer.form import form, scrolling_column
-from napari_nst.viewer.inspection import Inspection
+from napari_nst.viewer.inspection.controls import Inspection
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.layers import Picture, picture_of
-from napari_nst.viewer.live_controls import Followed, LiveControls
+from napari_nst.viewer.memory.control_values import ControlValues
+from napari_nst.viewer.memory.settings_menu import SettingsMenu
 from napari_nst.viewer.notes import Notes
 from napari_nst.viewer.recipe_controls import RecipeControls
 from napari_nst.viewer.run_panel import RunPanel
 from napari_nst.viewer.sections import Section
-from napari_nst.viewer.settings_menu import SettingsMenu
-from napari_nst.viewer.sweeps import Sweeps
+from napari_nst.viewer.steering.live_controls import Followed, LiveControls
+from napari_nst.viewer.sweeps.controls import Sweeps
 
 if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nst.recorded import RECORD
+from napari_nst.viewer.guides.untouched import Untouched
+from napari_nst.viewer.painting.strokes import painted, upright
 from napari_nst.viewer.panels import PanelText, known_units
 from napari_nst.viewer.placing import Place, move_slider, shown_index
 from napari_nst.viewer.results import LAYOUT
-from napari_nst.viewer.strokes import painted, upright
-from napari_nst.viewer.untouched import Untouched
 from napari_nst.viewer.values import Values, to_uint8
 
 if TYPE_CHECKING:

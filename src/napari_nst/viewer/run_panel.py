@@ -13,17 +13,17 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy
 
 from napari_nst.recipe import Recipe
-from napari_nst.viewer.brush_controls import BrushControls
 from napari_nst.viewer.control_widgets import label_of
-from napari_nst.viewer.going_on import GoingOn
-from napari_nst.viewer.history_controls import HistoryControls
+from napari_nst.viewer.history.controls import HistoryControls
 from napari_nst.viewer.job import Job
-from napari_nst.viewer.loss_plot import LossPlot
+from napari_nst.viewer.painting.controls import BrushControls
+from napari_nst.viewer.plot.loss_plot import LossPlot
 from napari_nst.viewer.progress_text import busy_seconds, finished_text, progress_text
 from napari_nst.viewer.results import save_result
 from napari_nst.viewer.run_buttons import RunButtons
 from napari_nst.viewer.runner import Runner
 from napari_nst.viewer.sections import Section
+from napari_nst.viewer.steering.going_on import GoingOn
 from napari_nst.viewer.stream import Run
 
 if TYPE_CHECKING:

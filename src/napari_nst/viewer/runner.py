@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QWidget
 
 from napari_nst.engine.steering import LIVE_FIELDS, Steering
 from napari_nst.recipe import CONTROLS, Recipe
-from napari_nst.viewer.control_values import CONTROLS as WIDGETS_CONTROLS
 from napari_nst.viewer.job import Job
+from napari_nst.viewer.memory.control_values import CONTROLS as WIDGETS_CONTROLS
 from napari_nst.viewer.settings import apply_cache_folder, preferred
 from napari_nst.viewer.stream import LossTrace, Progress, Run
 from napari_nst.viewer.triton_beside_mesa import keep_triton_out

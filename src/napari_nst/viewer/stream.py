@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from napari_nst.engine.steering import Steering
 from napari_nst.errors import Cancelled, NstError
-from napari_nst.viewer.change_text import change_text
+from napari_nst.viewer.steering.change_text import change_text
 
 if TYPE_CHECKING:
     from napari_nst.engine.optimize import Iteration

@@ -11,12 +11,12 @@ from napari_nst.viewer.calibration import comparable_sizes
 from napari_nst.viewer.choosers import chosen_layer, image_layers, layer_box, layer_list
 from napari_nst.viewer.content_choice import Content, ContentChoice
 from napari_nst.viewer.engine_call import EngineCall
-from napari_nst.viewer.guide_choice import GuideChoice, Guiding
+from napari_nst.viewer.guides.choice import GuideChoice, Guiding
+from napari_nst.viewer.guides.untouched import Untouched
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers import Picture
 from napari_nst.viewer.transfer_inputs import TransferInputs
-from napari_nst.viewer.untouched import Untouched
 
 if TYPE_CHECKING:
     import napari.viewer

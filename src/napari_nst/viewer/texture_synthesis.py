@@ -14,7 +14,7 @@ from napari_nst.recipe.layer_names import COMPARED_LAYERS
 from napari_nst.viewer.choosers import chosen_layer, layer_box
 from napari_nst.viewer.compared_layers import compared_layers, compared_layers_text
 from napari_nst.viewer.engine_call import EngineCall
-from napari_nst.viewer.fill_choice import Fill, FillChoice
+from napari_nst.viewer.guides.fill import Fill, FillChoice
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers import Picture

@@ -10,10 +10,10 @@ import numpy as np
 
 from napari_nst.engine.guides import Guides
 from napari_nst.viewer.content_choice import Content
-from napari_nst.viewer.guide_choice import Guiding
+from napari_nst.viewer.guides.choice import Guiding
+from napari_nst.viewer.guides.untouched import Untouched
 from napari_nst.viewer.layers import Picture
 from napari_nst.viewer.stream import Progress
-from napari_nst.viewer.untouched import Untouched
 
 if TYPE_CHECKING:
     from napari.components import Dims

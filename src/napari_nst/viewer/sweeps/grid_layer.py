@@ -11,7 +11,7 @@ from napari_nst.grid import DARK, Grid, Sheet
 from napari_nst.recorded import RECORD
 from napari_nst.viewer.placing import Place
 from napari_nst.viewer.results import LAYOUT
-from napari_nst.viewer.sheet_layer import add_sheet
+from napari_nst.viewer.sweeps.sheet_layer import add_sheet
 from napari_nst.viewer.values import to_uint8
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
-from napari_nst.viewer.layer_edits import Watched
+from napari_nst.viewer.steering.layer_edits import Watched
 
 if TYPE_CHECKING:
     from napari.layers import Layer

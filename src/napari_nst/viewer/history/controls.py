@@ -14,9 +14,9 @@ from qtpy.QtWidgets import QSizePolicy
 from napari_nst.animation import check_format
 from napari_nst.errors import NstError
 from napari_nst.history import BUDGET, History
-from napari_nst.viewer.history_export import Exporter, ask_for_path
-from napari_nst.viewer.history_layer import IterationLayers
-from napari_nst.viewer.run_history import RunHistory
+from napari_nst.viewer.history.export import Exporter, ask_for_path
+from napari_nst.viewer.history.layers import IterationLayers
+from napari_nst.viewer.history.of_run import RunHistory
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.history import BUDGET, History, Spacing
-from napari_nst.viewer.history_export import Export
-from napari_nst.viewer.history_layer import HistoryLayer, IterationLayers
+from napari_nst.viewer.history.export import Export
+from napari_nst.viewer.history.layers import HistoryLayer, IterationLayers
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

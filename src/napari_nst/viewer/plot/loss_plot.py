@@ -12,16 +12,16 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_nst.viewer.form import note, say
-from napari_nst.viewer.loss_colours import Look, colours
-from napari_nst.viewer.loss_curves import has_values, in_order
-from napari_nst.viewer.loss_legend import LossLegend
+from napari_nst.viewer.plot.colours import Look, colours
+from napari_nst.viewer.plot.curves import has_values, in_order
+from napari_nst.viewer.plot.legend import LossLegend
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from napari.components import ViewerModel
 
-    from napari_nst.viewer.loss_canvas import LossCanvas
+    from napari_nst.viewer.plot.canvas import LossCanvas
     from napari_nst.viewer.stream import LossTrace
 
 KEYS = (
@@ -195,6 +195,6 @@ class LossPlot(QWidget):
 def _canvas_module() -> Future[ModuleType]:
     """Import pyqtgraph in a thread: it takes half a second, and the window must not wait."""
     threads = ThreadPoolExecutor(max_workers=1)
-    loading = threads.submit(import_module, "napari_nst.viewer.loss_canvas")
+    loading = threads.submit(import_module, "napari_nst.viewer.plot.canvas")
     threads.shutdown(wait=False)
     return loading

@@ -13,9 +13,9 @@ from napari_nst.recipe import CONTROLS
 from napari_nst.recipe.layer_names import EXPLORED_SIZE
 from napari_nst.viewer.choosers import chosen_layer
 from napari_nst.viewer.control_widgets import label_of, show_value
-from napari_nst.viewer.grid_layer import GridLayer
 from napari_nst.viewer.job import Job
-from napari_nst.viewer.sweep_choice import SweepChoice
+from napari_nst.viewer.sweeps.choice import SweepChoice
+from napari_nst.viewer.sweeps.grid_layer import GridLayer
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox

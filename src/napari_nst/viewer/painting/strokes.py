@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_nst.viewer.painting.raster import Mask, covered
 from napari_nst.viewer.placing import Place
-from napari_nst.viewer.raster import Mask, covered
 from napari_nst.viewer.values import Values, to_unit
 
 Array = np.ndarray[Any, Any]

@@ -16,10 +16,10 @@ from qtpy.QtCore import QEvent, QPointF, QSize, Qt
 from qtpy.QtGui import QFont
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from napari_nst.viewer.loss_axes import EDGE, IterationAxis, LossAxis
-from napari_nst.viewer.loss_colours import Look
-from napari_nst.viewer.loss_curves import losses_text, thinned
-from napari_nst.viewer.loss_marks import Marks, Pointer
+from napari_nst.viewer.plot.axes import EDGE, IterationAxis, LossAxis
+from napari_nst.viewer.plot.colours import Look
+from napari_nst.viewer.plot.curves import losses_text, thinned
+from napari_nst.viewer.plot.marks import Marks, Pointer
 
 if TYPE_CHECKING:
     from napari_nst.viewer.stream import LossTrace

@@ -8,8 +8,8 @@ from qtpy.QtCore import QSize
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QColorDialog, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
-from napari_nst.viewer.brush import Brush
 from napari_nst.viewer.form import FIELDS_WIDTH
+from napari_nst.viewer.painting.brush import Brush
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_nst.viewer.form import note, say
-from napari_nst.viewer.loss_curves import KINDS, kind_of
+from napari_nst.viewer.plot.curves import KINDS, kind_of
 
 TITLES = {"total": "Total", "content": "Content", "style": "Style", "tv": "TV"}
 

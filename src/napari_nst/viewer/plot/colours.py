@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from napari.utils.theme import get_theme
 
-from napari_nst.viewer.loss_curves import kind_of
+from napari_nst.viewer.plot.curves import kind_of
 
 _ON_DARK = {"content": "#56b4e9", "style": "#e69f00", "tv": "#009e73"}
 _ON_LIGHT = {"content": "#0072b2", "style": "#c85400", "tv": "#00805c"}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
+from napari_nst.viewer.painting.strokes import Stroke
 from napari_nst.viewer.placing import shown_axes, shown_index
-from napari_nst.viewer.strokes import Stroke
 from napari_nst.viewer.values import Values
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.viewer.choosers import layer_box
-from napari_nst.viewer.guide_layers import Guide, guide_box, guide_of
+from napari_nst.viewer.guides.layers import Guide, guide_box, guide_of
+from napari_nst.viewer.guides.untouched import Untouched
 from napari_nst.viewer.layers import Picture, picture_of
-from napari_nst.viewer.untouched import Untouched
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

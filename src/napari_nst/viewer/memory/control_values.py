@@ -10,8 +10,8 @@ from magicgui.widgets.bases import ValueWidget
 from napari.layers import Layer
 
 from napari_nst.recipe import Recipe
+from napari_nst.viewer.memory.remembered import recalled, remember
 from napari_nst.viewer.recipe_controls import RecipeControls
-from napari_nst.viewer.remembered import recalled, remember
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

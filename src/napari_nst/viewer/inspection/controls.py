@@ -13,9 +13,9 @@ from napari_nst.engine.pixels import displayable
 from napari_nst.grid import DARK, Cell, Grid, Sheet
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES
-from napari_nst.viewer.background import Background
-from napari_nst.viewer.sheet_layer import add_sheet
-from napari_nst.viewer.stack_layer import add_stack
+from napari_nst.viewer.inspection.background import Background
+from napari_nst.viewer.inspection.stack_layer import add_stack
+from napari_nst.viewer.sweeps.sheet_layer import add_sheet
 from napari_nst.viewer.values import to_uint8
 
 if TYPE_CHECKING:

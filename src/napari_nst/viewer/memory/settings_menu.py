@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton
 from napari_nst.recipe import Recipe
 from napari_nst.recipe_files import load_recipe, save_recipe
 from napari_nst.recorded import KINDS, record_of
-from napari_nst.viewer.control_values import ControlValues
+from napari_nst.viewer.memory.control_values import ControlValues
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -10,7 +10,7 @@ import numpy as np
 from magicgui.widgets import CheckBox
 
 from napari_nst.engine.guides import Guides, read_guides
-from napari_nst.viewer.guide_layers import Guide, guide_box, guide_of
+from napari_nst.viewer.guides.layers import Guide, guide_box, guide_of
 from napari_nst.viewer.layers import Picture
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import numpy as np
 from magicgui.widgets import ComboBox
 from napari.layers import Labels, Shapes
 
+from napari_nst.viewer.painting.raster import covered, ellipse, inside
 from napari_nst.viewer.placing import (
     Place,
     layer_transform,
@@ -20,7 +21,6 @@ from napari_nst.viewer.placing import (
     whole_affine,
     world_units,
 )
-from napari_nst.viewer.raster import covered, ellipse, inside
 
 if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel

@@ -1,0 +1,1 @@
+"""Where a style goes: regions of layers."""

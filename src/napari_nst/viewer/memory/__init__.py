@@ -1,0 +1,1 @@
+"""Settings from layers, files and the last session."""

@@ -1,0 +1,1 @@
+"""Strokes on a result, and shapes as pixels."""

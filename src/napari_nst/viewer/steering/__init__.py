@@ -1,0 +1,1 @@
+"""What the user changes while a run goes on."""
