@@ -70,7 +70,7 @@ class RunPanel(Container[Any]):
         self.buttons.stop.clicked.connect(self._on_stop)
         self.buttons.save_as.clicked.connect(self._on_save)
         self.going_on.button.clicked.connect(self._on_going_on)
-        self.plot.picked.connect(self.history.show_step)
+        self.plot.picked.connect(self._on_picked)
         self.runner.began.connect(self._show_state)
         self.runner.plotted.connect(self._plot)
         self.runner.reported.connect(self._report)
@@ -210,6 +210,9 @@ class RunPanel(Container[Any]):
         self._offer_brush(can_go_on)
         if not running and self.progress.max == 0:
             self.progress.max, self.progress.value = 1, 0
+
+    def _on_picked(self, step: int) -> None:
+        self.plot.point_at(self.history.show_step(step))
 
     def _plot(self) -> None:
         """Draw the losses, unless those of several pictures in turn, which are no one curve."""

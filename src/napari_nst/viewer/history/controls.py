@@ -187,12 +187,16 @@ class HistoryControls:
         except ValueError as error:
             self._complain(error)
 
-    def show_step(self, step: int) -> None:
-        """Show the picture whose step is nearest, in a layer that appears if it is not there."""
+    def show_step(self, step: int) -> int | None:
+        """Show the picture whose step is nearest, in a layer that appears if it is not there.
+
+        Returns that step; None, with a complaint, where nothing was kept.
+        """
         try:
-            self._there().show_step(step)
+            return self._there().show_step(step)
         except ValueError as error:
             self._complain(error)
+            return None
 
     def export(self, path: str | Path) -> None:
         """Write the pictures that are kept now, in a thread; a notification says when it is done.

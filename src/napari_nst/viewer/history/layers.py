@@ -86,13 +86,18 @@ class HistoryLayer:
         PanelText.of(self._viewer).follow(self.layer, axis, placed.labels)
         move_slider(self.layer, self._viewer.dims, axis, at)
 
-    def show_step(self, step: int) -> None:
-        """Move the slider to the picture whose step is nearest; nothing if there is no layer."""
-        if self.is_there and self._stack is not None:
-            if not self.layer.visible:  # to say so again would draw it again
-                self.layer.visible = True
-            axis = self._place.pixel_axes(1)[0]
-            move_slider(self.layer, self._viewer.dims, axis, self._stack.nearest(step))
+    def show_step(self, step: int) -> int | None:
+        """Move the slider to the picture whose step is nearest, and return that step.
+
+        None if there is no layer.
+        """
+        if not self.is_there or self._stack is None:
+            return None
+        if not self.layer.visible:  # to say so again would draw it again
+            self.layer.visible = True
+        index = self._stack.nearest(step)
+        move_slider(self.layer, self._viewer.dims, self._place.pixel_axes(1)[0], index)
+        return self._stack.steps[index]
 
     def _update(self, stack: Stack) -> None:
         resized = self._stack is not None and self._stack.size != stack.size

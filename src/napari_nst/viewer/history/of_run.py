@@ -89,8 +89,10 @@ class RunHistory:
         """
         self.layer.show(self.history.stack(), self._facts)
 
-    def show_step(self, step: int) -> None:
+    def show_step(self, step: int) -> int | None:
         """Show the picture whose step is nearest, in a layer that appears if it is not there.
+
+        Returns that step.
 
         Raises
         ------
@@ -99,7 +101,7 @@ class RunHistory:
         """
         if not self.layer.is_there:
             self.show()
-        self.layer.show_step(step)
+        return self.layer.show_step(step)
 
     def refresh(self) -> None:
         """Bring the layer up to date, if it is shown and there are other pictures than it has."""
