@@ -83,7 +83,7 @@ def test_the_real_network_compares_two_layers(viewer, widget, finish):
     widget.compare.value = True
     widget.compared_layers.value = "conv1_1, conv3_1"
     result = finish(widget, seconds=120)
-    assert widget.status_text.startswith("4 iterations in"), widget.status_text
+    assert widget.status_text.startswith("2 pictures, 4 iterations in"), widget.status_text
     assert result.data.shape == (2, 48, 64, 3)
     assert np.ptp(result.data) > 50
     assert result.metadata["napari-nst"]["inputs"]["image"]["name"] == "cells"

@@ -258,6 +258,7 @@ def turn_wheel(plot):
 
 def test_the_wheel_scrolls_the_column_unless_the_plot_has_the_focus(plot, show, qtbot):
     show(a_trace(50))
+    canvas_of(plot).clearFocus()  # a window that comes up may give it to the first that takes it
     assert not turn_wheel(plot)
     assert axes_of(plot)[1] == [1, 50]
     plot.setFocus()

@@ -323,8 +323,8 @@ def test_the_layer_remembers_its_recipe(widget, optimiser, until):
 def test_the_real_network_paints_in_the_window(viewer, widget, until):
     widget.size.value, widget.min_size.value, widget.steps.value = 64, 48, 12
     widget.start()
-    until(lambda: widget.result is not None, seconds=120)
-    assert "it/s" in widget.status_text
+    until(lambda: "it/s" in widget.status_text, seconds=120)
+    assert widget.result is not None
     assert "on cpu" in widget.status_text or "cuda" in widget.status_text
     until(lambda: not widget.running, seconds=120)
     assert widget.status_text.startswith("12 iterations in"), widget.status_text
