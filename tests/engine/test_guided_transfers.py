@@ -259,6 +259,22 @@ def test_guides_that_cannot_be_are_refused_and_the_run_goes_on(quick, guides, to
     assert said[0].startswith(f"Not changed: {told}")
 
 
+def test_a_region_drawn_too_small_for_a_layer_is_said_and_left_out_there(quick):
+    said = []
+    steering = Steering(said.append)
+    dot = LEFT.copy()
+    dot[32:, 32:][0, 0] = 2
+    layers = {"relu1_1": 1, "relu2_1": 1}
+    recipe = quick(steps=3, size=64, style_layers=layers)
+    for it in nst.stylize(CONTENT, STYLE, recipe, guide=LEFT, steering=steering):
+        if it.step == 1:
+            steering.guide(Guides(dot, (np.where(LEFT == 1, 1, 2),)))
+    assert said == [
+        "Regions of guide are too small for some layers, and left out: label 2 at relu2_1."
+    ]
+    assert it.facts["steered"] == [{"after_step": 1, "guides": True}]
+
+
 def test_a_guide_can_be_given_and_taken_away(quick):
     steering = Steering()
     styles = []

@@ -49,6 +49,18 @@ def test_a_region_of_another_layer_fills_it(viewer, texture, hole, optimiser, fi
     assert not state.got["exemplar_region"][25:].any()
 
 
+def test_a_region_is_filled_with_another_of_the_same_image(
+    viewer, texture, hole, optimiser, finish
+):
+    state = optimiser(steps=3)
+    texture.exemplar.value = texture.into.value = viewer.layers["cells"]
+    texture.region.value = hole
+    texture.exemplar_region.value = viewer.add_labels(1 - hole.data, name="around")
+    finish(texture)
+    np.testing.assert_array_equal(state.got["exemplar"], state.got["into"])
+    np.testing.assert_array_equal(state.got["exemplar_region"], 1 - hole.data)
+
+
 def test_grey_beyond_the_contrast_limits_stays(viewer, texture, hole, optimiser, finish):
     optimiser(steps=3, shape_at=lambda step: (60, 80))
     grey = np.random.default_rng(0).normal(0, 100, (60, 80)).astype(np.float32)

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from fake_iterations import iteration
+
+from napari_nst.engine import jobs
 
 pytestmark = pytest.mark.window
 
@@ -69,6 +72,19 @@ def test_an_empty_guide_is_told_before_anything_is_made(
     viewer.layers["here"].data = np.zeros((60, 80), int)
     assert finish(guided) is None
     assert "Layer 'here' has no label where the picture is" in messages()[-1]
+
+
+def test_what_is_too_small_for_a_layer_is_told(viewer, guided, monkeypatch, finish, messages):
+    facts = {"job": "stylize", "recipe": guided.recipe.to_dict(), "inputs": {}, "arguments": {}}
+    monkeypatch.setattr(jobs, "run", lambda *_: iter([iteration(1, 1, facts=facts)]))
+    speck, halves = np.zeros((60, 80), int), np.ones((50, 50), int)
+    speck[:, :40], speck[10:12, 60:62] = 1, 2
+    halves[25:] = 2
+    viewer.layers["here"].data, viewer.layers["that"].data = speck, halves
+    for _ in range(2):
+        assert finish(guided) is not None
+    told = "Regions of guide are too small for some layers, and left out: label 2 at relu5_1."
+    assert messages() == [told, told]
 
 
 def test_a_guide_does_not_go_with_channels_in_turn(viewer, guided, optimiser, messages):

@@ -21,6 +21,7 @@ from napari_nst.engine.record import facts_of_run
 from napari_nst.engine.scales import Scale, continued
 from napari_nst.engine.steering import Change, Steering, Strokes
 from napari_nst.engine.steppers import STEPPERS
+from napari_nst.engine.vanishing import too_small
 from napari_nst.engine.vgg import VGG19, network_of
 from napari_nst.engine.weights import PretrainedVGG, Progress, load
 from napari_nst.recipe import Recipe
@@ -141,7 +142,7 @@ class Course:
         try:
             found, objective = self._adopt(change, scale)
         except (ValueError, TypeError) as error:
-            self.steering.refused(f"Not changed: {error}")
+            self.steering.tell(f"Not changed: {error}")
         for strokes in change.strokes:
             picture = _painted(picture, strokes)
             found["painted_pixels"] = int(strokes.where.sum()) + found.get("painted_pixels", 0)
@@ -169,6 +170,9 @@ class Course:
         objective = assembly.objective_at(scale)
         self.order, self.network, self.assembly = order, network, assembly
         self.stepper.adopt(order.recipe, assembly.canvas)
+        if "guides" in found:
+            for sentence in too_small(order):
+                self.steering.tell(sentence)
         return found, objective
 
     def _first_image(self) -> Tensor:

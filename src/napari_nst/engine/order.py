@@ -134,7 +134,7 @@ class Order:
         changed = replace(
             self, recipe=recipe, styles=styles, relative_pixels=ratios, guides=guides, kept=kept
         )
-        too_small(changed)
+        too_small(changed)  # raises where a region is too small for all layers
         return changed
 
     def differences(self, other: Order) -> dict[str, Any]:

@@ -79,9 +79,9 @@ class Steering:
 
     Parameters
     ----------
-    refused : callable, optional
-        Called in the run's thread with a sentence, where a change turns out not to be possible;
-        the run goes on as it was. It warns where left out.
+    tell : callable, optional
+        Called in the run's thread with a sentence, where a change turns out not to be possible, and
+        the run goes on as it was, or not as a whole. It warns where left out.
 
     Examples
     --------
@@ -91,8 +91,8 @@ class Steering:
     ...         steering.change(style_weight=20)
     """
 
-    def __init__(self, refused: Callable[[str], None] | None = None) -> None:
-        self.refused = refused or _warn
+    def __init__(self, tell: Callable[[str], None] | None = None) -> None:
+        self.tell = tell or _warn
         self._lock = threading.Lock()
         self._pending: Change | None = None
 

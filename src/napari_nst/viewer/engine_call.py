@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from napari.utils.notifications import show_warning
 
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.stream import Progress
@@ -36,14 +39,21 @@ class EngineCall:
     def start(
         self, progress: Progress, steering: Steering, after: Iteration | None
     ) -> Iterator[Iteration]:
-        """Return the iterations."""
+        """Return the iterations, and show what the engine warns of."""
         from napari_nst.engine import jobs
 
         progress("reading the layers", 0, 0)
         job: Callable[..., Iterator[Iteration]] = getattr(jobs, self.function)
-        return job(
-            recipe=self.recipe, **self.read(), progress=progress, steering=steering, after=after
-        )
+        arguments = self.read()
+        # napari's worker catches what is warned of in its thread, and shows none of it.
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", UserWarning)
+            iterations = job(
+                recipe=self.recipe, **arguments, progress=progress, steering=steering, after=after
+            )
+        for one in warned:
+            show_warning(str(one.message))
+        return iterations
 
     def order(self) -> Order:
         """Return the checked job itself, to look into what it computes."""

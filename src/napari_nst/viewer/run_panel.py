@@ -182,7 +182,7 @@ class RunPanel(Container[Any]):
         if run.stopping or self.runner.job is None:
             return
         text = progress_text(run, self.runner.job.recipe)
-        self.say("\n".join([text, *run.refusals]))
+        self.say("\n".join([text, *run.notices]))
 
     def _show_progress(self, run: Run) -> None:
         if run.newest is not None:

@@ -83,8 +83,8 @@ class Run:
         for whoever draws to take, who may have looked at none of them in time.
     holding : bool
         Whether the worker thread waits, so that nothing changes the picture but the user.
-    refusals : deque of str
-        Why changes that the user wanted could not be made.
+    notices : deque of str
+        What became of changes that the user wanted, where that is not what was wanted.
     message : str
         What is happening before the first iteration, with `done` of `total` where known.
     """
@@ -101,8 +101,8 @@ class Run:
         self._go_on = threading.Event()
         self._go_on.set()
         self.losses = LossTrace() if losses is None else losses
-        self.steering = Steering(self._refuse)
-        self.refusals: deque[str] = deque(maxlen=3)
+        self.steering = Steering(self._note)
+        self.notices: deque[str] = deque(maxlen=3)
         self.newest: Iteration | None = None
         self.picture: Iteration | None = None
         self.completed: deque[Iteration] = deque()
@@ -229,8 +229,8 @@ class Run:
         self.paused_seconds += time.perf_counter() - began
         self._recent.clear()
 
-    def _refuse(self, sentence: str) -> None:
-        self.refusals.append(sentence)
+    def _note(self, sentence: str) -> None:
+        self.notices.append(sentence)
 
     def _report(self, message: str, done: int = 0, total: int = 0) -> None:
         if self.stopping:

@@ -126,7 +126,7 @@ class FillChoice:
         return Fill(
             picture=picture,
             region=guide_of(self.region.value, picture.place, dims),
-            exemplar=None if exemplar is self.into.value else source,
+            exemplar=None if exemplar is self.into.value and marked is None else source,
             exemplar_region=marked,
             untouched=Untouched(),
         )

@@ -1,0 +1,131 @@
+"""Make the pictures of docs/guides.md: `.venv/bin/python tools/guides-pictures.py`.
+
+The photographs come with scikit-image, the style is painted by the project itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from skimage import data
+
+import napari_nst as nst
+from napari_nst.grid import Cell, Grid, resampled, sheet_of
+from napari_nst.painting import paint
+from napari_nst.viewer.values import to_uint8
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+SIZE, STEPS = 256, 100
+COLOURS = {1: (255, 90, 60), 2: (60, 200, 255)}
+"""Of the outlines, by label."""
+
+Pixels = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+Ellipse = tuple[float, float, float, float]
+"""Centre and half axes, each x and y, as shares of the width and height."""
+
+CUP: tuple[Ellipse, ...] = ((0.455, 0.57, 0.42, 0.4), (0.49, 0.28, 0.25, 0.25))
+SUN: Ellipse = (0.24, 0.4, 0.135, 0.155)
+
+
+def main() -> None:
+    """Write a sheet of transfers and one of fills."""
+    write("guides", transfers(), columns=3)
+    write("filling", fills(), columns=3)
+
+
+def transfers() -> dict[str, Pixels]:
+    """Paint one photograph in one style, with and without guides."""
+    shape = (SIZE * 4 // 5, SIZE)
+    coffee = resampled(data.coffee()[:, 50:550], shape)
+    painting = paint(400, 500)
+    of_content, of_style = 2 - marked(shape, *CUP), 2 - marked(painting.shape, SUN)
+    recipe = nst.preset(size=SIZE, steps=STEPS)
+
+    def painted(**guides: object) -> Pixels:
+        return last(nst.stylize(coffee, painting, recipe, **guides))
+
+    return {
+        "content": outlined(coffee, of_content),
+        "style": outlined(resampled(painting, shape), 2 - marked(shape, SUN)),
+        "without guides": painted(),
+        "label by label": painted(guide=of_content, style_guides=of_style),
+        "labels of the style swapped": painted(guide=of_content, style_guides=3 - of_style),
+        "label 1 alone, the rest as it is": painted(
+            guide=of_content == 1, style_guides=of_style == 1, keep_unlabelled=True
+        ),
+    }
+
+
+def fills() -> dict[str, Pixels]:
+    """Fill a region of three images, two with what is around and one with what is marked."""
+    gravel = resampled(data.gravel()[:384, :384], (SIZE, SIZE)).copy()
+    moon = resampled(data.moon()[20:276, 40:296], (SIZE, SIZE))
+    tissue = resampled(data.immunohistochemistry()[256:, 160:416], (SIZE, SIZE))
+    hole = marked(gravel.shape, (0.5, 0.5, 0.22, 0.17))
+    gravel[hole > 0] = 255
+    crater = marked(moon.shape, (0.315, 0.265, 0.14, 0.15))
+    gland = marked(tissue.shape, (0.6, 0.62, 0.32, 0.52))
+    stroma = np.zeros_like(gland)
+    stroma[: SIZE * 3 // 4, : SIZE // 4] = 1
+    recipe = nst.preset("texture", steps=STEPS)
+    before = {
+        "gravel with a hole": outlined(gravel, hole),
+        "the moon": outlined(moon, crater),
+        "stained tissue": outlined(tissue, gland + 2 * stroma),
+    }
+    return before | {
+        "hole filled": last(nst.synthesize(None, recipe, into=gravel, region=hole)),
+        "crater filled": last(nst.synthesize(None, recipe, into=moon, region=crater)),
+        "gland filled from the blue region": last(
+            nst.synthesize(tissue, recipe, into=tissue, region=gland, exemplar_region=stroma)
+        ),
+    }
+
+
+def last(iterations: Iterator[nst.Iteration]) -> Pixels:
+    """Run, and return the last picture in colour."""
+    for it in iterations:
+        print(f"\r{it.step}/{it.steps}, {it.seconds:.0f} s", end="", flush=True)
+    print()
+    return coloured(to_uint8(it.picture))
+
+
+def marked(shape: tuple[int, ...], *ellipses: Ellipse) -> Labels:
+    """Return 1 within any of some ellipses, and 0 elsewhere."""
+    height, width = shape[:2]
+    y, x = np.mgrid[:height, :width] / np.reshape([height, width], (2, 1, 1))
+    within = [((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1 for cx, cy, rx, ry in ellipses]
+    return np.any(within, axis=0).astype(np.int64)
+
+
+def outlined(image: Pixels, labels: Labels) -> Pixels:
+    """Draw the borders of labelled regions, and their numbers, over an image."""
+    drawn = coloured(image).copy()
+    for label, colour in COLOURS.items():
+        inside = np.pad(labels == label, 3)
+        shifts = [np.roll(inside, by, axis) for axis in (0, 1) for by in (-3, 3)]
+        border = inside & ~np.all(shifts, axis=0)
+        drawn[border[3:-3, 3:-3]] = colour
+    return drawn
+
+
+def coloured(image: Pixels) -> Pixels:
+    """Return a grey image with three channels."""
+    return image if image.ndim == 3 else np.dstack([image] * 3)
+
+
+def write(name: str, pictures: dict[str, Pixels], columns: int) -> None:
+    """Write pictures with their names above them."""
+    grid = Grid.wrapped([Cell(label, caption=label) for label in pictures], columns)
+    sheet = sheet_of(grid, dict(enumerate(pictures.values())))
+    Image.fromarray(sheet).save(IMAGES / f"{name}.jpg", quality=85, subsampling=0)
+
+
+if __name__ == "__main__":
+    main()
