@@ -137,10 +137,10 @@ class RunPanel(Container[Any]):
 
     def steer(self, recipe: Recipe) -> None:
         """Let the run that is going on follow another recipe, and say what it cannot follow."""
-        later = self.runner.steer(recipe)
-        if later and self.active is not None:
+        later, run = self.runner.steer(recipe), self.active
+        if later and run is not None:
             names = ", ".join(label_of(name) for name in later)
-            self.say(f"{names} count{'s' if len(later) == 1 else ''} from the next run on.")
+            run.note(f"{names} count{'s' if len(later) == 1 else ''} from the next run on.")
 
     def give_up(self) -> None:
         """Stop whatever runs, because nobody can see it any more."""

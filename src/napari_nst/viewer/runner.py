@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
@@ -12,12 +11,13 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
-from napari_nst.engine.steering import LIVE_FIELDS, Steering
+from napari_nst.engine.steering import LIVE_FIELDS
 from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.memory.control_values import CONTROLS as WIDGETS_CONTROLS
+from napari_nst.viewer.plot.pace import Pace
 from napari_nst.viewer.settings import apply_cache_folder, preferred
-from napari_nst.viewer.stream import LossTrace, Progress, Run
+from napari_nst.viewer.stream import LossTrace, Run
 from napari_nst.viewer.triton_beside_mesa import keep_triton_out
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Runner:
         self._asked = Recipe()
         self._former: Any = _NOTHING
         self._turn = 0
+        self._pace = Pace()
         self._holds = False
         widget.destroyed.connect(self._on_destroyed)
         self._timer = QTimer(widget)
@@ -110,7 +111,9 @@ class Runner:
         if not go_on:
             self.live, self.losses = job.layer(self._viewer, job), LossTrace()
         self.job, self.last, self._asked = job, None, job.recipe
-        run = self.active = Run(partial(_started, job, after), self.losses, watch)
+        run = self.active = Run(
+            lambda progress, steering: job.start(progress, steering, after), self.losses, watch
+        )
         if go_on:
             self._take_strokes(run)
         self._work(run)
@@ -189,7 +192,7 @@ class Runner:
             self._note_holding(run)
         elif self._turn:
             self.reported.emit(run)
-        else:
+        elif self._pace.is_due(len(self.losses)):
             self.plotted.emit()
 
     def _draw(self, run: Run, picture: Iteration) -> None:
@@ -243,9 +246,3 @@ class Runner:
     def _on_destroyed(self) -> None:
         self.closed = True
         self.stop()
-
-
-def _started(
-    job: Job, after: Iteration | None, progress: Progress, steering: Steering
-) -> Iterator[Iteration]:
-    return job.start(progress, steering, after)

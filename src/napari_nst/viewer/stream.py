@@ -101,8 +101,8 @@ class Run:
         self._go_on = threading.Event()
         self._go_on.set()
         self.losses = LossTrace() if losses is None else losses
-        self.steering = Steering(self._note)
-        self.notices: deque[str] = deque(maxlen=3)
+        self.steering = Steering(self.note)
+        self.notices: deque[str] = deque(maxlen=2)
         self.newest: Iteration | None = None
         self.picture: Iteration | None = None
         self.completed: deque[Iteration] = deque()
@@ -141,6 +141,11 @@ class Run:
     def want_picture(self) -> None:
         """Ask for the image of the next iteration; fetching it is not the window's work."""
         self._picture_wanted = True
+
+    def note(self, sentence: str) -> None:
+        """Have a sentence said as long as the run goes on; from both threads."""
+        if sentence not in self.notices:
+            self.notices.append(sentence)
 
     @property
     def rate(self) -> float:
@@ -228,9 +233,6 @@ class Run:
         self.holding = False
         self.paused_seconds += time.perf_counter() - began
         self._recent.clear()
-
-    def _note(self, sentence: str) -> None:
-        self.notices.append(sentence)
 
     def _report(self, message: str, done: int = 0, total: int = 0) -> None:
         if self.stopping:
