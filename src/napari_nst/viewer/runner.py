@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari.qt.threading import create_worker
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
@@ -19,6 +18,7 @@ from napari_nst.viewer.plot.pace import Pace
 from napari_nst.viewer.settings import apply_cache_folder, preferred
 from napari_nst.viewer.stream import LossTrace, Run
 from napari_nst.viewer.triton_beside_mesa import keep_triton_out
+from napari_nst.viewer.work import start_work
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -116,23 +116,10 @@ class Runner:
         )
         if go_on:
             self._take_strokes(run)
-        self._work(run)
+        start_work(run, self._on_error, self._on_finished)
         self.began.emit()
         self.reported.emit(run)
         self._timer.start(round(500 / float(preferred("preview_rate", 15))))
-
-    def _work(self, run: Run) -> None:
-        # napari keeps the function for the life of the window: a bound one would keep the run.
-        worker = create_worker(
-            Run.work,  # type: ignore[arg-type]
-            run,
-            _start_thread=False,
-            _ignore_errors=True,
-        )
-        run.quit_requested = lambda: worker.abort_requested
-        worker.errored.connect(self._on_error)
-        worker.finished.connect(self._on_finished)  # type: ignore[arg-type]
-        worker.start()
 
     def pause(self) -> None:
         """Hold the run after this iteration, or let it go on with what was painted meanwhile."""

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_nst.animation import KINDS, write_animation
 from napari_nst.errors import Cancelled, NstError
 from napari_nst.viewer.values import to_uint8, to_unit
+from napari_nst.viewer.work import start_work
 
 if TYPE_CHECKING:
     from napari_nst.stack import Stack
@@ -141,17 +141,7 @@ class Exporter:
     def start(self, export: Export) -> None:
         """Write a file; a notification says when it is done."""
         self._export = export
-        # napari keeps the function for the life of the window: a bound one would keep the stack.
-        worker = create_worker(
-            Export.work,  # type: ignore[arg-type]
-            export,
-            _start_thread=False,
-            _ignore_errors=True,
-        )
-        export.quit_requested = lambda: worker.abort_requested
-        worker.errored.connect(self._on_failed)
-        worker.finished.connect(self._on_finished)  # type: ignore[arg-type]
-        worker.start()
+        start_work(export, self._on_failed, self._on_finished)
 
     def _on_failed(self, error: Exception) -> None:
         if self._export is not None:
