@@ -163,8 +163,8 @@ class Runner:
     def _poll(self) -> None:
         """Show what is new; called by the timer, in the main thread.
 
-        The picture, the words and the curves have turns of their own: each makes Qt compose the
-        window anew, and all at once would hold it up as long as they take together.
+        The picture has turns of its own, words and curves have others: each makes Qt compose the
+        window anew, which takes as long again, and all at once would hold it up for too long.
         """
         run = self.active
         if run is None or self.closed:
@@ -179,8 +179,8 @@ class Runner:
             self._note_holding(run)
         elif self._turn:
             self.reported.emit(run)
-        elif self._pace.is_due(len(self.losses)):
-            self.plotted.emit()
+            if self._pace.is_due(len(self.losses)):
+                self.plotted.emit()
 
     def _draw(self, run: Run, picture: Iteration) -> None:
         while run.completed:
