@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -143,17 +144,24 @@ class LossPlot(QWidget):
         return canvas
 
     def _listen_to_theme(self) -> None:
+        # What Qt calls while it deletes the plot must not be what keeps the plot alive.
+        plot = weakref.ref(self)
+
         def follow(event: object = None) -> None:
-            self._look = Look.of(self._viewer.theme)
-            if self._canvas is not None:
-                self._canvas.wear(self._look)
-            self._redraw()
+            if (mine := plot()) is not None:
+                mine._wear_theme()
 
         emitter = self._viewer.events.theme
-        follow()
-        # napari would call a widget that Qt has deleted.
         emitter.connect(follow)
-        self.destroyed.connect(lambda: emitter.disconnect(follow))
+        # napari would call a widget that Qt has deleted.
+        self.destroyed.connect(partial(_leave, emitter, follow))
+        self._wear_theme()
+
+    def _wear_theme(self) -> None:
+        self._look = Look.of(self._viewer.theme)
+        if self._canvas is not None:
+            self._canvas.wear(self._look)
+        self._redraw()
 
     # ── what the user does ───────────────────────────────────────────────────────────────────
 
@@ -198,3 +206,7 @@ def _canvas_module() -> Future[ModuleType]:
     loading = threads.submit(import_module, "napari_nst.viewer.plot.canvas")
     threads.shutdown(wait=False)
     return loading
+
+
+def _leave(emitter: Any, follow: Any, *_: object) -> None:
+    emitter.disconnect(follow)
