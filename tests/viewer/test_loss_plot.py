@@ -194,8 +194,8 @@ def test_nothing_is_left_of_it_when_it_is_gone(column, plot, show, viewer, until
     followers = len(emitter.callbacks)
     plot.deleteLater()
     until(lambda: gone)
-    assert len(emitter.callbacks) == followers - 1
     viewer.theme = "light"
+    assert len(emitter.callbacks) == followers - 1
 
 
 def test_a_click_picks_the_nearest_iteration(plot, show, qtbot):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -144,17 +145,18 @@ class LossPlot(QWidget):
         return canvas
 
     def _listen_to_theme(self) -> None:
-        # What Qt calls while it deletes the plot must not be what keeps the plot alive.
-        plot = weakref.ref(self)
+        emitter, plot = self._viewer.events.theme, weakref.ref(self)
 
         def follow(event: object = None) -> None:
-            if (mine := plot()) is not None:
+            # napari would call a widget that Qt has deleted. Leaving is for here to do: Python may
+            # free what is connected to `destroyed` before Qt calls it, which ends the process.
+            mine = plot()
+            if mine is None or not isalive(mine):
+                emitter.disconnect(follow)
+            else:
                 mine._wear_theme()
 
-        emitter = self._viewer.events.theme
         emitter.connect(follow)
-        # napari would call a widget that Qt has deleted.
-        self.destroyed.connect(partial(_leave, emitter, follow))
         self._wear_theme()
 
     def _wear_theme(self) -> None:
@@ -206,7 +208,3 @@ def _canvas_module() -> Future[ModuleType]:
     loading = threads.submit(import_module, "napari_nst.viewer.plot.canvas")
     threads.shutdown(wait=False)
     return loading
-
-
-def _leave(emitter: Any, follow: Any, *_: object) -> None:
-    emitter.disconnect(follow)
