@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
+from napari_nst.engine.passes import NO_JOINS, Joins, features_at, stages_of
 from napari_nst.engine.pooling import POOLINGS
 from napari_nst.engine.pooling import pooling as pooling_module
 from napari_nst.engine.weights import PretrainedVGG, load
@@ -45,6 +46,11 @@ class VGG19(nn.Module):
         ``own`` is the input that the weights were trained on; ``255`` makes it 0–255 less the mean
         whatever they were trained on.
 
+    Attributes
+    ----------
+    pulse : callable or None
+        Called before each layer, on the way back too; what it raises ends the pass.
+
     Raises
     ------
     ValueError
@@ -78,7 +84,9 @@ class VGG19(nn.Module):
         self.dtype = dtype
         modules = _modules(self.layers[-1], pooling, rescale_pooling, padding)
         self.features = nn.Sequential(OrderedDict(modules))
+        self.pulse: Callable[[], None] | None = None
         self._adopt(weights, network_input)
+        self._stages = stages_of(self.features)
 
     def with_padding(self, padding: str) -> VGG19:
         """Return the same network with other padding; the parameters are shared, not copied."""
@@ -88,6 +96,7 @@ class VGG19(nn.Module):
         for name, module in other.features.named_children():
             if isinstance(module, nn.Conv2d):
                 module.padding_mode = _padding_mode(name, padding)  # type: ignore[assignment]
+        other._stages = stages_of(other.features)
         return other
 
     def _adopt(self, weights: PretrainedVGG, network_input: str) -> None:
@@ -109,13 +118,16 @@ class VGG19(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Return the features of an image at each layer.
+    def forward(self, image: Tensor, joins: Joins = NO_JOINS) -> dict[str, Tensor]:
+        """Return the features of an image at each layer; differentiable once.
 
         Parameters
         ----------
         image : Tensor
             (N, 3, H, W), RGB in [0, 1].
+        joins : tuple of int or None
+            For a part of a periodic image, cut out across its border: the row and the column where
+            the whole begins anew. See `features_at`.
 
         Returns
         -------
@@ -137,12 +149,7 @@ class VGG19(nn.Module):
         mean, std = self.get_buffer("mean"), self.get_buffer("std")
         features = (image * self.input_scale - mean) / std
         features = features.to(dtype=self.dtype, memory_format=torch.channels_last)
-        asked: dict[str, Tensor] = {}
-        for name, module in self.features.named_children():
-            features = module(features)
-            if name in self.layers:
-                asked[name] = features
-        return asked
+        return features_at(features, self._stages, self.layers, joins, self.pulse)
 
     def extra_repr(self) -> str:
         """Say which network this is."""

@@ -1,0 +1,169 @@
+"""Forward through the network and back to the image, keeping no more than the way back needs.
+
+Parameters have no gradients here, so a convolution needs none of its input on the way back, and a
+rectifier no more than its output. Torch's own graph keeps both, padded copies besides, and the
+indices of poolings in 64 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from napari_nst.engine.convolutions import Convolution
+
+Joins = tuple[int | None, int | None]
+"""Row and column of an image, cut out of a periodic one across its border, where that begins."""
+
+NO_JOINS: Joins = (None, None)
+
+
+class Pooling:
+    """A network's pooling, of images that may lie across a join."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def forward(self, features: Tensor, joins: Joins) -> Tensor:
+        """Return (N, C, H, W) halved; before a join an odd last row or column is left out."""
+        pooled: Tensor = self.module(_without_odd(features, joins))
+        return pooled
+
+    def backward(self, gradient: Tensor, features: Tensor, joins: Joins) -> Tensor:
+        """Return the gradient by the features, given that by what they were halved to."""
+        # Pooling once more takes less time than indices or windows would take memory.
+        with torch.enable_grad():
+            entire = features.detach().requires_grad_()
+            pooled = self.forward(entire, joins)
+        (by_features,) = torch.autograd.grad(pooled, entire, gradient)
+        return by_features
+
+
+Stage = Convolution | nn.ReLU | Pooling
+
+
+def stages_of(modules: nn.Sequential) -> dict[str, Stage]:
+    """Return what a network's named modules do, in their order."""
+    stages: dict[str, Stage] = {}
+    for name, module in modules.named_children():
+        if isinstance(module, nn.Conv2d):
+            stages[name] = Convolution(module)
+        elif isinstance(module, nn.ReLU):
+            stages[name] = module
+        else:
+            stages[name] = Pooling(module)
+    return stages
+
+
+class _Pass(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        features: Tensor,
+        stages: dict[str, Stage],
+        asked: Sequence[str],
+        joins: Joins,
+        pulse: Callable[[], None],
+    ) -> tuple[Tensor, ...]:
+        returned, kept = [], []
+        before = ""
+        ctx.joins = []
+        for name, stage in stages.items():
+            pulse()
+            if isinstance(stage, Convolution):
+                features = stage.forward(features)
+            elif isinstance(stage, nn.ReLU):
+                # A convolution's own result may go under, unless somebody wants to see it.
+                features = features.relu() if before in asked else features.relu_()
+                kept.append(features)
+            else:
+                # What comes in is the rectifier's, and kept already.
+                features = stage.forward(features, joins)
+                ctx.joins.append(joins)
+                joins = _halved(joins)
+            if name in asked:
+                returned.append(features)
+            before = name
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(*kept)
+        ctx.stages, ctx.asked, ctx.pulse = stages, asked, pulse
+        ctx.set_materialize_grads(False)
+        return tuple(returned)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        by_layer = dict(zip(ctx.asked, gradients, strict=True))
+        kept, joins = list(ctx.saved_tensors), list(ctx.joins)
+        gradient: Tensor | None = None
+        for name, stage in reversed(ctx.stages.items()):
+            ctx.pulse()
+            gradient = _sum(gradient, by_layer.get(name))
+            if gradient is None:
+                if isinstance(stage, nn.ReLU):
+                    kept.pop()
+                elif isinstance(stage, Pooling):
+                    joins.pop()
+            elif isinstance(stage, Convolution):
+                gradient = stage.backward(gradient)
+            elif isinstance(stage, nn.ReLU):
+                gradient = torch.ops.aten.threshold_backward(gradient, kept.pop(), 0)
+            else:
+                gradient = stage.backward(gradient, kept[-1], joins.pop())
+        return gradient, None, None, None, None
+
+
+def features_at(
+    image: Tensor,
+    stages: dict[str, Stage],
+    asked: Sequence[str],
+    joins: Joins = NO_JOINS,
+    pulse: Callable[[], None] | None = None,
+) -> dict[str, Tensor]:
+    """Return the features of an image at some layers; differentiable once, by the image.
+
+    Parameters
+    ----------
+    image : Tensor
+        (N, 3, H, W) as the first convolution reads it, in its number format.
+    stages : dict of str to Stage
+        Layers in their order, up to the deepest that is asked for.
+    asked : sequence of str
+        Layers to return, shallow to deep.
+    joins : tuple of int or None
+        Row and column where a periodic image begins anew. Poolings of the whole leave out an odd
+        last row; so do these of its last row, before a join.
+    pulse : callable, optional
+        Called before each layer, on the way back too; what it raises ends the pass.
+    """
+    found = _Pass.apply(image, stages, tuple(asked), joins, pulse or _nothing)
+    return dict(zip(asked, found, strict=True))
+
+
+def _nothing() -> None:
+    pass
+
+
+def _sum(ours: Tensor | None, given: Tensor | None) -> Tensor | None:
+    """Add the gradient that is given for a layer to ours, in place: nobody else has it."""
+    if ours is None or given is None:
+        return given if ours is None else ours
+    return ours.add_(given)
+
+
+def _halved(joins: Joins) -> Joins:
+    row, column = joins
+    return (None if row is None else row // 2, None if column is None else column // 2)
+
+
+def _without_odd(features: Tensor, joins: Joins) -> Tensor:
+    for dim, join in zip((2, 3), joins, strict=True):
+        if join is not None and join % 2:
+            before = features.narrow(dim, 0, join - 1)
+            after = features.narrow(dim, join, features.shape[dim] - join)
+            features = torch.cat([before, after], dim)
+    return features

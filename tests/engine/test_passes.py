@@ -1,0 +1,179 @@
+"""The network's own forward and backward pass, beside torch's graph of the same modules."""
+
+import pytest
+import torch
+
+from napari_nst.engine.passes import features_at, stages_of
+from napari_nst.engine.vgg import PADDINGS, VGG19
+from napari_nst.errors import Cancelled
+
+POOLINGS = ["max", "average", "l2"]
+
+
+def by_torch(network, image):
+    """The features that the network's modules give one after the other."""
+    mean, std = network.get_buffer("mean"), network.get_buffer("std")
+    features, found = (image * network.input_scale - mean) / std, {}
+    for name, module in network.features.named_children():
+        features = module(features)
+        if name in network.layers:
+            found[name] = features
+    return found
+
+
+def gradient(found, image):
+    torch.manual_seed(1)
+    weights = [torch.randn_like(features) for features in found.values()]
+    return torch.autograd.grad(list(found.values()), image, weights)[0]
+
+
+@pytest.fixture
+def pixels(random_image):
+    return lambda *size: random_image(*size).double().requires_grad_()
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_it_is_what_torch_computes(untrained, pixels, padding, pooling):
+    layers = ["relu1_1", "conv1_2", "pool1", "relu2_1", "conv3_1", "relu3_1", "relu4_2"]
+    network = VGG19(layers, untrained, pooling, padding, dtype=torch.float64)
+    image = pixels(37, 30)
+    ours, theirs = network(image), by_torch(network, image)
+    assert list(ours) == network.layers
+    for layer, features in theirs.items():
+        torch.testing.assert_close(ours[layer], features)
+    torch.testing.assert_close(gradient(ours, image), gradient(theirs, image))
+
+
+@pytest.mark.parametrize("layer", ["conv1_1", "relu1_1", "pool1", "conv2_1", "pool2"])
+def test_every_kind_of_layer_can_be_the_only_one(untrained, pixels, layer):
+    network = VGG19([layer], untrained, dtype=torch.float64)
+    image = pixels(9, 12)
+    torch.testing.assert_close(
+        gradient(network(image), image), gradient(by_torch(network, image), image)
+    )
+
+
+def test_layers_that_nothing_is_asked_of_on_the_way_back(untrained, pixels):
+    """A loss of a shallow layer alone, of a network that goes deeper."""
+    network = VGG19(["relu1_2", "pool2", "relu3_2"], untrained, dtype=torch.float64)
+    image = pixels(20, 20)
+    one = {"relu1_2": network(image)["relu1_2"]}
+    other = {"relu1_2": by_torch(network, image)["relu1_2"]}
+    torch.testing.assert_close(gradient(one, image), gradient(other, image))
+
+
+@pytest.mark.parametrize(
+    ("padding", "size"),
+    [
+        (padding, size)
+        for padding in PADDINGS
+        for size in [(1, 1), (1, 7), (2, 2), (2, 5)]
+        if padding != "reflect" or 1 not in size  # which has a second row to reflect
+    ],
+)
+def test_borders_that_are_nearly_all_there_is(untrained, pixels, padding, size):
+    network = VGG19(["relu1_2"], untrained, padding=padding, dtype=torch.float64)
+    image = pixels(*size)
+    torch.testing.assert_close(
+        gradient(network(image), image), gradient(by_torch(network, image), image)
+    )
+
+
+@pytest.mark.network
+def test_half_precision_is_torchs_but_for_the_order_of_sums(gatys, random_image):
+    layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+    network = VGG19(layers, gatys, dtype=torch.bfloat16, padding="replicate")
+    exact = VGG19(layers, gatys, padding="replicate")
+    image = random_image(64, 48).requires_grad_()
+
+    def loss_gradient(found):
+        loss = sum(features.float().square().mean() for features in found.values())
+        return torch.autograd.grad(loss, image)[0]
+
+    wanted = loss_gradient(exact(image))
+    ours = (loss_gradient(network(image)) - wanted).norm()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torchs = (loss_gradient(by_torch(exact, image)) - wanted).norm()
+    assert ours < 1.2 * torchs
+
+
+@pytest.mark.parametrize("at", [(None, 21), (13, None), (13, 22)])
+def test_across_a_join_poolings_are_the_wholes(untrained, random_image, at):
+    """A periodic image of odd size, cut out across its border, has the features of the whole."""
+    whole = random_image(45, 53)
+    layers = ["relu1_2", "relu2_2", "relu3_1"]
+    network = VGG19(layers, untrained, padding="circular")
+    found = network(whole)
+    # The parts before a join begin on the grid of the deepest layer: at 32 of 45 and 53.
+    row, column = at
+    part = whole
+    if row is not None:
+        part = torch.cat([part[:, :, 32:], part[:, :, :32]], dim=2)
+    if column is not None:
+        part = torch.cat([part[..., 32:], part[..., :32]], dim=3)
+    joins = (None if row is None else 45 - 32, None if column is None else 53 - 32)
+    cut = network(part, joins)
+    for k, layer in enumerate(layers):
+        # What lies between is whole; the cut's own outer border is not looked at.
+        first = found[layer]
+        if row is not None:
+            first = torch.roll(first, -(32 >> k), dims=2)
+        if column is not None:
+            first = torch.roll(first, -(32 >> k), dims=3)
+        torch.testing.assert_close(cut[layer], first)
+
+
+def test_the_way_back_across_a_join(untrained, pixels):
+    network = VGG19(["relu2_1", "relu3_1"], untrained, padding="circular", dtype=torch.float64)
+    image = pixels(26, 23)
+
+    def features(image):
+        cut = torch.cat([image[:, :, 16:], image[:, :, :16]], dim=2)
+        return list(network(cut, (10, None)).values())
+
+    assert torch.autograd.gradcheck(
+        lambda window: features(torch.cat([window, image[:, :, 3:].detach()], dim=2)),
+        image[:, :, :3].detach().requires_grad_(),
+        nondet_tol=0.0, atol=1e-6, fast_mode=True,
+    )  # fmt: skip
+
+
+def test_its_pulse_can_end_it_on_both_ways(untrained, random_image):
+    network = VGG19(["relu1_1", "relu2_1"], untrained)
+    image = random_image(16, 16).requires_grad_()
+    beats = []
+    network.pulse = lambda: beats.append(1)
+    found = network(image)
+    assert len(beats) == len(list(network.features))
+    sum(features.sum() for features in found.values()).backward()
+    assert len(beats) == 2 * len(list(network.features))
+
+    def stop():
+        raise Cancelled("Stopped by the user.")
+
+    found = network(image)
+    network.pulse = stop
+    with pytest.raises(Cancelled):
+        network(image)
+    del found
+
+
+def test_it_keeps_one_tensor_per_rectifier(untrained, random_image):
+    layers = ["relu1_1", "relu2_2"]
+    stages = stages_of(VGG19(layers, untrained, padding="replicate").features)
+    image = random_image(16, 16).requires_grad_()
+    last = features_at(image, stages, layers)["relu2_2"]
+    kept = last.grad_fn.saved_tensors
+    shapes = [tuple(tensor.shape[1:]) for tensor in kept]
+    assert shapes == [(64, 16, 16), (64, 16, 16), (128, 8, 8), (128, 8, 8)]
+    with torch.no_grad():
+        assert features_at(image, stages, layers)["relu2_2"].grad_fn is None
+
+
+def test_other_padding_has_stages_of_its_own(untrained, pixels):
+    network = VGG19(["relu1_2"], untrained, padding="zeros", dtype=torch.float64)
+    other = network.with_padding("circular")
+    image = pixels(8, 8)
+    torch.testing.assert_close(other(image), by_torch(other, image))
+    assert not torch.equal(other(image)["relu1_2"], network(image)["relu1_2"])
