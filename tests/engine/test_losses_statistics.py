@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from loss_features import box_mask, features, mean_and_gram, soft_mask
+from loss_features import features, mean_and_gram, soft_mask
 from torch.autograd import gradcheck
 
 import napari_nst as nst
-from napari_nst.engine.losses import gram_matrix, mean_and_second_moment
+from napari_nst.engine.losses import gram_matrix
 from napari_nst.engine.losses.square_root import square_root, trace_of_square_root
 
 SHAPES = [(1, 5, 7, 9), (1, 64, 6, 4), (1, 3, 1, 1), (1, 1, 4, 4)]
@@ -30,32 +30,6 @@ def test_gram_matrix_is_public():
     torch.testing.assert_close(nst.losses.gram_matrix(f), gram_matrix(f))
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_moments_are_those_of_numpy(memory_format, masked):
-    f = features((1, 6, 5, 7)).contiguous(memory_format=memory_format)
-    mask = soft_mask(5, 7) if masked else None
-    for value, expected in zip(
-        mean_and_second_moment(f, mask), mean_and_gram(f, mask), strict=True
-    ):
-        np.testing.assert_allclose(value[0].numpy(), expected, rtol=1e-5)
-
-
-def test_moments_of_a_masked_batch_are_those_of_its_images():
-    batch, mask = features((3, 5, 4, 6)), soft_mask(4, 6)
-    for index, image in enumerate(batch.split(1)):
-        for whole, alone in zip(
-            mean_and_second_moment(batch, mask), mean_and_second_moment(image, mask), strict=True
-        ):
-            torch.testing.assert_close(whole[index], alone[0])
-
-
-def test_a_mask_of_a_rectangle_crops():
-    f = features((1, 6, 8, 9))
-    masked = mean_and_second_moment(f, box_mask(8, 9, slice(2, 7), slice(1, 5)))
-    torch.testing.assert_close(masked, mean_and_second_moment(f[..., 2:7, 1:5]))
-
-
 def test_a_mask_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"as large as the features, 5 × 7; it is \(1, 1, 7, 5\)"):
         gram_matrix(features((1, 6, 5, 7)), soft_mask(7, 5))
@@ -65,14 +39,6 @@ def test_statistics_do_not_depend_on_where_features_are():
     f = features((1, 6, 5, 7))
     shuffled = f.flatten(2)[..., torch.randperm(35, generator=torch.Generator().manual_seed(0))]
     torch.testing.assert_close(gram_matrix(shuffled.view(1, 6, 7, 5)), gram_matrix(f))
-
-
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("function", [gram_matrix, mean_and_second_moment])
-def test_gradients_of_statistics_are_those_of_finite_differences(function, masked):
-    mask = soft_mask(4, 5, dtype=torch.float64) if masked else None
-    f = features((2, 3, 4, 5), dtype=torch.float64).requires_grad_()
-    assert gradcheck(lambda value: function(value, mask), f)
 
 
 def test_sums_over_many_positions_do_not_drown_in_half_precision():

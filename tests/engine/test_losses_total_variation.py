@@ -7,6 +7,7 @@ from loss_features import features
 from torch.autograd import gradcheck
 
 from napari_nst.engine.losses import TotalVariationLoss
+from napari_nst.engine.losses import differences as differences_module
 
 SHAPES = [(1, 3, 7, 9), (1, 3, 2, 2), (1, 3, 33, 5)]
 EXPONENTS = [0.5, 1.0, 1.5, 2.0, 3.0]
@@ -85,6 +86,18 @@ def test_gradient_is_that_of_finite_differences(kind, exponent, circular):
     loss = TotalVariationLoss(kind, exponent, circular=circular)
     size = loss(image).item()
     assert gradcheck(lambda pixels: loss(pixels) / size, image)
+
+
+@pytest.mark.parametrize("circular", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_bands_of_rows_are_those_of_one_image(monkeypatch, kind, circular):
+    loss, found = TotalVariationLoss(kind, circular=circular), []
+    for pixels_at_once in (differences_module.BAND, 20):
+        monkeypatch.setattr(differences_module, "BAND", pixels_at_once)
+        image = features((1, 3, 17, 9), dtype=torch.float64).requires_grad_()
+        loss(image).backward()
+        found.append((loss(image).detach(), image.grad))
+    torch.testing.assert_close(found[1], found[0])
 
 
 @pytest.mark.parametrize("circular", [False, True])

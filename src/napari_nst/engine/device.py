@@ -36,7 +36,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """Return the number format of the network; ``auto`` is bfloat16 where that is faster."""
     if name == "float32":
         return torch.float32
-    if name == "bfloat16" or _is_faster_in_bfloat16(device):
+    if name == "bfloat16" or multiplies_bfloat16(device):
         return torch.bfloat16
     return torch.float32
 
@@ -56,7 +56,7 @@ def _index_exists(device: torch.device) -> bool:
     return (device.index or 0) == 0
 
 
-def _is_faster_in_bfloat16(device: torch.device) -> bool:
+def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the hardware multiplies bfloat16 itself; asked, not timed, so that runs repeat."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)

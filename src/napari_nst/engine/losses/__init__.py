@@ -9,17 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from napari_nst.engine.losses.base import Exemplar, FeatureLoss, StyleLoss
+from napari_nst.engine.losses.base import (
+    AnyExemplar,
+    Exemplar,
+    FeatureLoss,
+    MeasuredExemplar,
+    MomentLoss,
+    StyleLoss,
+)
 from napari_nst.engine.losses.content import ContentLoss
 from napari_nst.engine.losses.gram import CentredGramLoss, GramLoss, ShiftedGramLoss
 from napari_nst.engine.losses.guided import GuidedLoss
 from napari_nst.engine.losses.mean_covariance import MeanCovarianceLoss
+from napari_nst.engine.losses.moments import Moments, gram_matrix
 from napari_nst.engine.losses.patches import PatchLoss
 from napari_nst.engine.losses.seam import SeamLoss
 from napari_nst.engine.losses.sliced_wasserstein import SlicedWassersteinLoss
-from napari_nst.engine.losses.statistics import gram_matrix, mean_and_second_moment
+from napari_nst.engine.losses.sums import gradient_by_features
 from napari_nst.engine.losses.total_variation import TotalVariationLoss
 from napari_nst.engine.losses.wasserstein import WassersteinLoss
 
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STYLE_LOSSES",
+    "AnyExemplar",
     "CentredGramLoss",
     "ContentLoss",
     "Exemplar",
@@ -35,6 +44,9 @@ __all__ = [
     "GramLoss",
     "GuidedLoss",
     "MeanCovarianceLoss",
+    "MeasuredExemplar",
+    "MomentLoss",
+    "Moments",
     "PatchLoss",
     "SeamLoss",
     "ShiftedGramLoss",
@@ -42,24 +54,25 @@ __all__ = [
     "StyleLoss",
     "TotalVariationLoss",
     "WassersteinLoss",
+    "gradient_by_features",
     "gram_matrix",
-    "mean_and_second_moment",
+    "moment_losses",
 ]
 
-MakeStyleLoss = Callable[[Sequence[Exemplar], "Recipe", Tensor | None], StyleLoss]
+MakeStyleLoss = Callable[[Sequence[AnyExemplar], "Recipe", Tensor | None], StyleLoss]
 """Exemplars at one layer, recipe, mask of the image at that layer → loss."""
 
 
-def _plain(kind: type[StyleLoss]) -> MakeStyleLoss:
+def _of_moments(kind: type[MomentLoss]) -> MakeStyleLoss:
     """Return what makes a loss that has no settings but its norm."""
     return lambda exemplars, recipe, mask: kind(exemplars, norm=recipe.style_norm, mask=mask)
 
 
 def _sliced_wasserstein(
-    exemplars: Sequence[Exemplar], recipe: Recipe, mask: Tensor | None
+    exemplars: Sequence[AnyExemplar], recipe: Recipe, mask: Tensor | None
 ) -> StyleLoss:
     return SlicedWassersteinLoss(
-        exemplars,
+        _with_features(exemplars, recipe),
         norm=recipe.style_norm,
         mask=mask,
         projections=recipe.projections,
@@ -67,9 +80,9 @@ def _sliced_wasserstein(
     )
 
 
-def _mrf(exemplars: Sequence[Exemplar], recipe: Recipe, mask: Tensor | None) -> StyleLoss:
+def _mrf(exemplars: Sequence[AnyExemplar], recipe: Recipe, mask: Tensor | None) -> StyleLoss:
     return PatchLoss(
-        exemplars,
+        _with_features(exemplars, recipe),
         norm=recipe.style_norm,
         mask=mask,
         patch_size=recipe.patch_size,
@@ -77,13 +90,41 @@ def _mrf(exemplars: Sequence[Exemplar], recipe: Recipe, mask: Tensor | None) -> 
     )
 
 
+def _with_features(exemplars: Sequence[AnyExemplar], recipe: Recipe) -> list[Exemplar]:
+    seen = [exemplar for exemplar in exemplars if isinstance(exemplar, Exemplar)]
+    if len(seen) < len(exemplars):
+        raise TypeError(
+            f"style_loss {recipe.style_loss} compares features themselves, which a "
+            f"MeasuredExemplar does not have; give an Exemplar."
+        )
+    return seen
+
+
 STYLE_LOSSES: dict[str, MakeStyleLoss] = {
-    "gram": _plain(GramLoss),
-    "shifted_gram": _plain(ShiftedGramLoss),
-    "centred_gram": _plain(CentredGramLoss),
-    "mean_covariance": _plain(MeanCovarianceLoss),
-    "wasserstein": _plain(WassersteinLoss),
+    "gram": _of_moments(GramLoss),
+    "shifted_gram": _of_moments(ShiftedGramLoss),
+    "centred_gram": _of_moments(CentredGramLoss),
+    "mean_covariance": _of_moments(MeanCovarianceLoss),
+    "wasserstein": _of_moments(WassersteinLoss),
     "sliced_wasserstein": _sliced_wasserstein,
     "mrf": _mrf,
 }
 """Recipe's `style_loss` → what makes the loss of one layer."""
+
+
+def moment_losses(loss: nn.Module) -> list[tuple[float, MomentLoss]] | None:
+    """Return the moment losses that a loss is the sum of, each with the factor before it.
+
+    Parameters
+    ----------
+    loss : nn.Module
+        Any loss of features.
+
+    Returns
+    -------
+    list of (float, MomentLoss) or None
+        None if there is anything else in it; nothing of a `GuidedLoss` without regions.
+    """
+    summands = loss.summands if isinstance(loss, GuidedLoss) else [(1.0, loss)]
+    found = [(factor, one) for factor, one in summands if isinstance(one, MomentLoss)]
+    return found if len(found) == len(summands) else None

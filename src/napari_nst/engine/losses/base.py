@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from napari_nst.engine.losses.moments import Moments
 from napari_nst.engine.losses.statistics import refuse_other_size
 
 
@@ -41,13 +44,50 @@ class Exemplar:
             refuse_other_size(self.mask, self.features)
         refuse_empty(self.mask)
 
+    @cached_property
+    def moments(self) -> Moments:
+        """What the features add up to, constants."""
+        return Moments.of(self.features.detach(), self.mask)
 
-def blended(
-    exemplars: Sequence[Exemplar], statistic: Callable[[Tensor, Tensor | None], Tensor]
-) -> Tensor:
-    """Return a statistic of features and mask, averaged over exemplars by their shares."""
-    statistics = [statistic(e.features.detach(), e.mask) * e.share for e in exemplars]
-    return torch.stack(statistics).sum(dim=0)
+
+@dataclass(frozen=True, eq=False)
+class MeasuredExemplar:
+    """What the features of one style at one layer add up to, which is all that some losses need.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of one image.
+    share : float
+        As of an `Exemplar`.
+
+    Raises
+    ------
+    ValueError
+        If the moments are of no position.
+    """
+
+    moments: Moments
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.moments.weight > 0:
+            raise ValueError("moments are of no position of the features; mark a larger region.")
+
+
+AnyExemplar = Exemplar | MeasuredExemplar
+"""A style at one layer, as a loss that compares moments takes it."""
+
+
+@torch.no_grad()
+def blended(exemplars: Sequence[AnyExemplar], statistic: Callable[[Moments], Tensor]) -> Tensor:
+    """Return a statistic, averaged over exemplars by their shares."""
+    return torch.stack([statistic(e.moments) * e.share for e in exemplars]).sum(dim=0)
+
+
+def blended_moments(exemplars: Sequence[AnyExemplar]) -> tuple[Tensor, Tensor]:
+    """Return the mean (1, C) and second moment (1, C, C) of one image that holds all exemplars."""
+    return blended(exemplars, lambda m: m.mean), blended(exemplars, lambda m: m.second_moment)
 
 
 class FeatureLoss(nn.Module):
@@ -91,7 +131,7 @@ class StyleLoss(FeatureLoss):
 
     Parameters
     ----------
-    exemplars : sequence of Exemplar
+    exemplars : sequence of Exemplar or MeasuredExemplar
         At least one; their sizes may differ, their channels may not.
     norm, mask
         As of every `FeatureLoss`.
@@ -103,7 +143,7 @@ class StyleLoss(FeatureLoss):
     """
 
     def __init__(
-        self, exemplars: Sequence[Exemplar], *, norm: str = "mean", mask: Tensor | None = None
+        self, exemplars: Sequence[AnyExemplar], *, norm: str = "mean", mask: Tensor | None = None
     ) -> None:
         super().__init__(norm, mask)
         if not exemplars:
@@ -111,6 +151,22 @@ class StyleLoss(FeatureLoss):
         total = sum(exemplar.share for exemplar in exemplars)
         if not math.isclose(total, 1.0, rel_tol=1e-6):
             raise ValueError(f"The shares of the exemplars must sum to 1, not {total:g}.")
+
+
+class MomentLoss(StyleLoss):
+    """A style loss that knows of features no more than their moments.
+
+    So it can be computed of features that are seen part by part. Parameters are those of every
+    `StyleLoss`; the exemplars may be measured ones.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Compare features (1, C, H, W) with the styles'."""
+        return self.compare(Moments.of(features, self.mask))
+
+    @abstractmethod
+    def compare(self, moments: Moments) -> Tensor:
+        """Compare the moments of features, taken with the mask, with the styles'."""
 
 
 def refuse_empty(mask: Tensor | None) -> None:

@@ -41,20 +41,35 @@ class ContentLoss(FeatureLoss):
 
     def forward(self, features: Tensor) -> Tensor:
         """Compare features (1, C, H, W) with the target's."""
-        difference = full_precision(features) - full_precision(self.target)
-        return self._sum_of_squares(difference) / self.divisor
+        return self.of_part(features, (slice(None), slice(None)))
+
+    def of_part(self, features: Tensor, window: tuple[slice, slice]) -> Tensor:
+        """Return what some positions have of the loss; parts that make the whole add up to it.
+
+        Parameters
+        ----------
+        features : Tensor
+            (1, C, h, w), of these positions.
+        window : tuple of slice
+            Rows and columns of the target that they are.
+        """
+        part = (..., *window)
+        difference = full_precision(features) - full_precision(self.target[part])
+        mask = None if self.mask is None else self.mask[part]
+        return _sum_of_squares(difference, mask) / self.divisor
 
     def _divisor(self) -> float:
         if self.norm == "sum":
             return 1.0
         if self.norm == "relative":
             # A black target leaves its error as it is.
-            energy = float(self._sum_of_squares(full_precision(self.target)))
+            energy = float(_sum_of_squares(full_precision(self.target), self.mask))
             if energy:
                 return energy
         count = self.target[0, 0].numel() if self.mask is None else float(self.mask.sum())
         return self.target.shape[1] * count
 
-    def _sum_of_squares(self, values: Tensor) -> Tensor:
-        squares = values.square()
-        return (squares if self.mask is None else squares * self.mask).sum()
+
+def _sum_of_squares(values: Tensor, mask: Tensor | None) -> Tensor:
+    squares = values.square()
+    return (squares if mask is None else squares * mask).sum()

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import ClassVar
 
 from torch import Tensor
 
-from napari_nst.engine.losses.base import Exemplar, StyleLoss, blended
-from napari_nst.engine.losses.statistics import (
-    channel_means,
-    covariance_energy,
-    covariance_matrix,
-    energy,
-    full_precision,
-    gram_matrix,
-    mean_and_second_moment,
+from napari_nst.engine.losses.base import (
+    AnyExemplar,
+    MeasuredExemplar,
+    MomentLoss,
+    blended,
+    blended_moments,
 )
+from napari_nst.engine.losses.moments import Moments
+from napari_nst.engine.losses.statistics import covariance_energy, energy
 
 
-class GramLoss(StyleLoss):
+class GramLoss(MomentLoss):
     """Squared difference of Gram matrices (Gatys et al. 2016, eq. 4), the classic of 2015.
 
     With G the sum over the M positions of an image of the products of its C channels, and A/Mₛ
@@ -41,7 +39,7 @@ class GramLoss(StyleLoss):
 
     Parameters
     ----------
-    exemplars : sequence of Exemplar
+    exemplars : sequence of Exemplar or MeasuredExemplar
         The styles.
     norm : {"mean", "relative", "per_channel", "raw", "per_element"}
         As above.
@@ -53,27 +51,25 @@ class GramLoss(StyleLoss):
     target: Tensor
 
     def __init__(
-        self, exemplars: Sequence[Exemplar], *, norm: str = "mean", mask: Tensor | None = None
+        self, exemplars: Sequence[AnyExemplar], *, norm: str = "mean", mask: Tensor | None = None
     ) -> None:
         super().__init__(exemplars, norm=norm, mask=mask)
         self.register_buffer("target", blended(exemplars, self.matrix), persistent=False)
         self.energy = energy(self.target)
-        self.counted = None if mask is None else float(mask.sum())
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Compare features (1, C, H, W) with the styles'."""
-        difference = self.matrix(features, self.mask) - self.target
-        return difference.square().mean() * self._factor(features)
+    def compare(self, moments: Moments) -> Tensor:
+        """Compare the moments of features, taken with the mask, with the styles'."""
+        difference = self.matrix(moments) - self.target
+        return difference.square().mean() * self._factor(moments)
 
     @staticmethod
-    def matrix(features: Tensor, mask: Tensor | None) -> Tensor:
+    def matrix(moments: Moments) -> Tensor:
         """Return the matrix (1, C, C) that is compared."""
-        return gram_matrix(features, mask)
+        return moments.second_moment
 
-    def _factor(self, features: Tensor) -> float:
+    def _factor(self, moments: Moments) -> float:
         """Return what the norm makes of "mean"."""
-        channels = features.shape[1]
-        positions = self.counted or features[0, 0].numel()
+        channels, positions = moments.first.shape[1], moments.weight
         return {
             "mean": 1.0,
             "relative": 1 / self.energy,
@@ -99,16 +95,16 @@ class ShiftedGramLoss(GramLoss):
     """
 
     def __init__(
-        self, exemplars: Sequence[Exemplar], *, norm: str = "mean", mask: Tensor | None = None
+        self, exemplars: Sequence[AnyExemplar], *, norm: str = "mean", mask: Tensor | None = None
     ) -> None:
-        shift = float(blended(exemplars, channel_means).mean()) if exemplars else 0.0
-        shifted = [replace(e, features=full_precision(e.features) - shift) for e in exemplars]
+        shift = float(blended_moments(exemplars)[0].mean()) if exemplars else 0.0
+        shifted = [MeasuredExemplar(e.moments.less(shift), e.share) for e in exemplars]
         super().__init__(shifted, norm=norm, mask=mask)
         self.shift = shift
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Compare features (1, C, H, W) with the styles'."""
-        return super().forward(full_precision(features) - self.shift)
+    def compare(self, moments: Moments) -> Tensor:
+        """Compare the moments of features, taken with the mask, with the styles'."""
+        return super().compare(moments.less(self.shift))
 
 
 class CentredGramLoss(GramLoss):
@@ -125,12 +121,12 @@ class CentredGramLoss(GramLoss):
     """
 
     def __init__(
-        self, exemplars: Sequence[Exemplar], *, norm: str = "mean", mask: Tensor | None = None
+        self, exemplars: Sequence[AnyExemplar], *, norm: str = "mean", mask: Tensor | None = None
     ) -> None:
         super().__init__(exemplars, norm=norm, mask=mask)
-        self.energy = covariance_energy(self.target, blended(exemplars, gram_matrix))
+        self.energy = covariance_energy(self.target, blended_moments(exemplars)[1])
 
     @staticmethod
-    def matrix(features: Tensor, mask: Tensor | None) -> Tensor:
+    def matrix(moments: Moments) -> Tensor:
         """Return the covariance (1, C, C)."""
-        return covariance_matrix(*mean_and_second_moment(features, mask))
+        return moments.covariance

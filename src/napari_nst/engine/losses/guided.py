@@ -41,11 +41,16 @@ class GuidedLoss(nn.Module):
             for label, loss in losses.items()
         }
 
+    @property
+    def summands(self) -> list[tuple[float, nn.Module]]:
+        """Each region's loss, with the factor before it."""
+        return [(self.factors[label], loss) for label, loss in self.regions.items()]
+
     def forward(self, features: Tensor) -> Tensor:
         """Compare features (1, C, H, W) with each region's exemplars."""
         loss = features[:0].sum().float()  # 0, with a gradient, where every region is left out
-        for label, of_region in self.regions.items():
-            loss = loss + self.factors[label] * of_region(features)
+        for factor, of_region in self.summands:
+            loss = loss + factor * of_region(features)
         return loss
 
     def extra_repr(self) -> str:

@@ -6,18 +6,12 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from napari_nst.engine.losses.base import Exemplar, StyleLoss, blended
-from napari_nst.engine.losses.statistics import (
-    channel_means,
-    covariance_energy,
-    covariance_matrix,
-    energy,
-    gram_matrix,
-    mean_and_second_moment,
-)
+from napari_nst.engine.losses.base import AnyExemplar, MomentLoss, blended_moments
+from napari_nst.engine.losses.moments import Moments
+from napari_nst.engine.losses.statistics import covariance_energy, covariance_matrix, energy
 
 
-class MeanCovarianceLoss(StyleLoss):
+class MeanCovarianceLoss(MomentLoss):
     """Half the mean squared differences of means and of covariances: (|μ − μₛ|² + |Σ − Σₛ|²)/2.
 
     Mean and covariance say apart what a Gram matrix says at once, so that the mean, which carries
@@ -26,7 +20,7 @@ class MeanCovarianceLoss(StyleLoss):
 
     Parameters
     ----------
-    exemplars : sequence of Exemplar
+    exemplars : sequence of Exemplar or MeasuredExemplar
         The styles. Their means and raw second moments are averaged by their shares, as those of
         one image that holds them all.
     norm : {"mean", "relative"}
@@ -39,19 +33,18 @@ class MeanCovarianceLoss(StyleLoss):
     covariance: Tensor
 
     def __init__(
-        self, exemplars: Sequence[Exemplar], *, norm: str = "mean", mask: Tensor | None = None
+        self, exemplars: Sequence[AnyExemplar], *, norm: str = "mean", mask: Tensor | None = None
     ) -> None:
         super().__init__(exemplars, norm=norm, mask=mask)
-        mean, second = blended(exemplars, channel_means), blended(exemplars, gram_matrix)
+        mean, second = blended_moments(exemplars)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("covariance", covariance_matrix(mean, second), persistent=False)
         relative = norm == "relative"
         self.mean_energy = energy(mean) if relative else 1.0
         self.covariance_energy = covariance_energy(self.covariance, second) if relative else 1.0
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Compare features (1, C, H, W) with the styles'."""
-        mean, second = mean_and_second_moment(features, self.mask)
-        of_means = (mean - self.mean).square().mean()
-        of_covariances = (covariance_matrix(mean, second) - self.covariance).square().mean()
+    def compare(self, moments: Moments) -> Tensor:
+        """Compare the moments of features, taken with the mask, with the styles'."""
+        of_means = (moments.mean - self.mean).square().mean()
+        of_covariances = (moments.covariance - self.covariance).square().mean()
         return (of_means / self.mean_energy + of_covariances / self.covariance_energy) / 2

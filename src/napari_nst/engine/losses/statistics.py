@@ -1,4 +1,4 @@
-"""Statistics of features over positions, each position counting as a mask says."""
+"""What statistics of features are computed and measured with."""
 
 from __future__ import annotations
 
@@ -11,51 +11,6 @@ FLAT = 1e-4
 It is rounding errors then, and nothing should be divided by those. Photographs and paintings
 measure 0.04–0.6, dim micrographs 2e-4.
 """
-
-
-def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return the Gram matrix of features, divided by the number of positions.
-
-    Parameters
-    ----------
-    features : Tensor
-        (N, C, H, W).
-    mask : Tensor, optional
-        (1, 1, H, W) in [0, 1], how much each position counts; without it, all alike.
-
-    Returns
-    -------
-    Tensor
-        (N, C, C), float32: mean over positions of the products of channels. Gatys et al. 2016,
-        eq. 3, with the division by H·W of their published programs. Masked, it is Σ w f fᵀ / Σ w,
-        whatever the mask's area, as the guided Gram matrix of Gatys et al. 2017.
-
-    Raises
-    ------
-    ValueError
-        If the mask has another size than the features.
-    """
-    vectors = _vectors(features)
-    if mask is None:
-        return vectors.mT @ vectors / vectors.shape[1]
-    return (vectors * _shares(mask, features)).mT @ vectors
-
-
-def channel_means(features: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return the mean (N, C) of features over positions. Parameters are those of `gram_matrix`."""
-    vectors = _vectors(features)
-    if mask is None:
-        return vectors.mean(dim=1)
-    return (_shares(mask, features).mT @ vectors).squeeze(1)
-
-
-def mean_and_second_moment(features: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return the mean (N, C) and the raw second moment (N, C, C) of features over positions.
-
-    Parameters are those of `gram_matrix`, which is the second moment.
-    """
-    features = full_precision(features)  # once, not in each of the two
-    return channel_means(features, mask), gram_matrix(features, mask)
 
 
 def covariance_matrix(mean: Tensor, second_moment: Tensor) -> Tensor:
@@ -98,15 +53,3 @@ def refuse_other_size(mask: Tensor, features: Tensor) -> None:
 def _size(features: Tensor) -> str:
     height, width = features.shape[2:]
     return f"{height} × {width}"
-
-
-def _vectors(features: Tensor) -> Tensor:
-    """Return features (N, C, H, W) as H·W vectors (N, H·W, C); a view where channels are last."""
-    return full_precision(features).permute(0, 2, 3, 1).flatten(1, 2)
-
-
-def _shares(mask: Tensor, features: Tensor) -> Tensor:
-    """Return the share (1, H·W, 1) of each position; they sum to 1."""
-    refuse_other_size(mask, features)
-    weights = full_precision(mask).reshape(1, -1, 1)
-    return weights / weights.sum()

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional
+
+from napari_nst.engine.losses.differences import (
+    Differences,
+    Window,
+    neighbours,
+    sum_of_powers,
+    weighted,
+)
 
 KINDS = ("mean", "nine_point", "sum", "inner_sum")
 """Ways to measure total variation."""
@@ -47,48 +54,61 @@ class TotalVariationLoss(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Measure an image (1, 3, H, W)."""
-        if self.kind == "nine_point":
-            return self._nine_point(image)
-        down, across = self._steps(image)
-        if self.kind == "inner_sum" and not self.circular:
-            down, across = down[..., :-1], across[:, :, :-1]
-        if self.kind in ("sum", "inner_sum"):
-            return self._powers(255 * down).sum() + self._powers(255 * across).sum()
-        return _mean(self._powers(down)) + _mean(self._powers(across))
+        shape = (image.shape[-2], image.shape[-1])
+        differences = self._nine_point(shape) if self.kind == "nine_point" else self._two(shape)
+        channels = image.shape[0] * image.shape[1]
+        sums = self.kind in ("sum", "inner_sum")
+        whole = sum_of_powers(image, differences, self.exponent)
+        return whole * 255**self.exponent if sums else whole / channels
 
     def extra_repr(self) -> str:
         """Say which total variation it is."""
         circular = ", circular" if self.circular else ""
         return f"kind={self.kind!r}, exponent={self.exponent:g}{circular}"
 
-    def _steps(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the differences down and across."""
-        if self.circular:
-            return image.roll(-1, 2) - image, image.roll(-1, 3) - image
-        return image[:, :, 1:] - image[:, :, :-1], image[..., 1:] - image[..., :-1]
+    def _two(self, shape: tuple[int, int]) -> list[Differences]:
+        """Return the differences down and across, their means' factors with them."""
+        height, width = shape
+        inner = self.kind == "inner_sum" and not self.circular
+        down = neighbours((height, width - inner), 1, 0, circular=self.circular)
+        across = neighbours((height - inner, width), 0, 1, circular=self.circular)
+        return [*down, *across] if self.kind != "mean" else [*_mean(down), *_mean(across)]
 
-    def _nine_point(self, image: Tensor) -> Tensor:
-        # The source repeats the edge on all sides. Wrapped, one side has all the neighbours.
-        edge, mode = (0, "circular") if self.circular else (1, "replicate")
-        wide = functional.pad(image, (edge, 1, edge, 1), mode)
-        steps = (
-            wide[..., edge + 1 :, edge:-1] - image,
-            wide[..., edge:-1, edge + 1 :] - image,
-            wide[..., 1:, 1:] - wide[..., :-1, :-1],
-            wide[..., 1:, :-1] - wide[..., :-1, 1:],
-        )
-        down, across, falling, rising = (self._powers(d).mean() for d in steps)
-        return 2 * (down + across) / 3 + (falling + rising) / 6
-
-    def _powers(self, steps: Tensor) -> Tensor:
-        """Return |d|ᵝ, with a slope of 0 where there is no difference, even if β < 1."""
-        sizes = steps.abs()
-        if self.exponent >= 1:
-            return sizes.pow(self.exponent)
-        some = sizes > 0
-        return sizes.where(some, 1).pow(self.exponent).where(some, 0)
+    def _nine_point(self, shape: tuple[int, int]) -> list[Differences]:
+        height, width = shape
+        down = neighbours(shape, 1, 0, circular=self.circular)
+        across = neighbours(shape, 0, 1, circular=self.circular)
+        diagonal = [
+            *neighbours(shape, 1, 1, circular=self.circular),
+            *neighbours(shape, 1, -1, circular=self.circular),
+        ]
+        diagonals = height * width
+        if not self.circular:
+            # The source repeats the edge on all sides, along which diagonals become differences
+            # across and down: of both kinds, at both ends.
+            diagonals = (height + 1) * (width + 1)
+            diagonal += 2 * [*_at_ends(across, 0, height), *_at_ends(down, 1, width)]
+        return [
+            *weighted([*down, *across], 2 / 3 / (height * width)),
+            *weighted(diagonal, 1 / 6 / diagonals),
+        ]
 
 
-def _mean(values: Tensor) -> Tensor:
+def _mean(differences: list[Differences]) -> list[Differences]:
     # An image one pixel high has no neighbours down: nothing to smooth, not NaN.
-    return values.sum() / max(1, values.numel())
+    count = sum(some.count for some in differences)
+    return weighted(differences, 1 / max(1, count))
+
+
+def _at_ends(differences: list[Differences], axis: int, length: int) -> list[Differences]:
+    """Return the differences in the first and in the last row (axis 0) or column (axis 1)."""
+    ends = slice(0, 1), slice(length - 1, length)
+
+    def only(window: Window, end: slice) -> Window:
+        return (end, window[1]) if axis == 0 else (window[0], end)
+
+    return [
+        Differences(only(some.near, end), only(some.far, end))
+        for some in differences
+        for end in ends
+    ]

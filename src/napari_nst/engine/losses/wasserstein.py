@@ -7,14 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from napari_nst.engine.losses.base import Exemplar, StyleLoss, blended
+from napari_nst.engine.losses.base import AnyExemplar, MomentLoss, blended_moments
+from napari_nst.engine.losses.moments import Moments
 from napari_nst.engine.losses.square_root import square_root, trace_of_square_root
-from napari_nst.engine.losses.statistics import (
-    channel_means,
-    covariance_matrix,
-    gram_matrix,
-    mean_and_second_moment,
-)
+from napari_nst.engine.losses.statistics import covariance_matrix
 
 LEAST_VARIANCE = 1e-4
 """Added to every variance: few positions leave covariances without a root of full rank.
@@ -23,7 +19,7 @@ As crowsonkb/style-transfer-pytorch, commit e7e2c71.
 """
 
 
-class WassersteinLoss(StyleLoss):
+class WassersteinLoss(MomentLoss):
     """Squared 2-Wasserstein distance between normal distributions, per channel.
 
     Of mean μ and covariance Σ of the image's features and μₛ, Σₛ of the styles', it is
@@ -33,7 +29,7 @@ class WassersteinLoss(StyleLoss):
 
     Parameters
     ----------
-    exemplars : sequence of Exemplar
+    exemplars : sequence of Exemplar or MeasuredExemplar
         The styles. Their means and raw second moments are averaged by their shares, as those of
         one image that holds them all.
     norm : {"mean", "relative"}
@@ -47,10 +43,10 @@ class WassersteinLoss(StyleLoss):
     root: Tensor
 
     def __init__(
-        self, exemplars: Sequence[Exemplar], *, norm: str = "mean", mask: Tensor | None = None
+        self, exemplars: Sequence[AnyExemplar], *, norm: str = "mean", mask: Tensor | None = None
     ) -> None:
         super().__init__(exemplars, norm=norm, mask=mask)
-        mean, second = blended(exemplars, channel_means), blended(exemplars, gram_matrix)
+        mean, second = blended_moments(exemplars)
         covariance = _regular(covariance_matrix(mean, second))
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("covariance", covariance, persistent=False)
@@ -58,12 +54,12 @@ class WassersteinLoss(StyleLoss):
         # A black image's features have no energy, and leave the distance as it is.
         self.energy = (float(_mean_diagonal(second)) or 1.0) if norm == "relative" else 1.0
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Compare features (1, C, H, W) with the styles'."""
-        mean, second = mean_and_second_moment(features, self.mask)
-        covariance = _regular(covariance_matrix(mean, second))
-        shared = trace_of_square_root(self.root @ covariance @ self.root) / features.shape[1]
-        of_means = (mean - self.mean).square().mean()
+    def compare(self, moments: Moments) -> Tensor:
+        """Compare the moments of features, taken with the mask, with the styles'."""
+        covariance = _regular(moments.covariance)
+        channels = covariance.shape[-1]
+        shared = trace_of_square_root(self.root @ covariance @ self.root) / channels
+        of_means = (moments.mean - self.mean).square().mean()
         of_covariances = _mean_diagonal(self.covariance + covariance) - 2 * shared
         return (of_means + of_covariances).squeeze() / self.energy
 
