@@ -1,6 +1,7 @@
 # make demo   a napari window in which a photograph becomes a painting
 # make test   every test, the ones in a real napari window included
 # make lint   ruff and mypy
+# make bench  speed, memory and size beside other programs, as a table; ARGS="--quick" is a trial
 #
 # All of them make .venv and install what they need first; a second call finds it there.
 
@@ -15,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VIRTUAL_DISPLAY := $(if $(filter Linux,$(shell uname -s)),xvfb-run -a -s "-screen 0 1920x1080x24")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint measure clean
+.PHONY: help demo test lint bench measure clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -34,8 +35,12 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/npe2 validate src/napari_nst/napari.yaml
 
-measure: $(VENV)/.dev
-	$(VIRTUAL_DISPLAY) $(BIN)/python benchmarks/measure.py
+bench: $(VENV)/.bench
+	$(BIN)/napari-nst weights fetch
+	$(VIRTUAL_DISPLAY) $(BIN)/python -m benchmarks $(ARGS)
+
+measure: $(VENV)/.bench
+	$(VIRTUAL_DISPLAY) $(BIN)/python -m benchmarks.measure
 
 clean:
 	rm -rf $(VENV) demo-output build dist *.egg-info
@@ -55,6 +60,10 @@ $(VENV)/.torch: $(VENV)/.system
 
 $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 	$(BIN)/pip install --editable . "napari[pyqt6]>=0.9"
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.demo
+	$(BIN)/pip install --group bench
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo

@@ -1,0 +1,145 @@
+"""A napari window with the Style Transfer widget: how soon it is there, and how it keeps up.
+
+    python -m benchmarks.window opening
+    python -m benchmarks.window pace 512 12 2 cpu
+
+print a figure as JSON, each from a process in which nothing was loaded before.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+
+class Window:
+    """A napari window with the sample pictures and the Style Transfer widget, as it opens."""
+
+    def __init__(self, size: int, steps: int, device: str = "auto") -> None:
+        import napari
+
+        self.viewer: Any = napari.Viewer()
+        self.viewer.open_sample("napari-nst", "content_and_style")
+        began = time.perf_counter()
+        self.widget = self.viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")[1]
+        self.opening = time.perf_counter() - began
+        self.widget.recipe_controls.reset()
+        self.widget.size.value, self.widget.steps.value = size, steps
+        self.widget.min_size.value = 0
+        self.widget.recipe_controls.fields["device"].value = device
+
+    def turn_everything_on(self) -> None:
+        """Guide the style, draw each layer's curve, and keep every iteration."""
+        import numpy as np
+
+        labels = np.ones(self.widget.content.value.data.shape[:2], int)
+        labels[:, labels.shape[1] // 2 :] = 2
+        layer = self.viewer.add_labels(labels, name="guide", visible=False)
+        self.widget.content_guide.value = self.widget.style_guide.value = layer
+        self.widget.panel.plot.legend.each_layer.setChecked(True)
+        self.widget.keep_history.value = "evenly"
+
+    def run(self, meanwhile: dict[int, Callable[[], object]]) -> dict[str, list[float]]:
+        """Run to the end; return the gaps between turns of the event loop, by what went on.
+
+        `meanwhile` says what to do after which iterations; that second's gaps count apart, and so
+        do those of the first second with the new layer, in which napari makes its controls.
+        """
+        from qtpy.QtCore import QEventLoop, QTimer
+
+        widget, loop, waiting = self.widget, QEventLoop(), dict(meanwhile)
+        gaps: dict[str, list[float]] = {
+            "loading": [],
+            "appearing": [],
+            "asked": [],
+            "iterating": [],
+        }
+        last, appeared, asked = time.perf_counter(), 0.0, 0.0
+
+        def probe() -> None:
+            nonlocal last, appeared, asked
+            now = time.perf_counter()
+            newest = widget.panel.active.newest if widget.panel.active else None
+            appeared = appeared or (now if widget.result is not None else 0.0)
+            is_new = not appeared or now < appeared + 1
+            kind = "loading" if not appeared else "appearing" if is_new else "iterating"
+            gaps["asked" if now < asked + 1 else kind].append(now - last)
+            for step in [one for one in waiting if newest is not None and newest.step >= one]:
+                began = asked = time.perf_counter()
+                waiting.pop(step)()
+                gaps["asked"].append(time.perf_counter() - began)
+            last = time.perf_counter()
+            if not widget.running:
+                loop.quit()
+
+        timer = QTimer()
+        timer.timeout.connect(probe)
+        timer.start(2)
+        widget.start()
+        loop.exec()
+        timer.stop()
+        return gaps
+
+
+def opening() -> dict[str, Any]:
+    """Return the seconds until the widget is there, and whether that took torch."""
+    window = Window(256, 1)
+    window.viewer.close()
+    return {"seconds": window.opening, "torch": "torch" in sys.modules}
+
+
+def window_and_terminal(size: int, steps: int, repeats: int, device: str) -> dict[str, float]:
+    """Median seconds per iteration in the window and from the terminal, by turns."""
+    from napari_nst.files import write_image
+    from napari_nst.viewer.samples import content_and_style
+
+    (content, *_), (style, *_) = content_and_style()
+    seconds: dict[str, list[float]] = {"window": [], "terminal": []}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, image in (("content", content), ("style", style)):
+            write_image(Path(folder, f"{name}.png"), image)
+        command = [
+            *(sys.executable, "-m", "napari_nst", "stylize", "content.png", "style.png"),
+            *("-o", "out.png", "--log", "run.jsonl", "--size", str(size), "--min-size", "0"),
+            *("--steps", str(steps), "--device", device),
+        ]
+        window = Window(size, steps, device)
+        for _ in range(repeats):
+            subprocess.run(command, check=True, capture_output=True, cwd=folder)
+            lines = Path(folder, "run.jsonl").read_text().splitlines()
+            at = [json.loads(line)["seconds"] for line in lines]
+            seconds["terminal"] += [b - a for a, b in pairwise(at[1:])]
+            seconds["window"] += _seconds_in(window)
+        window.viewer.close()
+    return {where: statistics.median(values) for where, values in seconds.items()}
+
+
+def _seconds_in(window: Window) -> list[float]:
+    """Run once in the window; return the seconds of its iterations, as the reports tell them."""
+    at: dict[int, float] = {}
+
+    def note(run: Any) -> None:
+        if run.newest:
+            at[run.newest.step] = run.newest.seconds
+
+    watch = window.widget.panel.runner.reported.connect(note)
+    window.run({})
+    window.widget.panel.runner.reported.disconnect(watch)
+    seen = sorted((step, second) for step, second in at.items() if step > 1)
+    return [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(seen)]
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["opening"]:
+            print(json.dumps(opening()))
+        case ["pace", *numbers, device]:
+            print(json.dumps(window_and_terminal(*map(int, numbers), device)))
