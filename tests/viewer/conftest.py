@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fake_iterations import iteration
+from fake_iterations import evaluate, iteration
 from napari.utils.notifications import notification_manager
 
 from napari_nst.engine import jobs, series
@@ -27,12 +27,16 @@ def optimiser(monkeypatch):
 
     The streaming is what these tests are about; the real network has tests of its own. What is
     called keeps its signature, so that a wrong argument fails here too; `state.job` says which it
-    was, `state.got` what it got, `state.changes` how it was steered on its way.
+    was, `state.got` what it got, `state.changes` how it was steered on its way. With `tile`, steps
+    come in tiles; `state.until_tile`, a step and how many of its tiles, is where they wait.
     """
-    state = SimpleNamespace(closed=0, made=0, job="", got={}, changes=[])
+    state = SimpleNamespace(closed=0, made=0, job="", got={}, changes=[], until_tile=None)
 
-    def install(steps=200, seconds=0.002, shape_at=lambda step: (48, 64), fail_at=None, error=None):
-        def iterations(names, steering, after):
+    def install(
+        steps=200, seconds=0.002, shape_at=lambda step: (48, 64), fail_at=None, error=None, tile=0,
+        forecast="",
+    ):  # fmt: skip
+        def iterations(names, progress, steering, after):
             pictures = max(1, len(names))
             done = after.step if after else 0
             recipe = state.got["recipe"]
@@ -42,6 +46,8 @@ def optimiser(monkeypatch):
             pictures_of = ("content", "into", "exemplar", "image")
             shown = [state.got[n] for n in pictures_of if state.got.get(n) is not None]
             grey = state.job == "stylize_channels" or np.ndim(shown[0]) == 2
+            if forecast:
+                progress(forecast, 0, 0)
             try:
                 for step in range(done + 1, done + steps + 1):
                     time.sleep(seconds)
@@ -51,11 +57,13 @@ def optimiser(monkeypatch):
                         state.changes.append(change)
                         noted = {"after_step": step - 1, **change.fields}
                         facts = {**facts, "steered": [*facts.get("steered", []), noted]}
+                    if tile:
+                        evaluate(step, step / (done + steps), shape_at(step), tile, steering, state)
                     state.made = step
                     panel = (step - done - 1) * pictures // steps
                     yield iteration(
                         step, done + steps, shape_at(step), grey=grey, panel=panel, panels=names,
-                        facts=facts,
+                        full_shape=shape_at(done + steps), facts=facts,
                     )  # fmt: skip
             finally:
                 state.closed += 1
@@ -75,10 +83,10 @@ def _stand_in(real, state, iterations):
         bound.apply_defaults()
         state.job, state.got = real.__name__, dict(bound.arguments)
         # These belong to the run, which nothing may keep.
-        _, steering, after = (state.got.pop(n, None) for n in ("progress", "steering", "after"))
+        run = (state.got.pop(name, None) for name in ("progress", "steering", "after"))
         state.recipe = state.got["recipe"]
         names = tuple(state.got.get("layers") or state.got.get("labels") or ())
-        return iterations(names, steering, after)
+        return iterations(names, *run)
 
     called.__name__, called.__signature__ = real.__name__, signature
     return called

@@ -1,8 +1,12 @@
 """Iterations as an optimiser of any speed would make them."""
 
+import time
+
 import torch
 
 from napari_nst.engine.optimize import Iteration
+from napari_nst.engine.steering import TileDone
+from napari_nst.errors import Cancelled
 
 
 def iteration(
@@ -18,3 +22,20 @@ def iteration(
         is_grey=grey, full_shape=full_shape or shape, panel=panel, panels=tuple(panels),
         facts=facts or {},
     )  # fmt: skip
+
+
+def evaluate(step, level, shape, side, steering, state):
+    """Evaluate a step in tiles, in two passes; stop as soon as the engine would."""
+    corners = [(y, x) for y in range(0, shape[0], side) for x in range(0, shape[1], side)]
+    total = 2 * len(corners)
+    for done in range(1, total + 1):
+        while state.until_tile == (step, done - 1) and not steering.stopped:
+            time.sleep(0.002)
+        if steering.stopped:
+            raise Cancelled("Stopped by the user.")
+        window = pixels = None
+        if done > len(corners):
+            spans = zip(corners[done - len(corners) - 1], shape, strict=True)
+            window = tuple(slice(at, min(at + side, end)) for at, end in spans)
+            pixels = torch.full((1, 3, *(span.stop - span.start for span in window)), level)
+        steering.watch(TileDone(step, done, total, window, pixels, shape))

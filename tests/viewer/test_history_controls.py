@@ -71,7 +71,7 @@ def run(controls, job, steps=20, of=None, first=1, end=True):
             history.step(newest)
     if end:
         controls.finish(SimpleNamespace(newest=newest))
-    return history
+    return history and history.history
 
 
 def text_of(viewer):

@@ -4,9 +4,9 @@ from array import array
 import numpy as np
 import pytest
 
+from napari_nst.viewer.loss_trace import LossTrace
 from napari_nst.viewer.plot.colours import Look, colours
 from napari_nst.viewer.plot.curves import in_order, losses_text, thinned
-from napari_nst.viewer.stream import LossTrace
 
 LAYERS = [f"style/relu{block}_1" for block in range(1, 6)]
 NAMES = ["total", "content", "style", "tv", "content/relu4_2", *LAYERS]

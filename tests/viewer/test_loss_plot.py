@@ -9,9 +9,9 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QCheckBox, QGraphicsView, QLabel, QPushButton, QToolTip
 
 from napari_nst.viewer.form import scrolling_column
+from napari_nst.viewer.loss_trace import LossTrace
 from napari_nst.viewer.plot.colours import Look, colours
 from napari_nst.viewer.plot.loss_plot import LossPlot
-from napari_nst.viewer.stream import LossTrace
 
 LAYERS = ("style/relu1_1", "style/relu2_1", "content/relu4_2")
 

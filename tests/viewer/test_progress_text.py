@@ -1,12 +1,16 @@
 """How a run ended, in one sentence with numbers."""
 
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from fake_iterations import iteration
 
-from napari_nst.viewer.progress_text import duration, finished_text
+from napari_nst.engine.steering import TileDone
+from napari_nst.recipe import Recipe
+from napari_nst.viewer.progress_text import duration, finished_text, how_far, progress_text
+from napari_nst.viewer.stream import Run
 
 LOSSES = {"total": 0.155, "content": 0.12345, "style": 0.0312, "tv": 0.0}
 
@@ -55,3 +59,47 @@ def test_the_end_of_a_run_in_one_sentence(ended, sentence):
 )  # fmt: skip
 def test_times_in_words(seconds, words):
     assert duration(seconds) == words
+
+
+def under_way(newest, tile=None, message="", forecast="", seconds_left=4000.0, times=()):
+    run = Run(pytest.fail)
+    run.message, run.forecast = message, forecast
+    run.newest = newest and replace(newest, seconds_left=seconds_left)
+    run._arrived = time.perf_counter()
+    run._recent.extend(times)
+    run.tile = tile and TileDone(*tile, None, None, (48, 64))
+    return run
+
+
+@pytest.mark.parametrize(
+    ("run", "line", "bar"),
+    [
+        (
+            {"newest": iteration(2, 40), "times": [0, 0.5]},
+            "2/40 · 2.0 it/s · 1:06:40 left",
+            (40, 2),
+        ),
+        (
+            {"newest": iteration(2, 40), "tile": (3, 12, 32), "times": [0, 90]},
+            "step 3 of 40, tile 12 of 32 · 90 s/it · 1:06:40 left",
+            (40 * 32, 2 * 32 + 12),
+        ),
+        ({"newest": iteration(2, 40), "tile": (3, 12, 32), "seconds_left": 65.0},
+         "step 3 of 40, tile 12 of 32 · 1:05 left", (1280, 76)),
+        ({"newest": None, "tile": (1, 12, 32)}, "Step 1, tile 12 of 32 …", (32, 12)),
+        ({"newest": None, "message": "reading the layers"}, "Reading the layers …", (0, 0)),
+        ({"newest": None, "message": "About 2 GB on cpu.", "forecast": "About 2 GB on cpu."},
+         "About 2 GB on cpu.", (0, 0)),
+    ],
+    ids=["whole", "tiles", "second step", "first step", "before", "forecast"],
+)  # fmt: skip
+def test_how_far_a_run_is(run, line, bar):
+    run = under_way(**run)
+    assert progress_text(run, Recipe()).split("\n")[0] == line
+    assert how_far(run) == bar
+
+
+def test_the_size_is_that_of_the_step_under_way():
+    coarse = iteration(2, 40, (24, 32))
+    assert "\n32 × 24 px on" in progress_text(under_way(coarse), Recipe())
+    assert "\n64 × 48 px on" in progress_text(under_way(coarse, (3, 12, 32)), Recipe())

@@ -2,13 +2,17 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
+import torch
 from fake_iterations import iteration
 
+from napari_nst.engine.steering import TileDone
 from napari_nst.errors import Cancelled, NstError
+from napari_nst.viewer.loss_trace import LossTrace
 from napari_nst.viewer.progress_text import finished_text
-from napari_nst.viewer.stream import LossTrace, Run
+from napari_nst.viewer.stream import Run
 
 
 def counting(steps, seen=None):
@@ -67,6 +71,70 @@ def test_a_window_that_closes_stops_the_run_too():
     run.quit_requested = lambda: run.newest is not None and run.newest.step >= 7
     assert sum(1 for _ in run.work()) == 6
     assert run.newest.step == 7
+
+
+@pytest.mark.parametrize("how", ["Stop", "the window"])
+def test_a_run_is_stopped_within_an_iteration(how):
+    def start(progress, steering):
+        yield from (iteration(step, 9) for step in range(1, 6))
+        assert not steering.stopped
+        if how == "Stop":
+            run.stop()
+        else:
+            run.quit_requested = lambda: True
+        assert steering.stopped
+        raise Cancelled("Stopped by the user.")
+
+    run = Run(start)
+    for _ in run.work():
+        pass
+    assert run.newest.step == 5
+    assert run.picture is run.newest
+    assert not run.failed
+    assert "stopped by you" in finished_text(run)
+
+
+def test_a_tile_is_known_until_its_step_is_over_and_its_pixels_are_not_kept():
+    def start(progress, steering):
+        yield iteration(1, 3)
+        window = slice(0, 8), slice(0, 8)
+        steering.watch(TileDone(2, 7, 12, window, torch.ones(1, 3, 8, 8), (48, 64)))
+        assert (run.tile.step, run.tile.done, run.tile.total) == (2, 7, 12)
+        assert run.tile.pixels is None
+        yield iteration(2, 3)
+        steering.watch(TileDone(3, 1, 12, None, None, (48, 64)))
+
+    run = Run(start)
+    worked = run.work()
+    next(worked)
+    next(worked)
+    assert run.tile is None
+    assert list(worked) == []
+    assert run.tile is None
+
+
+def test_what_is_forecast_stays_while_other_messages_pass():
+    def start(progress, steering):
+        progress("reading the layers", 0, 0)
+        assert run.forecast == ""
+        progress("About 4 min and 2.1 GB on cpu.", 0, 0)
+        progress("measuring", 0, 0)
+        yield iteration(1, 1)
+
+    run = Run(start)
+    list(run.work())
+    assert run.forecast == "About 4 min and 2.1 GB on cpu."
+
+
+def test_the_time_left_passes_while_an_iteration_takes_its_time(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    run = Run(lambda *_: iter([replace(iteration(1, 9), seconds_left=50.0)]))
+    worked = run.work()
+    next(worked)
+    assert run.seconds_left == pytest.approx(50)
+    now[0] += 20
+    assert run.seconds_left == pytest.approx(30)
 
 
 def test_progress_stops_what_is_slow_before_the_first_iteration():

@@ -74,7 +74,9 @@ def test_what_the_job_does_not_use_and_the_machine_are_not_offered(qapp, choice)
     assert {"style_weight", "content_weight", "size", "pooling", "line_search"} <= offered
     kinds = {CONTROLS[name].kind for name in offered}
     assert kinds == {int, float, bool, str}
-    assert offered.isdisjoint({"device", "precision", "weights", "style_layers", "style_blend"})
+    assert offered.isdisjoint(
+        {"device", "precision", "tile", "weights", "style_layers", "style_blend"}
+    )
     other = SweepChoice(RecipeControls("reconstruction"))
     assert other.rows.value == "tv_weight"
     assert "style_weight" not in other.rows.choices

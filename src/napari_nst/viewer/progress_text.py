@@ -6,28 +6,40 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import TileDone
     from napari_nst.recipe import Recipe
     from napari_nst.viewer.stream import Run
 
 
 def progress_text(run: Run, recipe: Recipe) -> str:
-    """Say what a run is doing: step, rate, time left, size, device and losses."""
+    """Say what a run is doing: step, tile, rate, time left, losses, size and device."""
     newest = run.newest
     if newest is None:
-        return _megabytes(run)
+        return _before(run)
     # Torch is loaded by the time there is an iteration, so this import costs nothing.
     from napari_nst.engine.device import choose_precision, describe_device
 
     device = newest.pixels.device
     precision = str(choose_precision(recipe.precision, device)).removeprefix("torch.")
-    height, width = newest.shape
-    pace = "paused" if run.paused else f"{run.rate:.1f} it/s · {_clock(run.seconds_left)} left"
+    height, width = run.tile.shape if run.tile else newest.shape
+    holds = run.holding or (run.paused and run.tile is None)
+    pace = "paused" if holds else f"{_rate(run.rate)}{_clock(run.seconds_left)} left"
     return (
-        f"{newest.step}/{newest.steps} · {pace}\n"
+        f"{_where(run, newest)} · {pace}\n"
         f"{_which_panel(newest)}"
         f"{_losses(newest.losses)}\n"
         f"{width} × {height} px on {describe_device(device)}, {precision}"
     )
+
+
+def how_far(run: Run) -> tuple[int, int]:
+    """Return the length of a progress bar and where it is: iterations, or their tiles."""
+    newest, tile = run.newest, run.tile
+    if newest is None:
+        # An empty range makes the bar say "busy"; a download has a length, and so have tiles.
+        return (tile.total, tile.done) if tile else (run.total // 1024, run.done // 1024)
+    parts = tile.total if tile else 1
+    return newest.steps * parts, newest.step * parts + (tile.done if tile else 0)
 
 
 def finished_text(run: Run) -> str:
@@ -92,11 +104,36 @@ def _named(losses: dict[str, float]) -> list[str]:
     return [f"{name} {losses[name]:.3g}" for name in ("content", "style", "tv") if losses[name]]
 
 
-def _megabytes(run: Run) -> str:
+def _before(run: Run) -> str:
+    """Say what happens before the first iteration."""
     amount = f" {run.done / 1e6:.0f} of {run.total / 1e6:.0f} MB" if run.total else ""
-    return f"{run.message[:1].upper()}{run.message[1:]}{amount} …"
+    doing = "" if run.message == run.forecast else f"{run.message[:1].upper()}{run.message[1:]}"
+    if run.tile is not None:
+        doing, amount = f"Step {run.tile.step}, {_tile(run.tile)}", ""
+    parts = (run.forecast, f"{doing}{amount} …" if doing else "")
+    return "\n".join(part for part in parts if part)
+
+
+def _where(run: Run, newest: Iteration) -> str:
+    """Say how far the run is: what is complete, or, of a step in tiles, which is under way."""
+    tile = run.tile
+    if tile is None:
+        return f"{newest.step}/{newest.steps}"
+    return f"step {tile.step} of {newest.steps}, {_tile(tile)}"
+
+
+def _tile(tile: TileDone) -> str:
+    return f"tile {tile.done} of {tile.total}"
+
+
+def _rate(per_second: float) -> str:
+    if not per_second:
+        return ""
+    slow = per_second < 0.5
+    return f"{1 / per_second:.0f} s/it · " if slow else f"{per_second:.1f} it/s · "
 
 
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(max(0.0, seconds)), 60)
-    return f"{minutes}:{rest:02d}"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

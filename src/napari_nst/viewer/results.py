@@ -55,7 +55,9 @@ def tile_preview(viewer: ViewerModel, layer: Image) -> Any:
     repeats, first = np.ones(layer.data.ndim, int), np.zeros(layer.ndim)
     for axis in (vertical, horizontal):
         repeats[axis], first[axis] = 3, -layer.data.shape[axis]
-    tiles = np.tile(layer.data, repeats)
+    levels = list(layer.data) if layer.multiscale else [layer.data]
+    tiled = [np.tile(level, repeats) for level in levels]
+    tiles = tiled if layer.multiscale else tiled[0]
     transform = layer_transform(layer, first)
     metadata = {RECORD: dict(layer.metadata[RECORD]), _TILES_OF: layer.unique_id}
     for preview in viewer.layers:
@@ -68,6 +70,7 @@ def tile_preview(viewer: ViewerModel, layer: Image) -> Any:
         tiles,
         name=f"{layer.name} 3 × 3",
         rgb=layer.rgb,
+        multiscale=layer.multiscale,
         colormap=None if layer.rgb else layer.colormap,
         metadata=metadata,
         **shown,
@@ -99,7 +102,8 @@ def save_result(layer: Image, path: str | os.PathLike[str]) -> None:
     layout = _layout(layer)
     record = {key: value for key, value in layer.metadata[RECORD].items() if key != LAYOUT}
     text = json.dumps(record) if record else ""
-    pixels = _upright(np.asarray(layer.data), layer.ndim, layout["axes"])
+    finest = layer.data[0] if layer.multiscale else layer.data
+    pixels = _upright(np.asarray(finest), layer.ndim, layout["axes"])
     limits = None if layer.rgb else tuple(layer.contrast_limits)
     name = f"Layer {layer.name!r}"
     if labels := layout["panels"]:

@@ -20,7 +20,7 @@ class RunButtons(Container[Any]):
         self.run = PushButton(text="Run", tooltip="Start, with the settings above.")
         self.pause = PushButton(text="Pause", tooltip="Hold after this iteration, or go on.")
         self.stop = PushButton(
-            text="Stop", tooltip="End after this iteration and keep the picture."
+            text="Stop", tooltip="End now, and keep the picture of the last whole iteration."
         )
         self.save_as = PushButton(
             text="Save…",

@@ -18,7 +18,7 @@ from napari_nst.viewer.history.controls import HistoryControls
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.painting.controls import BrushControls
 from napari_nst.viewer.plot.loss_plot import LossPlot
-from napari_nst.viewer.progress_text import busy_seconds, finished_text, progress_text
+from napari_nst.viewer.progress_text import busy_seconds, finished_text, how_far, progress_text
 from napari_nst.viewer.results import save_result
 from napari_nst.viewer.run_buttons import RunButtons
 from napari_nst.viewer.runner import Runner
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 LONG = 10.0
 """Seconds from which on somebody may have looked away, so that the end is announced."""
+
+_ITERATIONS = "Iterations so far."
 
 
 class RunPanel(Container[Any]):
@@ -50,7 +52,7 @@ class RunPanel(Container[Any]):
     def __init__(self, viewer: ViewerModel, read_job: Callable[..., Job]) -> None:
         self._read_job = read_job
         self.buttons = RunButtons()
-        self.progress = ProgressBar(value=0, min=0, max=1, tooltip="Iterations so far.")
+        self.progress = ProgressBar(value=0, min=0, max=1, tooltip=_ITERATIONS)
         self.status = Label(value="Ready.", tooltip="What is happening, and the weighted losses.")
         _let_wrap(self.status.native)
         super().__init__(widgets=[self.buttons, self.progress, self.status], labels=False)
@@ -162,7 +164,7 @@ class RunPanel(Container[Any]):
     def _on_stop(self) -> None:
         if self.active is not None:
             self.runner.stop()
-            self.say("Stopping after this iteration …")
+            self.say("Stopping …")
 
     def _on_going_on(self) -> None:
         self.go_on(self.going_on.steps.value, self.going_on.size.value or None)
@@ -185,11 +187,8 @@ class RunPanel(Container[Any]):
         self.say("\n".join([text, *run.notices]))
 
     def _show_progress(self, run: Run) -> None:
-        if run.newest is not None:
-            self.progress.max, self.progress.value = run.newest.steps, run.newest.step
-        else:
-            # An empty range makes the bar say "busy"; a download has a length.
-            self.progress.max, self.progress.value = run.total // 1024, run.done // 1024
+        self.progress.max, self.progress.value = how_far(run)
+        self.progress.tooltip = run.forecast or _ITERATIONS
 
     def _on_ended(self, run: Run) -> None:
         if run.newest is not None:

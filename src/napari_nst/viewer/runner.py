@@ -13,10 +13,11 @@ from qtpy.QtWidgets import QWidget
 from napari_nst.engine.steering import LIVE_FIELDS
 from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.viewer.job import Job
+from napari_nst.viewer.loss_trace import LossTrace
 from napari_nst.viewer.memory.control_values import CONTROLS as WIDGETS_CONTROLS
 from napari_nst.viewer.plot.pace import Pace
 from napari_nst.viewer.settings import apply_cache_folder, preferred
-from napari_nst.viewer.stream import LossTrace, Run
+from napari_nst.viewer.stream import Run
 from napari_nst.viewer.triton_beside_mesa import keep_triton_out
 from napari_nst.viewer.work import start_work
 
@@ -112,7 +113,10 @@ class Runner:
             self.live, self.losses = job.layer(self._viewer, job), LossTrace()
         self.job, self.last, self._asked = job, None, job.recipe
         run = self.active = Run(
-            lambda progress, steering: job.start(progress, steering, after), self.losses, watch
+            lambda progress, steering: job.start(progress, steering, after),
+            self.losses,
+            watch,
+            self.live.drawn,
         )
         if go_on:
             self._take_strokes(run)
@@ -133,7 +137,7 @@ class Runner:
         run.pause(not run.paused)
 
     def stop(self) -> None:
-        """Let the run end after this iteration."""
+        """Let the run end, with its last complete iteration."""
         if self.active is not None:
             self.active.stop()
 

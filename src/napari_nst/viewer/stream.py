@@ -10,51 +10,24 @@ import gc
 import math
 import threading
 import time
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_nst.engine.steering import Steering
 from napari_nst.errors import Cancelled, NstError
+from napari_nst.viewer.loss_trace import LossTrace
 from napari_nst.viewer.steering.change_text import change_text
+from napari_nst.viewer.steering.run_steering import RunSteering
 
 if TYPE_CHECKING:
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import Steering, TileDone
+    from napari_nst.viewer.live_picture import LivePicture
 
 Progress = Callable[[str, int, int], None]
 
-Start = Callable[[Progress, Steering], Iterator["Iteration"]]
-
-
-class LossTrace:
-    """The losses of every iteration, by name; eight bytes per number, not a dict per step.
-
-    Attributes
-    ----------
-    columns : dict of str to array
-        Part → its loss at each iteration, NaN where there was no such part.
-    marks : list of (int, str)
-        Number of an iteration from which on something is otherwise, and what: another size, or
-        what the user has changed.
-    """
-
-    def __init__(self) -> None:
-        self.columns: dict[str, array[float]] = {}
-        self.marks: list[tuple[int, str]] = []
-
-    def append(self, losses: dict[str, float]) -> None:
-        """Keep the losses of one iteration."""
-        before = len(self)
-        for name in losses:
-            if name not in self.columns:
-                self.columns[name] = array("d", [math.nan]) * before
-        # The total last: whoever reads meanwhile goes by its length.
-        for name in sorted(self.columns, key="total".__eq__):
-            self.columns[name].append(losses.get(name, math.nan))
-
-    def __len__(self) -> int:
-        return len(self.columns.get("total", ()))
+Start = Callable[[Progress, "Steering"], Iterator["Iteration"]]
 
 
 class Run:
@@ -63,12 +36,15 @@ class Run:
     Parameters
     ----------
     start : callable
-        Called in the worker thread with a progress callback; returns the iterations. Whatever is
-        slow (importing torch, reading layers, fetching weights) belongs into it.
+        Called in the worker thread with a progress callback and the steering; returns the
+        iterations. Whatever is slow (importing torch, reading layers, fetching weights) belongs
+        into it. A message that is a whole sentence says what the run will take.
     losses : LossTrace, optional
         Of an earlier run that this one goes on from.
     watch : callable, optional
         Called in the worker thread with every iteration.
+    drawn : LivePicture, optional
+        What iterations, and tiles of those to come, are drawn into.
 
     Attributes
     ----------
@@ -78,6 +54,8 @@ class Run:
         Takes what the user changes to the run.
     newest, picture : Iteration or None
         The last iteration so far, and the last whose image is ready to be drawn.
+    tile : TileDone or None
+        The last tile of the step under way, without its pixels; None where there is none.
     completed : deque of Iteration
         The last iteration of each of several pictures made in turn, but for the one in the making:
         for whoever draws to take, who may have looked at none of them in time.
@@ -87,6 +65,8 @@ class Run:
         What became of changes that the user wanted, where that is not what was wanted.
     message : str
         What is happening before the first iteration, with `done` of `total` where known.
+    forecast : str
+        What the run will take, in a sentence; "" while unknown.
     """
 
     def __init__(
@@ -94,31 +74,37 @@ class Run:
         start: Start,
         losses: LossTrace | None = None,
         watch: Callable[[Iteration], None] | None = None,
+        drawn: LivePicture | None = None,
     ) -> None:
         self._start = start
         self._watch = watch
+        self._drawn = drawn
         self._stop = threading.Event()
         self._go_on = threading.Event()
         self._go_on.set()
         self.losses = LossTrace() if losses is None else losses
-        self.steering = Steering(self.note)
+        self.steering = RunSteering(self.note, self._on_tile, lambda: self.quit_requested())
         self.notices: deque[str] = deque(maxlen=2)
         self.newest: Iteration | None = None
         self.picture: Iteration | None = None
+        self.tile: TileDone | None = None
         self.completed: deque[Iteration] = deque()
         self._picture_wanted = True
         self.message, self.done, self.total = "Loading torch", 0, 0
+        self.forecast = ""
         self.paused_seconds = 0.0
         self.holding = False
         self.failed = False
+        self._arrived = 0.0
         self._recent: deque[float] = deque(maxlen=20)
         self.quit_requested: Callable[[], bool] = lambda: False
 
     # ── called by the viewer ─────────────────────────────────────────────────────────────────
 
     def stop(self) -> None:
-        """Ask the run to end after the iteration it is in."""
+        """Ask the run to end, within the iteration it is in."""
         self._stop.set()
+        self.steering.stop()
         self._go_on.set()
 
     def pause(self, paused: bool) -> None:
@@ -139,7 +125,7 @@ class Run:
         return self._stop.is_set() or self.quit_requested()
 
     def want_picture(self) -> None:
-        """Ask for the image of the next iteration; fetching it is not the window's work."""
+        """Ask for the image of the next iteration."""
         self._picture_wanted = True
 
     def note(self, sentence: str) -> None:
@@ -161,7 +147,7 @@ class Run:
         if self.newest is None:
             return math.inf
         busy = 1 - self.paused_seconds / max(self.newest.seconds, 1e-9)
-        return self.newest.seconds_left * busy
+        return self.newest.seconds_left * busy - (time.perf_counter() - self._arrived)
 
     # ── called in the worker thread ──────────────────────────────────────────────────────────
 
@@ -186,7 +172,8 @@ class Run:
                         self.picture = before
                         self.completed.append(before)
                     self.losses.append(newest.losses)
-                    self.newest = before = newest
+                    self.newest, self.tile = newest, None
+                    before, self._arrived = newest, time.perf_counter()
                     self._recent.append(newest.seconds)
                     self._prepare_picture(newest)
                     if self._watch is not None:
@@ -198,6 +185,7 @@ class Run:
             finally:
                 if close := getattr(iterations, "close", None):
                     close()
+                self._put_back()
         except Cancelled:
             return
         except Exception as error:
@@ -218,10 +206,29 @@ class Run:
                 self.losses.marks.append((newest.step, change_text(change)))
 
     def _prepare_picture(self, newest: Iteration) -> None:
-        if self._picture_wanted or self.paused or newest.step == newest.steps:
+        wanted = self._picture_wanted and (self._drawn is None or self._drawn.is_due())
+        if wanted or self.paused or newest.step == newest.steps:
             self._picture_wanted = False
-            _ = newest.picture  # computed once, here
-            self.picture = newest
+            self._draw(newest)
+
+    def _draw(self, iteration: Iteration) -> None:
+        """Let the image of an iteration be ready; fetching it is not the window's work."""
+        if self._drawn is None:
+            _ = iteration.picture  # computed once, here
+        else:
+            self._drawn.draw(iteration)
+        self.picture = iteration
+
+    def _put_back(self) -> None:
+        """Show the last iteration, without the tiles of the one that has not come to its end."""
+        self.tile = None
+        if self.newest is not None:
+            self._draw(self.newest)
+
+    def _on_tile(self, tile: TileDone) -> None:
+        self.tile = replace(tile, pixels=None)
+        if self._drawn is not None and self.newest is not None:
+            self._drawn.draw_tile(tile, self.newest)
 
     def _hold(self) -> None:
         if not self.paused:
@@ -233,8 +240,11 @@ class Run:
         self.holding = False
         self.paused_seconds += time.perf_counter() - began
         self._recent.clear()
+        self._arrived = time.perf_counter()
 
     def _report(self, message: str, done: int = 0, total: int = 0) -> None:
         if self.stopping:
             raise Cancelled("Stopped by the user.")
         self.message, self.done, self.total = message, done, total
+        if message.endswith("."):
+            self.forecast = message

@@ -58,10 +58,10 @@ class Values:
         dtype = self._dtype_for(picture, keep_dtype)
         low, high = self.limits_in(dtype)
         if self.limits is not None and picture.ndim == 2:
-            return _cast(low + picture.astype(np.float64) * (high - low), dtype)
+            return as_type(low + picture.astype(np.float64) * (high - low), dtype)
         if dtype == np.uint8:
             return to_uint8(picture)
-        return _cast(picture * np.float32(high), dtype)
+        return as_type(picture * np.float32(high), dtype)
 
     def display(self, picture: Array, keep_dtype: bool = False) -> dict[str, Any]:
         """Return what `add_image` needs to know to draw what `restore` returns as it is meant."""
@@ -135,7 +135,7 @@ def to_uint8(image: Array) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return rounded
 
 
-def _cast(numbers: Array, dtype: np.dtype[Any]) -> Array:
+def as_type(numbers: Array, dtype: np.dtype[Any]) -> Array:
     """Return floats as a type of number, rounded to what it can hold."""
     if dtype.kind == "b":
         return numbers >= 0.5

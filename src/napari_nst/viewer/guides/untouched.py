@@ -25,11 +25,23 @@ class Untouched:
         """Note the numbers, and which pixels, bool (H, W), are not among them."""
         self._kept = picture.read_numbers(), free
 
-    def around(self, pixels: Array) -> Array:
-        """Return a result's numbers (H, W) or (H, W, C) with the untouched ones put back."""
+    def around(
+        self,
+        pixels: Array,
+        window: tuple[slice, slice] = (slice(None), slice(None)),
+        shape: tuple[int, ...] = (),
+    ) -> Array:
+        """Return a result's numbers (H, W) or (H, W, C) with the untouched ones put back.
+
+        With `window` and `shape`, they are some rows and columns of a result of this height and
+        width.
+        """
         if self._kept is None:
             return pixels
         numbers, free = self._kept
+        if free.shape != (shape or pixels.shape[:2]):
+            return pixels
+        numbers, free = numbers[window], free[window]
         # Of colours in another type of number, white is another number too.
         if numbers.shape != pixels.shape or (pixels.ndim == 3 and numbers.dtype != pixels.dtype):
             return pixels

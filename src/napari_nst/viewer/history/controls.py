@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QSizePolicy
 
 from napari_nst.animation import check_format
 from napari_nst.errors import NstError
-from napari_nst.history import BUDGET, History
+from napari_nst.history import BUDGET
 from napari_nst.viewer.history.export import Exporter, ask_for_path
 from napari_nst.viewer.history.layers import IterationLayers
 from napari_nst.viewer.history.of_run import RunHistory
@@ -105,7 +105,7 @@ class HistoryControls:
 
     # ── around a run ─────────────────────────────────────────────────────────────────────────
 
-    def new_history(self, job: Job, *, go_on: bool = False) -> History | None:
+    def new_history(self, job: Job, *, go_on: bool = False) -> RunHistory | None:
         """Return what keeps the pictures of a run that begins; its `step` watches the run.
 
         Parameters
@@ -117,7 +117,7 @@ class HistoryControls:
 
         Returns
         -------
-        History or None
+        RunHistory or None
             None if nothing is to be kept, or the job makes several pictures.
 
         Raises
@@ -139,7 +139,7 @@ class HistoryControls:
         if self.current is None:
             return None
         self._timer.start()
-        return self.current.history
+        return self.current
 
     def finish(self, run: Run) -> None:
         """Keep the last picture of a run that is over, and describe the layers.

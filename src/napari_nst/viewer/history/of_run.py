@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.history import BUDGET, History, Spacing
+from napari_nst.viewer import pyramid
 from napari_nst.viewer.history.export import Export
 from napari_nst.viewer.history.layers import HistoryLayer, IterationLayers
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_nst.engine.optimize import Iteration
     from napari_nst.viewer.job import Job
     from napari_nst.viewer.stream import Run
 
 
 class RunHistory:
-    """A history and its layers. Call it from the main thread; the run calls its `history`.
+    """A history and its layers. Call it from the main thread; `step` watches the run in its own.
 
     Parameters
     ----------
@@ -35,7 +38,7 @@ class RunHistory:
     Attributes
     ----------
     history : History
-        Its `step` watches the run.
+        The pictures.
     layer : HistoryLayer
         There once it is shown.
     """
@@ -70,11 +73,17 @@ class RunHistory:
         pictures = f"{count or 'No'} picture{'' if count == 1 else 's'}"
         return f"{pictures}, {amount} of {self.history.budget:g} MB"
 
+    def step(self, iteration: Iteration, *, is_last: bool = False) -> None:
+        """Keep an iteration's picture if it is wanted; a large one at a fraction of its size."""
+        wanted = is_last or self.history.wants(iteration.step, iteration.steps)
+        if wanted and iteration.step not in self.history.steps:
+            self.history.step(_within_reason(iteration), is_last=is_last)
+
     def finish(self, run: Run) -> None:
         """Keep the last picture of the run, which is over, and describe the layers."""
         if run.newest is None:
             return
-        self.history.step(run.newest, is_last=True)
+        self.step(run.newest, is_last=True)
         self._facts = run.newest.record(self._job.names)
         if self.layer.is_there:
             self.show()
@@ -127,3 +136,18 @@ class RunHistory:
         """
         text = json.dumps(self._facts) if self._facts else ""
         return Export(path, self.history.stack(), self._job, text)
+
+
+def _within_reason(iteration: Iteration) -> Iteration:
+    """Return an iteration with as many pixels as a history is looked at with."""
+    ratio = -(-max(iteration.shape) // pyramid.LARGE)
+    if ratio == 1:
+        return iteration
+    from torch.nn.functional import avg_pool2d
+
+    pixels, alpha = (
+        None if one is None else avg_pool2d(one.detach(), ratio, ceil_mode=True)
+        for one in (iteration.pixels, iteration.alpha)
+    )
+    assert pixels is not None
+    return replace(iteration, pixels=pixels, alpha=alpha)

@@ -8,6 +8,7 @@ from qtpy.QtCore import QSize
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QColorDialog, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
+from napari_nst.viewer import pyramid
 from napari_nst.viewer.form import FIELDS_WIDTH
 from napari_nst.viewer.painting.brush import Brush
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _LARGEST = 512
 """Of the brush, in pixels of the layer."""
+
+_PAINT = "While paused, paint on the result; it becomes part of the image that is optimised."
 
 
 class BrushControls:
@@ -44,10 +47,7 @@ class BrushControls:
         self._layer: Any = None
         self._values: Values | None = None
         self._chosen = QColor()
-        self.paint = _button(
-            "Paint",
-            "While paused, paint on the result; it becomes part of the image that is optimised.",
-        )
+        self.paint = _button("Paint", _PAINT)
         self.paint.setCheckable(True)
         self.colour = _button("", "", "Colour")
         self.colour.setIconSize(QSize(28, 14))
@@ -75,12 +75,20 @@ class BrushControls:
         Parameters
         ----------
         layer : napari.layers.Image
-            As `Brush.attach` takes it.
+            As `Brush.attach` takes it; a multiscale one cannot be painted on, and that is said.
         values : Values
             How its numbers are meant.
         """
         self.withdraw()
         self._layer, self._values = layer, values
+        for control in (self.paint, self.colour, self.level, self.size):
+            control.setEnabled(not layer.multiscale)
+        self._enable_undo()
+        self.paint.setToolTip(
+            f"A result of more than {pyramid.LARGE} pixels cannot be painted on."
+            if layer.multiscale
+            else _PAINT
+        )
         self.colour.setVisible(bool(layer.rgb))
         self.level.setVisible(not layer.rgb)
         self._take_paint()

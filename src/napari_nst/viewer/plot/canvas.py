@@ -22,7 +22,7 @@ from napari_nst.viewer.plot.curves import losses_text, thinned
 from napari_nst.viewer.plot.marks import Marks, Pointer
 
 if TYPE_CHECKING:
-    from napari_nst.viewer.stream import LossTrace
+    from napari_nst.viewer.loss_trace import LossTrace
 
 LEAST_SPAN = 0.2
 """Powers of ten that the vertical axis covers, at least: below, a curve is as good as flat."""

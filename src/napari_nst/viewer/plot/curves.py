@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from napari_nst.viewer.stream import LossTrace
+    from napari_nst.viewer.loss_trace import LossTrace
 
 KINDS = ("total", "content", "style", "tv")
 """The sums that a run reports; ``style/relu1_1`` is one layer's part of the kind ``style``."""

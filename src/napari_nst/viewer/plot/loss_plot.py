@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
+    from napari_nst.viewer.loss_trace import LossTrace
     from napari_nst.viewer.plot.canvas import LossCanvas
-    from napari_nst.viewer.stream import LossTrace
 
 KEYS = (
     "Left and Right choose an iteration, with Shift ten further, Home and End the first and the "

@@ -144,7 +144,7 @@ def _sweepable(controls: RecipeControls) -> list[str]:
         name
         for name in controls.used
         if (CONTROLS[name].choices or CONTROLS[name].kind in (int, float, bool))
-        and name not in FROM_PREFERENCES
+        and name not in (*FROM_PREFERENCES, "tile")
     ]
 
 

@@ -37,7 +37,7 @@ class GridLayer:
     It lies to the right of all that is visible, upright, in the content's slice; each picture is
     as large as the content. The camera goes back to show everything, unless the view is in 3D.
 
-    Call it from the main thread only.
+    Call it from the main thread only. It is never large, so that a run's thread draws nothing.
 
     Parameters
     ----------
@@ -52,6 +52,8 @@ class GridLayer:
     clicked : callable, optional
         Called with the settings of each picture that is clicked, as by `on_click`.
     """
+
+    drawn = None
 
     def __init__(
         self,
