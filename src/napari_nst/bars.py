@@ -1,29 +1,55 @@
-"""Progress in the terminal, on stderr: the network that arrives, then the steps of a run."""
+"""Progress in the terminal, on stderr: the network that arrives, then a run's steps and tiles."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from tqdm import tqdm
 
+from napari_nst import terminal
+
 if TYPE_CHECKING:
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import TileDone
 
 
 class Bars:
-    """One bar at a time, for as long as a ``with`` statement lasts."""
+    """One bar at a time, for as long as a ``with`` statement lasts.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    foretell : bool
+        Whether to say what a run will take. What one of several pictures does would be taken for
+        the whole.
+    """
+
+    def __init__(self, foretell: bool = True) -> None:
+        self._foretell = foretell
         self._bar: tqdm[Any] | None = None
         self._about = ""
+        self._postfix: dict[str, str] = {}
+        self._drawn = 0.0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def before(self, message: str, done: int, total: int) -> None:
+        """Show what happens before the first step: a download, or a sentence about the run."""
+        if not message.endswith("."):
+            self.download(message, done, total)
+        elif self._foretell:
+            self.say(message)
+
+    def say(self, sentence: str) -> None:
+        """Print a line above the bar."""
+        with tqdm.external_write_mode(file=sys.stderr):
+            terminal.say(sentence)
 
     def download(self, message: str, done: int, total: int) -> None:
         """Show how many bytes of something are there; `total` is 0 where nobody knows."""
@@ -48,8 +74,21 @@ class Bars:
         loss = f"{iteration.losses['total']:.4g}"
         if iteration.panels:
             bar.set_description(iteration.panels[iteration.panel], refresh=False)
-        bar.set_postfix(loss=loss, size=f"{width}x{height}", refresh=False)
+        self._postfix = {"loss": loss, "size": f"{width}x{height}"}
+        bar.set_postfix(self._postfix, refresh=False)
         bar.update(iteration.step - bar.n)
+
+    def tile(self, tile: TileDone) -> None:
+        """Show how far the step under way is."""
+        if self._bar is None or self._about != "step":  # nobody knows yet how many steps there are
+            bar = self._showing(f"step {tile.step}", tile.total, unit=" tile", leave=False)
+            bar.update(tile.done - bar.n)
+            return
+        self._bar.set_postfix(self._postfix | {"tile": f"{tile.done}/{tile.total}"}, refresh=False)
+        now = time.monotonic()
+        if now - self._drawn >= self._bar.mininterval:
+            self._drawn = now
+            self._bar.refresh()
 
     def close(self) -> None:
         """Leave the bar as it is now and go to the next line."""

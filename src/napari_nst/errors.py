@@ -11,3 +11,7 @@ class NstError(Exception):
 
 class Cancelled(NstError):
     """The user asked to stop while something slow (a download, say) was under way."""
+
+
+class ProcessLost(NstError):
+    """One of several processes that compute a picture together is there no more."""

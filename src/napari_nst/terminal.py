@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import click
 
+from napari_nst import launch
 from napari_nst.errors import NstError
 
 PROGRAM = "napari-nst"
@@ -55,8 +56,12 @@ def about_input() -> Iterator[None]:
 
 
 def say(message: str) -> None:
-    """Print a line about the run on stderr; stdout is for what a command was asked for."""
-    click.echo(f"{PROGRAM}: {message}", err=True)
+    """Print a line about the run on stderr; stdout is for what a command was asked for.
+
+    Of several processes that work together, the first speaks for all.
+    """
+    if launch.rank() == 0:
+        click.echo(f"{PROGRAM}: {message}", err=True)
 
 
 def _sentence(error: Exception) -> str:

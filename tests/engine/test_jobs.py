@@ -245,7 +245,7 @@ def test_the_arrival_of_the_weights_is_reported(monkeypatch, quick, untrained):
 
     monkeypatch.setattr(course, "load", load)
     next(jobs.stylize(CONTENT, STYLE, quick(), progress=lambda *news: reported.append(news)))
-    assert reported == [("downloading", 1, 2)]
+    assert reported[0] == ("downloading", 1, 2)
 
 
 # What goes wrong while running

@@ -38,6 +38,15 @@ def test_nothing_is_pending_at_first_nor_after_it_was_taken():
     assert steering.take() is None
 
 
+def test_a_run_is_to_stop_once_somebody_says_so():
+    steering = Steering()
+    assert not steering.stopped
+    thread = threading.Thread(target=steering.stop)
+    thread.start()
+    thread.join()
+    assert steering.stopped
+
+
 def test_changes_that_the_run_has_not_seen_yet_are_one_change():
     steering = Steering()
     steering.change(style_weight=3, tv_weight=1)

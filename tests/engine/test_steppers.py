@@ -169,7 +169,7 @@ def test_lbfgs_remembers_as_many_steps_as_it_is_told(random_image):
     stepper.begin(image_of(0.5), distance_to(random_image(6, 8)))
     for _ in range(8):
         stepper.step()
-    assert len(stepper.optimizer.state[stepper.pixels]["old_dirs"]) == 3
+    assert len(stepper.optimizer.order) == 2  # and the last, of which the change is not known yet
 
 
 def test_adam_keeps_pixels_between_black_and_white():

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from napari_nst.recipe import CONTROLS, Recipe
-from napari_nst.recipe.likeness import GRAM_LOSSES, NORMS
+from napari_nst.recipe.likeness import GRAM_LOSSES, MOMENT_LOSSES, NORMS
 
 CHANGED = Recipe(
     name="mine",
@@ -94,6 +94,25 @@ def test_a_blend_of_nothing_is_refused(blend):
 @pytest.mark.parametrize("blend", [(), (1, 0), (0.2, 0.3, 5)])
 def test_a_blend_of_something_is_allowed(blend):
     assert Recipe(style_blend=blend).style_blend == tuple(float(share) for share in blend)
+
+
+@pytest.mark.parametrize("tile", [1, 64, 127])
+def test_tiles_that_would_be_mostly_overlap_are_refused(tile):
+    with pytest.raises(ValueError, match=rf"^tile must be 0 or at least 128 pixels; not {tile}\.$"):
+        Recipe(tile=tile)
+
+
+@pytest.mark.parametrize("loss", NORMS)
+def test_tiles_go_with_losses_of_sums_alone(loss):
+    if loss in MOMENT_LOSSES:
+        assert Recipe(style_loss=loss, tile=128).tile == 128
+    else:
+        told = (
+            rf"^tile works with style losses .*, and {loss} is none; take tile 0 or one of gram, "
+        )
+        with pytest.raises(ValueError, match=told):
+            Recipe(style_loss=loss, tile=128)
+    assert Recipe(style_loss=loss, tile=128, style_weight=0).tile == 128
 
 
 # A value, not an object with a life

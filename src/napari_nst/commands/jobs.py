@@ -18,6 +18,7 @@ from napari_nst.terminal import about_input
 
 if TYPE_CHECKING:
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import Steering
     from napari_nst.engine.weights import Progress
 
 
@@ -85,10 +86,11 @@ def stylize(
 
     return run(
         request,
-        lambda progress: jobs.stylize(
+        lambda progress, steering: jobs.stylize(
             image, styles, request.recipe,
             init_image=request.start, pixel_sizes=sizes, guide=labels,
             style_guides=of_styles or None, keep_unlabelled=keep_unlabelled, progress=progress,
+            steering=steering,
         ),
     )  # fmt: skip
 
@@ -164,12 +166,12 @@ def synthesize(
 
     from napari_nst.engine import jobs, series
 
-    def begin(progress: Progress) -> Iterator[Iteration]:
+    def begin(progress: Progress, steering: Steering) -> Iterator[Iteration]:
         if not compared:
             return jobs.synthesize(
                 exemplars, request.recipe,
                 shape=shape, into=image, region=to_fill, exemplar_region=to_take,
-                init_image=request.start, progress=progress,
+                init_image=request.start, progress=progress, steering=steering,
             )  # fmt: skip
         assert exemplars is not None
         compared.setdefault("layers", list(COMPARED_LAYERS))
@@ -212,11 +214,12 @@ def reconstruct(
 
     from napari_nst.engine import jobs, series
 
-    def begin(progress: Progress) -> Iterator[Iteration]:
+    def begin(progress: Progress, steering: Steering) -> Iterator[Iteration]:
         if not compared:
             return jobs.reconstruct(
-                subject, request.recipe, init_image=request.start, progress=progress
-            )
+                subject, request.recipe,
+                init_image=request.start, progress=progress, steering=steering,
+            )  # fmt: skip
         compared.setdefault("layers", list(COMPARED_LAYERS))
         return series.compare_reconstructions(
             subject, request.recipe, layers=compared["layers"], progress=progress

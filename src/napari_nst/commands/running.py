@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from napari_nst import terminal
 from napari_nst.commands.request import Request
+from napari_nst.errors import ProcessLost
 from napari_nst.tensorboard import Board
 from napari_nst.terminal import about_input, say
 
 if TYPE_CHECKING:
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import Steering
     from napari_nst.engine.weights import Progress
+
+
+Begin = Callable[["Progress", "Steering"], Iterator["Iteration"]]
+"""Calls the engine; returns the iterations."""
 
 
 class Log:
@@ -57,23 +64,46 @@ class Watcher(Protocol):
         """See a step."""
 
 
-def run(request: Request, begin: Callable[[Progress], Iterator[Iteration]]) -> int:
+def run(request: Request, begin: Begin) -> int:
     """Do what was asked for, and return the exit status.
+
+    Where a launcher has started several processes, they compute one picture, and the first of them
+    speaks and writes.
 
     Parameters
     ----------
     request : Request
         With its images read.
     begin : callable
-        Calls the engine, with what shows how the network arrives, and returns the iterations.
+        Calls the engine, with what shows how the network arrives and what the run will take, and
+        with what shows how it goes; returns the iterations.
     """
+    from napari_nst.engine.processes import joined
+
+    with joined(request.recipe.device) as ours, told_of_the_end(ours.count):
+        return _work_along(begin) if ours.rank else _show_and_write(request, begin)
+
+
+def _work_along(begin: Begin) -> int:
+    """Compute for another process, which shows and writes what comes of it."""
+    from napari_nst.engine.steering import Steering
+
+    with about_input(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        iterations = begin(lambda *_: None, Steering(lambda _: None))
+    last = follow(iterations, [])[-1]
+    return 0 if last.step == last.steps else terminal.INTERRUPTED
+
+
+def _show_and_write(request: Request, begin: Begin) -> int:
     from napari_nst.bars import Bars
+    from napari_nst.engine.steering import Steering
 
     results = request.results
-    with Bars() as bars, ExitStack() as open_files:
+    with Bars(foretell=not results.comparison) as bars, ExitStack() as open_files:
         with about_input(), warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always", UserWarning)
-            iterations = begin(bars.download)
+            iterations = begin(bars.before, Steering(bars.say, bars.tile))
         for note in [*request.notes, *(str(one.message) for one in warned)]:
             say(note)
         watchers: list[Watcher] = [bars]
@@ -91,6 +121,26 @@ def run(request: Request, begin: Callable[[Progress], Iterator[Iteration]]) -> i
     return 0 if is_whole else terminal.INTERRUPTED
 
 
+@contextmanager
+def told_of_the_end(count: int) -> Iterator[None]:
+    """Raise `ProcessLost` where a launcher ends one of several processes, which is its SIGTERM.
+
+    So torchrun does, half a minute before it kills, when another one is gone.
+    """
+    if count == 1:
+        yield
+        return
+
+    def end(*_: object) -> None:
+        raise ProcessLost(f"The launcher has ended this run of {count} processes; one was lost.")
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def follow(iterations: Iterable[Iteration], watchers: Sequence[Watcher]) -> list[Iteration]:
     """Show every step until the last, or until Ctrl-C after one.
 
@@ -105,7 +155,9 @@ def follow(iterations: Iterable[Iteration], watchers: Sequence[Watcher]) -> list
             last[iteration.panel] = iteration
             for watcher in watchers:
                 watcher.step(iteration)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ProcessLost) as end:
         if not last:
             raise
+        if isinstance(end, ProcessLost):
+            say(str(end))
     return list(last.values())  # a recipe has at least one step

@@ -25,6 +25,7 @@ from napari_nst.terminal import about_input
 
 if TYPE_CHECKING:
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import Steering
     from napari_nst.engine.weights import Progress
 
 
@@ -64,7 +65,7 @@ def sweep(
 
     from napari_nst.engine import jobs, sweeps
 
-    def begin(progress: Progress) -> Iterator[Iteration]:
+    def begin(progress: Progress, _: Steering) -> Iterator[Iteration]:
         def paint(recipe: Recipe) -> Iterator[Iteration]:
             return jobs.stylize(image, styles, recipe, init_image=request.start, progress=progress)
 
@@ -113,7 +114,9 @@ def explore(image: Path, output: Path, layers: str | None, **fields: Any) -> int
 
     return run(
         request,
-        lambda progress: sweeps.explore_layers(subject, layers=names, progress=progress, **fields),
+        lambda progress, _: sweeps.explore_layers(
+            subject, layers=names, progress=progress, **fields
+        ),
     )
 
 

@@ -8,10 +8,13 @@ from torch import Tensor
 from napari_nst.engine import color
 from napari_nst.engine.canvas import Canvas
 from napari_nst.engine.images import resize
+from napari_nst.engine.measured import MeasuredStyle, SeenStyle, features_by_tiles
 from napari_nst.engine.objective import (
+    Features,
     Objective,
     content_losses,
     image_losses,
+    layer_weights,
     style_losses,
 )
 from napari_nst.engine.order import Order
@@ -20,6 +23,7 @@ from napari_nst.engine.scales import Scale
 from napari_nst.engine.start import initial_image
 from napari_nst.engine.subjects import Subject
 from napari_nst.engine.surroundings import Surroundings
+from napari_nst.engine.tiled import TiledObjective, Watch
 from napari_nst.engine.vgg import VGG19
 
 
@@ -47,6 +51,11 @@ class Assembly:
         What the run leaves as it is.
     alpha : Tensor or None
         The shown picture's, (1, 1, H, W), at the scale that the run is at.
+    tile : int
+        Longest side in pixels of what the network sees at a time, besides the overlap of tiles; 0
+        for pictures and styles as wholes. The recipe's, until somebody sets another.
+    watch : callable or None
+        What objectives call after each tile, where there is more than one.
     """
 
     def __init__(self, order: Order, network: VGG19, device: torch.device) -> None:
@@ -65,6 +74,8 @@ class Assembly:
         self.shows_grey = wants_grey or recipe.channels == "grey"
         self.surroundings = Surroundings(order.kept, device) if order.kept else None
         self.alpha: Tensor | None = None
+        self.tile = recipe.tile
+        self.watch: Watch | None = None
         self.colours: Tensor | None = None
         self._take_colours()
         self.canvas = Canvas(
@@ -99,9 +110,8 @@ class Assembly:
         if self.colours is not None:
             self._colours_here = resize(self.colours, scale.shape)
         with torch.no_grad():
-            of_content = self.target_network(content.image) if content else {}
-            of_styles = [self.target_network(style.image) for style in styles]
-            losses = content_losses(recipe, of_content, mask) if content else {}
+            of_styles = [self._seen(style) for style in styles]
+            losses = content_losses(recipe, self._features(content), mask) if content else {}
             guides = self.order.guides
             if guides is not None and content is not None:
                 fits = self.order.fits(scale)
@@ -111,7 +121,27 @@ class Assembly:
         kept = self._kept_at(scale)
         seamless = self.surroundings is not None and self.surroundings.seamless
         on_image = image_losses(recipe, kept[0] if kept and seamless else None)
-        return Objective(self.network, losses, on_image, kept)
+        objective = Objective(self.network, losses, on_image, kept)
+        if self._is_tiled(scale.shape):
+            return TiledObjective(objective, self.tile, self.watch)
+        return objective
+
+    def _is_tiled(self, shape: tuple[int, int]) -> bool:
+        return 0 < self.tile < max(shape)
+
+    def _features(self, content: Subject) -> Features:
+        """Return a content's features at the layers that keep it."""
+        layers = layer_weights(self.recipe, "content")
+        if self._is_tiled(content.shape):
+            return features_by_tiles(self.target_network, content.image, layers, self.tile)
+        features: Features = self.target_network(content.image)
+        return features
+
+    def _seen(self, style: Subject) -> SeenStyle:
+        if self._is_tiled(style.shape):
+            return MeasuredStyle(self.target_network, style.image, self.tile)
+        features: Features = self.target_network(style.image)
+        return features
 
     def subjects_at(self, scale: Scale) -> tuple[Subject | None, list[Subject]]:
         """Return the content and the styles as a scale compares them."""
@@ -133,6 +163,11 @@ class Assembly:
         """Whether the three channels of the shown picture are one."""
         kept = self.order.kept
         return self.shows_grey and (kept is None or kept.picture.is_grey)
+
+    @property
+    def shows_image(self) -> bool:
+        """Whether the run's image is shown as it is, and so can be shown in parts."""
+        return self.colours is None and self.surroundings is None
 
     def shown(self, image: Tensor) -> Tensor:
         """Return the picture to show for an image of the run.

@@ -6,24 +6,25 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from napari_nst.engine.assembly import Assembly
 from napari_nst.engine.device import choose_device, choose_precision
 from napari_nst.engine.explained import explained_errors
-from napari_nst.engine.images import resize, to_tensor
+from napari_nst.engine.forecast import forecast, work_of_step
 from napari_nst.engine.objective import Objective, network_layers
 from napari_nst.engine.optimize import Iteration, optimize
 from napari_nst.engine.order import Order
-from napari_nst.engine.pixels import as_rgb
+from napari_nst.engine.painted import painted
 from napari_nst.engine.record import facts_of_run
 from napari_nst.engine.scales import Scale, continued
-from napari_nst.engine.steering import Change, Steering, Strokes
-from napari_nst.engine.steppers import STEPPERS
+from napari_nst.engine.steering import Change, Steering, TileDone
+from napari_nst.engine.steppers import LBFGS, STEPPERS
+from napari_nst.engine.tiling import Tiling
 from napari_nst.engine.vanishing import too_small
 from napari_nst.engine.vgg import VGG19, network_of
 from napari_nst.engine.weights import PretrainedVGG, Progress, load
+from napari_nst.errors import Cancelled
 from napari_nst.recipe import Recipe
 
 
@@ -66,9 +67,15 @@ def run(
 def _run(
     order: Order, progress: Progress | None, steering: Steering, after: Iteration | None
 ) -> Iterator[Iteration]:
-    with explained_errors(order.recipe, order.scales):
-        course = Course(order, load(order.recipe.weights, progress), steering, after)
-        yield from course.iterations()
+    try:
+        with explained_errors(order.recipe, order.scales):
+            course = Course(order, load(order.recipe.weights, progress), steering, after)
+            if progress is not None:
+                progress(str(course.forecast), 0, 0)
+            yield from course.iterations()
+    except Cancelled:
+        if not steering.stopped:
+            raise
 
 
 class Course:
@@ -100,10 +107,17 @@ class Course:
         self.device = choose_device(order.recipe.device)
         self.dtype = choose_precision(order.recipe.precision, self.device)
         self.network = self._network(order.recipe)
-        self.assembly = Assembly(order, self.network, self.device)
+        self.assembly = self._assembly(order, self.network)
         self.stepper = STEPPERS[order.recipe.optimizer](order.recipe, self.assembly.canvas)
         self.step = after.step if after else 0
         self.steered: list[dict[str, Any]] = list(after.facts.get("steered", ())) if after else []
+        self.tiling = Tiling(
+            self.device, self.dtype, self._say_smaller, is_grey=self.assembly.canvas.grey
+        )
+        self.stepper.lighten = lambda error: self.tiling.lighter(self.assembly, self.scale, error)
+        self.forecast = forecast(self.assembly, self.tiling.plan(order))
+        for sentence in self.tiling.forgotten(order):
+            steering.tell(sentence)
         self.facts = self._facts()
 
     def iterations(self) -> Iterator[Iteration]:
@@ -111,11 +125,12 @@ class Course:
         steps = optimize(
             self._first_image(),
             self.order.scales,
-            lambda scale: self.assembly.objective_at(scale),
+            self.objective_at,
             self.stepper,
             periodic=self.order.recipe.padding == "circular",
             steered=self.steered_at,
             after=self.after,
+            work_at=self._work_at,
         )
         for step in steps:
             self.step = step.step
@@ -128,8 +143,15 @@ class Course:
                 pixels=pixels,
                 alpha=self.assembly.alpha,
                 is_grey=self.assembly.shows_one_channel,
-                facts=self.facts,
+                facts={**self.facts, "tile": self.assembly.tile},
             )
+
+    def objective_at(self, scale: Scale) -> Objective:
+        """Compute the targets of a scale, in tiles that memory has room for."""
+        self.scale = scale
+        if isinstance(self.stepper, LBFGS):
+            self.stepper.most_history = self.tiling.past_steps(self.order, scale)
+        return self.tiling.objective(self.assembly, scale)
 
     def steered_at(self, scale: Scale) -> tuple[Tensor, Objective] | None:
         """Return the image and the objective to go on with, where something has changed."""
@@ -144,7 +166,7 @@ class Course:
         except (ValueError, TypeError) as error:
             self.steering.tell(f"Not changed: {error}")
         for strokes in change.strokes:
-            picture = _painted(picture, strokes)
+            picture = painted(picture, strokes)
             found["painted_pixels"] = int(strokes.where.sum()) + found.get("painted_pixels", 0)
         if not found:
             return None
@@ -166,7 +188,8 @@ class Course:
         network = self.network
         if network_layers(order.recipe) != network_layers(self.order.recipe):
             network = self._network(order.recipe)
-        assembly = Assembly(order, network, self.device)
+        assembly = self._assembly(order, network)
+        assembly.tile = self.assembly.tile
         objective = assembly.objective_at(scale)
         self.order, self.network, self.assembly = order, network, assembly
         self.stepper.adopt(order.recipe, assembly.canvas)
@@ -183,7 +206,36 @@ class Course:
 
     def _network(self, recipe: Recipe) -> VGG19:
         layers = network_layers(recipe)
-        return network_of(recipe, layers, self.pretrained, self.dtype).to(self.device)
+        network = network_of(recipe, layers, self.pretrained, self.dtype).to(self.device)
+        network.pulse = self._pulse
+        return network
+
+    def _assembly(self, order: Order, network: VGG19) -> Assembly:
+        assembly = Assembly(order, network, self.device)
+        assembly.watch = self._on_tile if self.steering.watch is not None else None
+        return assembly
+
+    def _pulse(self) -> None:
+        if self.steering.stopped:
+            raise Cancelled("Stopped by the user.")
+
+    def _on_tile(
+        self, done: int, total: int, window: tuple[slice, slice] | None, pixels: Tensor | None
+    ) -> None:
+        assert self.steering.watch is not None
+        if pixels is not None:
+            # What is shown else is not the image itself, but made of all of it.
+            is_shown = self.assembly.shows_image and not self.order.recipe.ema
+            pixels = pixels.detach().clamp(0, 1) if is_shown else None
+        tile = TileDone(self.step + 1, done, total, window, pixels, self.scale.shape)
+        self.steering.watch(tile)
+
+    def _say_smaller(self, tile: int) -> None:
+        since = f"from iteration {self.step}" if self.step else "from the start"
+        self.steering.tell(f"Ran out of memory; going on {since} in tiles of {tile} pixels.")
+
+    def _work_at(self, scale: Scale) -> float:
+        return work_of_step(self.order, scale, self.tiling.at(self.order, scale)[0])
 
     def _facts(self) -> dict[str, Any]:
         order, recipe = self.order, self.order.recipe
@@ -193,13 +245,5 @@ class Course:
             order.job, recipe, order.images, self.pretrained, self.device, self.dtype,
             **order.arguments,
         )  # fmt: skip
+        facts |= {"forecast": self.forecast.facts()}
         return facts | ({"steered": list(self.steered)} if self.steered else {})
-
-
-def _painted(picture: Tensor, strokes: Strokes) -> Tensor:
-    """Return a picture (1, 3, H, W) with strokes on it."""
-    painted = to_tensor(as_rgb(strokes.picture.astype("float32"), "picture"), picture.device)
-    where = torch.from_numpy(strokes.where.astype("float32"))[None, None].to(picture.device)
-    shape = (picture.shape[-2], picture.shape[-1])
-    share = resize(where, shape, smooth=False)
-    return torch.lerp(picture, resize(painted, shape), share)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import torch
-
+from napari_nst.engine.out_of_memory import is_out_of_memory
 from napari_nst.engine.scales import Scale
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
@@ -21,7 +20,7 @@ def explained_errors(recipe: Recipe, scales: Sequence[Scale]) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise NstError(f"The computation failed: {error}") from error
         size = max(scales[-1].shape)
         smaller = max(64, size * 3 // 4 // 64 * 64)
@@ -29,13 +28,3 @@ def explained_errors(recipe: Recipe, scales: Sequence[Scale]) -> Iterator[None]:
         raise NstError(
             f"Out of memory at {size} pixels on device {recipe.device!r}; {cure}."
         ) from error
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    # Neither the processor's allocator nor some versions' for Apple's GPUs raise their own.
-    text = str(error).lower()
-    return any(
-        said in text for said in ("out of memory", "can't allocate memory", "not enough memory")
-    )

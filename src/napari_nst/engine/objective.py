@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from napari_nst.engine.losses import (
     STYLE_LOSSES,
     ContentLoss,
-    Exemplar,
     SlicedWassersteinLoss,
     TotalVariationLoss,
     seam,
 )
 from napari_nst.engine.masks import mask_at
+from napari_nst.engine.measured import SeenStyle, exemplar_of
 from napari_nst.engine.vgg import VGG19, least_size
 from napari_nst.recipe import Recipe
 
@@ -141,7 +141,7 @@ def content_losses(
 
 def style_losses(
     recipe: Recipe,
-    styles: Sequence[Features],
+    styles: Sequence[SeenStyle],
     style_masks: Sequence[Tensor | None] | None = None,
     mask: Tensor | None = None,
 ) -> dict[str, WeightedLoss]:
@@ -151,8 +151,8 @@ def style_losses(
     ----------
     recipe : Recipe
         Its `style_layers`, `style_weight`, `style_blend`, `style_loss` and `style_norm`.
-    styles : sequence of mapping of str to Tensor
-        For each style layer → features, of any size.
+    styles : sequence of SeenStyle
+        For each style layer → features, of any size, or what measures them.
     style_masks : sequence of Tensor or None, optional
         Which pixels of each style count.
     mask : Tensor, optional
@@ -163,8 +163,8 @@ def style_losses(
     losses = {}
     for layer, weight in layer_weights(recipe, "style").items():
         exemplars = [
-            Exemplar(features[layer], share, mask_at(own, layer))
-            for features, share, own in zip(styles, shares, masks, strict=True)
+            exemplar_of(style, layer, share, own)
+            for style, share, own in zip(styles, shares, masks, strict=True)
         ]
         loss = STYLE_LOSSES[recipe.style_loss](exemplars, recipe, mask_at(mask, layer))
         losses[f"style/{layer}"] = WeightedLoss(loss, weight)

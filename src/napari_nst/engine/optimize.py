@@ -36,7 +36,8 @@ class Iteration:
     seconds : float
         Since the run began.
     seconds_left : float
-        Until its end, estimated from the time per pixel so far: a step's cost grows with its area.
+        Until its end, estimated from the time per pixel so far: a step's cost grows with its area,
+        and with what tiles overlap.
     pixels : Tensor
         The image where the run computes, (1, 3, H, W); `image` is what most callers want.
     alpha : Tensor or None
@@ -121,6 +122,7 @@ def optimize(
     periodic: bool = False,
     steered: Callable[[Scale], tuple[Tensor, Objective] | None] | None = None,
     after: Iteration | None = None,
+    work_at: Callable[[Scale], float] = lambda scale: math.prod(scale.shape),
 ) -> Iterator[Iteration]:
     """Improve an image scale after scale and yield every step.
 
@@ -141,6 +143,8 @@ def optimize(
         nothing has changed.
     after : Iteration, optional
         The last of an earlier run, from which steps and seconds are counted on.
+    work_at : callable
+        Returns what a step of a scale costs, in any unit; its pixels where left out.
 
     Yields
     ------
@@ -150,20 +154,21 @@ def optimize(
     began = time.perf_counter()
     step, before = (after.step, after.seconds) if after else (0, 0.0)
     steps = step + sum(scale.steps for scale in scales)
-    all_pixels = sum(scale.steps * math.prod(scale.shape) for scale in scales)
-    pixels = 0
+    done = 0.0
     image = start
-    for scale in scales:
+    for index, scale in enumerate(scales):
+        work = work_at(scale)
+        later = sum(one.steps * work_at(one) for one in scales[index + 1 :])
         resized = resize(image, scale.shape, periodic=periodic)
         stepper.begin(resized.clamp(0, 1), objective_at(scale))
-        for _ in range(scale.steps):
+        for taken in range(1, scale.steps + 1):
             if steered is not None and (changed := steered(scale)) is not None:
                 stepper.begin(*changed)
             losses = summarise(stepper.step())
             step += 1
-            pixels += math.prod(scale.shape)
+            done += work
             seconds = time.perf_counter() - began
-            left = seconds * (all_pixels / pixels - 1)
+            left = seconds * (later + work * (scale.steps - taken)) / done
             yield Iteration(
                 step, steps, losses, scale.shape, before + seconds, left, stepper.image,
                 full_shape=scales[-1].shape,

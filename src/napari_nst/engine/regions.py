@@ -12,9 +12,10 @@ from torch import Tensor
 from napari_nst.engine.fitting import Fit
 from napari_nst.engine.guides import Guides, Labels
 from napari_nst.engine.images import resize
-from napari_nst.engine.losses import STYLE_LOSSES, Exemplar, GuidedLoss, StyleLoss
+from napari_nst.engine.losses import STYLE_LOSSES, GuidedLoss, StyleLoss
 from napari_nst.engine.masks import mask_at, pooled
-from napari_nst.engine.objective import Features, WeightedLoss, layer_weights, shares_of
+from napari_nst.engine.measured import SeenStyle, exemplar_of
+from napari_nst.engine.objective import WeightedLoss, layer_weights, shares_of
 from napari_nst.engine.subjects import Subject
 from napari_nst.engine.vanishing import covers
 from napari_nst.recipe import Recipe
@@ -48,7 +49,7 @@ def guided_style_losses(
     content: Subject,
     styles: Sequence[Subject],
     fits: Sequence[Fit],
-    features: Sequence[Features],
+    seen: Sequence[SeenStyle],
 ) -> dict[str, WeightedLoss]:
     """Make the losses that take over styles' statistics, region by region.
 
@@ -62,8 +63,8 @@ def guided_style_losses(
         At the scale's sizes.
     fits : sequence of Fit
         How each style came to its.
-    features : sequence of mapping of str to Tensor
-        For each style layer → features.
+    seen : sequence of SeenStyle
+        What is known of each style, as for `style_losses`.
     """
     weights = layer_weights(recipe, "style")
     losses: dict[str, dict[int, StyleLoss]] = {layer: {} for layer in weights}
@@ -72,7 +73,7 @@ def guided_style_losses(
         shares[region.label] = region.share
         for layer in weights:
             # Which layers leave a region out has been told before the run.
-            loss = _region_loss(recipe, region, layer, features)
+            loss = _region_loss(recipe, region, layer, seen)
             if loss is not None:
                 losses[layer][region.label] = loss
     return {
@@ -106,26 +107,22 @@ def _region_mask(labels: Labels, label: int, fit: Fit, subject: Subject) -> Tens
 
 
 def _region_loss(
-    recipe: Recipe, region: Region, layer: str, features: Sequence[Features]
+    recipe: Recipe, region: Region, layer: str, styles: Sequence[SeenStyle]
 ) -> StyleLoss | None:
     """Return the loss of a region at a layer, None where it or all of its styles are too small."""
-    seen = {
+    serving = {
         index: mask
         for index, mask in region.styles.items()
         if mask is None or _exists(mask, layer, recipe)
     }
-    if not seen or not _exists(region.mask, layer, recipe):
+    if not serving or not _exists(region.mask, layer, recipe):
         return None
-    blend = shares_of(recipe, len(features))
-    total = sum(blend[index] for index in seen)
+    blend = shares_of(recipe, len(styles))
+    total = sum(blend[index] for index in serving)
     exemplars = [
         # Styles that the blend leaves out altogether are alike where there is no other.
-        Exemplar(
-            features[index][layer],
-            blend[index] / total if total else 1 / len(seen),
-            mask_at(mask, layer),
-        )
-        for index, mask in seen.items()
+        exemplar_of(styles[index], layer, blend[index] / total if total else 1 / len(serving), mask)
+        for index, mask in serving.items()
     ]
     return STYLE_LOSSES[recipe.style_loss](exemplars, recipe, mask_at(region.mask, layer))
 

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 from napari_nst.recipe import CONTROLS, SECTIONS
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_nst.engine.guides import Guides
 
 Array = np.ndarray[Any, Any]
@@ -71,6 +73,33 @@ class Change:
     strokes: tuple[Strokes, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class TileDone:
+    """A part of a step of a run that computes tile by tile.
+
+    Attributes
+    ----------
+    step : int
+        The step under way, from 1.
+    done, total : int
+        Tiles of this step that are finished, of all; each counts once in either pass.
+    window : tuple of slice or None
+        Rows and columns of the picture whose new pixels are known now; None in the first pass.
+    pixels : Tensor or None
+        (1, 3, h, w) in [0, 1]: those, where the run computes; None where they cannot be shown
+        alone.
+    shape : tuple of int
+        Height and width of the picture.
+    """
+
+    step: int
+    done: int
+    total: int
+    window: tuple[slice, slice] | None
+    pixels: Tensor | None
+    shape: tuple[int, int]
+
+
 class Steering:
     """Changes to a run that goes on; each takes effect at its next iteration.
 
@@ -82,6 +111,8 @@ class Steering:
     tell : callable, optional
         Called in the run's thread with a sentence, where a change turns out not to be possible, and
         the run goes on as it was, or not as a whole. It warns where left out.
+    watch : callable, optional
+        Called in the run's thread with a `TileDone` after each tile, where there are tiles.
 
     Examples
     --------
@@ -91,8 +122,14 @@ class Steering:
     ...         steering.change(style_weight=20)
     """
 
-    def __init__(self, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        tell: Callable[[str], None] | None = None,
+        watch: Callable[[TileDone], None] | None = None,
+    ) -> None:
         self.tell = tell or _warn
+        self.watch = watch
+        self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._pending: Change | None = None
 
@@ -156,6 +193,15 @@ class Steering:
         with self._lock:
             asked = self._asked
             self._pending = replace(asked, strokes=(*asked.strokes, stroke))
+
+    def stop(self) -> None:
+        """End the run within its iteration; the last one that it yielded is what remains."""
+        self._stopped.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody has called `stop`."""
+        return self._stopped.is_set()
 
     def take(self) -> Change | None:
         """Return what was asked for since the last call, None where nothing was; the run calls."""

@@ -16,7 +16,9 @@ from torch import Tensor
 from napari_nst.engine.averaging import MovingAverage
 from napari_nst.engine.canvas import Canvas
 from napari_nst.engine.images import resize
+from napari_nst.engine.lbfgs import LimitedMemoryBFGS
 from napari_nst.engine.objective import Objective
+from napari_nst.engine.out_of_memory import with_less_memory
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
 
@@ -33,6 +35,12 @@ class Stepper:
         Its `learning_rate`, `ema`, and what belongs to the optimiser.
     canvas : Canvas, optional
         What the optimiser's numbers stand for; of the recipe's `image_range` where left out.
+
+    Attributes
+    ----------
+    lighten : callable or None
+        Called with the error where memory has run out; returns an objective that computes the same
+        in less, which is then tried, or raises the error.
     """
 
     usual_learning_rate: ClassVar[float]
@@ -51,6 +59,7 @@ class Stepper:
         self.recipe = recipe
         self.canvas = canvas or Canvas(recipe.image_range)
         self.learning_rate = self._given_learning_rate()
+        self.lighten: Callable[[BaseException], Losses] | None = None
 
     def begin(self, image: Tensor, objective: Losses) -> None:
         """Take over an image (1, 3, H, W) in [0, 1], at a new scale or with another objective."""
@@ -116,7 +125,15 @@ class Stepper:
         return self.recipe.learning_rate or self.usual_learning_rate
 
     def _evaluate(self) -> None:
-        """Compute the losses of the pixels and their gradient."""
+        """Compute the losses of the pixels and their gradient, in less memory if need be."""
+        with_less_memory(self._differentiate, self._lighten_objective)
+
+    def _lighten_objective(self, error: BaseException) -> None:
+        if self.lighten is None:
+            raise error
+        self.objective = self.lighten(error)
+
+    def _differentiate(self) -> None:
         parts = self.objective(self.canvas.image(self.pixels / self.unit))
         self.pixels.grad = None
         torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
@@ -157,27 +174,42 @@ class Stepper:
 
 
 class LBFGS(Stepper):
-    """L-BFGS without line search: one evaluation per step (Liu & Nocedal 1989).
+    """L-BFGS without line search, unless the recipe wants one: one evaluation per step.
 
     It works on pixels of 0–255. The first step has no curvature to go by; it moves each pixel by
     one of 255 levels on average. Torch's own first step is one unit long over *all* pixels
     together, which bfloat16 cannot even see, and its test for curvature has an absolute bound: so
     the gradient is scaled to the same length whatever the weights.
+
+    Attributes
+    ----------
+    most_history : int or None
+        The past steps that there is memory for, where a recipe's `history` may be more. Each
+        takes 4 bytes per number of the image, and twice that with a line search.
     """
 
     usual_learning_rate = 1.0
     unit = 255.0
     explosion = 1.5
     redraws_every = 10  # it learns the curvature of one function
+    most_history: int | None = None
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
+        history = min(self.recipe.history, self.most_history or self.recipe.history)
+        if not self.recipe.line_search:
+            return LimitedMemoryBFGS(
+                self.pixels,
+                self.learning_rate,
+                history,
+                lambda numbers: self.canvas.keep_in_range(numbers, self.unit),
+            )
         return torch.optim.LBFGS(
             [self.pixels],
             lr=self.learning_rate * self.pixels.numel(),
             max_iter=1,
-            max_eval=25,  # of the line search; torch's own for one iteration leaves it no trial
-            history_size=self.recipe.history,
-            line_search_fn="strong_wolfe" if self.recipe.line_search else None,
+            max_eval=25,  # torch's own for one iteration leaves the line search no trial
+            history_size=history,
+            line_search_fn="strong_wolfe",
             # The number of steps is the user's to say; torch's own tolerances end a run unseen.
             tolerance_grad=0,
             tolerance_change=0,

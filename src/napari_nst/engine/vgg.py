@@ -90,7 +90,7 @@ class VGG19(nn.Module):
 
     def with_padding(self, padding: str) -> VGG19:
         """Return the same network with other padding; the parameters are shared, not copied."""
-        shared = {id(parameter): parameter for parameter in self.parameters()}
+        shared = {id(one): one for one in (*self.parameters(), self.pulse)}
         other = copy.deepcopy(self, shared)
         other.padding = padding
         for name, module in other.features.named_children():

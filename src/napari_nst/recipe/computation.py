@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from napari_nst.recipe.controls import choice, number, switch
 
+LEAST_TILE = 128
+"""Pixels: smaller tiles are mostly overlap with their neighbours, 80 on each side to relu5_1."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
@@ -99,3 +102,9 @@ class Optimizer:
         "Where to compute: auto takes a CUDA GPU if there is one, then an Apple GPU, then the "
         "processor.",
     )
+    tile: int = number(
+        0,
+        "Longest side in pixels of the tiles that a larger picture is computed in; 0 takes what "
+        "memory allows. More is faster, less takes less memory; the result is the same.",
+        least=0, most=65536, step=128,
+    )  # fmt: skip

@@ -19,6 +19,9 @@ NORMS = {
 }
 """Style loss → the ways in which it can be scaled."""
 
+MOMENT_LOSSES = (*GRAM_LOSSES, "mean_covariance", "wasserstein")
+"""Style losses that see sums over positions alone, which tiles can add up."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Likeness:

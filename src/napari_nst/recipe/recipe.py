@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from napari_nst.recipe.computation import Network, Optimizer
+from napari_nst.recipe.computation import LEAST_TILE, Network, Optimizer
 from napari_nst.recipe.controls import Control, control_of
-from napari_nst.recipe.likeness import NORMS, Likeness
+from napari_nst.recipe.likeness import MOMENT_LOSSES, NORMS, Likeness
 from napari_nst.recipe.picture import Colour, Schedule, Start
 from napari_nst.recorded import record_of
 
@@ -67,6 +67,9 @@ class Recipe(Optimizer, Network, Colour, Start, Likeness, Schedule):
         Of the network. Image, losses and optimiser are float32 always.
     device : str
         ``auto``, ``cpu``, ``cuda`` (or ``cuda:1``) or ``mps``.
+    tile : int
+        Longest side in pixels of the tiles that a larger picture is computed in; 0 for what memory
+        allows. It changes memory and time, not the result.
     """
 
     name: str = field(default="default")
@@ -93,6 +96,13 @@ class Recipe(Optimizer, Network, Colour, Start, Likeness, Schedule):
             )
         if self.style_blend and not any(self.style_blend):
             raise ValueError("style_blend is 0 for every style; give one a value above 0.")
+        if 0 < self.tile < LEAST_TILE:
+            raise ValueError(f"tile must be 0 or at least {LEAST_TILE} pixels; not {self.tile}.")
+        if self.tile and self.has_style and self.style_loss not in MOMENT_LOSSES:
+            raise ValueError(
+                f"tile works with style losses that are functions of sums over positions, and "
+                f"{self.style_loss} is none; take tile 0 or one of {', '.join(MOMENT_LOSSES)}."
+            )
 
     @property
     def has_content(self) -> bool:

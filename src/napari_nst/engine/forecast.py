@@ -1,0 +1,181 @@
+"""What a run will take: memory told from its network, time from two short steps."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from napari_nst.engine.assembly import Assembly
+from napari_nst.engine.device import describe_device
+from napari_nst.engine.memory import Footprint, amount
+from napari_nst.engine.objective import least_side, network_layers
+from napari_nst.engine.order import Order
+from napari_nst.engine.scales import Scale
+from napari_nst.engine.tiles import Grid, Span
+
+SIDES = {"cpu": 256}
+"""Kind of device → pixels of a square as large as the picture that is timed; 1024 for others, which
+take no longer for a smaller one."""
+
+WORTH = 25
+"""How many times as long as two steps of that a run is, at least, for them to be worth the wait."""
+
+FORWARD = 0.4
+"""Share of the way forward in a step: kernels have no gradient, so the way back is as long."""
+
+Planned = tuple[Scale, int, Footprint]
+
+Key = tuple[object, ...]
+
+_PACES: dict[Key, float] = {}
+"""What has been measured by this process: seconds per pixel of a step."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run will take.
+
+    Attributes
+    ----------
+    bytes : int
+        Memory at its peak, beside what the process has taken before the run.
+    seconds : float or None
+        From its first step to its last; None for one that is over before it could be measured.
+    tile : int
+        Longest side in pixels of the tiles of its last scale; 0 where that is computed whole.
+    device : str
+        Where it computes.
+    """
+
+    bytes: int
+    seconds: float | None
+    tile: int
+    device: str
+
+    def __str__(self) -> str:
+        takes = [] if self.seconds is None else [_duration(self.seconds)]
+        tiles = f", in tiles of {self.tile} pixels" if self.tile else ""
+        return f"About {' and '.join([*takes, amount(self.bytes)])} on {self.device}{tiles}."
+
+    def facts(self) -> dict[str, Any]:
+        """Return the same as data that JSON can hold."""
+        return asdict(self)
+
+
+def forecast(assembly: Assembly, plan: Sequence[Planned]) -> Forecast:
+    """Foretell a run, after two steps on a small picture unless such were measured before.
+
+    Parameters
+    ----------
+    assembly : Assembly
+        Of the run; its tile and its objective have to be made again afterwards.
+    plan : sequence of (Scale, int, Footprint)
+        Each scale, the tile that it is computed in and what that takes.
+    """
+    order, network = assembly.order, assembly.network
+    work = sum(_work(order, scale, tile) for scale, tile, _ in plan)
+    pace = _pace(assembly, work)
+    kernels = sum(one.numel() * one.element_size() for one in network.parameters())
+    return Forecast(
+        bytes=2 * kernels + max(taken.bytes for *_, taken in plan),  # turned for the way back, too
+        seconds=None if pace is None else pace * work,
+        tile=plan[-1][1],
+        device=describe_device(assembly.device),
+    )
+
+
+def work_of_step(order: Order, scale: Scale, tile: int) -> float:
+    """Return what a step costs, in pixels that the network sees on the way forth and back.
+
+    Parameters
+    ----------
+    order : Order
+        What the run does.
+    scale : Scale
+        Where it is.
+    tile : int
+        Longest side of a tile; 0 for the whole picture.
+    """
+    recipe = order.recipe
+    if not tile:
+        return float(math.prod(scale.shape))
+    grid = Grid.of(scale.shape, tile, network_layers(recipe), recipe.padding)
+    seen = sum(_seen(one.rows) * _seen(one.columns) for one in grid)
+    return seen * (1 + FORWARD * recipe.has_style)
+
+
+def _seen(span: Span) -> int:
+    return sum(piece.stop - piece.start for piece in span.reach)
+
+
+def _work(order: Order, scale: Scale, tile: int) -> float:
+    """Return what a scale costs: its start, its steps, and its targets, which go forth alone."""
+    given = [fit.shape for fit in order.fits(scale)]
+    if order.content is not None:
+        given.append(scale.shape)
+    targets = FORWARD * sum(math.prod(shape) for shape in given)
+    return (1 + scale.steps) * work_of_step(order, scale, tile) + targets
+
+
+def _pace(assembly: Assembly, work: float) -> float | None:
+    """Return the seconds that a pixel of a step takes, None if the run is too short to ask."""
+    scale = _small(assembly.order, SIDES.get(assembly.device.type, 1024))
+    pixels = math.prod(scale.shape)
+    key = (*_key(assembly), scale.shape)
+    if key not in _PACES:
+        if work < WORTH * 3 * pixels:
+            return None
+        try:
+            _PACES[key] = _seconds_of_step(assembly, scale) / pixels
+        except ValueError:  # a region that is too small to be seen in so small a picture
+            return None
+    return _PACES[key]
+
+
+def _small(order: Order, side: int) -> Scale:
+    """Return the last scale, shrunk to a square's pixels, which are soon computed."""
+    last = order.scales[-1]
+    least = least_side(order.recipe)
+    factor = side / math.sqrt(math.prod(last.shape))
+    factor = min(1.0, max(factor, least / min(last.shape)))
+    height, width = (max(least, round(length * factor)) for length in last.shape)
+    return Scale(max(1, round(last.longest * factor)), (height, width), 2)
+
+
+def _key(assembly: Assembly) -> Key:
+    """Return what a step's time depends on."""
+    recipe, network = assembly.recipe, assembly.network
+    guides = assembly.order.guides
+    return (
+        *(str(assembly.device), torch.get_num_threads(), network.dtype, tuple(network.layers)),
+        *(recipe.pooling, recipe.padding, recipe.style_loss, len(guides.labels) if guides else 0),
+    )
+
+
+def _seconds_of_step(assembly: Assembly, scale: Scale) -> float:
+    """Return what the second of two steps takes; the first has to find its memory and kernels."""
+    assembly.tile = 0
+    objective = assembly.objective_at(scale)
+    image = assembly.first_image(scale.shape)
+    for _ in range(2):
+        began = time.perf_counter()
+        pixels = image.clone().requires_grad_()
+        total = torch.stack(list(objective(pixels).values())).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        total.detach().item()  # a GPU has done it only then
+        seconds = time.perf_counter() - began
+    return seconds
+
+
+def _duration(seconds: float) -> str:
+    """Write a time that is not known exactly: ``48 s``, ``4 min``, ``2.1 h``."""
+    if seconds < 99.5:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 99.5 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"

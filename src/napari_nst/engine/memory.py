@@ -1,0 +1,166 @@
+"""How much memory a run takes, told from its network and its recipe, and how much there is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+
+from napari_nst.engine.objective import layer_weights, network_layers
+from napari_nst.engine.order import Order
+from napari_nst.engine.scales import Scale
+from napari_nst.engine.tiles import receptive_field
+from napari_nst.engine.weight_files import SHAPES
+from napari_nst.recipe import Recipe
+from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
+
+# Measured on processors, as peaks of whole runs over sizes: see tests/engine/test_memory.py.
+
+TEMPORARY = 5.0
+"""Tensors of the widest layer, 64 numbers per pixel, that a pass has beside those that it keeps."""
+
+IMAGES = 11
+"""Float32 copies of the image's numbers: pixels, gradients, the best so far, the one shown, …"""
+
+OF_ANY_RUN = 150_000_000
+"""Bytes that torch's libraries take when they first compute, whatever it is."""
+
+OWN_GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+"""Where Linux says which control group a process is in, and what groups may take."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """The bytes that a run takes at a scale, besides network and inputs.
+
+    Attributes
+    ----------
+    picture : int
+        What is as large as the picture: image, gradient, the optimiser's state, targets.
+    passes : int
+        The way through the network and back: of a tile, or of the whole picture.
+    past_step : int
+        Each past step that L-BFGS remembers; 0 for Adam.
+    past_steps : int
+        How many of them.
+    """
+
+    picture: int
+    passes: int
+    past_step: int
+    past_steps: int
+
+    @property
+    def bytes(self) -> int:
+        """All of it."""
+        return OF_ANY_RUN + self.picture + self.passes + self.past_step * self.past_steps
+
+
+def footprint(
+    order: Order, scale: Scale, dtype: torch.dtype, *, tile: int = 0, is_grey: bool = False
+) -> Footprint:
+    """Return what a scale of a run takes.
+
+    Parameters
+    ----------
+    order : Order
+        What the run does.
+    scale : Scale
+        Where it is.
+    dtype : torch.dtype
+        Of the network.
+    tile : int
+        Longest side of a tile; 0 for the whole picture at once.
+    is_grey : bool
+        Whether the optimiser has one number per pixel instead of three.
+    """
+    recipe, pixels = order.recipe, math.prod(scale.shape)
+    numbers = pixels * (1 if is_grey else 3)
+    styles = [math.prod(fit.shape) for fit in order.fits(scale)]
+    images = numbers * (IMAGES + (2 if recipe.optimizer == "adam" else 0) + 2 * bool(recipe.ema))
+    inputs = 3 * (pixels * (order.content is not None) + sum(styles))
+    targets = pixels * _width(layer_weights(recipe, "content")) * dtype.itemsize
+    # In tiles a style is added up; whole, the features of all styles are there at once.
+    of_styles = 0.0 if tile else sum(styles) * _width(layer_weights(recipe, "style"))
+    return Footprint(
+        picture=round(4 * (images + inputs) + targets),
+        passes=round(
+            max(
+                _pass_bytes(recipe, dtype, _largest(scale.shape, tile, recipe)),
+                of_styles * dtype.itemsize,
+            )
+        ),
+        past_step=_past_step(recipe) * numbers,
+        past_steps=min(recipe.history, scale.steps),
+    )
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return how much memory a device has left for this process."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(free + cached)
+    return round(min(psutil.virtual_memory().available, _left_of_limit()))
+
+
+def _pass_bytes(recipe: Recipe, dtype: torch.dtype, pixels: int) -> float:
+    """Return what the network holds for an image of some pixels on the way to it and back."""
+    layers = network_layers(recipe)
+    rectifiers = [name for name in _up_to_deepest(layers) if name.startswith("relu")]
+    kept = _width(rectifiers) + TEMPORARY * _width(["relu1_1"])
+    return pixels * kept * dtype.itemsize
+
+
+def _width(layers: Iterable[str]) -> float:
+    """Return how many numbers some layers have together for each pixel of an image."""
+    names = [canonical_layer(name) for name in layers]
+    return sum(_channels(name) / (1 << 2 * poolings_before(name)) for name in names)
+
+
+def _channels(layer: str) -> int:
+    number = "2" if layer.startswith("pool") else layer[-1]
+    return SHAPES[f"conv{layer[4]}_{number}.weight"][0]
+
+
+def _up_to_deepest(layers: Iterable[str]) -> tuple[str, ...]:
+    deepest = max(LAYER_NAMES.index(canonical_layer(name)) for name in layers)
+    return LAYER_NAMES[: deepest + 1]
+
+
+def _largest(shape: tuple[int, int], tile: int, recipe: Recipe) -> int:
+    """Return how many pixels the network sees of the largest tile, its overlaps included."""
+    overlap = receptive_field(_up_to_deepest(network_layers(recipe))[-1])
+    sides = [
+        min(side, math.ceil(side / math.ceil(side / (tile or side))) + 2 * overlap)
+        for side in shape
+    ]
+    return math.prod(sides)
+
+
+def _past_step(recipe: Recipe) -> int:
+    """Return how many bytes of each number L-BFGS keeps of a past step."""
+    if recipe.optimizer != "lbfgs":
+        return 0
+    return 8 if recipe.line_search else 4  # in float32 or bfloat16, a step and a gradient's change
+
+
+def _left_of_limit() -> float:
+    """Return what a container's or a batch job's limit leaves; infinite where there is none."""
+    try:
+        _, _, own = OWN_GROUP.read_text(encoding="ascii").partition("0::/")
+        group = GROUPS / own.splitlines()[0]
+        limit = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+    except (OSError, IndexError, ValueError):
+        return math.inf  # another system, or an older Linux
+    return math.inf if limit == "max" else max(0, int(limit) - used)
+
+
+def amount(count: float) -> str:
+    """Write an amount of memory that is not known exactly: ``810 MB``, ``2.1 GB``."""
+    return f"{count / 1e9:.1f} GB" if count >= 0.995e9 else f"{max(10, round(count / 1e7) * 10)} MB"

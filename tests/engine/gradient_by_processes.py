@@ -1,0 +1,78 @@
+"""What each of several processes runs in test_processes.py: a gradient, and a few steps."""
+
+import sys
+
+import torch
+from torch.nn import functional
+
+from napari_nst.engine import processes
+from napari_nst.engine.losses import ContentLoss, Exemplar, MeanCovarianceLoss
+from napari_nst.engine.objective import Objective, WeightedLoss, image_losses
+from napari_nst.engine.steppers import STEPPERS
+from napari_nst.engine.tiled import TiledObjective
+from napari_nst.engine.vgg import VGG19
+from napari_nst.engine.weight_files import SHAPES
+from napari_nst.engine.weights import PretrainedVGG
+from napari_nst.recipe import Recipe
+
+TILE = 128
+
+
+def untrained():
+    generator = torch.Generator().manual_seed(0)
+    parameters = {
+        name: torch.randn(shape, generator=generator) * (2 / max(1, sum(shape[1:]) * 9)) ** 0.5
+        for name, shape in SHAPES.items()
+    }
+    return PretrainedVGG(
+        "caffe", parameters, sha256="", channel_order="RGB", input_scale=1.0,
+        mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
+    )  # fmt: skip
+
+
+def objective(recipe):
+    network = VGG19(["relu1_1", "relu2_1", "relu2_2"], untrained(), padding=recipe.padding)
+    generator = torch.Generator().manual_seed(1)
+    content = torch.rand(1, 3, 300, 200, generator=generator)
+    style = functional.avg_pool2d(torch.rand(1, 3, 180, 180, generator=generator), 3)
+    with torch.no_grad():
+        of_content, of_style = network(content), network(style)
+    losses = {"content/relu2_2": WeightedLoss(ContentLoss(of_content["relu2_2"]), 1.0)}
+    for layer in ("relu1_1", "relu2_1"):
+        losses[f"style/{layer}"] = WeightedLoss(
+            MeanCovarianceLoss([Exemplar(of_style[layer])], norm="relative"), 2.0
+        )
+    return Objective(network, losses, image_losses(recipe)), content
+
+
+def main(path):
+    recipe = Recipe(tv_weight=0.1, device="cpu", precision="float32")
+    whole, image = objective(recipe)
+    with processes.joined("cpu") as ours:
+        tiled = TiledObjective(whole, TILE)
+        leaf = image.clone().requires_grad_()
+        parts = tiled(leaf)
+        torch.stack(list(parts.values())).sum().backward()
+        stepper = STEPPERS["lbfgs"](recipe)
+        stepper.begin(image, tiled)
+        losses = [stepper.step() for _ in range(3)]
+        found = {
+            "parts": {name: float(part) for name, part in parts.items()},
+            "gradient": leaf.grad,
+            "losses": losses,
+            "pixels": stepper.current,
+            "beats": len(tiled_beats(tiled, image)),
+        }
+        torch.save(found, f"{path}.{ours.rank}.of.{ours.count}")
+
+
+def tiled_beats(tiled, image):
+    """Return which tiles this process alone computes."""
+    seen = []
+    tiled.watch = lambda done, total, window, pixels: seen.append((done, total))
+    tiled(image)
+    return seen
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
