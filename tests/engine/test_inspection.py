@@ -46,7 +46,7 @@ def last(iterations):
         (CONTENT, {}),
         (CONTENT, {"tv_weight": 0.01, "min_size": 16, "steps": 4, "optimizer": "adam"}),
         (CONTENT[:45, :33], {"size": 0, "style_loss": "mean_covariance"}),
-        (CONTENT, {"color": "luminance", "tv_weight": 0.01}),
+        (CONTENT, {"color": "luminance", "tv_weight": 0.01, "optimizer": "adam"}),
         (CONTENT, {"color": "pca", "style_loss": "mrf"}),
         (CONTENT, {"padding": "circular", "tv_weight": 0.01}),
         (CONTENT, {"pooling": "max", "network_input": "255", "content_norm": "sum"}),

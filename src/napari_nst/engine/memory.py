@@ -26,7 +26,7 @@ TEMPORARY = 5.0
 IMAGES = 11
 """Float32 copies of the image's numbers: pixels, gradients, the best so far, the one shown, …"""
 
-OF_ANY_RUN = 150_000_000
+OF_ANY_RUN = 220_000_000
 """Bytes that torch's libraries take when they first compute, whatever it is."""
 
 OWN_GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")

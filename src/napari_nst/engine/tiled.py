@@ -215,10 +215,12 @@ def _added_up(sums: dict[_Style, Moments], processes: Processes) -> dict[_Style,
     """Return the sums over the tiles of all processes."""
     if processes.count == 1:
         return sums
-    weights = torch.tensor([moments.weight for moments in sums.values()], dtype=torch.float64)
     firsts = [moments.first.contiguous() for moments in sums.values()]
     seconds = [moments.second.contiguous() for moments in sums.values()]
-    processes.add_up([weights.to(firsts[0].device), *firsts, *seconds])
+    weights = torch.tensor(
+        [moments.weight for moments in sums.values()], dtype=torch.float64, device=firsts[0].device
+    )
+    processes.add_up([weights, *firsts, *seconds])
     return {
         style: Moments(weight, first, second)
         for style, weight, first, second in zip(
