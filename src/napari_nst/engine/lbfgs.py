@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d, interpolate
 
 Constrain = Callable[[Tensor], None]
 """Keeps numbers in their range, in place, each by itself."""
@@ -36,7 +36,7 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
         Applied to the numbers after a step. What is remembered is what it leaves of the step.
     """
 
-    chunk = 2**22
+    chunk = 2**19
     """How many numbers of all remembered steps together are looked at at once, as float32."""
 
     settled = 8
@@ -154,7 +154,7 @@ class Reach:
     Attributes
     ----------
     of_pixels : Tensor
-        (H · W); only its ratios mean something.
+        (H · W), 1 on average over the cells.
     """
 
     cell = 16
@@ -164,30 +164,33 @@ class Reach:
 
     def __init__(self, numbers: Tensor) -> None:
         self.shape = (numbers.shape[-2], numbers.shape[-1])
-        self.grid = (-(-self.shape[0] // self.cell), -(-self.shape[1] // self.cell))
-        self.moved = self.changed = torch.zeros(self.grid, device=numbers.device)
+        self.moved = self.changed = self._energy(torch.zeros_like(numbers[0].flatten(1)))
         self.of_pixels = torch.ones(self.shape, device=numbers.device).flatten()
 
     def learn(self, step: Tensor, change: Tensor) -> None:
         """Take in a step and what it changed in the gradient, each (C, H · W)."""
         moved, changed = self._energy(step), self._energy(change)
         # Steps get shorter, and the last shall not count for less than the first.
-        size = changed.mean().clamp_min(1e-30)
-        self.moved = self.moved * self.memory + moved / size
-        self.changed = self.changed * self.memory + changed / size
+        size = changed.mean()
+        share = torch.where(size > 0, 1 / size, 0)
+        self.moved = self.moved * self.memory + moved * share
+        self.changed = self.changed * self.memory + changed * share
 
     def renew(self) -> None:
         """Go over to what has been learned."""
         moved, changed = (
             energy + self.evenness * energy.mean() + 1e-30 for energy in (self.moved, self.changed)
         )
-        of_cells = (moved / changed).sqrt()[None, None]
-        self.of_pixels = interpolate(of_cells, self.shape, mode="bilinear").flatten()
+        of_cells = (moved / changed).sqrt()
+        fine = interpolate(
+            of_cells / of_cells.mean(), scale_factor=float(self.cell), mode="bilinear"
+        )
+        self.of_pixels = fine[..., : self.shape[0], : self.shape[1]].flatten()
 
     def _energy(self, values: Tensor) -> Tensor:
-        """Return the mean square over each cell."""
-        squares = torch.zeros(self.grid, device=values.device)
+        """Return the mean square of each cell and channel, (1, 1, rows, columns)."""
+        total = values.new_zeros((), dtype=torch.float32)
         for channel in values:  # one at a time, for memory's sake
-            square = channel.float().square().view(1, *self.shape)
-            squares = squares + adaptive_avg_pool2d(square, self.grid)[0]
-        return squares
+            square = channel.float().square().view(1, 1, *self.shape)
+            total = total + avg_pool2d(square, self.cell, ceil_mode=True)
+        return total

@@ -15,7 +15,7 @@ from torch import Tensor
 from napari_nst.engine.images import resize, to_array
 from napari_nst.engine.objective import Objective, summarise
 from napari_nst.engine.scales import Scale
-from napari_nst.engine.steppers import Stepper
+from napari_nst.engine.stepper import Stepper
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,172 @@
+"""What optimisers have in common: each step can be shown, paused and stopped after.
+
+A stepper owns the pixels. What it reports after a step are the losses *of the image it then has*,
+so picture and numbers always belong together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from napari_nst.engine.averaging import MovingAverage
+from napari_nst.engine.canvas import Canvas
+from napari_nst.engine.objective import Objective
+from napari_nst.engine.out_of_memory import with_less_memory
+from napari_nst.errors import NstError
+from napari_nst.recipe import Recipe
+
+Losses = Callable[[Tensor], dict[str, Tensor]]
+"""Image (1, 3, H, W) in [0, 1] → its weighted, named parts."""
+
+
+class Stepper:
+    """Improves an image step by step, and takes back a step that went wrong.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its `learning_rate`, `ema`, and what belongs to the optimiser.
+    canvas : Canvas, optional
+        What the optimiser's numbers stand for; of the recipe's `image_range` where left out.
+
+    Attributes
+    ----------
+    lighten : callable or None
+        Called with the error where memory has run out; returns an objective that computes the same
+        in less, which is then tried, or raises the error.
+    """
+
+    usual_learning_rate: ClassVar[float]
+    """What a recipe's learning rate of 0 stands for."""
+
+    unit: ClassVar[float] = 1.0
+    """What a white pixel is to the optimiser."""
+
+    redraws_every: ClassVar[int] = 1
+    """After how many steps the objective draws anew what it draws at random."""
+
+    explosion: ClassVar[float] = math.inf
+    """How many times the best loss so far is no longer an excursion but a failure."""
+
+    def __init__(self, recipe: Recipe, canvas: Canvas | None = None) -> None:
+        self.recipe = recipe
+        self.canvas = canvas or Canvas(recipe.image_range)
+        self.learning_rate = self._given_learning_rate()
+        self.lighten: Callable[[BaseException], Losses] | None = None
+
+    def begin(self, image: Tensor, objective: Losses) -> None:
+        """Take over an image (1, 3, H, W) in [0, 1], at a new scale or with another objective."""
+        self.objective = objective
+        self.learning_rate = self._given_learning_rate()
+        if isinstance(objective, Objective):
+            image = objective.seen(image)  # so that what is kept is carried to the next scale
+        numbers = self.canvas.numbers(image) * self.unit
+        self.pixels = numbers.detach().clone().requires_grad_()
+        self.gradient_scale = 1.0
+        self.steps = 0
+        self._evaluate()
+        if not math.isfinite(self._total()):
+            raise NstError("The loss of the starting image is not finite; check the weights.")
+        self._scale_gradient()
+        self._remember()
+        self.optimizer = self._new_optimizer()
+        self.average = MovingAverage(self.recipe.ema, self.current) if self.recipe.ema else None
+
+    def adopt(self, recipe: Recipe, canvas: Canvas) -> None:
+        """Go over to another recipe, with the same optimiser; `begin` has to follow."""
+        self.recipe, self.canvas = recipe, canvas
+
+    def step(self) -> dict[str, float]:
+        """Improve the image once and return the weighted parts of its loss."""
+        self.steps += 1
+        if self.steps % self.redraws_every == 0:
+            self._redraw()
+        self.optimizer.step(self._closure())
+        self._after_step()
+        self._evaluate()
+        total = self._total()
+        if not math.isfinite(total) or total > self._best_total * self.explosion:
+            self._take_back()
+        elif total < self._best_total:
+            self._remember()
+        if self.average is not None:
+            self.average.update(self.current)
+        return self.parts
+
+    @property
+    def current(self) -> Tensor:
+        """A copy of the image as it is now, (1, 3, H, W), whose losses are known."""
+        return self.canvas.image(self.pixels.detach() / self.unit)
+
+    @property
+    def image(self) -> Tensor:
+        """The image to show, a copy, (1, 3, H, W): the current one or the steps' average."""
+        return self.current if self.average is None else self.average.value
+
+    def _redraw(self) -> None:
+        if isinstance(self.objective, Objective) and self.objective.redraw():
+            # Another measure: what was the best by the last one may be so no longer.
+            self._evaluate()
+            self._remember()
+
+    def _closure(self) -> Callable[[], float]:
+        """Return what the optimiser calls for the loss of the pixels; it reads their gradient."""
+        # Both are known from the step before, and only handed over.
+        return self._total
+
+    def _given_learning_rate(self) -> float:
+        return self.recipe.learning_rate or self.usual_learning_rate
+
+    def _evaluate(self) -> None:
+        """Compute the losses of the pixels and their gradient, in less memory if need be."""
+        with_less_memory(self._differentiate, self._lighten_objective)
+
+    def _lighten_objective(self, error: BaseException) -> None:
+        if self.lighten is None:
+            raise error
+        self.objective = self.lighten(error)
+
+    def _differentiate(self) -> None:
+        parts = self.objective(self.canvas.image(self.pixels / self.unit))
+        self.pixels.grad = None
+        torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
+        self._gradient.mul_(self.gradient_scale)
+        # One transfer for all numbers: each makes the processor wait for the GPU.
+        values = torch.stack([part.detach() for part in parts.values()]).tolist()
+        self.parts = dict(zip(parts, values, strict=True))
+
+    @property
+    def _gradient(self) -> Tensor:
+        assert self.pixels.grad is not None
+        return self.pixels.grad
+
+    def _total(self) -> float:
+        return float(sum(self.parts.values()))
+
+    def _remember(self) -> None:
+        self._best_total = self._total()
+        # Half the memory: a gradient to set out from again need not be exact.
+        self._best = (self.pixels.detach().clone(), self._gradient.bfloat16(), self.parts)
+
+    def _take_back(self) -> None:
+        """Return to the best image so far and go on from there, more carefully."""
+        pixels, gradient, self.parts = self._best
+        self.pixels.data.copy_(pixels)
+        self.pixels.grad = gradient.to(self.pixels.dtype)
+        self.learning_rate /= 2
+        self.optimizer = self._new_optimizer()
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        raise NotImplementedError
+
+    def _scale_gradient(self) -> None:
+        pass
+
+    def _after_step(self) -> None:
+        with torch.no_grad():
+            self.canvas.keep_in_range(self.pixels, self.unit)
