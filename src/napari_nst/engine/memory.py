@@ -18,16 +18,17 @@ from napari_nst.engine.weight_files import SHAPES
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
 
-# Measured on processors, as peaks of whole runs over sizes: see tests/engine/test_memory.py.
+# Fitted to peaks of whole runs of the default recipe on a processor, from 256 to 1536 pixels, whole
+# and in tiles, in either precision: within 10 % of all of them.
 
 TEMPORARY = 5.0
 """Tensors of the widest layer, 64 numbers per pixel, that a pass has beside those that it keeps."""
 
-IMAGES = 11
+IMAGES = 16
 """Float32 copies of the image's numbers: pixels, gradients, the best so far, the one shown, …"""
 
-OF_ANY_RUN = 220_000_000
-"""Bytes that torch's libraries take when they first compute, whatever it is."""
+OF_ANY_RUN, OF_TILES = 220_000_000, 150_000_000
+"""Bytes that torch's libraries take when they first compute, and for tiles of several shapes."""
 
 OWN_GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 """Where Linux says which control group a process is in, and what groups may take."""
@@ -83,17 +84,13 @@ def footprint(
     styles = [math.prod(fit.shape) for fit in order.fits(scale)]
     images = numbers * (IMAGES + (2 if recipe.optimizer == "adam" else 0) + 2 * bool(recipe.ema))
     inputs = 3 * (pixels * (order.content is not None) + sum(styles))
-    targets = pixels * _width(layer_weights(recipe, "content")) * dtype.itemsize
+    content = pixels * _width(layer_weights(recipe, "content"))
     # In tiles a style is added up; whole, the features of all styles are there at once.
     of_styles = 0.0 if tile else sum(styles) * _width(layer_weights(recipe, "style"))
+    of_targets = max(of_styles * dtype.itemsize, 8 * content)  # squared in float32, to norm them
     return Footprint(
-        picture=round(4 * (images + inputs) + targets),
-        passes=round(
-            max(
-                _pass_bytes(recipe, dtype, _largest(scale.shape, tile, recipe)),
-                of_styles * dtype.itemsize,
-            )
-        ),
+        picture=round(4 * (images + inputs) + content * dtype.itemsize + bool(tile) * OF_TILES),
+        passes=round(max(_pass_bytes(recipe, dtype, _seen(scale.shape, tile, recipe)), of_targets)),
         past_step=_past_step(recipe) * numbers,
         past_steps=min(recipe.history, scale.steps),
     )
@@ -132,7 +129,7 @@ def _up_to_deepest(layers: Iterable[str]) -> tuple[str, ...]:
     return LAYER_NAMES[: deepest + 1]
 
 
-def _largest(shape: tuple[int, int], tile: int, recipe: Recipe) -> int:
+def _seen(shape: tuple[int, int], tile: int, recipe: Recipe) -> int:
     """Return how many pixels the network sees of the largest tile, its overlaps included."""
     overlap = receptive_field(_up_to_deepest(network_layers(recipe))[-1])
     sides = [
