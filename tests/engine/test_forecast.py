@@ -145,11 +145,11 @@ print(json.dumps([bytes_of("VmHWM") - before, it.facts["forecast"]["bytes"]]))
 )
 def test_memory_is_forecast_within_a_fifth(untrained_file, fields):
     fields = {
-        "size": 640, "min_size": 0, "steps": 4, "device": "cpu", "weights": untrained_file,
+        "size": 512, "min_size": 0, "steps": 2, "device": "cpu", "weights": untrained_file,
         **fields,
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", PEAK, json.dumps([512, 640, fields])],
+        [sys.executable, "-c", PEAK, json.dumps([416, 512, fields])],
         capture_output=True, text=True, timeout=600, check=True,
         env={**os.environ, "OMP_NUM_THREADS": "2"},
     )  # fmt: skip

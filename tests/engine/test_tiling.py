@@ -10,6 +10,7 @@ import napari_nst as nst
 from napari_nst.engine import tiling
 from napari_nst.engine.memory import footprint
 from napari_nst.engine.orders import order_to_reconstruct, order_to_stylize
+from napari_nst.engine.processes import Processes
 from napari_nst.engine.tiling import SHARE, Tiling
 from napari_nst.recipe import preset
 
@@ -68,14 +69,15 @@ def test_coarse_scales_are_whole_where_the_last_one_is_not(monkeypatch):
 
 
 def test_lbfgs_remembers_less_before_tiles_get_very_small(monkeypatch):
-    one = order()
+    one = order(content_weight=0)  # whose targets would need as much for a moment as tiles do
     free = needed(one, 512, past_steps=9) / SHARE + 1
-    assert chosen(monkeypatch, free) == (512, 9)
+    assert chosen(monkeypatch, free, content_weight=0) == (512, 9)
     (told,) = tiling_with(monkeypatch, free).forgotten(one)
     assert told == (
         "At 4096 pixels there is memory for 9 of the 20 past steps that L-BFGS would remember."
     )
-    assert chosen(monkeypatch, needed(one, 256, past_steps=7) / SHARE + 1) == (256, 7)
+    free = needed(one, 256, past_steps=7) / SHARE + 1
+    assert chosen(monkeypatch, free, content_weight=0) == (256, 7)
     assert tiling_with(monkeypatch, 10**12).forgotten(one) == []
 
 
@@ -118,3 +120,31 @@ def test_the_recipes_tile_is_taken_whatever_is_free(monkeypatch):
     assert {tile for scale, tile, _ in plan if max(scale.shape) > 1024} == {1024}
     assert {tile for scale, tile, _ in plan if max(scale.shape) <= 1024} == {0}
     assert plan[-1][2].past_steps == tiling.LEAST_HISTORY
+
+
+class Several(Processes):
+    """Processes of which the others have as much as this one."""
+
+    def least(self, value):
+        return value
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "tile"), [(4096, 2, 2048), (4096, 3, 1376), (1024, 4, 256), (512, 4, 0)]
+)
+def test_several_processes_get_a_tile_each(monkeypatch, size, count, tile):
+    monkeypatch.setattr(tiling, "present", lambda: Several(0, count))
+    assert chosen(monkeypatch, 10**12, size=size)[0] == tile
+    assert chosen(monkeypatch, 10**12, size=size, style_loss="mrf")[0] == 0
+
+
+def test_what_is_too_large_for_a_tile_each_gets_smaller_ones(monkeypatch):
+    monkeypatch.setattr(tiling, "present", lambda: Several(0, 2))
+    free = needed(order(), 1024) / SHARE + 1
+    assert 1024 <= chosen(monkeypatch, free)[0] < 2048
+
+
+def test_processes_of_one_machine_share_its_memory(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert tiling_with(monkeypatch, 10**10).free == 5 * 10**9

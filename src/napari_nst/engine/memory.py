@@ -19,7 +19,7 @@ from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
 
 # Fitted to peaks of whole runs of the default recipe on a processor, from 256 to 1536 pixels, whole
-# and in tiles, in either precision: within 10 % of all of them.
+# and in tiles, in either precision: within 15 % of all of them.
 
 TEMPORARY = 5.0
 """Tensors of the widest layer, 64 numbers per pixel, that a pass has beside those that it keeps."""
@@ -27,8 +27,8 @@ TEMPORARY = 5.0
 IMAGES = 16
 """Float32 copies of the image's numbers: pixels, gradients, the best so far, the one shown, …"""
 
-OF_ANY_RUN, OF_TILES = 220_000_000, 150_000_000
-"""Bytes that torch's libraries take when they first compute, and for tiles of several shapes."""
+OF_ANY_RUN, OF_ANOTHER_SHAPE = 220_000_000, 50_000_000
+"""Bytes that torch's libraries take when they first compute, and for tiles of another shape."""
 
 OWN_GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 """Where Linux says which control group a process is in, and what groups may take."""
@@ -88,8 +88,11 @@ def footprint(
     # In tiles a style is added up; whole, the features of all styles are there at once.
     of_styles = 0.0 if tile else sum(styles) * _width(layer_weights(recipe, "style"))
     of_targets = max(of_styles * dtype.itemsize, 8 * content)  # squared in float32, to norm them
+    # Those in the middle overlap on two sides, those at a border on one.
+    shapes = math.prod(2 if tile and math.ceil(side / tile) > 2 else 1 for side in scale.shape)
+    others = (shapes - 1) * OF_ANOTHER_SHAPE
     return Footprint(
-        picture=round(4 * (images + inputs) + content * dtype.itemsize + bool(tile) * OF_TILES),
+        picture=round(4 * (images + inputs) + content * dtype.itemsize + others),
         passes=round(max(_pass_bytes(recipe, dtype, _seen(scale.shape, tile, recipe)), of_targets)),
         past_step=_past_step(recipe) * numbers,
         past_steps=min(recipe.history, scale.steps),

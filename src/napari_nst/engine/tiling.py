@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import torch
 
+from napari_nst import launch
 from napari_nst.engine.assembly import Assembly
 from napari_nst.engine.memory import Footprint, amount, footprint, free_bytes
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.order import Order
 from napari_nst.engine.out_of_memory import release, with_less_memory
+from napari_nst.engine.processes import present
 from napari_nst.engine.scales import Scale
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
@@ -64,7 +66,10 @@ class Tiling:
         self.dtype = dtype
         self.say_smaller = say_smaller
         self.is_grey = is_grey
-        self.free = free_bytes(device)
+        self.processes = present()
+        # They have to choose alike, and those of one machine share its memory.
+        shared = launch.local_count() if device.type == "cpu" else 1
+        self.free = self.processes.least(free_bytes(device) // shared)
         self.limit = 0
 
     def at(self, order: Order, scale: Scale) -> tuple[int, Footprint]:
@@ -130,9 +135,13 @@ class Tiling:
     def _fitting(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
         longest, asked = max(scale.shape), order.recipe.tile
         room = self.free * SHARE
-        if asked:
-            tile = asked if asked < longest else 0
-            return tile, self._within(room, self._footprint(order, scale, tile))
+        divided = self._divided(order, scale)
+        if asked or divided:
+            tile = asked or divided
+            tile = tile if tile < longest else 0
+            taken = self._within(room, self._footprint(order, scale, tile))
+            if asked or taken.bytes <= room:
+                return tile, taken
         whole = self._footprint(order, scale, 0)
         if whole.bytes <= room:
             return 0, whole
@@ -148,6 +157,14 @@ class Tiling:
                     return tile, taken
         # Some memory is left for others as long as there is a choice.
         return (tile, taken) if taken.bytes <= self.free else None
+
+    def _divided(self, order: Order, scale: Scale) -> int:
+        """Return the tile of which every process gets one; 0 where sharing is not worth it."""
+        count = self.processes.count
+        if count == 1 or not can_be_tiled(order.recipe):
+            return 0
+        tile = math.ceil(max(scale.shape) / count / 16) * 16
+        return tile if tile >= SMALLEST_TILE else 0
 
     def _footprint(self, order: Order, scale: Scale, tile: int) -> Footprint:
         return footprint(order, scale, self.dtype, tile=tile, is_grey=self.is_grey)

@@ -1,0 +1,76 @@
+"""Real processes, started by torch's launcher, on one picture from the terminal."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import imageio.v3 as iio
+import numpy as np
+import psutil
+import pytest
+import skimage.data
+
+pytestmark = pytest.mark.network
+
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+RECIPE = ["--size", "256", "--min-size", "0", "--tile", "128", "--precision", "float32"]
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Return the command that stylizes, by so many processes, in so many steps."""
+    iio.imwrite(tmp_path / "content.png", skimage.data.astronaut()[:256, :256])
+    iio.imwrite(tmp_path / "style.png", skimage.data.coffee()[:128, :128])
+
+    def of(processes, steps, name):
+        inputs = [str(tmp_path / file) for file in ("content.png", "style.png")]
+        written = ["-o", str(tmp_path / f"{name}.png"), "--log", str(tmp_path / f"{name}.jsonl")]
+        job = ["stylize", *inputs, *written, *RECIPE, "--steps", str(steps), "--device", "cpu"]
+        if processes == 1:
+            return [sys.executable, "-m", "napari_nst", *job]
+        return [*LAUNCH, str(processes), "-m", "--", "napari_nst", *job]
+
+    return of
+
+
+def losses(path):
+    return [json.loads(line)["total"] for line in path.read_text().splitlines()]
+
+
+def test_two_make_the_picture_of_one(command, tmp_path):
+    said = []
+    for processes, name in ((1, "alone"), (2, "both")):
+        done = subprocess.run(
+            command(processes, 1, name), capture_output=True, text=True, timeout=500, check=True
+        )
+        said.append(done.stderr)
+    assert said[1].count("wrote") == 1
+    alone, both = (iio.imread(tmp_path / f"{name}.png") for name in ("alone", "both"))
+    assert np.abs(alone.astype(int) - both).max() <= 1
+    alone, both = (losses(tmp_path / f"{name}.jsonl") for name in ("alone", "both"))
+    assert both == pytest.approx(alone, rel=1e-5)
+
+
+def test_without_one_of_them_the_last_whole_step_is_saved(command, tmp_path):
+    run = subprocess.Popen(
+        command(2, 500, "lost"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        log = tmp_path / "lost.jsonl"
+        deadline = time.monotonic() + 400
+        while not (log.exists() and losses(log)):
+            assert run.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        workers = psutil.Process(run.pid).children(recursive=True)
+        [second] = [one for one in workers if one.environ().get("RANK") == "1"]
+        second.send_signal(signal.SIGKILL)
+        _, said = run.communicate(timeout=120)
+    finally:
+        run.kill()
+    assert run.returncode != 0
+    assert "lost" in said
+    assert f"of 500; wrote {tmp_path / 'lost.png'}" in said
+    assert iio.imread(tmp_path / "lost.png").shape == (256, 256, 3)
