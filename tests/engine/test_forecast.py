@@ -84,6 +84,8 @@ def test_what_was_measured_serves_later_runs_of_the_same_kind(quick, asked_at_on
     two = said_before(quick(steps=21))[1].facts["forecast"]["seconds"]
     assert len(measured) == 1
     assert one < two < 2.2 * one
+    searching = said_before(quick(steps=10, line_search=True))[1].facts["forecast"]["seconds"]
+    assert 1.5 * one < searching < 2 * one
     said_before(quick(style_layers={"relu1_2": 1}))
     said_before(quick(precision="bfloat16"))
     assert len(measured) == 3

@@ -22,10 +22,10 @@ SIDES = {"cpu": 256}
 """Kind of device → pixels of a square as large as the picture that is timed; 1024 for others, which
 take no longer for a smaller one."""
 
-WORTH = 25
+WORTH = 15
 """How many times as long as two steps of that a run is, at least, for them to be worth the wait."""
 
-FORWARD = 0.4
+FORWARD = 0.5
 """Share of the way forward in a step: kernels have no gradient, so the way back is as long."""
 
 Planned = tuple[Scale, int, Footprint]
@@ -119,7 +119,9 @@ def _work(order: Order, scale: Scale, tile: int) -> float:
     if order.content is not None:
         given.append(scale.shape)
     targets = FORWARD * sum(math.prod(shape) for shape in given)
-    return (1 + scale.steps) * work_of_step(order, scale, tile) + targets
+    # A line search looks at one more point, mostly, before the step's own.
+    looks = 2 if order.recipe.optimizer == "lbfgs" and order.recipe.line_search else 1
+    return (1 + looks * scale.steps) * work_of_step(order, scale, tile) + targets
 
 
 def _pace(assembly: Assembly, work: float) -> float | None:
