@@ -157,6 +157,9 @@ def test_a_missing_ffmpeg_is_said_before_anything_is_written(tmp_path, colours, 
     assert not list(tmp_path.iterdir())
 
 
+# imageio leaves it to Python to close the pipe to a process that is gone, some time later.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_ffmpeg_that_fails_is_no_traceback_and_leaves_no_file(tmp_path, colours, monkeypatch):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", sys.executable)
     with pytest.raises(NstError, match=r"^ffmpeg could not make the MP4 \(.+\); take .gif"):
