@@ -2,7 +2,7 @@
 
 What they exchange in an iteration are sums: over features, 2.4 MB for the five usual style layers,
 and the gradient, 12 bytes a pixel, by which each of them takes the same step. So every process has
-the picture and its optimiser's state; activations, which are a hundred times as much, and a
+the picture and its optimiser's state; activations, some fifty times the gradient, and a
 content's features are those of its own tiles alone.
 """
 
