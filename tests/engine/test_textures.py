@@ -154,15 +154,17 @@ def test_an_exemplar_need_not_tile(untrained):
         torch.testing.assert_close(one, other)
 
 
-def test_rolling_the_start_rolls_the_whole_run(quick):
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_rolling_the_start_rolls_the_whole_run(quick, optimizer):
     """Through all scales, and with all that is carried from one to the next.
 
-    Of Adam: the cells in which L-BFGS measures how far pixels reach stay where they are.
+    L-BFGS searches along lines here: the cells in which it measures how far pixels reach, where it
+    does not, stay where they are.
     """
     noise = np.random.default_rng(0).random((32, 48, 3))
     recipe = quick(
         init="image", padding="circular", size=64, min_size=32, scale_ratio=2.0, steps=4,
-        optimizer="adam",
+        optimizer=optimizer, line_search=optimizer == "lbfgs",
     )  # fmt: skip
     runs = [
         list(jobs.synthesize(STYLE, recipe, shape=(64, 96), init_image=image))
