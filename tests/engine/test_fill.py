@@ -8,7 +8,7 @@ import skimage.data
 from small_images import STYLE, with_alpha
 
 import napari_nst as nst
-from napari_nst.engine.fill import MARGIN
+from napari_nst.engine.hole import MARGIN
 from napari_nst.engine.orders import order_to_synthesize
 from napari_nst.engine.similarity import distances_between_crops, gram_distances, gram_matrices
 from napari_nst.engine.vgg import VGG19

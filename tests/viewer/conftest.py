@@ -46,6 +46,8 @@ def optimiser(monkeypatch):
             pictures_of = ("content", "into", "exemplar", "image")
             shown = [state.got[n] for n in pictures_of if state.got.get(n) is not None]
             grey = state.job == "stylize_channels" or np.ndim(shown[0]) == 2
+            marked = state.got.get("guide" if state.got.get("keep_unlabelled") else "region")
+            free = None if marked is None else np.asarray(marked) > 0
             if forecast:
                 progress(forecast, 0, 0)
             try:
@@ -63,7 +65,7 @@ def optimiser(monkeypatch):
                     panel = (step - done - 1) * pictures // steps
                     yield iteration(
                         step, done + steps, shape_at(step), grey=grey, panel=panel, panels=names,
-                        full_shape=shape_at(done + steps), facts=facts,
+                        full_shape=shape_at(done + steps), facts=facts, free=free,
                     )  # fmt: skip
             finally:
                 state.closed += 1

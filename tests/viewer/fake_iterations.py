@@ -11,7 +11,7 @@ from napari_nst.errors import Cancelled
 
 def iteration(
     step, steps, shape=(48, 64), *, level=None, grey=False, alpha=None, panel=0, panels=(),
-    full_shape=None, facts=None,
+    full_shape=None, facts=None, free=None,
 ):  # fmt: skip
     """An iteration whose picture says which step it is, or is of one level."""
     losses = {"total": 3.0 / step, "content": 1.0 / step, "style": 2.0 / step, "tv": 0.0}
@@ -20,7 +20,7 @@ def iteration(
         step, steps, losses, shape, step * 1e-3, (steps - step) * 1e-3, pixels,
         alpha=None if alpha is None else torch.full((1, 1, *shape), alpha),
         is_grey=grey, full_shape=full_shape or shape, panel=panel, panels=tuple(panels),
-        facts=facts or {},
+        facts=facts or {}, free=free,
     )  # fmt: skip
 
 

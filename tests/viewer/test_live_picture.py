@@ -173,8 +173,9 @@ def test_pixels_that_a_run_leaves_alone_stay_in_tiles_and_bands():
     free = np.zeros((48, 64), bool)
     free[10:30, 20:40] = True
     untouched = Untouched()
-    untouched.read(Content(), free)
-    drawn, one = LivePicture(GREY, untouched=untouched), iteration(1, 4, level=0.25, grey=True)
+    untouched.read(Content())
+    drawn = LivePicture(GREY, untouched=untouched)
+    one = iteration(1, 4, level=0.25, grey=True, free=free)
     drawn.draw(one)
     drawn.draw_tile(tile(16, 16, level=0.5), one)
     expected = np.where(free, 350, Content().read_numbers())

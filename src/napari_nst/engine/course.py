@@ -134,16 +134,16 @@ class Course:
         )
         for step in steps:
             self.step = step.step
-            pixels = self.assembly.shown(step.pixels)
-            shape, kept = (pixels.shape[-2], pixels.shape[-1]), self.order.kept
+            pixels, kept = self.assembly.shown(step.pixels), self.order.kept
             yield replace(
                 step,
-                shape=shape,
+                shape=(pixels.shape[-2], pixels.shape[-1]),
                 full_shape=kept.picture.shape if kept else step.full_shape,
                 pixels=pixels,
                 alpha=self.assembly.alpha,
                 is_grey=self.assembly.shows_one_channel,
                 facts={**self.facts, "tile": self.assembly.tile},
+                free=kept.free if kept else None,
             )
 
     def objective_at(self, scale: Scale) -> Objective:
@@ -193,7 +193,7 @@ class Course:
         objective = assembly.objective_at(scale)
         self.order, self.network, self.assembly = order, network, assembly
         self.stepper.adopt(order.recipe, assembly.canvas)
-        if "guides" in found:
+        if not found.keys().isdisjoint(("guides", "region", "exemplar_region")):
             for sentence in too_small(order):
                 self.steering.tell(sentence)
         return found, objective

@@ -51,6 +51,8 @@ class Iteration:
         for a single one.
     facts : mapping
         What is known of the run; see `record`.
+    free : ndarray or None
+        (H, W) bool: the pixels that the run may change, where it leaves all others as they are.
     """
 
     step: int
@@ -66,6 +68,7 @@ class Iteration:
     panel: int = 0
     panels: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    free: np.ndarray[Any, np.dtype[np.bool_]] | None = field(default=None, repr=False)
 
     @cached_property
     def image(self) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -10,6 +10,7 @@ from typing import Any
 from napari_nst.engine.checks import check_style, read_styles, relative_pixels
 from napari_nst.engine.fitting import Fit, style_fit
 from napari_nst.engine.guides import Guides, read_guides
+from napari_nst.engine.hole import Hole
 from napari_nst.engine.objective import least_side, shares_of
 from napari_nst.engine.pixels import InputImage
 from napari_nst.engine.scales import Scale
@@ -65,6 +66,8 @@ class Order:
         Which region of the content takes which region of the styles.
     kept : Kept or None
         What the run leaves as it is.
+    hole : Hole or None
+        What the run fills; `styles`, `guides` and `kept` are then its own.
     """
 
     job: str
@@ -77,6 +80,7 @@ class Order:
     arguments: Mapping[str, Any]
     guides: Guides | None = None
     kept: Kept | None = None
+    hole: Hole | None = None
 
     @property
     def pattern(self) -> InputImage:
@@ -120,9 +124,10 @@ class Order:
         recipe = self.recipe.replace(**{**change.fields, **LEFT_ASIDE[self.job]})
         styles, ratios, kept = self.styles, self.relative_pixels, self.kept
         if change.styles is not None:
-            styles = read_styles(list(change.styles()), "style", recipe)
+            name = ROLES[self.job][1]
+            styles = read_styles(list(change.styles()), name, recipe)
             for one in styles:
-                check_style(one, least_side(recipe), "style")
+                check_style(one, least_side(recipe), name)
             ratios = relative_pixels(change.pixel_sizes, len(styles))
         elif self.styles:
             shares_of(recipe, len(styles))
@@ -134,6 +139,13 @@ class Order:
         changed = replace(
             self, recipe=recipe, styles=styles, relative_pixels=ratios, guides=guides, kept=kept
         )
+        if self.hole is not None:
+            changed = changed._filling(self.hole.changed(change, styles if change.styles else None))
+        elif change.region is not None:
+            raise ValueError(
+                "region is for a run that fills one; give synthesize into and a region from the "
+                "start."
+            )
         too_small(changed)  # raises where a region is too small for all layers
         return changed
 
@@ -143,11 +155,19 @@ class Order:
         found = {name: value for name, value in its.items() if value != own[name]}
         if [one.facts for one in self.styles] != [one.facts for one in other.styles]:
             found["styles"] = True
-        if self.guides is not other.guides and not (
+        if self.hole is not None and other.hole is not None:
+            found |= self.hole.differences(other.hole)
+        elif self.guides is not other.guides and not (
             self.guides and other.guides and self.guides.is_like(other.guides)
         ):
             found["guides"] = True
         return found
+
+    def _filling(self, hole: Hole) -> Order:
+        return replace(
+            self, hole=hole, styles=hole.styles, guides=hole.guides, kept=hole.kept,
+            arguments=hole.facts,
+        )  # fmt: skip
 
     def _guided_by(
         self, guides: Guides | None, styles: Sequence[InputImage]

@@ -1,4 +1,4 @@
-"""What a caller changes while a run goes on: settings, styles, guides, strokes. Without torch."""
+"""What a caller changes while a run goes on: settings, styles, regions, strokes. Without torch."""
 
 from __future__ import annotations
 
@@ -62,6 +62,11 @@ class Change:
         Of the content and of those styles, as for `stylize`.
     guides : callable or None
         Returns the guides to go on with, or None for none.
+    region : callable or None
+        Returns what to fill from now on, (H, W).
+    exemplar_region : callable or None
+        Returns which pixels of the exemplar to take from now on, or None for all; it counts where
+        there is a `region`.
     strokes : tuple of Strokes
         In the order in which they were painted.
     """
@@ -70,6 +75,8 @@ class Change:
     styles: Callable[[], Sequence[ArrayLike]] | None = None
     pixel_sizes: Sequence[float] | None = None
     guides: Callable[[], Guides | None] | None = None
+    region: Callable[[], ArrayLike] | None = None
+    exemplar_region: Callable[[], ArrayLike | None] | None = None
     strokes: tuple[Strokes, ...] = ()
 
 
@@ -173,6 +180,26 @@ class Steering:
         read = guides if callable(guides) else lambda: guides
         with self._lock:
             self._pending = replace(self._asked, guides=read)
+
+    def fill(
+        self,
+        region: Callable[[], ArrayLike] | ArrayLike,
+        exemplar_region: Callable[[], ArrayLike | None] | ArrayLike | None = None,
+    ) -> None:
+        """Fill another region, within the 64 pixels around the one that the run began with.
+
+        What has come into being stays where both have it, what is in the other alone starts from
+        the picture, and what it lacks is the picture's again, bit for bit.
+
+        Parameters
+        ----------
+        region, exemplar_region : array-like, or callable
+            As `synthesize` takes them; or what returns them, in the run's thread.
+        """
+        read = region if callable(region) else lambda: region
+        marked = exemplar_region if callable(exemplar_region) else lambda: exemplar_region
+        with self._lock:
+            self._pending = replace(self._asked, region=read, exemplar_region=marked)
 
     def paint(self, picture: Array, where: Array) -> None:
         """Put what somebody has painted into the picture.

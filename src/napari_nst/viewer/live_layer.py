@@ -117,7 +117,7 @@ class LiveLayer:
         self.shown = iteration
         pixels = self._values.restore(iteration.picture, self._keep_dtype)
         if self._untouched is not None:
-            pixels = self._untouched.around(pixels)
+            pixels = self._untouched.around(pixels, iteration.free)
         if iteration.panels:
             self._show_panel(iteration, pixels)
             return

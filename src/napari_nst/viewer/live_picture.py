@@ -116,7 +116,7 @@ class LivePicture:
     def _put(self, pyramid: Pyramid, part: Iteration, window: Window) -> None:
         numbers = self._numbers(part)
         if self._untouched is not None:
-            numbers = self._untouched.around(numbers, window, pyramid.shape)
+            numbers = self._untouched.around(numbers, part.free, window, pyramid.shape)
         pyramid.write(window, numbers)
 
     def _numbers(self, part: Iteration) -> np.ndarray[Any, Any]:

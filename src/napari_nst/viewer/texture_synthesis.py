@@ -62,7 +62,7 @@ class TextureSynthesis(JobWidget):
         )
         self._compared = compared_layers_text()
         self.fill = FillChoice(napari_viewer)
-        self._picked: Picture | None = None
+        self._picked: Picture | Fill | None = None
         super().__init__(
             napari_viewer,
             "texture",
@@ -86,7 +86,8 @@ class TextureSynthesis(JobWidget):
 
     def _job_of_texture(self, layer: Image, recipe: Recipe) -> Job:
         exemplar, begin = self.picture(layer, recipe.size), self.start_picture(recipe)
-        self._picked, self._dims = exemplar, self._viewer.dims.model_copy(deep=True)
+        self._picked, self._begin = exemplar, begin
+        self._dims = self._viewer.dims.model_copy(deep=True)
         fitted = _fitted(exemplar.place.shape, recipe.size)
         shape = self._shape(fitted)
         compared = self._compare.value
@@ -124,7 +125,7 @@ class TextureSynthesis(JobWidget):
 
     def _job_of_fill(self, fill: Fill, recipe: Recipe) -> Job:
         begin = self.start_picture(recipe.replace(size=0))
-        self._picked = None
+        self._picked, self._begin = fill, begin
 
         def read() -> dict[str, Any]:
             return fill.arguments() | {"init_image": begin.read() if begin else None}
@@ -146,21 +147,43 @@ class TextureSynthesis(JobWidget):
 
     @property
     def followed_layers(self) -> list[Layer]:
-        """The layers whose edits a run follows: its exemplar."""
-        return [self.exemplar.value] if self._picked and self.exemplar.value else []
+        """The layers whose edits a run follows: its exemplar, and the regions of a fill."""
+        if self._picked is None or self.exemplar.value is None:
+            return []
+        if not isinstance(self._picked, Fill):
+            return [self.exemplar.value]
+        return [*self.fill.layers, *([self.exemplar.value] if self._picked.exemplar else [])]
 
     @property
     def followed_controls(self) -> list[Any]:
         """The controls, besides the recipe's, that a run follows."""
-        return [self.exemplar]
+        return [self.exemplar, self.fill.region, self.fill.exemplar_region]
 
     def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
-        """Hand the exemplar over as it is now; what is being filled goes on with what it has."""
-        if self._picked is None or self.exemplar.value is None:
+        """Hand the exemplar and the regions of a fill over as they are now.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to fill, or to fill it with.
+        """
+        picked, layer = self._picked, self.exemplar.value
+        if picked is None or layer is None:
             return ()
-        exemplar = self.picture(self.exemplar.value, recipe.size, self._dims)
+        begin = (self._begin.name,) if self._begin else ()
+        if isinstance(picked, Fill):
+            return (*self._steer_fill(picked, layer, steering), *begin)
+        exemplar = self.picture(layer, recipe.size, self._dims)
         steering.restyle(lambda: [exemplar.read()])
-        return (exemplar.name,)
+        return (exemplar.name, *begin)
+
+    def _steer_fill(self, fill: Fill, layer: Image, steering: Steering) -> tuple[str, ...]:
+        self.fill.follow(fill, layer)
+        exemplar = fill.exemplar
+        if exemplar is not None:
+            steering.restyle(lambda: [exemplar.read()])
+        steering.fill(fill.read_region, fill.read_exemplar_region)
+        return fill.names
 
     def controls_from(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return what this widget's controls would say for a recorded call of the engine."""

@@ -69,7 +69,8 @@ class TransferInputs:
         guided: dict[str, Any] = {}
         if self.guiding is not None:
             guided = self.guiding.arguments(self._content_shape, _shapes(styles))
-            self._leave_untouched(guided["guide"] > 0)
+        if self.untouched is not None:
+            self.untouched.read(self.content.pictures[0])
         return {
             "content": content,
             "style": styles,
@@ -100,13 +101,7 @@ class TransferInputs:
         """Read the guides anew, for a run that goes on; called in the worker thread."""
         if self.guiding is None:
             return None
-        guides = self.guiding.guides(self._content_shape, _shapes(self.read_styles()))
-        self._leave_untouched(guides.content > 0)
-        return guides
-
-    def _leave_untouched(self, free: Array) -> None:
-        if self.untouched is not None:
-            self.untouched.read(self.content.pictures[0], free)
+        return self.guiding.guides(self._content_shape, _shapes(self.read_styles()))
 
 
 def _shapes(images: Sequence[Array]) -> list[tuple[int, int]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_nst.viewer.choosers import layer_box
 from napari_nst.viewer.guides.layers import Guide, guide_box, guide_of
@@ -11,33 +13,42 @@ from napari_nst.viewer.guides.untouched import Untouched
 from napari_nst.viewer.layers import Picture, picture_of
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.components import Dims, ViewerModel
+    from napari.layers import Image, Labels, Layer, Shapes
+
+Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Fill:
     """What to fill, and with which part of the exemplar.
 
     Attributes
     ----------
+    into : napari.layers.Image
+        The layer to fill a region of.
     picture : Picture
-        The image.
+        What it shows.
     region : Guide
         Its pixels to fill.
     exemplar : Picture or None
         What gives the texture; None for what is around the region.
     exemplar_region : Guide or None
         Which of its pixels; None for all.
+    dims : Dims
+        Where the viewer's sliders stood: the slices that are looked at, wherever they go.
     untouched : Untouched
-        All of the image that is not filled.
+        The image's numbers, which the result has wherever it is not filled.
     """
 
+    into: Image
     picture: Picture
     region: Guide
     exemplar: Picture | None
     exemplar_region: Guide | None
-    untouched: Untouched
+    dims: Dims
+    untouched: Untouched = field(default_factory=Untouched)
+    _shape: tuple[int, int] = field(default=(0, 0), init=False)
 
     def arguments(self) -> dict[str, Any]:
         """Read the layers, as `synthesize` takes them; called in the worker thread.
@@ -48,17 +59,25 @@ class Fill:
             If nothing is marked.
         """
         into = self.picture.read()
-        region = self.region.read((into.shape[0], into.shape[1]))
-        exemplar = self.exemplar.read() if self.exemplar else None
-        of = into if exemplar is None else exemplar
-        marked = self.exemplar_region
-        self.untouched.read(self.picture, region > 0)
+        self._shape = (into.shape[0], into.shape[1])
+        self.untouched.read(self.picture)
         return {
-            "exemplar": exemplar,
+            "exemplar": self.exemplar.read() if self.exemplar else None,
             "into": into,
-            "region": region,
-            "exemplar_region": marked.read((of.shape[0], of.shape[1])) if marked else None,
+            "region": self.read_region(),
+            "exemplar_region": self.read_exemplar_region(),
         }
+
+    def read_region(self) -> Array:
+        """Read the region anew, for a run that goes on; called in the worker thread."""
+        return self.region.read(self._shape)
+
+    def read_exemplar_region(self) -> Array | None:
+        """Read that of the exemplar; called in the worker thread."""
+        if self.exemplar is None or self.exemplar_region is None:
+            return None
+        exemplar = self.exemplar.read()
+        return self.exemplar_region.read((exemplar.shape[0], exemplar.shape[1]))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,6 +123,12 @@ class FillChoice:
         """What goes into a form."""
         return [self.into, self.region, self.exemplar_region]
 
+    @property
+    def layers(self) -> list[Layer]:
+        """The chosen layers that mark something."""
+        chosen = [self.region.value, self.exemplar_region.value]
+        return [layer for layer in chosen if layer is not None]
+
     def pick(self, exemplar: Image) -> Fill | None:
         """Pick what the chosen layers show and mark now; None where nothing is to be filled.
 
@@ -112,24 +137,47 @@ class FillChoice:
         ValueError
             If there is no region, or no picture.
         """
-        if self.into.value is None:
+        into = self.into.value
+        if into is None:
             return None
+        region, dims = self._region(), self._viewer.dims.model_copy(deep=True)
+        picture = picture_of(into, dims)
+        source, marked = self._texture(exemplar, into, dims)
+        return Fill(into, picture, guide_of(region, picture.place, dims), source, marked, dims)
+
+    def follow(self, fill: Fill, exemplar: Image) -> None:
+        """Let a fill look at what the layers show and mark now.
+
+        Raises
+        ------
+        ValueError
+            If there is no region, or the exemplar would have to become what is around it.
+        """
+        region = guide_of(self._region(), fill.picture.place, fill.dims)
+        source, marked = self._texture(exemplar, fill.into, fill.dims)
+        if fill.exemplar is not None and source is None:
+            raise ValueError(
+                "exemplar cannot become what is around the region while a run goes on; mark an "
+                "exemplar region, or start another run."
+            )
+        fill.region, fill.exemplar, fill.exemplar_region = region, source, marked
+
+    def _region(self) -> Labels | Shapes:
         if self.region.value is None:
             raise ValueError(
                 "region needs a Labels or a Shapes layer that marks what to fill; add one first."
             )
-        dims = self._viewer.dims
-        picture, source = picture_of(self.into.value, dims), picture_of(exemplar, dims)
-        marked = None
-        if self.exemplar_region.value is not None:
-            marked = guide_of(self.exemplar_region.value, source.place, dims)
-        return Fill(
-            picture=picture,
-            region=guide_of(self.region.value, picture.place, dims),
-            exemplar=None if exemplar is self.into.value and marked is None else source,
-            exemplar_region=marked,
-            untouched=Untouched(),
-        )
+        region: Labels | Shapes = self.region.value
+        return region
+
+    def _texture(
+        self, exemplar: Image, into: Image, dims: Dims
+    ) -> tuple[Picture | None, Guide | None]:
+        """Return the exemplar, None for what is around the region, and what is marked on it."""
+        source, marked = picture_of(exemplar, dims), self.exemplar_region.value
+        if marked is not None:
+            return source, guide_of(marked, source.place, dims)
+        return (None if exemplar is into else source), None
 
     def _enable_what_matters(self) -> None:
         self.region.enabled = self.exemplar_region.enabled = self.into.value is not None

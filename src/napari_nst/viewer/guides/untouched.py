@@ -19,29 +19,28 @@ class Untouched:
     """
 
     def __init__(self) -> None:
-        self._kept: tuple[Array, Array] | None = None
+        self._numbers: Array | None = None
 
-    def read(self, picture: Picture, free: Array) -> None:
-        """Note the numbers, and which pixels, bool (H, W), are not among them."""
-        self._kept = picture.read_numbers(), free
+    def read(self, picture: Picture) -> None:
+        """Note the numbers of all pixels."""
+        self._numbers = picture.read_numbers()
 
     def around(
         self,
         pixels: Array,
+        free: Array | None,
         window: tuple[slice, slice] = (slice(None), slice(None)),
         shape: tuple[int, ...] = (),
     ) -> Array:
         """Return a result's numbers (H, W) or (H, W, C) with the untouched ones put back.
 
-        With `window` and `shape`, they are some rows and columns of a result of this height and
+        They are the pixels that are not `free`, which an iteration knows, bool (H, W). With
+        `window` and `shape`, the numbers are some rows and columns of a result of this height and
         width.
         """
-        if self._kept is None:
+        if self._numbers is None or free is None or free.shape != (shape or pixels.shape[:2]):
             return pixels
-        numbers, free = self._kept
-        if free.shape != (shape or pixels.shape[:2]):
-            return pixels
-        numbers, free = numbers[window], free[window]
+        numbers, free = self._numbers[window], free[window]
         # Of colours in another type of number, white is another number too.
         if numbers.shape != pixels.shape or (pixels.ndim == 3 and numbers.dtype != pixels.dtype):
             return pixels

@@ -8,7 +8,13 @@ from typing import Any
 from napari_nst.recipe import CONTROLS
 from napari_nst.recipe.layer_weights import LayerWeights
 
-_WORDS = {"styles": "styles", "guides": "guides", "painted_pixels": "painted"}
+_WORDS = {
+    "styles": "styles",
+    "guides": "guides",
+    "region": "region",
+    "exemplar_region": "exemplar region",
+    "painted_pixels": "painted",
+}
 
 
 def change_text(change: Mapping[str, Any]) -> str:
