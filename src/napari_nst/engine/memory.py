@@ -87,13 +87,13 @@ def footprint(
     content = pixels * _width(layer_weights(recipe, "content"))
     # In tiles a style is added up; whole, the features of all styles are there at once.
     of_styles = 0.0 if tile else sum(styles) * _width(layer_weights(recipe, "style"))
-    of_targets = max(of_styles * dtype.itemsize, 8 * content)  # squared in float32, to norm them
+    seen = _seen(scale.shape, tile, recipe)
     # Those in the middle overlap on two sides, those at a border on one.
     shapes = math.prod(2 if tile and math.ceil(side / tile) > 2 else 1 for side in scale.shape)
     others = (shapes - 1) * OF_ANOTHER_SHAPE
     return Footprint(
         picture=round(4 * (images + inputs) + content * dtype.itemsize + others),
-        passes=round(max(_pass_bytes(recipe, dtype, _seen(scale.shape, tile, recipe)), of_targets)),
+        passes=round(max(_pass_bytes(recipe, dtype, seen), of_styles * dtype.itemsize)),
         past_step=_past_step(recipe) * numbers,
         past_steps=min(recipe.history, scale.steps),
     )
