@@ -161,7 +161,7 @@ class JobWidget(Followed, Container[Any]):
     @property
     def status_text(self) -> str:
         """What the widget says under its buttons."""
-        return str(self.panel.status.value)
+        return self.panel.status.text
 
     def reset_choices(self, *args: Any) -> None:
         """Follow the layer list; napari calls this."""

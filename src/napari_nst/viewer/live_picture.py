@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ import numpy as np
 from napari_nst.viewer import pyramid as sizes
 from napari_nst.viewer.guides.untouched import Untouched
 from napari_nst.viewer.pyramid import Pyramid, Window
+from napari_nst.viewer.ration import Ration
 from napari_nst.viewer.values import Values
 
 if TYPE_CHECKING:
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
 
 _BAND = 256
 """Rows that are converted at once: a large picture is never there in floats as a whole."""
-
-_SHARE = 1 / 20
-"""How much of a run's time drawing iterations may take, and drawing tiles: a GPU makes large
-pictures faster than they can be converted."""
 
 
 class LivePicture:
@@ -62,7 +57,7 @@ class LivePicture:
         self._is_large = False
         self._drawn: Iteration | None = None
         self._covered: list[Window] = []
-        self._iterations, self._tiles = _Ration(), _Ration()
+        self._iterations, self._tiles = Ration(), Ration()
 
     def is_due(self) -> bool:
         """Return whether an iteration is to be drawn that can as well be left out."""
@@ -121,23 +116,6 @@ class LivePicture:
 
     def _numbers(self, part: Iteration) -> np.ndarray[Any, Any]:
         return self._values.restore(part.picture, self._keep_dtype)
-
-
-class _Ration:
-    """Says when something may be done again that is to take its share of the time and no more."""
-
-    def __init__(self) -> None:
-        self._again = 0.0
-
-    def is_due(self) -> bool:
-        return time.perf_counter() >= self._again
-
-    @contextmanager
-    def spending(self) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        now = time.perf_counter()
-        self._again = now + (now - began) / _SHARE
 
 
 def _bands(shape: tuple[int, int]) -> Iterator[Window]:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import math
 from array import array
+from typing import TYPE_CHECKING
+
+from napari_nst.viewer.steering.change_text import change_text
+
+if TYPE_CHECKING:
+    from napari_nst.engine.optimize import Iteration
 
 
 class LossTrace:
@@ -31,6 +37,16 @@ class LossTrace:
         # The total last: whoever reads meanwhile goes by its length.
         for name in sorted(self.columns, key="total".__eq__):
             self.columns[name].append(losses.get(name, math.nan))
+
+    def mark(self, before: Iteration | None, newest: Iteration) -> None:
+        """Write down if from the newest iteration on the run is another one."""
+        if newest.panels:
+            return
+        if before is not None and before.shape != newest.shape:
+            self.marks.append((newest.step, f"{max(newest.shape)} px"))
+        for change in newest.facts.get("steered", ()):
+            if change["after_step"] == newest.step - 1:
+                self.marks.append((newest.step, change_text(change)))
 
     def __len__(self) -> int:
         return len(self.columns.get("total", ()))

@@ -36,8 +36,11 @@ def how_far(run: Run) -> tuple[int, int]:
     """Return the length of a progress bar and where it is: iterations, or their tiles."""
     newest, tile = run.newest, run.tile
     if newest is None:
-        # An empty range makes the bar say "busy"; a download has a length, and so have tiles.
-        return (tile.total, tile.done) if tile else (run.total // 1024, run.done // 1024)
+        if tile:
+            return tile.total, tile.done
+        # Without an end the bar stays empty. Qt's "busy" moves, and each of its moves has a window
+        # with a canvas composed anew: where OpenGL is software that leaves a run no processor.
+        return max(1, run.total // 1024), run.done // 1024
     parts = tile.total if tile else 1
     return newest.steps * parts, newest.step * parts + (tile.done if tile else 0)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import Container, Label, ProgressBar
+from magicgui.widgets import Container, ProgressBar
 from napari.utils.notifications import show_error, show_info
 from psygnal import Signal
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QLabel, QSizePolicy
+from qtpy.QtWidgets import QFileDialog
 
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.control_widgets import label_of
@@ -23,6 +23,7 @@ from napari_nst.viewer.results import save_result
 from napari_nst.viewer.run_buttons import RunButtons
 from napari_nst.viewer.runner import Runner
 from napari_nst.viewer.sections import Section
+from napari_nst.viewer.status_text import StatusText
 from napari_nst.viewer.steering.going_on import GoingOn
 from napari_nst.viewer.stream import Run
 
@@ -53,15 +54,14 @@ class RunPanel(Container[Any]):
         self._read_job = read_job
         self.buttons = RunButtons()
         self.progress = ProgressBar(value=0, min=0, max=1, tooltip=_ITERATIONS)
-        self.status = Label(value="Ready.", tooltip="What is happening, and the weighted losses.")
-        _let_wrap(self.status.native)
-        super().__init__(widgets=[self.buttons, self.progress, self.status], labels=False)
+        self.status = StatusText("Ready.", "What is happening, and the weighted losses.")
+        super().__init__(widgets=[self.buttons, self.progress], labels=False)
         self.margins = (0, 0, 0, 0)
         self.going_on, self.brush = GoingOn(), BrushControls(viewer)
-        self.history = HistoryControls(viewer, self.complain)
+        self.history = HistoryControls(viewer, self.complain, self._making_way)
         self.plot = LossPlot(viewer)
         self.losses = Section("Losses", [self.plot])
-        for row in (self.brush.native, self.going_on.native, self.losses.native):
+        for row in (self.status, self.brush.native, self.going_on.native, self.losses.native):
             self.native.layout().addWidget(row)
         self.runner = Runner(viewer, self.native)
         self._follow()
@@ -187,7 +187,12 @@ class RunPanel(Container[Any]):
         self.say("\n".join([text, *run.notices]))
 
     def _show_progress(self, run: Run) -> None:
-        self.progress.max, self.progress.value = how_far(run)
+        length, value = how_far(run)
+        if (self.progress.max, self.progress.value) != (length, value):
+            # Qt's bar repaints the window at once; so it is drawn with what else is new.
+            self.progress.native.setUpdatesEnabled(False)
+            self.progress.max, self.progress.value = length, value
+            self.progress.native.setUpdatesEnabled(True)
         self.progress.tooltip = run.forecast or _ITERATIONS
 
     def _on_ended(self, run: Run) -> None:
@@ -207,11 +212,12 @@ class RunPanel(Container[Any]):
         can_go_on = not running and self.runner.last is not None
         self.going_on.native.setVisible(can_go_on)
         self._offer_brush(can_go_on)
-        if not running and self.progress.max == 0:
-            self.progress.max, self.progress.value = 1, 0
 
     def _on_picked(self, step: int) -> None:
         self.plot.point_at(self.history.show_step(step))
+
+    def _making_way(self) -> AbstractContextManager[None]:
+        return self.active.steering.making_way() if self.active else nullcontext()
 
     def _plot(self) -> None:
         """Draw the losses, unless those of several pictures in turn, which are no one curve."""
@@ -235,15 +241,4 @@ class RunPanel(Container[Any]):
 
     def say(self, text: str) -> None:
         """Put a sentence under the buttons."""
-        self.status.value = text
-
-
-def _let_wrap(label: QLabel) -> None:
-    """Break a label's lines where the dock ends; magicgui would widen the dock for a long one."""
-    label.setWordWrap(True)
-    label.setAlignment(Qt.AlignmentFlag.AlignTop)
-    policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    policy.setHeightForWidth(True)
-    label.setSizePolicy(policy)
-    # Room for what a run says, so that the buttons stay where they are when it begins.
-    label.setMinimumHeight(3 * label.fontMetrics().lineSpacing() + 4)
+        self.status.text = text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.loss_trace import LossTrace
 from napari_nst.viewer.memory.control_values import CONTROLS as WIDGETS_CONTROLS
-from napari_nst.viewer.plot.pace import Pace
+from napari_nst.viewer.plot.pace import CURVES, PATIENCE, WORDS, Pace
+from napari_nst.viewer.ration import Ration
 from napari_nst.viewer.settings import apply_cache_folder, preferred
 from napari_nst.viewer.stream import Run
 from napari_nst.viewer.triton_beside_mesa import keep_triton_out
@@ -74,8 +76,8 @@ class Runner:
         self.closed = False
         self._asked = Recipe()
         self._former: Any = _NOTHING
-        self._turn = 0
-        self._pace = Pace()
+        self._news: tuple[object, ...] = ()
+        self._curves, self._words, self._drawing = Pace(CURVES), Pace(WORDS, PATIENCE), Ration()
         self._holds = False
         widget.destroyed.connect(self._on_destroyed)
         self._timer = QTimer(widget)
@@ -123,7 +125,7 @@ class Runner:
         start_work(run, self._on_error, self._on_finished)
         self.began.emit()
         self.reported.emit(run)
-        self._timer.start(round(500 / float(preferred("preview_rate", 15))))
+        self._timer.start(round(1000 / float(preferred("preview_rate", 15))))
 
     def pause(self) -> None:
         """Hold the run after this iteration, or let it go on with what was painted meanwhile."""
@@ -167,29 +169,34 @@ class Runner:
     def _poll(self) -> None:
         """Show what is new; called by the timer, in the main thread.
 
-        The picture has turns of its own, words and curves have others: each makes Qt compose the
-        window anew, which takes as long again, and all at once would hold it up for too long.
+        All at once: picture, words and curves in turns of their own would each have Qt compose the
+        window anew, which takes longer than to draw them.
         """
         run = self.active
         if run is None or self.closed:
             return
         if self.live.removed:
             run.stop()
-        self._turn = (self._turn + 1) % 4
-        if self._turn % 2:
-            if run.picture is not None:
-                self._draw(run, run.picture)
-                run.want_picture()
-            self._note_holding(run)
-        elif self._turn:
+        if not (self._drawing.is_due() or run.paused or run.stopping):
+            return
+        self._drawing.begin()
+        if run.picture is not None:
+            self._draw(run, run.picture)
+            run.want_picture()
+        self._note_holding(run)
+        if self._words.is_due(run.news):
             self.reported.emit(run)
-            if self._pace.is_due(len(self.losses)):
-                self.plotted.emit()
+        if self.losses and self._curves.is_due(len(self.losses)):
+            self.plotted.emit()
+        if run.news != self._news:
+            self._news = run.news
+            QTimer.singleShot(0, self._drawing.end)  # when the window has been composed
 
     def _draw(self, run: Run, picture: Iteration) -> None:
-        while run.completed:
-            self.live.show(run.completed.popleft())
-        self.live.show(picture)
+        with run.steering.making_way() if self.live.layer is None else nullcontext():
+            while run.completed:
+                self.live.show(run.completed.popleft())
+            self.live.show(picture)
 
     def _note_holding(self, run: Run) -> None:
         """Find out whether the picture is the user's to paint on now, or no longer."""

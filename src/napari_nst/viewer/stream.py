@@ -6,7 +6,6 @@ when the window is busy, and the optimiser never waits for the screen.
 
 from __future__ import annotations
 
-import gc
 import math
 import threading
 import time
@@ -16,8 +15,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_nst.errors import Cancelled, NstError
+from napari_nst.viewer.loading import load_torch, without_long_collections
 from napari_nst.viewer.loss_trace import LossTrace
-from napari_nst.viewer.steering.change_text import change_text
 from napari_nst.viewer.steering.run_steering import RunSteering
 
 if TYPE_CHECKING:
@@ -134,6 +133,14 @@ class Run:
             self.notices.append(sentence)
 
     @property
+    def news(self) -> tuple[object, ...]:
+        """What a report would tell, but for the time that passes: another is worth another one."""
+        newest = self.newest  # its number will do: who keeps news would keep its pixels, too
+        step = 0 if newest is None else newest.step
+        state = self.paused, self.holding, self.stopping
+        return step, self.tile, self.message, self.done, tuple(self.notices), state
+
+    @property
     def rate(self) -> float:
         """Iterations per second, over the last few."""
         recent = tuple(self._recent)  # the worker thread may empty it at any moment
@@ -158,34 +165,10 @@ class Run:
         and keep the network and the optimiser's memory for the life of the window.
         """
         try:
-            iterations = self._start(self._report, self.steering)
-            before = None
-            try:
-                for newest in iterations:
-                    if before is None:
-                        # Python would go through all that torch has loaded at some moment of the
-                        # run, for half a second; now is when nobody minds.
-                        gc.collect()
-                    self._mark(before, newest)
-                    if before is not None and before.panel != newest.panel:
-                        _ = before.picture
-                        self.picture = before
-                        self.completed.append(before)
-                    self.losses.append(newest.losses)
-                    self.newest, self.tile = newest, None
-                    before, self._arrived = newest, time.perf_counter()
-                    self._recent.append(newest.seconds)
-                    self._prepare_picture(newest)
-                    if self._watch is not None:
-                        self._watch(newest)
-                    self._hold()
-                    if self.stopping:
-                        return
-                    yield
-            finally:
-                if close := getattr(iterations, "close", None):
-                    close()
-                self._put_back()
+            with without_long_collections() as loaded:
+                load_torch()
+                loaded()
+                yield from self._follow(self._start(self._report, self.steering))
         except Cancelled:
             return
         except Exception as error:
@@ -195,15 +178,30 @@ class Run:
             # napari's worker swallows RuntimeErrors without a word, and stays busy for ever.
             raise NstError(f"The run failed: {error}") from error
 
-    def _mark(self, before: Iteration | None, newest: Iteration) -> None:
-        """Write down from which iteration on the run is another one."""
-        if newest.panels:
-            return
-        if before is not None and before.shape != newest.shape:
-            self.losses.marks.append((newest.step, f"{max(newest.shape)} px"))
-        for change in newest.facts.get("steered", ()):
-            if change["after_step"] == newest.step - 1:
-                self.losses.marks.append((newest.step, change_text(change)))
+    def _follow(self, iterations: Iterator[Iteration]) -> Iterator[None]:
+        before = None
+        try:
+            for newest in iterations:
+                self.losses.mark(before, newest)
+                if before is not None and before.panel != newest.panel:
+                    _ = before.picture
+                    self.picture = before
+                    self.completed.append(before)
+                self.losses.append(newest.losses)
+                self.newest, self.tile = newest, None
+                before, self._arrived = newest, time.perf_counter()
+                self._recent.append(newest.seconds)
+                self._prepare_picture(newest)
+                if self._watch is not None:
+                    self._watch(newest)
+                self._hold()
+                if self.stopping:
+                    return
+                yield
+        finally:
+            if close := getattr(iterations, "close", None):
+                close()
+            self._put_back()
 
     def _prepare_picture(self, newest: Iteration) -> None:
         wanted = self._picture_wanted and (self._drawn is None or self._drawn.is_due())

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from magicgui.widgets import CheckBox, ComboBox, Label, PushButton, SpinBox
-from magicgui.widgets.bases import ValueWidget
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QSizePolicy
 
 from napari_nst.animation import check_format
 from napari_nst.errors import NstError
-from napari_nst.history import BUDGET
 from napari_nst.viewer.history.export import Exporter, ask_for_path
+from napari_nst.viewer.history.form import EVEN, OFF, HistoryForm
 from napari_nst.viewer.history.layers import IterationLayers
 from napari_nst.viewer.history.of_run import RunHistory
 
@@ -24,10 +22,8 @@ if TYPE_CHECKING:
     from napari_nst.viewer.job import Job
     from napari_nst.viewer.stream import Run
 
-LOG, EVEN, OFF = "log-spaced", "evenly", "off"
 
-
-class HistoryControls:
+class HistoryControls(HistoryForm):
     """What a widget has to do with the histories of its runs.
 
     Parameters
@@ -36,24 +32,30 @@ class HistoryControls:
         Gets the layers.
     complain : callable
         Called with what went wrong.
+    making_way : callable, optional
+        Returns the context in which a layer is made: `RunSteering.making_way`.
 
     Attributes
     ----------
-    controls : list of ValueWidget
-        For a section of the form.
     current : RunHistory or None
         That of the newest run, if it has one.
     """
 
-    def __init__(self, viewer: ViewerModel, complain: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        complain: Callable[[Exception], None],
+        making_way: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._viewer = viewer
         self._complain = complain
+        self._making_way = making_way
         self._exporter = Exporter(complain)
         self._running = self._closed = False
         self._turn = 0
         self.current: RunHistory | None = None
         self._former: RunHistory | None = None
-        self._make_controls()
+        super().__init__()
         self.keep.changed.connect(self._enable_what_matters)
         self.each_as_layer.changed.connect(self._enable_what_matters)
         self.show_stack.clicked.connect(self.show)
@@ -64,44 +66,6 @@ class HistoryControls:
         self.kept.native.destroyed.connect(self._on_destroyed)
         self._enable_what_matters()
         self._show_state()
-
-    def _make_controls(self) -> None:
-        self.keep = ComboBox(
-            name="keep_history", label="Keep", choices=(LOG, EVEN, OFF),
-            tooltip="Which iterations of the next run to keep: log-spaced, all at first, where "
-            "most changes, then fewer; evenly, every n-th; or none.",
-        )  # fmt: skip
-        self.every = SpinBox(
-            name="history_every", label="Every n-th", min=1, max=1000, value=1,
-            tooltip="How many iterations lie between two that are kept evenly.",
-        )  # fmt: skip
-        self.budget = SpinBox(
-            name="history_budget", label="Memory, MB", min=1, max=1_000_000, step=50,
-            value=round(BUDGET), tooltip="How much memory the pictures may take, in millions of "
-            "bytes; when they take more, every second is dropped.",
-        )  # fmt: skip
-        self.each_as_layer = CheckBox(
-            name="iteration_layers", text="Each iteration as a layer of its own",
-            tooltip=f"For runs of at most {IterationLayers.MOST} steps.",
-        )  # fmt: skip
-        self.kept = Label(
-            name="history_kept", label="Kept", tooltip="How much the history of this run holds.",
-        )  # fmt: skip
-        self.kept.native.setWordWrap(True)
-        # Left to itself, a long name of a file would widen the dock.
-        self.kept.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.show_stack = PushButton(
-            name="show_history", text="Show as stack",
-            tooltip="Show the history as a layer with a slider for the iterations.",
-        )  # fmt: skip
-        self.export_as = PushButton(
-            name="export_history", text="Export…",
-            tooltip="Write the history as an MP4, a GIF or a TIFF stack.",
-        )  # fmt: skip
-        self.controls: list[ValueWidget[Any]] = [
-            self.keep, self.every, self.budget, self.each_as_layer, self.kept, self.show_stack,
-            self.export_as,
-        ]  # fmt: skip
 
     # ── around a run ─────────────────────────────────────────────────────────────────────────
 
@@ -183,7 +147,8 @@ class HistoryControls:
     def show(self) -> None:
         """Show the pictures that are kept as one layer, or bring that layer up to date."""
         try:
-            self._there().show()
+            with self._making_way():
+                self._there().show()
         except ValueError as error:
             self._complain(error)
 
@@ -193,7 +158,8 @@ class HistoryControls:
         Returns that step; None, with a complaint, where nothing was kept.
         """
         try:
-            return self._there().show_step(step)
+            with self._making_way():
+                return self._there().show_step(step)
         except ValueError as error:
             self._complain(error)
             return None

@@ -9,6 +9,7 @@ from typing import Any
 from napari.qt.threading import create_worker
 
 from napari_nst.errors import NstError
+from napari_nst.viewer.loading import load_torch
 from napari_nst.viewer.settings import apply_cache_folder
 from napari_nst.viewer.triton_beside_mesa import keep_triton_out
 
@@ -57,6 +58,7 @@ class Background:
 
 def _computed(waiting: list[Callable[[], Any]]) -> Any:
     try:
+        load_torch()
         return waiting.pop()()
     except RuntimeError as error:
         # napari takes some of these for its own, and says nothing.

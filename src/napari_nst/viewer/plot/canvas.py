@@ -131,6 +131,8 @@ class LossCanvas(pg.GraphicsView):  # type: ignore[misc]
         self._choose_height(np.array(ends), self._marks.arrange(list(trace.marks)))
         self._marks.draw()
         self._pointer.draw()
+        # Left to the painting, it would have the window painted twice.
+        self.scene().prepareForPaint()
 
     def _choose_iterations(self, last: int) -> None:
         last = max(last, 2)

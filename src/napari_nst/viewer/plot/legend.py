@@ -66,9 +66,9 @@ class LossLegend(QWidget):
         """Take on the losses' colours, and name those layers that are drawn."""
         for kind, box in self.boxes.items():
             if kind in colours:
-                box.setStyleSheet(
-                    f"QCheckBox::indicator:checked {{ background: {colours[kind]}; }}"
-                )
+                style = f"QCheckBox::indicator:checked {{ background: {colours[kind]}; }}"
+                if style != box.styleSheet():  # else Qt lays everything out once more
+                    box.setStyleSheet(style)
         layers = (name for name in drawn if "/" in name)
         say(self.names, " &nbsp; ".join(_swatch(name, colours[name]) for name in layers))
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from napari_nst.engine.steering import Steering, TileDone
+
+LONGEST = 1.0
+"""Seconds that a run makes way for."""
 
 
 class RunSteering(Steering):
@@ -26,8 +31,24 @@ class RunSteering(Steering):
     ) -> None:
         super().__init__(tell, watch)
         self._is_closing = is_closing
+        self._way = threading.Event()
+        self._way.set()
+
+    @contextmanager
+    def making_way(self) -> Iterator[None]:
+        """Have the run wait where it is, between two layers of the network.
+
+        For what takes the window long, such as a new layer: it takes several times as long while
+        the run wants the same processors.
+        """
+        self._way.clear()
+        try:
+            yield
+        finally:
+            self._way.set()
 
     @property
     def stopped(self) -> bool:
-        """Whether somebody has called `stop`, or the window is closing."""
+        """Whether somebody has called `stop`, or the window is closing; waits to make way."""
+        self._way.wait(LONGEST)
         return super().stopped or self._is_closing()
