@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 import torch
 
-from benchmarks import memory, peers, race, speed, startup
+from benchmarks import foretold, memory, peers, race, speed, startup
 from benchmarks.contest import Setting
 from benchmarks.machine import devices, machine, versions
 from benchmarks.rows import NotMeasured, Report, Row
@@ -51,6 +51,7 @@ MEASUREMENTS = {
     "peers": Measurement("iteration ÷ other packages'", peers.per_iteration),
     "race": Measurement("time to the textbook's final loss", race.to_the_textbooks_loss),
     "memory": Measurement("peak memory ÷ textbook's", memory.peak),
+    "forecast": Measurement("foretold ÷ taken", foretold.forecasts),
     "growth": Measurement("cost per megapixel, large ÷ small", speed.growth),
 }
 """What `--rows` may name, in the order of the table."""
@@ -66,7 +67,7 @@ def measured(names: list[str], settings: list[Setting]) -> Iterator[Row]:
             began = time.perf_counter()
             try:
                 yield from measurement.rows(setting)
-            except (NotMeasured, NstError, MemoryError, RuntimeError) as error:
+            except (NotMeasured, NstError, MemoryError, RuntimeError, ValueError) as error:
                 reason = str(error) or type(error).__name__
                 yield Row(
                     what=measurement.title,

@@ -28,7 +28,7 @@ def comfort(size: int, steps: int) -> dict[str, float]:
         megabytes[len(megabytes)] = process.memory_info().rss / 1e6
 
     # Weighed when L-BFGS has filled its history again, 20 steps after the change.
-    gaps = window.run(
+    gaps = window.probe(
         {
             steps // 8: lambda: setattr(widget.style_weight, "value", 20.0),
             steps // 4: lambda: widget.panel.plot.picked.emit(steps // 8),

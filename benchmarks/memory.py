@@ -66,10 +66,11 @@ def _peak_of(who: str, size: int, device: torch.device) -> int:
         pass
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return _largest_resident() - before
+    return largest_resident() - before
 
 
-def _largest_resident() -> int:
+def largest_resident() -> int:
+    """Return the most bytes that this process has held, on the processor."""
     if sys.platform == "linux":  # whose rusage has the parent's peak, too
         status = Path("/proc/self/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -33,7 +34,7 @@ class Row:
     ours, other : float or None
         Medians. Without `other`, the goal is for `ours` itself.
     at_most, at_least : float or None
-        The goal, if there is one.
+        The goal, if there is one; between the two where there are both.
     limit : float or None
         What the machine itself would allow in the place of the ratio.
     remark : str
@@ -63,9 +64,10 @@ class Row:
         value = self.ratio if self.other is not None else self.ours
         if value is None:
             return None
-        if self.at_most is not None:
-            return value <= self.at_most
-        return None if self.at_least is None else value >= self.at_least
+        if self.at_most is None and self.at_least is None:
+            return None
+        low, high = self.at_least or 0.0, math.inf if self.at_most is None else self.at_most
+        return low <= value <= high
 
     @property
     def cells(self) -> list[str]:
@@ -87,6 +89,8 @@ class Row:
         return f"{value:.3g} {self.unit}" if value < 1000 else f"{value:,.0f} {self.unit}"
 
     def _goal(self) -> str:
+        if self.at_most is not None and self.at_least is not None:
+            return f"{self.at_least:.3g}–{self.at_most:.3g}"
         if self.at_most is not None:
             return f"≤ {self.at_most:.3g}"
         return "" if self.at_least is None else f"≥ {self.at_least:.3g}"

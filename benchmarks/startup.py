@@ -39,7 +39,7 @@ def opening(setting: Setting) -> Iterator[Row]:
 def streaming(setting: Setting) -> Iterator[Row]:
     """Yield seconds per iteration in a napari window ÷ those from the terminal."""
     need_display()
-    size, steps, repeats = (128, 6, 1) if setting.quick else (512, 12, 2)
+    size, steps, repeats = (128, 6, 1) if setting.quick else (512, 20, 3)
     numbers = (str(size), str(steps), str(repeats), str(setting.device))
     seconds: dict[str, Any] = json.loads(_output("-m", "benchmarks.window", "pace", *numbers))
     yield Row(

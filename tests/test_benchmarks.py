@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks import __main__ as command
-from benchmarks import machine, operations, peers, race, textbook
+from benchmarks import foretold, machine, operations, peers, race, textbook
 from benchmarks.contest import Setting, images, seconds_by_turns
 from benchmarks.peers import Peer
 from benchmarks.rows import NotMeasured, Report, Row
@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from torch.utils.flop_counter import FlopCounterMode
 
 import napari_nst as nst
+from napari_nst.engine import forecast
 from napari_nst.engine.objective import (
     Objective,
     content_losses,
@@ -244,6 +245,29 @@ def test_a_peer_that_does_not_install_says_why(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("ours", "met"), [(7.9, False), (8.0, True), (12.0, True), (12.1, False)])
+def test_a_goal_can_lie_between_two_bounds(ours, met):
+    row = Row(what="foretold", ours=ours, other=10.0, at_least=0.8, at_most=1.2)
+    assert row.met is met
+    assert "0.8–1.2" in row.cells
+
+
+@pytest.mark.network
+def test_a_run_is_held_to_what_it_foretold():
+    time, memory = foretold.forecasts(Setting(CPU, quick=True))
+    assert (time.unit, memory.unit) == ("s", "MB")
+    assert time.other > 0
+    assert memory.met, "as tests of the forecast have it, too"
+
+
+@pytest.mark.network
+def test_a_run_too_short_to_be_foretold_says_so(monkeypatch):
+    monkeypatch.setattr(forecast, "WORTH", 1e9)
+    found = foretold.foretold_and_taken(64, 2, "cpu")
+    assert found["time"][0] is None
+    assert found["memory"][0] > 0
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can lack a display")
 def test_what_needs_a_window_says_that_there_is_none(monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
@@ -255,9 +279,10 @@ def test_what_needs_a_window_says_that_there_is_none(monkeypatch):
     assert all(row.remark.startswith("there is no display") for row in rows[:2])
 
 
-def test_the_rest_goes_on_where_one_measurement_fails(monkeypatch):
+@pytest.mark.parametrize("kind", [RuntimeError, ValueError])
+def test_the_rest_goes_on_where_one_measurement_fails(monkeypatch, kind):
     def failing(setting):
-        raise RuntimeError("out of memory\nat line 5")
+        raise kind("out of memory\nat line 5")
         yield
 
     def working(setting):
