@@ -22,6 +22,7 @@ def comfort(size: int, steps: int) -> dict[str, float]:
     window, process = Window(size, steps), psutil.Process()
     megabytes: dict[int, float] = {}
     window.turn_everything_on()
+    window.settle()
     widget = window.widget
 
     def weigh() -> None:

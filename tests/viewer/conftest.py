@@ -127,6 +127,19 @@ def until(qtbot):
 
 
 @pytest.fixture
+def settle(qtbot):
+    """Wait until something is counted no more, because the window is idle."""
+
+    def wait(counted):
+        before = -1
+        while before != counted.count:
+            before = counted.count
+            qtbot.wait(200)
+
+    return wait
+
+
+@pytest.fixture
 def finish(until):
     """Start a widget's run and wait for its end."""
 

@@ -13,8 +13,9 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_nst.files import read_text
 from napari_nst.recipe import Recipe
-from napari_nst.viewer.history.controls import EVEN, LOG, OFF, HistoryControls
+from napari_nst.viewer.history.controls import HistoryControls
 from napari_nst.viewer.history.export import Export
+from napari_nst.viewer.history.form import EVEN, LOG, OFF
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.layers import picture_of
 from napari_nst.viewer.sections import Section

@@ -133,7 +133,7 @@ def test_the_notice_goes_when_the_network_has_come(widget, weights_folder, optim
 def test_a_long_sentence_makes_the_widget_higher_not_wider(widget):
     width = widget.panel.native.minimumSizeHint().width()
     height = widget.panel.native.layout().heightForWidth(NARROWEST)
-    widget.panel.status.value = "/a/folder" * 60 + " and so on" * 50
+    widget.panel.status.text = "/a/folder" * 60 + " and so on" * 50
     assert widget.panel.native.minimumSizeHint().width() == width
     assert widget.panel.native.layout().heightForWidth(NARROWEST) > height
 

@@ -9,7 +9,7 @@ from test_live_picture import tile
 
 from napari_nst.files import read_image
 from napari_nst.recipe import Recipe
-from napari_nst.viewer import live_picture, pyramid
+from napari_nst.viewer import pyramid, ration
 from napari_nst.viewer.layers import picture_of
 from napari_nst.viewer.live_layer import LiveLayer
 from napari_nst.viewer.placing import data_to_world, move_slider
@@ -20,7 +20,7 @@ from napari_nst.viewer.results import save_result, tile_preview
 def _small_is_large(monkeypatch):
     monkeypatch.setattr(pyramid, "LARGE", 60)
     monkeypatch.setattr(pyramid, "COARSEST", 20)
-    monkeypatch.setattr(live_picture, "_SHARE", float("inf"))
+    monkeypatch.setattr(ration, "SHARE", float("inf"))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from qtpy.QtCore import QTimer
 from napari_nst.files import read_image
 from napari_nst.image_text import read_text
 from napari_nst.recipe import Recipe
-from napari_nst.viewer import live_picture, pyramid
+from napari_nst.viewer import pyramid, ration
 from napari_nst.viewer.values import to_uint8
 
 pytestmark = pytest.mark.window
@@ -22,7 +22,7 @@ SHAPE = (48, 64)
 def _small_is_large(monkeypatch):
     monkeypatch.setattr(pyramid, "LARGE", 60)
     monkeypatch.setattr(pyramid, "COARSEST", 20)
-    monkeypatch.setattr(live_picture, "_SHARE", float("inf"))
+    monkeypatch.setattr(ration, "SHARE", float("inf"))
 
 
 def finest(widget):
@@ -41,6 +41,7 @@ def stands(widget, optimiser, until):
     widget.start()
     run = widget.panel.active
     until(lambda: run.tile is not None and (run.tile.step, run.tile.done) == (3, 15))
+    until(lambda: widget.result is not None)
     until(lambda: (finest(widget)[:16, :48] == at(3, 4)).all())
     return state
 

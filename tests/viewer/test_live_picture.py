@@ -6,7 +6,7 @@ import torch
 from fake_iterations import iteration
 
 from napari_nst.engine.steering import TileDone
-from napari_nst.viewer import live_picture, pyramid
+from napari_nst.viewer import live_picture, pyramid, ration
 from napari_nst.viewer.guides.untouched import Untouched
 from napari_nst.viewer.live_picture import LivePicture
 from napari_nst.viewer.values import Values
@@ -20,7 +20,7 @@ def _small_is_large(monkeypatch):
     monkeypatch.setattr(pyramid, "LARGE", 60)
     monkeypatch.setattr(pyramid, "COARSEST", 20)
     monkeypatch.setattr(live_picture, "_BAND", 16)
-    monkeypatch.setattr(live_picture, "_SHARE", float("inf"))
+    monkeypatch.setattr(ration, "SHARE", float("inf"))
 
 
 def tile(top, left, side=16, *, level, shape=(48, 64), step=2):
@@ -185,8 +185,8 @@ def test_pixels_that_a_run_leaves_alone_stay_in_tiles_and_bands():
 
 def test_drawing_takes_no_more_than_its_share_of_the_time(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(live_picture.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(live_picture, "_SHARE", 1 / 20)
+    monkeypatch.setattr(ration.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(ration, "SHARE", 1 / 20)
     drawn, one = LivePicture(RGB), iteration(1, 4)
     put = drawn._put
 

@@ -3,6 +3,7 @@ from array import array
 
 import numpy as np
 import pytest
+from fake_iterations import iteration
 
 from napari_nst.viewer.loss_trace import LossTrace
 from napari_nst.viewer.plot.colours import Look, colours
@@ -69,6 +70,48 @@ def test_the_losses_of_one_iteration_in_words():
         "Iteration 2\ntotal 1.23e+04\nstyle relu1_1 0.5"
     )
     assert losses_text(trace, ["total", LAYERS[0]], 1) == "Iteration 1\ntotal 3"
+
+
+def marks(before, newest):
+    trace = LossTrace()
+    trace.mark(before, newest)
+    return trace.marks
+
+
+def steered(step, *changes, **options):
+    return iteration(step, 40, facts={"steered": list(changes)}, **options)
+
+
+def test_another_size_is_marked_where_it_begins():
+    coarse, fine = iteration(12, 40, (24, 32)), iteration(13, 40, (48, 64))
+    assert marks(None, coarse) == [], "a run has one size to begin with"
+    assert marks(coarse, iteration(13, 40, (24, 32))) == []
+    assert marks(coarse, fine) == [(13, "64 px")]
+
+
+def test_what_was_steered_is_marked_once_where_it_takes_effect():
+    changes = [
+        {"after_step": 4, "style_weight": 12.0},
+        {"after_step": 7, "style_weight": 12.5, "painted_pixels": 9},
+    ]
+    before = steered(7, changes[0])
+    assert marks(before, steered(8, *changes)) == [(8, "style weight 12.5, painted")]
+    assert marks(steered(8, *changes), steered(9, *changes)) == []
+    assert marks(None, steered(5, changes[0])) == [(5, "style weight 12")], "a run that goes on"
+
+
+def test_a_size_and_a_change_at_once_are_two_marks():
+    coarse = iteration(7, 40, (24, 32))
+    fine = steered(8, {"after_step": 7, "content_weight": 2.0}, shape=(48, 64))
+    assert marks(coarse, fine) == [(8, "64 px"), (8, "content weight 2")]
+
+
+def test_pictures_in_turn_have_no_marks():
+    first, second = (
+        steered(step, {"after_step": 7, "seed": 1}, shape=(24 * step, 32), panels="ab")
+        for step in (7, 8)
+    )
+    assert marks(first, second) == []
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

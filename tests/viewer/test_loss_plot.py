@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+from counted_events import Counted
 from napari.components import ViewerModel
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
@@ -184,6 +185,36 @@ def test_it_follows_the_theme(plot, show, viewer):
         assert ink(plot, look.background) > 10_000
         assert ink(plot, colours(["style"], look)["style"]) > 50
         assert ink(plot, look.text) > 50  # the total, and the numbers
+
+
+@pytest.mark.parametrize("layers", [False, True])
+def test_more_losses_are_painted_once(plot, show, settle, layers):
+    trace = a_trace(50)
+    trace.marks = [(20, "128 px")]
+    plot.legend.each_layer.setChecked(layers)
+    show(trace)
+    painted = Counted(canvas_of(plot).viewport(), QEvent.Type.Paint)
+    settle(painted)
+    for last in (60, 70, 80):
+        for step in range(len(trace) + 1, last + 1):
+            trace.append(losses_at(step))
+        painted.count = 0
+        plot.show_losses(trace)
+        assert painted.count == 0
+        settle(painted)
+        assert painted.count == 1
+
+
+def test_the_boxes_take_on_colours_once_for_each_theme(plot, show, viewer):
+    trace = a_trace(50)
+    show(trace)
+    styled = Counted(plot.legend.boxes["style"], QEvent.Type.StyleChange)
+    for step in range(51, 54):
+        trace.append(losses_at(step))
+        plot.show_losses(trace)
+    assert styled.count == 0
+    viewer.theme = "light"
+    assert styled.count == 1
 
 
 def test_nothing_is_left_of_it_when_it_is_gone(column, plot, show, viewer, until):

@@ -61,9 +61,12 @@ def test_times_in_words(seconds, words):
     assert duration(seconds) == words
 
 
-def under_way(newest, tile=None, message="", forecast="", seconds_left=4000.0, times=()):
+def under_way(
+    newest, tile=None, message="", forecast="", seconds_left=4000.0, times=(), amount=(0, 0)
+):
     run = Run(pytest.fail)
     run.message, run.forecast = message, forecast
+    run.done, run.total = amount
     run.newest = newest and replace(newest, seconds_left=seconds_left)
     run._arrived = time.perf_counter()
     run._recent.extend(times)
@@ -87,11 +90,13 @@ def under_way(newest, tile=None, message="", forecast="", seconds_left=4000.0, t
         ({"newest": iteration(2, 40), "tile": (3, 12, 32), "seconds_left": 65.0},
          "step 3 of 40, tile 12 of 32 · 1:05 left", (1280, 76)),
         ({"newest": None, "tile": (1, 12, 32)}, "Step 1, tile 12 of 32 …", (32, 12)),
-        ({"newest": None, "message": "reading the layers"}, "Reading the layers …", (0, 0)),
+        ({"newest": None, "message": "reading the layers"}, "Reading the layers …", (1, 0)),
+        ({"newest": None, "message": "fetching gatys", "amount": (3 << 20, 75 << 20)},
+         "Fetching gatys 3 of 79 MB …", (75 << 10, 3 << 10)),
         ({"newest": None, "message": "About 2 GB on cpu.", "forecast": "About 2 GB on cpu."},
-         "About 2 GB on cpu.", (0, 0)),
+         "About 2 GB on cpu.", (1, 0)),
     ],
-    ids=["whole", "tiles", "second step", "first step", "before", "forecast"],
+    ids=["whole", "tiles", "second step", "first step", "before", "download", "forecast"],
 )  # fmt: skip
 def test_how_far_a_run_is(run, line, bar):
     run = under_way(**run)

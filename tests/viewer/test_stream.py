@@ -126,6 +126,36 @@ def test_what_is_forecast_stays_while_other_messages_pass():
     assert run.forecast == "About 4 min and 2.1 GB on cpu."
 
 
+def test_news_are_what_a_report_would_tell_and_hold_no_pixels():
+    told = []
+
+    def start(progress, steering):
+        progress("downloading", 10, 100)
+        told.append(run.news)
+        progress("downloading", 20, 100)
+        told.append(run.news)
+        yield iteration(1, 2)
+        steering.watch(TileDone(2, 1, 12, None, None, (48, 64)))
+        told.append(run.news)
+        steering.watch(TileDone(2, 2, 12, None, None, (48, 64)))
+        told.append(run.news)
+        yield iteration(2, 2)
+
+    run = Run(start)
+    told.append(run.news)
+    for _ in run.work():
+        told.append(run.news)
+    run.note("Size counts from the next run on.")
+    told.append(run.news)
+    run.pause(True)
+    told.append(run.news)
+    run.stop()
+    told.append(run.news)
+    assert len(set(told)) == len(told) == 10
+    assert run.news == told[-1]
+    assert run.newest not in run.news
+
+
 def test_the_time_left_passes_while_an_iteration_takes_its_time(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])

@@ -323,9 +323,11 @@ def test_the_layer_remembers_its_recipe(widget, optimiser, until):
 def test_the_real_network_paints_in_the_window(viewer, widget, until):
     widget.size.value, widget.min_size.value, widget.steps.value = 64, 48, 12
     widget.start()
-    until(lambda: "it/s" in widget.status_text, seconds=120)
+    widget.pause.native.click()  # so short a run may be over before it is looked at
+    until(lambda: "1/12 · paused" in widget.status_text, seconds=120)
     assert widget.result is not None
     assert "on cpu" in widget.status_text or "cuda" in widget.status_text
+    widget.pause.native.click()
     until(lambda: not widget.running, seconds=120)
     assert widget.status_text.startswith("12 iterations in"), widget.status_text
     assert widget.result.data.shape == (48, 64, 3)

@@ -179,7 +179,15 @@ class Runner:
             run.stop()
         if not (self._drawing.is_due() or run.paused or run.stopping):
             return
+        is_first = self.live.layer is None  # with which napari makes controls, too
+        is_new, self._news = run.news != self._news, run.news
         self._drawing.begin()
+        with run.steering.making_way() if is_new else nullcontext():
+            self._show(run)
+        if is_new and not is_first:
+            QTimer.singleShot(0, self._drawing.end)  # when the window has been composed
+
+    def _show(self, run: Run) -> None:
         if run.picture is not None:
             self._draw(run, run.picture)
             run.want_picture()
@@ -188,15 +196,11 @@ class Runner:
             self.reported.emit(run)
         if self.losses and self._curves.is_due(len(self.losses)):
             self.plotted.emit()
-        if run.news != self._news:
-            self._news = run.news
-            QTimer.singleShot(0, self._drawing.end)  # when the window has been composed
 
     def _draw(self, run: Run, picture: Iteration) -> None:
-        with run.steering.making_way() if self.live.layer is None else nullcontext():
-            while run.completed:
-                self.live.show(run.completed.popleft())
-            self.live.show(picture)
+        while run.completed:
+            self.live.show(run.completed.popleft())
+        self.live.show(picture)
 
     def _note_holding(self, run: Run) -> None:
         """Find out whether the picture is the user's to paint on now, or no longer."""

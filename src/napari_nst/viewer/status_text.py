@@ -21,6 +21,7 @@ class StatusText(QWidget):
     def __init__(self, text: str, tooltip: str) -> None:
         super().__init__()
         self._label = QLabel(text, self)
+        self._label.setTextFormat(Qt.TextFormat.PlainText)  # a path may look like markup
         self._label.setWordWrap(True)
         self._label.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.setToolTip(tooltip)

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from qtpy.QtCore import QTimer
+
 from napari_nst.engine.steering import Steering, TileDone
 
 LONGEST = 1.0
@@ -36,16 +38,16 @@ class RunSteering(Steering):
 
     @contextmanager
     def making_way(self) -> Iterator[None]:
-        """Have the run wait where it is, between two layers of the network.
+        """Have the run wait where it is, between two layers of the network, until all is drawn.
 
-        For what takes the window long, such as a new layer: it takes several times as long while
-        the run wants the same processors.
+        What the window does takes several times as long while the run wants the same processors,
+        and the run's own threads would wait for each other meanwhile.
         """
         self._way.clear()
         try:
             yield
         finally:
-            self._way.set()
+            QTimer.singleShot(0, self._way.set)  # when the window has been composed
 
     @property
     def stopped(self) -> bool:
