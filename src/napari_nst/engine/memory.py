@@ -19,7 +19,8 @@ from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
 
 # Fitted to peaks of whole runs of the default recipe on a processor, from 256 to 1536 pixels, whole
-# and in tiles, in either precision: within 15 % of all of them.
+# and in tiles, in either precision: within 15 % of all of them. `make bench` has since found a
+# whole run over scales up to 384 pixels to take a third more: see docs/performance.md.
 
 TEMPORARY = 5.0
 """Tensors of the widest layer, 64 numbers per pixel, that a pass has beside those that it keeps."""

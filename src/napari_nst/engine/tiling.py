@@ -22,7 +22,8 @@ from napari_nst.recipe.computation import LEAST_TILE
 from napari_nst.recipe.likeness import MOMENT_LOSSES
 
 SHARE = 0.8
-"""Of the memory that is free, what a run plans to take: its forecast is right within 20 %."""
+"""Of the memory that is free, what a run plans to take: mostly its forecast is right within 20 %,
+but for small pictures, which take little."""
 
 USUAL_TILE, SMALLEST_TILE = 512, 256
 """Pixels. Smaller than the usual one, a tile is chosen only after L-BFGS remembers less; smaller

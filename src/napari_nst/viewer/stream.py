@@ -1,7 +1,8 @@
 """A run in a worker thread: every iteration's losses are kept, the newest picture is there to take.
 
 The viewer polls. Nothing but Qt's own life-cycle signals crosses the threads, so no queue can grow
-when the window is busy, and the optimiser never waits for the screen.
+when the window is busy, and the optimiser waits for no drawing but one that is going on: see
+`RunSteering.making_way`.
 """
 
 from __future__ import annotations
