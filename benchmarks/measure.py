@@ -44,6 +44,7 @@ def comfort(size: int, steps: int) -> dict[str, float]:
         "longest stall while torch and the network load, s": max(gaps["loading"]),
         "longest stall while the new layer appears, s": max(gaps["appearing"]),
         "longest stall while it iterates, s": max(gaps["iterating"]),
+        "longest stall when it ends, s": max(gaps["ended"]),
         "longest stall when the history is first shown, s": max(gaps["asked"]),
         "more memory at the end than after three quarters, MB": megabytes[1] - megabytes[0],
         "of which the history, MB": kept / 4,

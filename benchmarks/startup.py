@@ -27,7 +27,7 @@ def opening(setting: Setting) -> Iterator[Row]:
     """Yield the seconds of opening the widget in a window that is there."""
     need_display()
     repeats = 1 if setting.quick else REPEATS
-    opened = [json.loads(_output("-m", "benchmarks.window", "opening")) for _ in range(repeats)]
+    opened = [json.loads(_output("-m", "benchmarks.window")) for _ in range(repeats)]
     yield Row(
         what="opening the widget",
         ours=statistics.median(one["seconds"] for one in opened),
@@ -39,9 +39,9 @@ def opening(setting: Setting) -> Iterator[Row]:
 def streaming(setting: Setting) -> Iterator[Row]:
     """Yield seconds per iteration in a napari window ÷ those from the terminal."""
     need_display()
-    size, steps, repeats = (128, 6, 1) if setting.quick else (512, 20, 3)
-    numbers = (str(size), str(steps), str(repeats), str(setting.device))
-    seconds: dict[str, Any] = json.loads(_output("-m", "benchmarks.window", "pace", *numbers))
+    size, iterations, turns = (128, 4, 2) if setting.quick else (512, 8, 12)
+    numbers = (str(size), str(iterations), str(turns), str(setting.device))
+    seconds: dict[str, Any] = json.loads(_output("-m", "benchmarks.pace", *numbers))
     yield Row(
         what="iteration in a napari window ÷ from the terminal, our default recipe",
         size=size,

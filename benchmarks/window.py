@@ -1,22 +1,16 @@
 """A napari window with the Style Transfer widget: how soon it is there, and how it keeps up.
 
-    python -m benchmarks.window opening
-    python -m benchmarks.window pace 512 12 2 cpu
+    python -m benchmarks.window
 
-print a figure as JSON, each from a process in which nothing was loaded before.
+prints how soon, as JSON, from a process in which nothing was loaded before.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 
@@ -55,16 +49,6 @@ class Window:
         self.widget.panel.plot.legend.each_layer.setChecked(True)
         self.widget.keep_history.value = "evenly"
 
-    def run(self) -> None:
-        """Run to the end, with nothing beside it that would take time."""
-        from qtpy.QtCore import QEventLoop
-
-        loop = QEventLoop()
-        self.widget.panel.ended.connect(loop.quit)
-        self.widget.start()
-        loop.exec()
-        self.widget.panel.ended.disconnect(loop.quit)
-
     def probe(self, meanwhile: dict[int, Callable[[], object]]) -> dict[str, list[float]]:
         """Run to the end; return the gaps between turns of the event loop, by what went on.
 
@@ -79,6 +63,7 @@ class Window:
             "appearing": [],
             "asked": [],
             "iterating": [],
+            "ended": [],
         }
         last, appeared, asked = time.perf_counter(), 0.0, 0.0
 
@@ -89,6 +74,7 @@ class Window:
             appeared = appeared or (now if widget.result is not None else 0.0)
             is_new = not appeared or now < appeared + 1
             kind = "loading" if not appeared else "appearing" if is_new else "iterating"
+            kind = kind if widget.running else "ended"
             gaps["asked" if now < asked + 1 else kind].append(now - last)
             for step in [one for one in waiting if newest is not None and newest.step >= one]:
                 began = time.perf_counter()
@@ -115,50 +101,5 @@ def opening() -> dict[str, Any]:
     return {"seconds": window.opening, "torch": "torch" in sys.modules}
 
 
-def window_and_terminal(size: int, steps: int, repeats: int, device: str) -> dict[str, float]:
-    """Median seconds per iteration in the window and from the terminal, by turns."""
-    from napari_nst.files import write_image
-    from napari_nst.viewer.samples import content_and_style
-
-    (content, *_), (style, *_) = content_and_style()
-    seconds: dict[str, list[float]] = {"window": [], "terminal": []}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, image in (("content", content), ("style", style)):
-            write_image(Path(folder, f"{name}.png"), image)
-        command = [
-            *(sys.executable, "-m", "napari_nst", "stylize", "content.png", "style.png"),
-            *("-o", "out.png", "--log", "run.jsonl", "--size", str(size), "--min-size", "0"),
-            *("--steps", str(steps), "--device", device),
-        ]
-        window = Window(size, steps, device)
-        for _ in range(repeats):
-            subprocess.run(command, check=True, capture_output=True, cwd=folder)
-            lines = Path(folder, "run.jsonl").read_text().splitlines()
-            at = [json.loads(line)["seconds"] for line in lines]
-            seconds["terminal"] += [b - a for a, b in pairwise(at[1:])]
-            seconds["window"] += _seconds_in(window)
-        window.viewer.close()
-    return {where: statistics.median(values) for where, values in seconds.items()}
-
-
-def _seconds_in(window: Window) -> list[float]:
-    """Run once in the window; return the seconds of its iterations, as the reports tell them."""
-    at: dict[int, float] = {}
-
-    def note(run: Any) -> None:
-        if run.newest:
-            at[run.newest.step] = run.newest.seconds
-
-    watch = window.widget.panel.runner.reported.connect(note)
-    window.run()
-    window.widget.panel.runner.reported.disconnect(watch)
-    seen = sorted((step, second) for step, second in at.items() if step > 1)
-    return [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(seen)]
-
-
 if __name__ == "__main__":
-    match sys.argv[1:]:
-        case ["opening"]:
-            print(json.dumps(opening()))
-        case ["pace", *numbers, device]:
-            print(json.dumps(window_and_terminal(*map(int, numbers), device)))
+    print(json.dumps(opening()))

@@ -18,6 +18,7 @@ from napari_nst.viewer.history.export import Export
 from napari_nst.viewer.history.form import EVEN, LOG, OFF
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.layers import picture_of
+from napari_nst.viewer.plot import pace
 from napari_nst.viewer.sections import Section
 
 
@@ -97,9 +98,11 @@ def test_a_strangers_first_run_has_a_history(controls, job):
     assert controls.export_as.enabled
 
 
-def test_the_label_follows_the_run(controls, job, until):
+def test_the_label_says_what_is_kept_so_far(controls, job):
     run(controls, job(), steps=5, of=20, end=False)
-    until(lambda: controls.kept.value == "5 pictures, 0.0 of 200 MB", 5)
+    controls.show_state()
+    assert controls.kept.value == "5 pictures, 0.0 of 200 MB"
+    assert controls.show_stack.enabled
 
 
 def test_evenly_keeps_every_nth(controls, job):
@@ -160,19 +163,34 @@ def test_another_run_has_another_history(controls, job, model):
 # ── what is shown ────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_button_shows_a_stack_that_grows_with_the_run(controls, job, model, until):
+def test_the_button_shows_a_stack_that_grows_with_the_run(controls, job, model):
     history = run(controls, job(), steps=5, of=20, end=False)
-    until(lambda: controls.show_stack.enabled, 5)
+    controls.show_state()
     controls.show_stack.native.click()
     layer = model.layers["a/b · history"]
     assert layer.data.shape == (5, 30, 40, 3)
     for step in range(6, 19):
         history.step(iteration(step, 20, (60, 80)))
-    until(lambda: layer.data.shape == (18, 60, 80, 3), 10)
+    controls.refresh()
+    assert layer.data.shape == (18, 60, 80, 3)
     controls.finish(SimpleNamespace(newest=iteration(19, 20, (60, 80))))
     assert layer.data.shape == (19, 60, 80, 3)
     assert text_of(model).startswith("iteration 19 of 20, 80 px")
     assert layer.metadata["napari-nst"]["step"] == 19
+
+
+def test_a_stack_grows_every_two_seconds_at_most(controls, job, model, monkeypatch):
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(pace, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    history = run(controls, job(), steps=5, of=20, end=False)
+    controls.show()
+    controls.refresh()
+    history.step(iteration(6, 20, (60, 80)))
+    controls.refresh()
+    assert len(model.layers["a/b · history"].data) == 5
+    clock.now += pace.STACK
+    controls.refresh()
+    assert len(model.layers["a/b · history"].data) == 6
 
 
 def test_a_step_that_is_asked_for_is_shown(controls, job, model):

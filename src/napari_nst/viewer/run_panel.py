@@ -75,6 +75,7 @@ class RunPanel(Container[Any]):
         self.plot.picked.connect(self._on_picked)
         self.runner.began.connect(self._show_state)
         self.runner.plotted.connect(self._plot)
+        self.runner.shown.connect(self.history.refresh)
         self.runner.reported.connect(self._report)
         self.runner.held.connect(self._offer_brush)
         self.runner.ended.connect(self._on_ended)
@@ -181,6 +182,7 @@ class RunPanel(Container[Any]):
 
     def _report(self, run: Run) -> None:
         self._show_progress(run)
+        self.history.show_state()
         if run.stopping or self.runner.job is None:
             return
         text = progress_text(run, self.runner.job.recipe)

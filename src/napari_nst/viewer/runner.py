@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,11 @@ from qtpy.QtWidgets import QWidget
 
 from napari_nst.engine.steering import LIVE_FIELDS
 from napari_nst.recipe import CONTROLS, Recipe
+from napari_nst.viewer.drawing import Drawing
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.loss_trace import LossTrace
 from napari_nst.viewer.memory.control_values import CONTROLS as WIDGETS_CONTROLS
 from napari_nst.viewer.plot.pace import CURVES, PATIENCE, WORDS, Pace
-from napari_nst.viewer.ration import Ration
 from napari_nst.viewer.settings import apply_cache_folder, preferred
 from napari_nst.viewer.stream import Run
 from napari_nst.viewer.triton_beside_mesa import keep_triton_out
@@ -60,6 +59,7 @@ class Runner:
     """
 
     began = Signal(description="Emitted when a run starts.")
+    shown = Signal(description="Emitted when a picture is drawn, and other layers can be.")
     reported = Signal(Run, description="Emitted when it is time to say how the run goes.")
     plotted = Signal(description="Emitted when it is time to draw the losses.")
     held = Signal(bool, description="Emitted when a paused run holds, and when it goes on.")
@@ -77,7 +77,8 @@ class Runner:
         self._asked = Recipe()
         self._former: Any = _NOTHING
         self._news: tuple[object, ...] = ()
-        self._curves, self._words, self._drawing = Pace(CURVES), Pace(WORDS, PATIENCE), Ration()
+        self._curves, self._words = Pace(CURVES), Pace(WORDS, PATIENCE)
+        self._drawing = Drawing(widget)
         self._holds = False
         widget.destroyed.connect(self._on_destroyed)
         self._timer = QTimer(widget)
@@ -167,31 +168,37 @@ class Runner:
             self.job = replace(self.job, names=names)
 
     def _poll(self) -> None:
-        """Show what is new; called by the timer, in the main thread.
-
-        All at once: picture, words and curves in turns of their own would each have Qt compose the
-        window anew, which takes longer than to draw them.
-        """
+        """Show what is new; called by the timer, in the main thread."""
         run = self.active
         if run is None or self.closed:
             return
         if self.live.removed:
             run.stop()
-        if not (self._drawing.is_due() or run.paused or run.stopping):
+        asked = run.paused or run.stopping
+        if not self._drawing.is_due(at_once=asked):
             return
-        is_first = self.live.layer is None  # with which napari makes controls, too
         is_new, self._news = run.news != self._news, run.news
-        self._drawing.begin()
-        with run.steering.making_way() if is_new else nullcontext():
-            self._show(run)
-        if is_new and not is_first:
-            QTimer.singleShot(0, self._drawing.end)  # when the window has been composed
+        if not is_new:
+            self._tell(run)
+            return
+        self._drawing.draw(
+            lambda: self._show(run),
+            lambda: self._tell(run),
+            run.steering.making_way(),
+            counts=self.live.layer is not None,  # with which napari makes controls, too
+        )
 
     def _show(self, run: Run) -> None:
         if run.picture is not None:
             self._draw(run, run.picture)
             run.want_picture()
         self._note_holding(run)
+        self.shown.emit()
+
+    def _tell(self, run: Run) -> None:
+        """Say how the run goes, unless it has ended since its picture was drawn."""
+        if run is not self.active or self.closed:
+            return
         if self._words.is_due(run.news):
             self.reported.emit(run)
         if self.losses and self._curves.is_due(len(self.losses)):

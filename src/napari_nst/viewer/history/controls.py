@@ -15,6 +15,7 @@ from napari_nst.viewer.history.export import Exporter, ask_for_path
 from napari_nst.viewer.history.form import EVEN, OFF, HistoryForm
 from napari_nst.viewer.history.layers import IterationLayers
 from napari_nst.viewer.history.of_run import RunHistory
+from napari_nst.viewer.plot.pace import STACK, Pace
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -52,7 +53,7 @@ class HistoryControls(HistoryForm):
         self._making_way = making_way
         self._exporter = Exporter(complain)
         self._running = self._closed = False
-        self._turn = 0
+        self._shown = Pace(STACK)
         self.current: RunHistory | None = None
         self._former: RunHistory | None = None
         super().__init__()
@@ -65,7 +66,7 @@ class HistoryControls(HistoryForm):
         self._timer.timeout.connect(self._follow)
         self.kept.native.destroyed.connect(self._on_destroyed)
         self._enable_what_matters()
-        self._show_state()
+        self.show_state()
 
     # ── around a run ─────────────────────────────────────────────────────────────────────────
 
@@ -99,11 +100,17 @@ class HistoryControls(HistoryForm):
         if not (go_on and self.current is not None):
             self.current = self._for(job, each)
         self._running = self.current is not None
-        self._show_state()
+        self.show_state()
         if self.current is None:
             return None
         self._timer.start()
         return self.current
+
+    def refresh(self) -> None:
+        """Bring the layer up to date, unless that was a moment ago."""
+        current = self.current if self._running else None
+        if current is not None and self._shown.is_due(tuple(current.history.steps)):
+            current.refresh()
 
     def finish(self, run: Run) -> None:
         """Keep the last picture of a run that is over, and describe the layers.
@@ -116,7 +123,7 @@ class HistoryControls(HistoryForm):
             self.current.finish(run)
         self._running, self._former = False, None
         if not self._closed:
-            self._show_state()
+            self.show_state()
 
     def _for(self, job: Job, each: bool) -> RunHistory | None:
         if not job.is_single or (self.keep.value == OFF and not each):
@@ -131,14 +138,12 @@ class HistoryControls(HistoryForm):
         )
 
     def _follow(self) -> None:
-        """Show what is new; called by the timer for as long as there may be something."""
+        """Show what comes by itself; called by the timer for as long as there may be something."""
         if self._closed:
             return
         added = self.current is not None and self.current.add_iteration()
-        self._turn = (self._turn + 1) % 4
-        if self._running and self.current is not None and not self._turn:
-            self.current.refresh()
-        self._show_state()
+        if self._exporter.busy or not self._running:
+            self.show_state()
         if not (self._running or added or self._exporter.busy):
             self._timer.stop()
 
@@ -181,7 +186,7 @@ class HistoryControls(HistoryForm):
             return
         self._exporter.start(export)
         self._timer.start()
-        self._show_state()
+        self.show_state()
 
     def _there(self) -> RunHistory:
         if self.current is None:
@@ -199,7 +204,7 @@ class HistoryControls(HistoryForm):
 
     # ── what is shown ────────────────────────────────────────────────────────────────────────
 
-    def _show_state(self) -> None:
+    def show_state(self) -> None:
         """Say how much is kept, or how far a file is."""
         has_pictures = self.current is not None and bool(self.current.history.steps)
         text = self._exporter.message or (self.current.kept if self.current else "Nothing yet.")

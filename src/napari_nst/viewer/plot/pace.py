@@ -9,6 +9,9 @@ from typing import Any
 CURVES = 1.0
 """Least seconds between two drawings of the losses."""
 
+STACK = 2.0
+"""Least seconds between two drawings of the history, for which napari lays out its slider anew."""
+
 WORDS = 0.25
 """Least seconds between two reports."""
 

@@ -1,0 +1,106 @@
+"""Drawing the window of a run: in two short turns of the event loop, and composing it once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from qtpy.compat import isalive
+from qtpy.QtCore import QCoreApplication, QEvent, QTimer
+from qtpy.QtWidgets import QListView, QMainWindow, QWidget
+
+from napari_nst.viewer.ration import Ration
+
+LEVELS = 8
+"""How deep in a window a widget may be whose size changes: a slider of napari's is five deep."""
+
+
+class Drawing:
+    """Has layers drawn in one turn of the event loop, all else in the next, and then the window.
+
+    Qt composes the whole window after each turn that has changed anything of it, which takes longer
+    than to change it; and napari lists a layer anew one turn after that has changed. Whoever
+    presses a key meanwhile waits for one turn, and not for all of them.
+
+    Parameters
+    ----------
+    widget : QWidget
+        Any of the window.
+    """
+
+    def __init__(self, widget: QWidget) -> None:
+        self._widget = widget
+        self._ration = Ration()
+        self._goes_on = False
+
+    def is_due(self, *, at_once: bool = False) -> bool:
+        """Return whether nothing is being drawn, and the last drawing had its share of the time.
+
+        Where somebody waits, it may be had `at_once`.
+        """
+        return not self._goes_on and (at_once or self._ration.is_due())
+
+    def draw(
+        self,
+        layers: Callable[[], None],
+        rest: Callable[[], None],
+        way: AbstractContextManager[None],
+        *,
+        counts: bool = True,
+    ) -> None:
+        """Draw now and in the next turn.
+
+        Parameters
+        ----------
+        layers, rest : callable
+            Draw what their names say.
+        way : context manager
+            Is left when all is drawn.
+        counts : bool
+            Whether the time that this takes puts off the next drawing.
+        """
+        self._goes_on = True
+        self._ration.begin()
+        frame = ExitStack()
+        frame.callback(QTimer.singleShot, 0, self._end if counts else self._let_go)
+        frame.enter_context(way)
+        frame.enter_context(_standing_still(self._widget.window()))
+        try:
+            layers()
+        finally:  # 1 ms: after what has come to the window meanwhile, and the layer list's own turn
+            QTimer.singleShot(1, lambda: self._finish(frame, rest))
+
+    def _finish(self, frame: ExitStack, rest: Callable[[], None]) -> None:
+        with frame:
+            rest()
+            _lay_out()
+
+    def _end(self) -> None:
+        self._ration.end()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._goes_on = False
+
+
+def _lay_out() -> None:
+    """Have everything lie where it belongs before it is painted.
+
+    A widget that asks for another size has its parent ask, and so on, a turn for each of them.
+    """
+    for _ in range(LEVELS):
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
+
+
+@contextmanager
+def _standing_still(window: QWidget) -> Iterator[None]:
+    """Leave the middle of a window, where the canvas is, and its lists as they are until then."""
+    middle = [window.centralWidget()] if isinstance(window, QMainWindow) else []
+    still = [one for one in (*middle, *window.findChildren(QListView)) if one is not None]
+    for widget in still:
+        widget.setUpdatesEnabled(False)
+    try:
+        yield
+    finally:
+        for widget in filter(isalive, still):
+            widget.setUpdatesEnabled(True)
