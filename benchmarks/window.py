@@ -49,6 +49,29 @@ class Window:
         self.widget.panel.plot.legend.each_layer.setChecked(True)
         self.widget.keep_history.value = "evenly"
 
+    def redraw(self, times: int) -> float:
+        """Return the longest turn in which napari draws one layer anew while nothing else is on."""
+        from qtpy.QtCore import QEventLoop, QTimer
+
+        loop, timer, gaps = QEventLoop(), QTimer(), [0.0]
+        last, left = time.perf_counter(), times * 10
+
+        def probe() -> None:
+            nonlocal last, left
+            now, left = time.perf_counter(), left - 1
+            gaps.append(now - last)
+            if left % 10 == 0:
+                self.viewer.layers[0].refresh()
+            if left < 0:
+                loop.quit()
+            last = time.perf_counter()
+
+        timer.timeout.connect(probe)
+        timer.start(10)
+        loop.exec()
+        timer.stop()
+        return max(gaps)
+
     def probe(self, meanwhile: dict[int, Callable[[], object]]) -> dict[str, list[float]]:
         """Run to the end; return the gaps between turns of the event loop, by what went on.
 
