@@ -1,13 +1,13 @@
 """Forward through the network and back to the image, keeping no more than the way back needs.
 
 Parameters have no gradients here, so a convolution needs none of its input on the way back, and a
-rectifier no more than its output. Torch's own graph keeps both, padded copies besides, and the
-indices of poolings in 64 bits.
+rectifier no more than its output, until the way back has passed it. Torch's own graph keeps both to
+the end, padded copies besides, and the indices of poolings in 64 bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +20,10 @@ Joins = tuple[int | None, int | None]
 """Row and column of an image, cut out of a periodic one across its border, where that begins."""
 
 NO_JOINS: Joins = (None, None)
+
+
+BAND = 2**19
+"""Numbers of a pooling's gradient that go back at a time: with all that this takes, a few MB."""
 
 
 class Pooling:
@@ -35,12 +39,31 @@ class Pooling:
 
     def backward(self, gradient: Tensor, features: Tensor, joins: Joins) -> Tensor:
         """Return the gradient by the features, given that by what they were halved to."""
+        if joins != NO_JOINS:
+            return self._by(gradient, features, joins)
+        by_features = torch.empty_like(features)
+        for halved in _bands(gradient):
+            # The last one has the odd row, too, that is left out.
+            last = halved.stop == gradient.shape[2]
+            rows = slice(2 * halved.start, features.shape[2] if last else 2 * halved.stop)
+            by_features[:, :, rows] = self._by(gradient[:, :, halved], features[:, :, rows], joins)
+        return by_features
+
+    def _by(self, gradient: Tensor, features: Tensor, joins: Joins) -> Tensor:
         # Pooling once more takes less time than indices or windows would take memory.
         with torch.enable_grad():
             entire = features.detach().requires_grad_()
             pooled = self.forward(entire, joins)
         (by_features,) = torch.autograd.grad(pooled, entire, gradient)
         return by_features
+
+
+def _bands(features: Tensor) -> Iterator[slice]:
+    """Yield rows of features that take little memory together, all in turn."""
+    height = features.shape[2]
+    count = max(1, BAND // max(1, features[:, :, :1].numel()))
+    for start in range(0, height, count):
+        yield slice(start, min(start + count, height))
 
 
 Stage = Convolution | nn.ReLU | Pooling
@@ -79,7 +102,7 @@ class _Pass(torch.autograd.Function):
             elif isinstance(stage, nn.ReLU):
                 # A convolution's own result may go under, unless somebody wants to see it.
                 features = features.relu() if before in asked else features.relu_()
-                kept.append(features)
+                kept.append(features.detach())  # else what is returned would keep itself
             else:
                 # What comes in is the rectifier's, and kept already.
                 features = stage.forward(features, joins)
@@ -88,8 +111,8 @@ class _Pass(torch.autograd.Function):
             if name in asked:
                 returned.append(features)
             before = name
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(*kept)
+        # Torch would hold what it saves until all of the way back is done.
+        ctx.kept = kept if ctx.needs_input_grad[0] else None
         ctx.stages, ctx.asked, ctx.pulse = stages, asked, pulse
         ctx.set_materialize_grads(False)
         return tuple(returned)
@@ -97,11 +120,14 @@ class _Pass(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        if ctx.kept is None:
+            raise RuntimeError("There is one way back through the network; compute features again.")
         by_layer = dict(zip(ctx.asked, gradients, strict=True))
-        kept, joins = list(ctx.saved_tensors), list(ctx.joins)
+        (kept, ctx.kept), joins = (ctx.kept, None), list(ctx.joins)
         gradient: Tensor | None = None
         for name, stage in reversed(ctx.stages.items()):
             ctx.pulse()
+            is_ours = gradient is not None
             gradient = _sum(gradient, by_layer.get(name))
             if gradient is None:
                 if isinstance(stage, nn.ReLU):
@@ -111,7 +137,7 @@ class _Pass(torch.autograd.Function):
             elif isinstance(stage, Convolution):
                 gradient = stage.backward(gradient)
             elif isinstance(stage, nn.ReLU):
-                gradient = torch.ops.aten.threshold_backward(gradient, kept.pop(), 0)
+                gradient = _rectified(gradient, kept.pop(), in_place=is_ours)
             else:
                 gradient = stage.backward(gradient, kept[-1], joins.pop())
         return gradient, None, None, None, None
@@ -153,6 +179,16 @@ def _sum(ours: Tensor | None, given: Tensor | None) -> Tensor | None:
     if ours is None or given is None:
         return given if ours is None else ours
     return ours.add_(given)
+
+
+def _rectified(gradient: Tensor, features: Tensor, *, in_place: bool) -> Tensor:
+    """Return a gradient where features are above 0, and 0 elsewhere."""
+    backward = torch.ops.aten.threshold_backward
+    if in_place:
+        found: Tensor = backward.grad_input(gradient, features, 0, grad_input=gradient)
+    else:
+        found = backward(gradient, features, 0)
+    return found
 
 
 def _halved(joins: Joins) -> Joins:

@@ -93,10 +93,12 @@ def _lay_out() -> None:
 
 
 @contextmanager
-def _standing_still(window: QWidget) -> Iterator[None]:
+def _standing_still(window: QWidget | None) -> Iterator[None]:
     """Leave the middle of a window, where the canvas is, and its lists as they are until then."""
-    middle = [window.centralWidget()] if isinstance(window, QMainWindow) else []
-    still = [one for one in (*middle, *window.findChildren(QListView)) if one is not None]
+    still: list[QWidget] = []
+    if isinstance(window, QMainWindow):
+        middle = window.centralWidget()
+        still = [*([middle] if middle else []), *window.findChildren(QListView)]
     for widget in still:
         widget.setUpdatesEnabled(False)
     try:
