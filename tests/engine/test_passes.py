@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_nst.engine import passes
-from napari_nst.engine.passes import features_at, stages_of
+from napari_nst.engine.passes import features_along, stages_of
 from napari_nst.engine.vgg import PADDINGS, VGG19
 from napari_nst.errors import Cancelled
 
@@ -174,30 +174,34 @@ def test_it_keeps_one_tensor_per_rectifier(untrained, random_image):
     layers = ["relu1_1", "relu2_2"]
     stages = stages_of(VGG19(layers, untrained, padding="replicate").features)
     image = random_image(16, 16).requires_grad_()
-    last = features_at(image, stages, layers)["relu2_2"]
-    shapes = [tuple(tensor.shape[1:]) for tensor in last.grad_fn.kept]
-    assert shapes == [(64, 16, 16), (64, 16, 16), (128, 8, 8), (128, 8, 8)]
+    found = dict(features_along(image, stages, layers))
+    own = [one for features in found.values() for one, _ in features.grad_fn.kept]
+    kept = {
+        one.untyped_storage().data_ptr(): tuple(one.shape[1:]) for one in own if one is not None
+    }
+    assert list(kept.values()) == [(64, 16, 16), (64, 16, 16), (128, 8, 8), (128, 8, 8)]
     with torch.no_grad():
-        assert features_at(image, stages, layers)["relu2_2"].grad_fn is None
+        assert dict(features_along(image, stages, layers))["relu2_2"].grad_fn is None
 
 
 def test_what_the_way_back_has_passed_it_keeps_no_longer(untrained, random_image):
     network = VGG19(["relu2_2"], untrained)
-    (last,) = network(random_image(16, 16).requires_grad_()).values()
-    kept, left = [weakref.ref(tensor) for tensor in last.grad_fn.kept], []
+    kept, left = [], []
     network.pulse = lambda: left.append(sum(one() is not None for one in kept))
-    (again,) = network(random_image(16, 16).requires_grad_()).values()
-    kept[:], left[:] = [weakref.ref(tensor) for tensor in again.grad_fn.kept], []
-    again.sum().backward()
-    # relu2_2, conv2_2, relu2_1, conv2_1, pool1, relu1_2, conv1_2, relu1_1, conv1_1
-    assert left == [4, 3, 3, 2, 2, 2, 1, 1, 0]
+    (features,) = network(random_image(16, 16).requires_grad_()).values()
+    kept += [weakref.ref(one) for one, _ in features.grad_fn.kept if one is not None]
+    left.clear()
+    features.sum().backward(retain_graph=True)
+    # relu2_2, conv2_2, relu2_1, conv2_1, pool1 (and what it halved), relu1_2, conv1_2, relu1_1,
+    # conv1_1
+    assert left == [5, 4, 4, 3, 3, 2, 1, 1, 0]
     with pytest.raises(RuntimeError, match="compute features again"):
-        again.grad_fn.apply(torch.ones_like(again))
+        features.sum().backward()
 
 
 def test_features_that_nobody_goes_back_from_are_freed_at_once(untrained, random_image):
     (features,) = VGG19(["relu1_1"], untrained)(random_image(8, 8).requires_grad_()).values()
-    kept = weakref.ref(features.grad_fn.kept[0])
+    kept = weakref.ref(features.grad_fn.kept[-1][0])
     gc.disable()
     try:
         del features

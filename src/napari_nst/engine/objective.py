@@ -81,8 +81,11 @@ class Objective(nn.Module):
     def forward(self, image: Tensor) -> Parts:
         """Return the weighted parts for an image (1, 3, H, W) in [0, 1]; they sum to the total."""
         image = self.seen(image)
-        features = self.network(image)
-        parts = {name: loss(features[layer_of(name)]) for name, loss in self.on_features.items()}
+        found: Parts = {}
+        for layer, features in self.network.along(image):  # measured there: see `features_along`
+            of_layer = [name for name in self.on_features if layer_of(name) == layer]
+            found.update({name: self.on_features[name](features) for name in of_layer})
+        parts = {name: found[name] for name in self.on_features}
         parts.update({name: loss(image) for name, loss in self.on_image.items()})
         return parts
 

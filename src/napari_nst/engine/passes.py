@@ -7,7 +7,7 @@ the end, padded copies besides, and the indices of poolings in 64 bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -83,102 +83,93 @@ def stages_of(modules: nn.Sequential) -> dict[str, Stage]:
 
 
 class _Pass(torch.autograd.Function):
+    """From an image or a layer to the next layer that somebody wants to see."""
+
     @staticmethod
     def forward(
-        ctx: Any,
-        features: Tensor,
-        stages: dict[str, Stage],
-        asked: Sequence[str],
-        joins: Joins,
-        pulse: Callable[[], None],
-    ) -> tuple[Tensor, ...]:
-        returned, kept = [], []
-        before = ""
-        ctx.joins = []
-        for name, stage in stages.items():
+        ctx: Any, given: Tensor, stages: Sequence[Stage], joins: Joins, pulse: Callable[[], None]
+    ) -> Tensor:
+        kept: list[tuple[Tensor | None, Joins]] = []
+        features = given
+        for stage in stages:
             pulse()
+            before = features
             if isinstance(stage, Convolution):
                 features = stage.forward(features)
+                kept.append((None, joins))
             elif isinstance(stage, nn.ReLU):
                 # A convolution's own result may go under, unless somebody wants to see it.
-                features = features.relu() if before in asked else features.relu_()
-                kept.append(features.detach())  # else what is returned would keep itself
+                features = features.relu() if features is given else features.relu_()
+                kept.append((features.detach(), joins))  # else what is returned would keep itself
             else:
-                # What comes in is the rectifier's, and kept already.
                 features = stage.forward(features, joins)
-                ctx.joins.append(joins)
+                kept.append((before.detach(), joins))
                 joins = _halved(joins)
-            if name in asked:
-                returned.append(features)
-            before = name
         # Torch would hold what it saves until all of the way back is done.
         ctx.kept = kept if ctx.needs_input_grad[0] else None
-        ctx.stages, ctx.asked, ctx.pulse = stages, asked, pulse
-        ctx.set_materialize_grads(False)
-        return tuple(returned)
+        ctx.stages, ctx.pulse = stages, pulse
+        return features
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.kept is None:
             raise RuntimeError("There is one way back through the network; compute features again.")
-        by_layer = dict(zip(ctx.asked, gradients, strict=True))
-        (kept, ctx.kept), joins = (ctx.kept, None), list(ctx.joins)
-        gradient: Tensor | None = None
-        for name, stage in reversed(ctx.stages.items()):
+        kept, ctx.kept = ctx.kept, None
+        given = gradient
+        for stage in reversed(ctx.stages):
             ctx.pulse()
-            is_ours = gradient is not None
-            gradient = _sum(gradient, by_layer.get(name))
-            if gradient is None:
-                if isinstance(stage, nn.ReLU):
-                    kept.pop()
-                elif isinstance(stage, Pooling):
-                    joins.pop()
-            elif isinstance(stage, Convolution):
+            features, joins = kept.pop()
+            if isinstance(stage, Convolution):
                 gradient = stage.backward(gradient)
             elif isinstance(stage, nn.ReLU):
-                gradient = _rectified(gradient, kept.pop(), in_place=is_ours)
+                gradient = _rectified(gradient, features, in_place=gradient is not given)
             else:
-                gradient = stage.backward(gradient, kept[-1], joins.pop())
-        return gradient, None, None, None, None
+                gradient = stage.backward(gradient, features, joins)
+            del features
+        return gradient, None, None, None
 
 
-def features_at(
+def features_along(
     image: Tensor,
-    stages: dict[str, Stage],
-    asked: Sequence[str],
+    stages: Mapping[str, Stage],
+    asked: Collection[str],
     joins: Joins = NO_JOINS,
     pulse: Callable[[], None] | None = None,
-) -> dict[str, Tensor]:
-    """Return the features of an image at some layers; differentiable once, by the image.
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield layers of an image and their features, shallow to deep; differentiable by the image.
+
+    Once, since the way back frees what it has passed. Torch goes it in the opposite order to that
+    in which all was computed: whoever measures a layer before the next is asked for has gradients
+    by the features of one layer at a time.
 
     Parameters
     ----------
     image : Tensor
         (N, 3, H, W) as the first convolution reads it, in its number format.
-    stages : dict of str to Stage
+    stages : mapping of str to Stage
         Layers in their order, up to the deepest that is asked for.
-    asked : sequence of str
-        Layers to return, shallow to deep.
+    asked : collection of str
+        Layers to yield.
     joins : tuple of int or None
         Row and column where a periodic image begins anew. Poolings of the whole leave out an odd
         last row; so do these of its last row, before a join.
     pulse : callable, optional
         Called before each layer, on the way back too; what it raises ends the pass.
     """
-    found = _Pass.apply(image, stages, tuple(asked), joins, pulse or _nothing)
-    return dict(zip(asked, found, strict=True))
+    features, way = image, []
+    for name, stage in stages.items():
+        way.append(stage)
+        if name in asked:
+            features = _Pass.apply(features, way, joins, pulse or _nothing)
+            for passed in way:
+                joins = _halved(joins) if isinstance(passed, Pooling) else joins
+            yield name, features
+            way = []
 
 
 def _nothing() -> None:
     pass
-
-
-def _sum(ours: Tensor | None, given: Tensor | None) -> Tensor | None:
-    """Add the gradient that is given for a layer to ours, in place: nobody else has it."""
-    if ours is None or given is None:
-        return given if ours is None else ours
-    return ours.add_(given)
 
 
 def _rectified(gradient: Tensor, features: Tensor, *, in_place: bool) -> Tensor:

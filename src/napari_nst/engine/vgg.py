@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from napari_nst.engine.passes import NO_JOINS, Joins, features_at, stages_of
+from napari_nst.engine.passes import NO_JOINS, Joins, features_along, stages_of
 from napari_nst.engine.pooling import POOLINGS
 from napari_nst.engine.pooling import pooling as pooling_module
 from napari_nst.engine.weights import PretrainedVGG, load
@@ -119,7 +119,11 @@ class VGG19(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor, joins: Joins = NO_JOINS) -> dict[str, Tensor]:
-        """Return the features of an image at each layer; differentiable once.
+        """Return the features of an image at each layer; as `along`."""
+        return dict(self.along(image, joins))
+
+    def along(self, image: Tensor, joins: Joins = NO_JOINS) -> Iterator[tuple[str, Tensor]]:
+        """Yield each layer and the features of an image there; differentiable once.
 
         Parameters
         ----------
@@ -127,12 +131,14 @@ class VGG19(nn.Module):
             (N, 3, H, W), RGB in [0, 1].
         joins : tuple of int or None
             For a part of a periodic image, cut out across its border: the row and the column where
-            the whole begins anew. See `features_at`.
+            the whole begins anew. See `features_along`.
 
-        Returns
-        -------
-        dict of str to Tensor
-            Layer → (N, C, H', W') in the network's number format, shallow to deep.
+        Yields
+        ------
+        layer : str
+            Shallow to deep.
+        features : Tensor
+            (N, C, H', W') in the network's number format.
 
         Raises
         ------
@@ -149,7 +155,7 @@ class VGG19(nn.Module):
         mean, std = self.get_buffer("mean"), self.get_buffer("std")
         features = (image * self.input_scale - mean) / std
         features = features.to(dtype=self.dtype, memory_format=torch.channels_last)
-        return features_at(features, self._stages, self.layers, joins, self.pulse)
+        yield from features_along(features, self._stages, self.layers, joins, self.pulse)
 
     def extra_repr(self) -> str:
         """Say which network this is."""
