@@ -257,16 +257,16 @@ def failing(monkeypatch, quick):
 
     def fail(error, after=4, **changes):
         calls = 0
-        forward = VGG19.forward
+        along = VGG19.along
 
         def raising(network, image):
             nonlocal calls
             calls += 1
             if calls > after:
                 raise error
-            return forward(network, image)
+            return along(network, image)
 
-        monkeypatch.setattr(VGG19, "forward", raising)
+        monkeypatch.setattr(VGG19, "along", raising)
         return run(quick(**changes))
 
     return fail

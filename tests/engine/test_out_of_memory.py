@@ -32,15 +32,15 @@ def room(monkeypatch):
     """Return a function that lets the network fail for images of more pixels, from a call on."""
 
     def make(side, *, since=0, error=no_memory):
-        forward, calls = VGG19.forward, []
+        along, calls = VGG19.along, []
 
         def limited(network, image, *joins):
             calls.append(image.shape)
             if len(calls) > since and image.shape[-2] * image.shape[-1] > side**2:
                 raise error()
-            return forward(network, image, *joins)
+            return along(network, image, *joins)
 
-        monkeypatch.setattr(VGG19, "forward", limited)
+        monkeypatch.setattr(VGG19, "along", limited)
 
     return make
 

@@ -214,13 +214,13 @@ def test_the_default_recipe_in_single_precision(gatys, random_image, padding):
 
 def test_the_network_never_sees_more_than_a_tile(assembled, random_image, monkeypatch):
     seen = []
-    forward = VGG19.forward
+    along = VGG19.along
 
     def record(self, image, *args):
         seen.append(tuple(image.shape[-2:]))
-        return forward(self, image, *args)
+        return along(self, image, *args)
 
-    monkeypatch.setattr(VGG19, "forward", record)
+    monkeypatch.setattr(VGG19, "along", record)
     order = order_to_stylize(picture(96, 128), picture(90, 128), SHALLOW)
     objective = assembled(order, 32)
     sum(objective(random_image(96, 128).requires_grad_()).values()).backward()

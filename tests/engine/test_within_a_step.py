@@ -54,7 +54,7 @@ def test_stop_ends_a_run_within_its_step(quick, monkeypatch, fields, after):
     steering, found, layers = Steering(), [], []
     iterations = nst.stylize(CONTENT, STYLE, quick(size=200, **fields), steering=steering)
     found = [next(iterations) for _ in range(after)]
-    forward = VGG19.forward
+    along = VGG19.along
 
     def stopped_meanwhile(network, *arguments):
         pulse = network.pulse
@@ -65,9 +65,9 @@ def test_stop_ends_a_run_within_its_step(quick, monkeypatch, fields, after):
             pulse()
 
         network.pulse = pulse_after_stop
-        return forward(network, *arguments)
+        return along(network, *arguments)
 
-    monkeypatch.setattr(VGG19, "forward", stopped_meanwhile)
+    monkeypatch.setattr(VGG19, "along", stopped_meanwhile)
     found += list(iterations)  # ends, without an error
     assert len(found) == after
     assert len(layers) == 1

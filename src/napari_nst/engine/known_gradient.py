@@ -19,6 +19,15 @@ def with_gradient(loss: Callable[[Tensor], Tensor], values: Tensor) -> tuple[Ten
     return value.detach(), gradient
 
 
+def once_asked(slope: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+    """Return 0, whose gradient by values is what `slope` makes of them.
+
+    It is called on the way back: of several such numbers, gradients are there one at a time.
+    """
+    zero: Tensor = _OnceAsked.apply(values, slope)
+    return zero
+
+
 def known(image: Tensor, gradient: Tensor, parts: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return parts of a total that go back to an image by a gradient that is known.
 
@@ -35,6 +44,20 @@ def known(image: Tensor, gradient: Tensor, parts: dict[str, Tensor]) -> dict[str
     return dict(zip(parts, values.unbind(), strict=True))
 
 
+class _OnceAsked(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, slope: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.save_for_backward(values)
+        ctx.slope = slope
+        return torch.zeros((), device=values.device)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        (values,) = ctx.saved_tensors
+        return ctx.slope(values), None
+
+
 class _Known(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, image: Tensor, gradient: Tensor, values: Tensor) -> Tensor:
@@ -49,4 +72,5 @@ class _Known(torch.autograd.Function):
                 "The parts of a tiled objective have no gradients of their own; add them up first."
             )
         (gradient,) = ctx.saved_tensors
-        return gradient * upstream[0], None, None
+        # Of a large image another copy is worth avoiding.
+        return gradient if upstream[0] == 1 else gradient * upstream[0], None, None

@@ -18,12 +18,14 @@ from napari_nst.engine.weight_files import SHAPES
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
 
-# Fitted to peaks of whole runs of the default recipe on a processor, from 256 to 1536 pixels, whole
-# and in tiles, in either precision: within 15 % of all of them. `make bench` has since found a
-# whole run over scales up to 384 pixels to take a third more: see docs/performance.md.
+# Fitted to peaks of runs of the default recipe on a processor, of 256 to 1536 pixels at one scale,
+# whole and in tiles: 0.95 to 1.26 of what they took, and 0.86 of a run over scales up to 384.
 
-TEMPORARY = 5.0
+TEMPORARY = 0.5
 """Tensors of the widest layer, 64 numbers per pixel, that a pass has beside those that it keeps."""
+
+FREED, MOST_FREED = 6.0, 170_000_000
+"""Of such tensors too, and in bytes: what the C library keeps of freed memory for the next pass."""
 
 IMAGES = 16
 """Float32 copies of the image's numbers: pixels, gradients, the best so far, the one shown, …"""
@@ -113,8 +115,9 @@ def _pass_bytes(recipe: Recipe, dtype: torch.dtype, pixels: int) -> float:
     """Return what the network holds for an image of some pixels on the way to it and back."""
     layers = network_layers(recipe)
     rectifiers = [name for name in _up_to_deepest(layers) if name.startswith("relu")]
-    kept = _width(rectifiers) + TEMPORARY * _width(["relu1_1"])
-    return pixels * kept * dtype.itemsize
+    widest = pixels * _width(["relu1_1"]) * dtype.itemsize
+    kept = pixels * _width(rectifiers) * dtype.itemsize
+    return kept + TEMPORARY * widest + min(FREED * widest, MOST_FREED)
 
 
 def _width(layers: Iterable[str]) -> float:

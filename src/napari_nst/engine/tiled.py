@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from napari_nst.engine.known_gradient import known, with_gradient
+from napari_nst.engine.known_gradient import known, once_asked, with_gradient
 from napari_nst.engine.losses import (
     ContentLoss,
     MomentLoss,
@@ -184,24 +185,29 @@ class TiledObjective(Objective):
     ) -> Tensor:
         """Return the gradient by the pixels of a tile's reach; add its content to the parts."""
         pixels = tile.cut(image).detach().requires_grad_()
+        total = pixels.new_zeros(())
         with torch.enable_grad():
-            features = self.network(pixels, tile.joins)
-        seen = {layer: own.detach() for layer, own in features.items()}
+            for layer, features in self.network.along(pixels, tile.joins):
+                slope = partial(self._by_features, tile, layer, pulls, parts)
+                total = total + once_asked(slope, features)
+        (gradient,) = torch.autograd.grad(total, pixels)
+        return gradient
+
+    def _by_features(
+        self, tile: Tile, layer: str, pulls: Sequence[_Pull], parts: Parts, features: Tensor
+    ) -> Tensor:
+        """Return the gradient by a layer of a tile's reach; add its content to the parts."""
         # Positions beyond the tile's own are another tile's to pull.
-        gradients = {layer: torch.zeros_like(own) for layer, own in seen.items()}
+        gradient = torch.zeros_like(features)
+        own = (..., *tile.within_reach(layer))
         for pull in pulls:
-            layer = pull.style.layer
-            own = (..., *tile.within_reach(layer))
-            gradients[layer][own] += pull.on(seen[layer][own], tile)
+            if pull.style.layer == layer:
+                gradient[own] += pull.on(features[own], tile)
         for content in self._contents:
-            own = (..., *tile.within_reach(content.layer))
-            loss, by_features = with_gradient(content.within(tile), seen[content.layer][own])
-            parts[content.part] += loss
-            gradients[content.layer][own] += by_features
-        layers = list(features)
-        (gradient,) = torch.autograd.grad(
-            [features[layer] for layer in layers], pixels, [gradients[layer] for layer in layers]
-        )
+            if content.layer == layer:
+                loss, by_features = with_gradient(content.within(tile), features[own])
+                parts[content.part] += loss
+                gradient[own] += by_features
         return gradient
 
     def _tell(
