@@ -23,12 +23,15 @@ def test_the_run_waits_between_two_layers_until_all_is_drawn(steering, qtbot):
 
     run = threading.Thread(target=pulse)
     with steering.making_way():
+        assert not steering.stands
         run.start()
         run.join(timeout=0.2)
         assert not went_on.is_set()
+        assert steering.stands
     assert not went_on.is_set()
     qtbot.waitUntil(went_on.is_set)
     run.join()
+    assert not steering.stands
 
 
 def test_it_goes_on_though_the_window_hangs(steering, monkeypatch):

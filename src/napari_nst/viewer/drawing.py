@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
@@ -10,6 +11,9 @@ from qtpy.QtCore import QCoreApplication, QEvent, QTimer
 from qtpy.QtWidgets import QListView, QMainWindow, QWidget
 
 from napari_nst.viewer.ration import Ration
+
+PATIENCE = 0.1
+"""Seconds that are waited for a run to make way: longer than most layers of the network take."""
 
 LEVELS = 8
 """How deep in a window a widget may be whose size changes: a slider of napari's is five deep."""
@@ -20,7 +24,8 @@ class Drawing:
 
     Qt composes the whole window after each turn that has changed anything of it, which takes longer
     than to change it; and napari lists a layer anew one turn after that has changed. Whoever
-    presses a key meanwhile waits for one turn, and not for all of them.
+    presses a key meanwhile waits for one turn, and not for all of them; nor for a run that has not
+    made way yet, beside which all of it would take longer.
 
     Parameters
     ----------
@@ -45,30 +50,42 @@ class Drawing:
         layers: Callable[[], None],
         rest: Callable[[], None],
         way: AbstractContextManager[None],
+        is_free: Callable[[], bool] = lambda: True,
         *,
         counts: bool = True,
     ) -> None:
-        """Draw now and in the next turn.
+        """Draw as soon as the way is free, and in the turn after that.
 
         Parameters
         ----------
         layers, rest : callable
             Draw what their names say.
         way : context manager
-            Is left when all is drawn.
+            Is entered now, and left when all is drawn.
+        is_free : callable
+            Returns whether whoever makes way has done so.
         counts : bool
             Whether the time that this takes puts off the next drawing.
         """
         self._goes_on = True
-        self._ration.begin()
         frame = ExitStack()
-        frame.callback(QTimer.singleShot, 0, self._end if counts else self._let_go)
+        frame.callback(when_composed, self._end if counts else self._let_go)
         frame.enter_context(way)
-        frame.enter_context(_standing_still(self._widget.window()))
-        try:
-            layers()
-        finally:  # 1 ms: after what has come to the window meanwhile, and the layer list's own turn
-            QTimer.singleShot(1, lambda: self._finish(frame, rest))
+        latest = time.perf_counter() + PATIENCE
+
+        def begin() -> None:
+            if not is_free() and time.perf_counter() < latest:
+                QTimer.singleShot(2, begin)
+                return
+            self._ration.begin()
+            if isalive(self._widget):
+                frame.enter_context(_standing_still(self._widget.window()))
+            try:
+                layers()
+            finally:  # 1 ms: after what came to the window meanwhile, and the layer list's own turn
+                QTimer.singleShot(1, lambda: self._finish(frame, rest))
+
+        begin()
 
     def _finish(self, frame: ExitStack, rest: Callable[[], None]) -> None:
         with frame:
@@ -81,6 +98,14 @@ class Drawing:
 
     def _let_go(self) -> None:
         self._goes_on = False
+
+
+def when_composed(call: Callable[[], None]) -> None:
+    """Call something when Qt has composed a window of which anything has changed.
+
+    A timer of 0 ms would not do: it is a message that comes before the window's own.
+    """
+    QTimer.singleShot(1, call)
 
 
 def _lay_out() -> None:

@@ -185,10 +185,13 @@ class Runner:
             lambda: self._show(run),
             lambda: self._tell(run),
             run.steering.making_way(),
+            lambda: run.steering.stands or run.holding or run.stopping,
             counts=self.live.layer is not None,  # with which napari makes controls, too
         )
 
     def _show(self, run: Run) -> None:
+        if run is not self.active or self.closed:
+            return
         if run.picture is not None:
             self._draw(run, run.picture)
             run.want_picture()
@@ -196,7 +199,7 @@ class Runner:
         self.shown.emit()
 
     def _tell(self, run: Run) -> None:
-        """Say how the run goes, unless it has ended since its picture was drawn."""
+        """Say how the run goes, unless it has ended meanwhile."""
         if run is not self.active or self.closed:
             return
         if self._words.is_due(run.news):

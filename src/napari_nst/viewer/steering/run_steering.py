@@ -6,9 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from qtpy.QtCore import QTimer
-
 from napari_nst.engine.steering import Steering, TileDone
+from napari_nst.viewer.drawing import when_composed
 
 LONGEST = 1.0
 """Seconds that a run makes way for."""
@@ -35,6 +34,7 @@ class RunSteering(Steering):
         self._is_closing = is_closing
         self._way = threading.Event()
         self._way.set()
+        self._stands = False
 
     @contextmanager
     def making_way(self) -> Iterator[None]:
@@ -47,10 +47,18 @@ class RunSteering(Steering):
         try:
             yield
         finally:
-            QTimer.singleShot(0, self._way.set)  # when the window has been composed
+            when_composed(self._way.set)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the run has made way, and wants no processor."""
+        return self._stands
 
     @property
     def stopped(self) -> bool:
         """Whether somebody has called `stop`, or the window is closing; waits to make way."""
-        self._way.wait(LONGEST)
+        if not self._way.is_set():
+            self._stands = True
+            self._way.wait(LONGEST)
+            self._stands = False
         return super().stopped or self._is_closing()
