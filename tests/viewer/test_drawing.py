@@ -84,14 +84,27 @@ def test_or_when_it_has_waited_for_long_enough(window, until):
     assert told == ["began", "layers", "ended"]
 
 
-def test_a_widget_may_be_deleted_while_it_waits(qtbot, until):
+def test_it_may_be_given_up_while_it_waits(qtbot, until):
     widget, told = QWidget(), []
     ours = Drawing(widget)
     ours.draw(lambda: told.append("layers"), lambda: None, noted(told), lambda: False)
     widget.deleteLater()
     until(lambda: not isalive(widget))
+    ours.give_up()
+    assert told == ["began", "ended"]
     until(lambda: ours.is_due(at_once=True))
+    ours.give_up()
+    assert told == ["began", "ended"]
+
+
+def test_it_may_be_given_up_between_its_turns(window, until):
+    told = []
+    ours = Drawing(window)
+    ours.draw(lambda: told.append("layers"), lambda: told.append("rest"), noted(told))
+    ours.give_up()
     assert told == ["began", "layers", "ended"]
+    assert window.centralWidget().updatesEnabled()
+    until(lambda: ours.is_due(at_once=True))
 
 
 def test_who_waits_need_not_wait_for_the_share(window, until):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QCoreApplication, QEvent, QTimer
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer
 from qtpy.QtWidgets import QListView, QMainWindow, QWidget
 
 from napari_nst.viewer.ration import Ration
@@ -34,9 +34,14 @@ class Drawing:
     """
 
     def __init__(self, widget: QWidget) -> None:
-        self._widget = widget
         self._ration = Ration()
         self._goes_on = False
+        self._first: tuple[Callable[[], None], Callable[[], bool], float] | None = None
+        self._then: tuple[ExitStack, Callable[[], None]] | None = None
+        # Goes with the widget: what waits for a turn is to keep neither a run nor a window.
+        self._timer = QTimer(widget)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._go_on)
 
     def is_due(self, *, at_once: bool = False) -> bool:
         """Return whether nothing is being drawn, and the last drawing had its share of the time.
@@ -71,26 +76,39 @@ class Drawing:
         frame = ExitStack()
         frame.callback(when_composed, self._end if counts else self._let_go)
         frame.enter_context(way)
-        latest = time.perf_counter() + PATIENCE
+        self._first = layers, is_free, time.perf_counter() + PATIENCE
+        self._then = frame, rest
+        self._go_on()
 
-        def begin() -> None:
-            if not is_free() and time.perf_counter() < latest:
-                QTimer.singleShot(2, begin)
-                return
-            self._ration.begin()
-            if isalive(self._widget):
-                frame.enter_context(_standing_still(self._widget.window()))
-            try:
-                layers()
-            finally:  # 1 ms: after what came to the window meanwhile, and the layer list's own turn
-                QTimer.singleShot(1, lambda: self._finish(frame, rest))
+    def give_up(self) -> None:
+        """Draw nothing more of what has not been drawn yet."""
+        if isalive(self._timer):
+            self._timer.stop()
+        self._first, then, self._then = None, self._then, None
+        if then is not None:
+            then[0].close()
 
-        begin()
-
-    def _finish(self, frame: ExitStack, rest: Callable[[], None]) -> None:
-        with frame:
-            rest()
-            _lay_out()
+    def _go_on(self) -> None:
+        if self._then is None:
+            return
+        frame, rest = self._then
+        if self._first is None:
+            self._then = None
+            with frame:
+                rest()
+                _lay_out()
+            return
+        layers, is_free, latest = self._first
+        if not is_free() and time.perf_counter() < latest:
+            self._timer.start(2)
+            return
+        self._first = None
+        self._ration.begin()
+        frame.enter_context(_standing_still(self._timer.parent()))
+        try:
+            layers()
+        finally:  # 1 ms: after what came to the window meanwhile, and the layer list's own turn
+            self._timer.start(1)
 
     def _end(self) -> None:
         self._ration.end()
@@ -118,16 +136,17 @@ def _lay_out() -> None:
 
 
 @contextmanager
-def _standing_still(window: QWidget | None) -> Iterator[None]:
+def _standing_still(widget: QObject | None) -> Iterator[None]:
     """Leave the middle of a window, where the canvas is, and its lists as they are until then."""
+    window = widget.window() if isinstance(widget, QWidget) else None
     still: list[QWidget] = []
     if isinstance(window, QMainWindow):
         middle = window.centralWidget()
         still = [*([middle] if middle else []), *window.findChildren(QListView)]
-    for widget in still:
-        widget.setUpdatesEnabled(False)
+    for one in still:
+        one.setUpdatesEnabled(False)
     try:
         yield
     finally:
-        for widget in filter(isalive, still):
-            widget.setUpdatesEnabled(True)
+        for one in filter(isalive, still):
+            one.setUpdatesEnabled(True)

@@ -235,6 +235,7 @@ class Runner:
         if self.closed or run is None or self.job is None:
             return
         self._timer.stop()
+        self._drawing.give_up()
         self._holds = False
         if run.newest is None:  # the former result is still what there is
             self.job, self.live, self.last, self.losses = self._former
@@ -257,4 +258,5 @@ class Runner:
 
     def _on_destroyed(self) -> None:
         self.closed = True
+        self._drawing.give_up()
         self.stop()
