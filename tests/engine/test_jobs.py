@@ -259,12 +259,12 @@ def failing(monkeypatch, quick):
         calls = 0
         along = VGG19.along
 
-        def raising(network, image):
+        def raising(network, *image):
             nonlocal calls
             calls += 1
             if calls > after:
                 raise error
-            return along(network, image)
+            return along(network, *image)
 
         monkeypatch.setattr(VGG19, "along", raising)
         return run(quick(**changes))
