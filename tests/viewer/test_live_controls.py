@@ -168,15 +168,17 @@ def test_a_run_that_fails_at_once_leaves_the_former_result(widget, optimiser, fi
     assert layer.metadata["napari-nst"]["step"] == 7
 
 
-def test_a_click_on_the_curve_shows_that_iteration(viewer, widget, optimiser, finish, messages):
+def test_a_click_on_the_curve_shows_that_iteration(
+    viewer, widget, optimiser, finish, messages, until
+):
     widget.panel.plot.picked.emit(3)
     assert "No history was kept" in messages()[-1]
     optimiser(steps=30)
     result = finish(widget)
     widget.panel.plot.picked.emit(3)
     history = viewer.layers[f"{result.name} · history"]
+    until(lambda: viewer.canvas.overlays.text.text.startswith("iteration 3 of 30"))
     assert viewer.dims.current_step[0] == 2
-    assert viewer.canvas.overlays.text.text.startswith("iteration 3 of 30")
     assert widget.panel.plot._step == 3
     assert np.asarray(history.data[2]).shape == result.data.shape
     widget.keep_history.value = "off"

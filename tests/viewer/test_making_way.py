@@ -79,6 +79,41 @@ def test_it_makes_way_for_each_drawing_and_for_the_history(widget, optimiser, un
 
 
 @pytest.mark.window
+def test_the_history_waits_for_a_run_that_goes_on(widget, optimiser, until, ways, monkeypatch):
+    monkeypatch.setattr("napari_nst.viewer.drawing.PATIENCE", 60)
+    state = optimiser(steps=5000, seconds=0.002)
+    widget.keep_history.value = "evenly"
+    widget.start()
+    until(lambda: state.made > 20)
+    run, current = widget.panel.active, widget.panel.history.current
+    until(lambda: 10 in current.history.steps)
+    monkeypatch.setattr(RunSteering, "stands", False)
+    widget.panel.plot.picked.emit(10)
+    assert not current.layer.is_there
+    run.stop()  # and so needs no processor
+    until(lambda: current.layer.is_there)
+    until(lambda: not widget.running)
+
+
+@pytest.mark.window
+@pytest.mark.parametrize("seen", [10, 20])
+def test_the_slider_is_moved_in_the_turn_after_the_layers(
+    widget, optimiser, finish, until, viewer, seen
+):
+    optimiser(steps=20)
+    widget.keep_history.value = "evenly"
+    finish(widget)
+    if seen == 10:
+        widget.panel.plot.picked.emit(10)
+    else:
+        widget.panel.history.show()
+    assert widget.panel.history.current.layer.is_there
+    assert not viewer.canvas.overlays.text.text
+    until(lambda: viewer.canvas.overlays.text.text.startswith(f"iteration {seen} of 20"))
+    assert viewer.dims.current_step[0] == seen - 1
+
+
+@pytest.mark.window
 def test_a_history_is_shown_when_no_run_is_there_to_make_way(widget, optimiser, finish, ways):
     optimiser(steps=20)
     widget.keep_history.value = "evenly"

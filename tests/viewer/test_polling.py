@@ -1,5 +1,6 @@
 """How often, and how much at once, a run has its window drawn."""
 
+import itertools
 import statistics
 from types import SimpleNamespace
 
@@ -90,12 +91,13 @@ def test_the_picture_is_drawn_in_one_turn_words_and_curves_in_the_next(standing,
 
 
 @pytest.mark.parametrize("standing", ["evenly"], indirect=True)
-def test_the_history_is_drawn_with_the_picture(standing, clock):
+def test_the_history_is_drawn_with_the_picture(standing, clock, until):
     standing.go_to(1)
     draw(standing, clock)
     controls = standing.widget.panel.history
     assert controls.kept.value.startswith("1 picture,")
     controls.show()
+    until(lambda: standing.runner._asked_for.is_due())
     stack = controls.current.layer.layer
     notes = at_each_picture(standing, lambda: (len(stack.data), controls.kept.value[:2]))
     standing.go_to(2)
@@ -167,6 +169,26 @@ def test_what_is_not_new_waits_until_patience_ends(standing, clock):
     clock.now += pace.PATIENCE
     draw(standing, clock)
     assert standing.told == ["words", "curves", "words"]
+
+
+def test_the_end_is_drawn_in_turns_between_which_others_have_theirs(standing, clock, until):
+    runner, others, told = standing.runner, QTimer(), []
+    for name in ("finished", "plotted", "ended"):
+        getattr(runner, name).connect(lambda *_, name=name: told.append((name, runner.live.shown)))
+    standing.go_to(1)
+    draw(standing, clock)
+    standing.go_to(2)
+    told.clear()
+    others.timeout.connect(lambda: told.append("another"))
+    others.start(0)
+    runner.stop()
+    until(lambda: not standing.widget.running)
+    others.stop()
+    told = [one for one, _ in itertools.groupby(told)]
+    last = runner.last
+    assert last.step == 2
+    in_turn = [("finished", last), "another", ("plotted", last), "another", ("ended", last)]
+    assert told[told.index(in_turn[0]) :][:5] == in_turn
 
 
 # ── a window that is seen ────────────────────────────────────────────────────────────────────

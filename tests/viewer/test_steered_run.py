@@ -75,7 +75,7 @@ def test_from_the_first_stroke_to_the_next_day(transfer, until, tmp_path):
     assert history.data.shape[0] > 5
     first = np.asarray(history.data[0])
     assert np.abs(first.astype(float) - result.data.astype(float)).mean() > 2
-    assert "iteration 3" in viewer.canvas.overlays.text.text
+    until(lambda: "iteration 3" in viewer.canvas.overlays.text.text)
 
     # Tomorrow, from the saved file.
     path = tmp_path / "result.png"

@@ -1,5 +1,6 @@
 """A run without a window: what the worker thread does."""
 
+import gc
 import threading
 import time
 from dataclasses import replace
@@ -37,6 +38,24 @@ def test_a_run_keeps_all_losses_and_the_newest_picture():
     assert len(run.losses) == 30
     assert run.newest.step == 30
     assert finished_text(run).startswith("30 iterations in")
+
+
+def test_what_was_made_before_the_first_iteration_is_not_gone_through_for_garbage():
+    frozen = []
+
+    def start(progress, steering):
+        imported = [[] for _ in range(5000)]
+        frozen.append(gc.get_freeze_count())
+        for one in counting(3):
+            yield one
+            frozen.append(gc.get_freeze_count())
+        assert len(imported) == 5000
+
+    for _ in Run(start).work():
+        pass
+    assert frozen[0] > 0
+    assert frozen[1] >= frozen[0] + 5000
+    assert frozen[2] == frozen[1], "what comes later may be garbage"
 
 
 def test_the_last_of_each_of_several_pictures_waits_to_be_drawn():

@@ -158,12 +158,14 @@ def optimize(
     step, before = (after.step, after.seconds) if after else (0, 0.0)
     steps = step + sum(scale.steps for scale in scales)
     done = 0.0
-    image = start
+    set_out = [start]  # from there the next scale; taken out, since a large picture is a large copy
+    del start
     for index, scale in enumerate(scales):
         work = work_at(scale)
         later = sum(one.steps * work_at(one) for one in scales[index + 1 :])
-        resized = resize(image, scale.shape, periodic=periodic)
-        stepper.begin(resized.clamp(0, 1), objective_at(scale))
+        image = resize(set_out.pop(), scale.shape, periodic=periodic).clamp(0, 1)
+        stepper.begin(image, objective_at(scale))
+        del image
         for taken in range(1, scale.steps + 1):
             if steered is not None and (changed := steered(scale)) is not None:
                 stepper.begin(*changed)
@@ -176,4 +178,4 @@ def optimize(
                 step, steps, losses, scale.shape, before + seconds, left, stepper.image,
                 full_shape=scales[-1].shape,
             )  # fmt: skip
-        image = stepper.image
+        set_out.append(stepper.image)

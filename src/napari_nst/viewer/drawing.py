@@ -36,8 +36,8 @@ class Drawing:
     def __init__(self, widget: QWidget) -> None:
         self._ration = Ration()
         self._goes_on = False
-        self._first: tuple[Callable[[], None], Callable[[], bool], float] | None = None
-        self._then: tuple[ExitStack, Callable[[], None]] | None = None
+        self._first: tuple[Callable[[], object], Callable[[], bool], float] | None = None
+        self._then: tuple[ExitStack, Callable[[], object]] | None = None
         # Goes with the widget: what waits for a turn is to keep neither a run nor a window.
         self._timer = QTimer(widget)
         self._timer.setSingleShot(True)
@@ -52,14 +52,14 @@ class Drawing:
 
     def draw(
         self,
-        layers: Callable[[], None],
-        rest: Callable[[], None],
+        layers: Callable[[], object],
+        rest: Callable[[], object],
         way: AbstractContextManager[None],
         is_free: Callable[[], bool] = lambda: True,
         *,
         counts: bool = True,
     ) -> None:
-        """Draw as soon as the way is free, and in the turn after that.
+        """Draw as soon as the way is free, and in the turn after that; give up what else waits.
 
         Parameters
         ----------
@@ -72,6 +72,7 @@ class Drawing:
         counts : bool
             Whether the time that this takes puts off the next drawing.
         """
+        self.give_up()
         self._goes_on = True
         frame = ExitStack()
         frame.callback(when_composed, self._end if counts else self._let_go)
@@ -118,7 +119,7 @@ class Drawing:
         self._goes_on = False
 
 
-def when_composed(call: Callable[[], None]) -> None:
+def when_composed(call: Callable[[], object]) -> None:
     """Call something when Qt has composed a window of which anything has changed.
 
     A timer of 0 ms would not do: it is a message that comes before the window's own.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,12 +57,12 @@ class RunPanel(Container[Any]):
         super().__init__(widgets=[self.buttons, self.progress], labels=False)
         self.margins = (0, 0, 0, 0)
         self.going_on, self.brush = GoingOn(), BrushControls(viewer)
-        self.history = HistoryControls(viewer, self.complain, self._making_way)
+        self.runner = Runner(viewer, self.native)
+        self.history = HistoryControls(viewer, self.complain, self.runner.draw)
         self.plot = LossPlot(viewer)
         self.losses = Section("Losses", [self.plot])
         for row in (self.status, self.brush.native, self.going_on.native, self.losses.native):
             self.native.layout().addWidget(row)
-        self.runner = Runner(viewer, self.native)
         self._follow()
 
     def _follow(self) -> None:
@@ -78,6 +77,7 @@ class RunPanel(Container[Any]):
         self.runner.shown.connect(self.history.refresh)
         self.runner.reported.connect(self._report)
         self.runner.held.connect(self._offer_brush)
+        self.runner.finished.connect(self.history.finish)
         self.runner.ended.connect(self._on_ended)
         self.runner.failed.connect(self.complain)
 
@@ -201,7 +201,6 @@ class RunPanel(Container[Any]):
         if run.newest is not None:
             self._show_progress(run)
         self._show_state()
-        self.history.finish(run)
         if not run.failed:
             self.say(finished_text(run))
             if busy_seconds(run) > LONG:
@@ -217,9 +216,6 @@ class RunPanel(Container[Any]):
 
     def _on_picked(self, step: int) -> None:
         self.plot.point_at(self.history.show_step(step))
-
-    def _making_way(self) -> AbstractContextManager[None]:
-        return self.active.steering.making_way() if self.active else nullcontext()
 
     def _plot(self) -> None:
         """Draw the losses, unless those of several pictures in turn, which are no one curve."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from napari_nst.engine.optimize import Iteration
 
 Watch = Callable[["Iteration"], None]
+
+_TURN = 10
+"""Milliseconds between the turns in which the end is drawn: each is composed by itself."""
 
 _NOTHING = (None, None, None, LossTrace())
 
@@ -63,6 +67,7 @@ class Runner:
     reported = Signal(Run, description="Emitted when it is time to say how the run goes.")
     plotted = Signal(description="Emitted when it is time to draw the losses.")
     held = Signal(bool, description="Emitted when a paused run holds, and when it goes on.")
+    finished = Signal(Run, description="Emitted when the last picture is drawn, and others can be.")
     ended = Signal(Run, description="Emitted when a run is over, however it ended.")
     failed = Signal(Exception, description="Emitted with what went wrong.")
 
@@ -78,8 +83,9 @@ class Runner:
         self._former: Any = _NOTHING
         self._news: tuple[object, ...] = ()
         self._curves, self._words = Pace(CURVES), Pace(WORDS, PATIENCE)
-        self._drawing = Drawing(widget)
+        self._drawing, self._asked_for = Drawing(widget), Drawing(widget)
         self._holds = False
+        self._left: list[Callable[[], object]] = []
         widget.destroyed.connect(self._on_destroyed)
         self._timer = QTimer(widget)
         self._timer.timeout.connect(self._poll)
@@ -167,15 +173,29 @@ class Runner:
         if names and self.job is not None:
             self.job = replace(self.job, names=names)
 
+    def draw(self, layers: Callable[[], object], rest: Callable[[], object]) -> None:
+        """Draw what the user asked for, in two turns, beside a run that makes way if one goes on.
+
+        Parameters
+        ----------
+        layers, rest : callable
+            As for `Drawing.draw`.
+        """
+        way = self.active.way if self.active else (nullcontext(),)
+        self._asked_for.draw(layers, rest, *way, counts=False)
+
     def _poll(self) -> None:
         """Show what is new; called by the timer, in the main thread."""
         run = self.active
         if run is None or self.closed:
             return
+        if self._left:
+            self._left.pop()()
+            return
         if self.live.removed:
             run.stop()
         asked = run.paused or run.stopping
-        if not self._drawing.is_due(at_once=asked):
+        if not (self._drawing.is_due(at_once=asked) and self._asked_for.is_due(at_once=True)):
             return
         is_new, self._news = run.news != self._news, run.news
         if not is_new:
@@ -184,8 +204,7 @@ class Runner:
         self._drawing.draw(
             lambda: self._show(run),
             lambda: self._tell(run),
-            run.steering.making_way(),
-            lambda: run.steering.stands or run.holding or run.stopping,
+            *run.way,
             counts=self.live.layer is not None,  # with which napari makes controls, too
         )
 
@@ -231,15 +250,17 @@ class Runner:
                 run.steering.paint(*strokes)
 
     def _on_finished(self) -> None:
-        run, self.active = self.active, None
-        if self.closed or run is None or self.job is None:
+        if self.closed or self.active is None or self.job is None:
             return
-        self._timer.stop()
         self._drawing.give_up()
-        self._holds = False
-        if run.newest is None:  # the former result is still what there is
+        self._left = [self._end, self.plotted.emit, self._finish, self._show_last]
+        self._timer.start(_TURN)
+
+    def _show_last(self) -> None:
+        run, self._holds = self.active, False
+        if run is None or run.newest is None:  # the former result is still what there is
             self.job, self.live, self.last, self.losses = self._former
-        else:
+        elif self.job is not None:
             self._draw(run, run.newest)
             record = run.newest.record(self.job.names)
             self.live.describe({**record, WIDGETS_CONTROLS: self.job.controls})
@@ -249,8 +270,15 @@ class Runner:
             if self.live.layer is not None and not self.live.removed and self.job.afterwards:
                 self.job.afterwards(self.live.layer)
         self._former = _NOTHING
-        self.plotted.emit()
-        self.ended.emit(run)
+
+    def _finish(self) -> None:
+        self.finished.emit(self.active)
+
+    def _end(self) -> None:
+        self._timer.stop()
+        run, self.active = self.active, None
+        if run is not None:
+            self.ended.emit(run)
 
     def _on_error(self, error: Exception) -> None:
         if not self.closed:
@@ -259,4 +287,5 @@ class Runner:
     def _on_destroyed(self) -> None:
         self.closed = True
         self._drawing.give_up()
+        self._asked_for.give_up()
         self.stop()

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -124,6 +125,14 @@ class Run:
         """Whether the run was asked to end."""
         return self._stop.is_set() or self.quit_requested()
 
+    @property
+    def way(self) -> tuple[AbstractContextManager[None], Callable[[], bool]]:
+        """In what to draw beside this run, and what says that it wants no processor: once."""
+        return (
+            self.steering.making_way(),
+            lambda: self.steering.stands or self.holding or self.stopping,
+        )
+
     def want_picture(self) -> None:
         """Ask for the image of the next iteration."""
         self._picture_wanted = True
@@ -169,7 +178,7 @@ class Run:
             with without_long_collections() as loaded:
                 load_torch()
                 loaded()
-                yield from self._follow(self._start(self._report, self.steering))
+                yield from self._follow(self._start(self._report, self.steering), loaded)
         except Cancelled:
             return
         except Exception as error:
@@ -179,10 +188,14 @@ class Run:
             # napari's worker swallows RuntimeErrors without a word, and stays busy for ever.
             raise NstError(f"The run failed: {error}") from error
 
-    def _follow(self, iterations: Iterator[Iteration]) -> Iterator[None]:
+    def _follow(
+        self, iterations: Iterator[Iteration], loaded: Callable[[], None]
+    ) -> Iterator[None]:
         before = None
         try:
             for newest in iterations:
+                if before is None:  # what was imported on the way here is not garbage, either
+                    loaded()
                 self.losses.mark(before, newest)
                 if before is not None and before.panel != newest.panel:
                     _ = before.picture

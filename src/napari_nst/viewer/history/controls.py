@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from napari_nst.viewer.job import Job
     from napari_nst.viewer.stream import Run
 
+Draw = Callable[[Callable[[], object], Callable[[], object]], None]
+
+
+def _at_once(layers: Callable[[], object], rest: Callable[[], object]) -> None:
+    layers()
+    rest()
+
+
+def _nothing() -> None:
+    """Do what there is to do where the layers are all that is to be drawn."""
+
 
 class HistoryControls(HistoryForm):
     """What a widget has to do with the histories of its runs.
@@ -33,8 +44,8 @@ class HistoryControls(HistoryForm):
         Gets the layers.
     complain : callable
         Called with what went wrong.
-    making_way : callable, optional
-        Returns the context in which a layer is made: `RunSteering.making_way`.
+    draw : callable, optional
+        Has a layer made, and then all else that belongs to it: `Runner.draw`.
 
     Attributes
     ----------
@@ -46,11 +57,11 @@ class HistoryControls(HistoryForm):
         self,
         viewer: ViewerModel,
         complain: Callable[[Exception], None],
-        making_way: Callable[[], AbstractContextManager[None]] = nullcontext,
+        draw: Draw = _at_once,
     ) -> None:
         self._viewer = viewer
         self._complain = complain
-        self._making_way = making_way
+        self._draw = draw
         self._exporter = Exporter(complain)
         self._running = self._closed = False
         self._shown = Pace(STACK)
@@ -152,22 +163,29 @@ class HistoryControls(HistoryForm):
     def show(self) -> None:
         """Show the pictures that are kept as one layer, or bring that layer up to date."""
         try:
-            with self._making_way():
-                self._there().show()
+            current = self._there()
+            newest = current.nearest(sys.maxsize)
         except ValueError as error:
             self._complain(error)
+            return
+        if current.layer.is_there:
+            self._draw(current.show, _nothing)
+        else:
+            self._draw(current.appear, lambda: current.layer.point(newest))
 
     def show_step(self, step: int) -> int | None:
-        """Show the picture whose step is nearest, in a layer that appears if it is not there.
+        """Move the slider to the picture whose step is nearest, in a layer that appears if needed.
 
         Returns that step; None, with a complaint, where nothing was kept.
         """
         try:
-            with self._making_way():
-                return self._there().show_step(step)
+            current = self._there()
+            nearest = current.nearest(step)
         except ValueError as error:
             self._complain(error)
             return None
+        self._draw(current.appear, lambda: current.layer.show_step(nearest))
+        return nearest
 
     def export(self, path: str | Path) -> None:
         """Write the pictures that are kept now, in a thread; a notification says when it is done.

@@ -70,24 +70,35 @@ class HistoryLayer:
         facts : mapping, optional
             The run's record.
         """
+        self.point(self.lay(stack, facts))
+
+    def lay(self, stack: Stack, facts: Mapping[str, Any] | None = None) -> int:
+        """Put pictures into the layer, as `show`, and return the step that is to be seen.
+
+        Until `point` is given that, neither slider nor text say the same.
+        """
         placed = stack.arranged(self._place.data)
-        axis = self._place.pixel_axes(len(stack))[0]
-        at = len(stack) - 1
+        seen = stack.steps[-1]
         if self.is_there and self._stack is not None:
-            index = shown_index(self.layer, self._viewer.dims)[axis]
+            index = shown_index(self.layer, self._viewer.dims)[self._axis]
             if index < len(self._stack) - 1:
-                at = stack.nearest(self._stack.steps[index])
+                seen = self._stack.steps[index]
             self._update(placed)
         else:
             self._add(placed)
         self._stack = placed
         layout = {"axes": list(self._place.pixel_axes(1)), "panels": list(placed.labels)}
         self.layer.metadata[RECORD] = {**(facts or {}), LAYOUT: layout}
-        PanelText.of(self._viewer).follow(self.layer, axis, placed.labels)
-        move_slider(self.layer, self._viewer.dims, axis, at)
+        return seen
+
+    def point(self, step: int) -> None:
+        """Move the slider to the picture whose step is nearest, and write what it is called."""
+        if self.is_there and self._stack is not None:
+            PanelText.of(self._viewer).follow(self.layer, self._axis, self._stack.labels)
+            move_slider(self.layer, self._viewer.dims, self._axis, self._stack.nearest(step))
 
     def show_step(self, step: int) -> int | None:
-        """Move the slider to the picture whose step is nearest, and return that step.
+        """Show the picture whose step is nearest, and return that step.
 
         None if there is no layer.
         """
@@ -95,9 +106,12 @@ class HistoryLayer:
             return None
         if not self.layer.visible:  # to say so again would draw it again
             self.layer.visible = True
-        index = self._stack.nearest(step)
-        move_slider(self.layer, self._viewer.dims, self._place.pixel_axes(1)[0], index)
-        return self._stack.steps[index]
+        self.point(step)
+        return self._stack.steps[self._stack.nearest(step)]
+
+    @property
+    def _axis(self) -> int:
+        return self._place.pixel_axes(1)[0]
 
     def _update(self, stack: Stack) -> None:
         resized = self._stack is not None and self._stack.size != stack.size

@@ -98,19 +98,21 @@ class RunHistory:
         """
         self.layer.show(self.history.stack(), self._facts)
 
-    def show_step(self, step: int) -> int | None:
-        """Show the picture whose step is nearest, in a layer that appears if it is not there.
-
-        Returns that step.
+    def nearest(self, step: int) -> int:
+        """Return the step of the picture that is nearest.
 
         Raises
         ------
         ValueError
             If there is no picture.
         """
+        stack = self.history.stack()
+        return stack.steps[stack.nearest(step)]
+
+    def appear(self) -> None:
+        """Make the layer if it is not there; its slider stands anywhere."""
         if not self.layer.is_there:
-            self.show()
-        return self.layer.show_step(step)
+            self.layer.lay(self.history.stack(), self._facts)
 
     def refresh(self) -> None:
         """Bring the layer up to date, if it is shown and there are other pictures than it has."""
