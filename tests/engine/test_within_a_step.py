@@ -1,10 +1,14 @@
 """What happens between the beginning and the end of a step: tiles told, and Stop."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 import napari_nst as nst
+from napari_nst.engine.lbfgs import LimitedMemoryBFGS
+from napari_nst.engine.losses import differences
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg import VGG19
 from napari_nst.errors import Cancelled
@@ -71,6 +75,52 @@ def test_stop_ends_a_run_within_its_step(quick, monkeypatch, fields, after):
     found += list(iterations)  # ends, without an error
     assert len(found) == after
     assert len(layers) == 1
+
+
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_stop_ends_a_run_within_its_total_variation(quick, monkeypatch, way):
+    monkeypatch.setattr(differences, "BAND", 1000)
+    steering, bands, iterate = Steering(), [], differences._Banded.__iter__
+    iterations = nst.stylize(CONTENT, STYLE, quick(size=200, tv_weight=1.0), steering=steering)
+    found = [next(iterations)]
+
+    def stopped_meanwhile(banded):
+        bands.append([])
+        for band in iterate(banded):
+            bands[-1].append(band)
+            if len(bands) == (1 if way == "there" else 2) and len(bands[-1]) == 3:
+                steering.stop()
+            yield band
+
+    monkeypatch.setattr(differences._Banded, "__iter__", stopped_meanwhile)
+    found += list(iterations)
+    assert [it.step for it in found] == [1]
+    assert len(bands[-1]) == 3, "of some sixty"
+
+
+@pytest.mark.parametrize("within", ["_multiply", "_move"])
+def test_stop_ends_a_run_within_the_optimisers_step(quick, monkeypatch, within):
+    monkeypatch.setattr(LimitedMemoryBFGS, "chunk", 2**14)
+    steering, parts, divide = Steering(), [], LimitedMemoryBFGS._parts
+    recipe = quick(size=200, optimizer="lbfgs", steps=9)
+    iterations = nst.stylize(CONTENT, STYLE, recipe, steering=steering)
+    found = [next(iterations), next(iterations)]
+    kept = found[-1].image.copy()
+
+    def stopped_meanwhile(optimizer):
+        within_it = sys._getframe(1).f_code.co_name == within
+        for part in divide(optimizer):
+            if within_it:
+                parts.append(part)
+                if len(parts) == 3:
+                    steering.stop()
+            yield part
+
+    monkeypatch.setattr(LimitedMemoryBFGS, "_parts", stopped_meanwhile)
+    found += list(iterations)
+    assert [it.step for it in found] == [1, 2]
+    assert len(parts) == 3, "of many"
+    np.testing.assert_array_equal(found[-1].image, kept)
 
 
 def test_a_network_that_is_not_wanted_any_more_is_no_silent_end(monkeypatch, quick):

@@ -120,7 +120,8 @@ class Assembly:
                 losses |= style_losses(recipe, of_styles, [style.mask for style in styles], mask)
         kept = self._kept_at(scale)
         seamless = self.surroundings is not None and self.surroundings.seamless
-        on_image = image_losses(recipe, kept[0] if kept and seamless else None)
+        free = kept[0] if kept and seamless else None
+        on_image = image_losses(recipe, free, self.network.pulse)
         objective = Objective(self.network, losses, on_image, kept)
         if self._is_tiled(scale.shape):
             return TiledObjective(objective, self.tile, self.watch)

@@ -109,6 +109,7 @@ class Course:
         self.network = self._network(order.recipe)
         self.assembly = self._assembly(order, self.network)
         self.stepper = STEPPERS[order.recipe.optimizer](order.recipe, self.assembly.canvas)
+        self.stepper.pulse = self._pulse
         self.step = after.step if after else 0
         self.steered: list[dict[str, Any]] = list(after.facts.get("steered", ())) if after else []
         self.tiling = Tiling(

@@ -34,6 +34,9 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
         How many past steps are remembered, at 4 bytes per number each.
     constrain : callable
         Applied to the numbers after a step. What is remembered is what it leaves of the step.
+    pulse : callable, optional
+        Called with each part of the numbers, of which a large image has many; what it raises ends
+        the step where it is.
     """
 
     chunk = 2**19
@@ -43,10 +46,18 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
     """From this step on the reach changes with every so many steps only: with it, all inner
     products do."""
 
-    def __init__(self, numbers: Tensor, rate: float, history: int, constrain: Constrain) -> None:
+    def __init__(
+        self,
+        numbers: Tensor,
+        rate: float,
+        history: int,
+        constrain: Constrain,
+        pulse: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__([numbers], {"lr": rate})
         self.numbers = numbers.detach()[0].flatten(1)
         self.constrain = constrain
+        self.pulse = pulse
         # Past steps, and what each changed in the gradient.
         shape = (2, history, *self.numbers.shape)
         self.past = torch.zeros(shape, dtype=torch.bfloat16, device=numbers.device)
@@ -142,6 +153,8 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
         length = max(1, self.chunk // self.past.shape[1])
         for channel in range(channels):
             for start in range(0, pixels, length):
+                if self.pulse is not None:
+                    self.pulse()
                 yield channel, slice(start, start + length)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -174,7 +174,9 @@ def style_losses(
     return losses
 
 
-def image_losses(recipe: Recipe, free: Tensor | None = None) -> dict[str, WeightedLoss]:
+def image_losses(
+    recipe: Recipe, free: Tensor | None = None, pulse: Callable[[], None] | None = None
+) -> dict[str, WeightedLoss]:
     """Make the losses of the image itself.
 
     Parameters
@@ -183,11 +185,16 @@ def image_losses(recipe: Recipe, free: Tensor | None = None) -> dict[str, Weight
         Its `tv_weight`, without which there is no total variation.
     free : Tensor, optional
         Which pixels are, (1, 1, H, W) bool, where they shall go on seamlessly from the others.
+    pulse : callable, optional
+        As for `TotalVariationLoss`.
     """
     losses = {}
     if recipe.tv_weight:
         loss = TotalVariationLoss(
-            recipe.tv_loss, recipe.tv_exponent, circular=recipe.padding == "circular"
+            recipe.tv_loss,
+            recipe.tv_exponent,
+            circular=recipe.padding == "circular",
+            pulse=pulse,
         )
         losses["tv"] = WeightedLoss(loss, recipe.tv_weight)
     if free is not None:

@@ -24,6 +24,10 @@ Losses = Callable[[Tensor], dict[str, Tensor]]
 """Image (1, 3, H, W) in [0, 1] → its weighted, named parts."""
 
 
+def _nothing() -> None:
+    """Go on."""
+
+
 class Stepper:
     """Improves an image step by step, and takes back a step that went wrong.
 
@@ -39,6 +43,9 @@ class Stepper:
     lighten : callable or None
         Called with the error where memory has run out; returns an objective that computes the same
         in less, which is then tried, or raises the error.
+    pulse : callable
+        Called again and again within a step that takes long; what it raises ends the run, with
+        numbers of which some have been changed.
     """
 
     usual_learning_rate: ClassVar[float]
@@ -58,6 +65,7 @@ class Stepper:
         self.canvas = canvas or Canvas(recipe.image_range)
         self.learning_rate = self._given_learning_rate()
         self.lighten: Callable[[BaseException], Losses] | None = None
+        self.pulse: Callable[[], None] = _nothing
 
     def begin(self, image: Tensor, objective: Losses) -> None:
         """Take over an image (1, 3, H, W) in [0, 1], at a new scale or with another objective."""

@@ -41,6 +41,7 @@ class LBFGS(Stepper):
                 self.learning_rate,
                 history,
                 lambda numbers: self.canvas.keep_in_range(numbers, self.unit),
+                self.pulse,
             )
         return torch.optim.LBFGS(
             [self.pixels],

@@ -6,7 +6,7 @@ run holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -72,24 +72,29 @@ def weighted(differences: Sequence[Differences], factor: float) -> list[Differen
     return [replace(some, factor=factor) for some in differences]
 
 
-def sum_of_powers(image: Tensor, differences: Sequence[Differences], exponent: float) -> Tensor:
+def sum_of_powers(
+    image: Tensor,
+    differences: Sequence[Differences],
+    exponent: float,
+    pulse: Callable[[], None] | None = None,
+) -> Tensor:
     """Return Σ factor · |far − near|ᵝ over an image (N, C, H, W); differentiable once.
 
-    Where there is no difference there is no slope, even if the exponent β is less than 1.
+    Where there is no difference there is no slope, even if the exponent β is less than 1. `pulse`
+    is called again and again, both ways: what it raises ends the computation.
     """
-    total: Tensor = _SumOfPowers.apply(image, differences, exponent)
+    banded = _Banded(differences, pulse)
+    total: Tensor = _SumOfPowers.apply(image, banded, exponent)
     return total
 
 
 class _SumOfPowers(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, image: Tensor, differences: Sequence[Differences], exponent: float
-    ) -> Tensor:
+    def forward(ctx: Any, image: Tensor, differences: _Banded, exponent: float) -> Tensor:
         ctx.save_for_backward(image)
         ctx.differences, ctx.exponent = differences, exponent
         total = image.new_zeros(())
-        for some in _banded(differences):
+        for some in differences:
             sizes = (image[(..., *some.far)] - image[(..., *some.near)]).abs_()
             total += sizes.pow_(exponent).sum() * some.factor
         return total
@@ -99,7 +104,7 @@ class _SumOfPowers(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
         (image,) = ctx.saved_tensors
         gradient = torch.zeros_like(image, memory_format=torch.contiguous_format)
-        for some in _banded(ctx.differences):
+        for some in ctx.differences:
             difference = image[(..., *some.far)] - image[(..., *some.near)]
             slope = _slope(difference, ctx.exponent).mul_(upstream * some.factor)
             gradient[(..., *some.far)] += slope
@@ -115,18 +120,26 @@ def _slope(difference: Tensor, exponent: float) -> Tensor:
     return sizes.pow_(exponent - 1).mul_(difference.sign()).mul_(exponent)
 
 
-def _banded(differences: Sequence[Differences]) -> Iterator[Differences]:
-    """Divide differences into some of few rows each."""
-    for some in differences:
-        height, width = _length(some.near[0]), _length(some.near[1])
-        rows = max(1, BAND // max(1, width))
-        for top in range(0, height, rows):
-            near, far = (
-                (slice(window[0].start + top, min(window[0].start + top + rows, window[0].stop)),
-                 window[1])
-                for window in (some.near, some.far)
-            )  # fmt: skip
-            yield Differences(near, far, some.factor)
+@dataclass(frozen=True)
+class _Banded:
+    """Differences, divided into some of few rows each."""
+
+    differences: Sequence[Differences]
+    pulse: Callable[[], None] | None
+
+    def __iter__(self) -> Iterator[Differences]:
+        for some in self.differences:
+            height, width = _length(some.near[0]), _length(some.near[1])
+            rows = max(1, BAND // max(1, width))
+            for top in range(0, height, rows):
+                if self.pulse is not None:
+                    self.pulse()
+                stop = min(top + rows, height)
+                near, far = (
+                    (slice(down.start + top, down.start + stop), across)
+                    for down, across in (some.near, some.far)
+                )
+                yield Differences(near, far, some.factor)
 
 
 def _shifted(length: int, by: int, circular: bool) -> list[tuple[slice, slice]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from napari_nst.engine.losses.differences import (
@@ -33,6 +35,8 @@ class TotalVariationLoss(nn.Module):
         β, above 0.
     circular : bool
         The image's edges are neighbours, because it shall tile.
+    pulse : callable, optional
+        Called again and again while it is computed; what it raises ends that.
 
     Raises
     ------
@@ -41,7 +45,12 @@ class TotalVariationLoss(nn.Module):
     """
 
     def __init__(
-        self, kind: str = "mean", exponent: float = 2.0, *, circular: bool = False
+        self,
+        kind: str = "mean",
+        exponent: float = 2.0,
+        *,
+        circular: bool = False,
+        pulse: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
         if kind not in KINDS:
@@ -51,6 +60,7 @@ class TotalVariationLoss(nn.Module):
         self.kind = kind
         self.exponent = exponent
         self.circular = circular
+        self.pulse = pulse
 
     def forward(self, image: Tensor) -> Tensor:
         """Measure an image (1, 3, H, W)."""
@@ -58,7 +68,7 @@ class TotalVariationLoss(nn.Module):
         differences = self._nine_point(shape) if self.kind == "nine_point" else self._two(shape)
         channels = image.shape[0] * image.shape[1]
         sums = self.kind in ("sum", "inner_sum")
-        whole = sum_of_powers(image, differences, self.exponent)
+        whole = sum_of_powers(image, differences, self.exponent, self.pulse)
         return whole * 255**self.exponent if sums else whole / channels
 
     def extra_repr(self) -> str:
