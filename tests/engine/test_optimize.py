@@ -1,6 +1,8 @@
 """The loop: numbering, sizes, time, and images that belong to the caller."""
 
 import dataclasses
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -195,3 +197,28 @@ def test_with_the_real_network_parts_add_up_and_fall(gatys, random_image, optimi
         assert it.losses["total"] == pytest.approx(sum(sums))
     for first, last in ((iterations[0], iterations[4]), (iterations[5], iterations[9])):
         assert last.losses["total"] < first.losses["total"]
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "adam"])
+def test_a_scale_begins_without_what_belonged_to_the_one_before(name, monkeypatch):
+    """Of the largest, and of what is as large as the picture there, there is one at a time."""
+    recipe = Recipe(optimizer=name, steps=4)
+    stepper, kept = STEPPERS[name](recipe), []
+
+    def objective_at(scale):
+        gc.collect()
+        kept.append([one() is not None for one in former])
+        return lambda image: {"total": (image - 0.25).square().sum()}
+
+    former = []
+    scales = [Scale(16, (16, 16), 2), Scale(32, (32, 32), 2)]
+    run = optimize(torch.rand(1, 3, 16, 16), scales, objective_at, stepper)
+    for step in run:
+        if step.step == 2:
+            former += map(weakref.ref, (stepper.objective, stepper._best[0], stepper.pixels.grad))
+            if name == "lbfgs":
+                former.append(weakref.ref(stepper.optimizer.past))
+        del step
+    assert kept[0] == []
+    assert kept[1] == [False] * len(former)
+    assert len(former) == (4 if name == "lbfgs" else 3)

@@ -25,7 +25,7 @@ def order(size=4096, **fields):
 
 def tiling_with(monkeypatch, free):
     monkeypatch.setattr(tiling, "free_bytes", lambda device: free)
-    return Tiling(CPU, BF16, print)
+    return Tiling(CPU, CPU, BF16, print)
 
 
 def needed(one, tile, past_steps=None):

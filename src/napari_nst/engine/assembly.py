@@ -37,7 +37,7 @@ class Assembly:
     network : VGG19
         Returns the layers of the recipe, padded as it says.
     device : torch.device
-        Where the images go.
+        Where the images go: the network's, or the host of tiles for it.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ from napari_nst.engine.record import facts_of_run
 from napari_nst.engine.scales import Scale, continued
 from napari_nst.engine.steering import Change, Steering, TileDone
 from napari_nst.engine.steppers import LBFGS, STEPPERS
-from napari_nst.engine.tiling import Tiling
+from napari_nst.engine.tiling import Tiling, home_of
 from napari_nst.engine.vanishing import too_small
 from napari_nst.engine.vgg import VGG19, network_of
 from napari_nst.engine.weights import PretrainedVGG, Progress, load
@@ -106,6 +106,7 @@ class Course:
         self.after = after
         self.device = choose_device(order.recipe.device)
         self.dtype = choose_precision(order.recipe.precision, self.device)
+        self.home = home_of(order, self.device, self.dtype)
         self.network = self._network(order.recipe)
         self.assembly = self._assembly(order, self.network)
         self.stepper = STEPPERS[order.recipe.optimizer](order.recipe, self.assembly.canvas)
@@ -113,7 +114,11 @@ class Course:
         self.step = after.step if after else 0
         self.steered: list[dict[str, Any]] = list(after.facts.get("steered", ())) if after else []
         self.tiling = Tiling(
-            self.device, self.dtype, self._say_smaller, is_grey=self.assembly.canvas.grey
+            self.device,
+            self.home,
+            self.dtype,
+            self._say_smaller,
+            is_grey=self.assembly.canvas.grey,
         )
         self.stepper.lighten = lambda error: self.tiling.lighter(self.assembly, self.scale, error)
         self.forecast = forecast(self.assembly, self.tiling.plan(order))
@@ -203,7 +208,7 @@ class Course:
         shape = self.order.scales[0].shape
         if self.after is None:
             return self.assembly.first_image(shape)
-        return self.assembly.image_of(self.after.pixels.to(self.device))
+        return self.assembly.image_of(self.after.pixels.to(self.home))
 
     def _network(self, recipe: Recipe) -> VGG19:
         layers = network_layers(recipe)
@@ -212,7 +217,7 @@ class Course:
         return network
 
     def _assembly(self, order: Order, network: VGG19) -> Assembly:
-        assembly = Assembly(order, network, self.device)
+        assembly = Assembly(order, network, self.home)
         assembly.watch = self._on_tile if self.steering.watch is not None else None
         return assembly
 

@@ -50,17 +50,21 @@ class Forecast:
         Longest side in pixels of the tiles of its last scale; 0 where that is computed whole.
     device : str
         Where it computes.
+    on_host : bool
+        Whether the picture lies in the host's memory because the device's would not hold it.
     """
 
     bytes: int
     seconds: float | None
     tile: int
     device: str
+    on_host: bool = False
 
     def __str__(self) -> str:
         takes = [] if self.seconds is None else [_duration(self.seconds)]
         tiles = f", in tiles of {self.tile} pixels" if self.tile else ""
-        return f"About {' and '.join([*takes, amount(self.bytes)])} on {self.device}{tiles}."
+        host = ", with the picture in the host's memory" if self.on_host else ""
+        return f"About {' and '.join([*takes, amount(self.bytes)])} on {self.device}{tiles}{host}."
 
     def facts(self) -> dict[str, Any]:
         """Return the same as data that JSON can hold."""
@@ -85,7 +89,8 @@ def forecast(assembly: Assembly, plan: Sequence[Planned]) -> Forecast:
         bytes=2 * kernels + max(taken.bytes for *_, taken in plan),  # turned for the way back, too
         seconds=None if pace is None else pace * work,
         tile=plan[-1][1],
-        device=describe_device(assembly.device),
+        device=describe_device(network.device),
+        on_host=assembly.device != network.device,
     )
 
 
@@ -126,7 +131,7 @@ def _work(order: Order, scale: Scale, tile: int) -> float:
 
 def _pace(assembly: Assembly, work: float) -> float | None:
     """Return the seconds that a pixel of a step takes, None if the run is too short to ask."""
-    scale = _small(assembly.order, SIDES.get(assembly.device.type, 1024))
+    scale = _small(assembly.order, SIDES.get(assembly.network.device.type, 1024))
     pixels = math.prod(scale.shape)
     key = (*_key(assembly), scale.shape)
     if key not in _PACES:
@@ -154,7 +159,13 @@ def _key(assembly: Assembly) -> Key:
     recipe, network = assembly.recipe, assembly.network
     guides = assembly.order.guides
     return (
-        *(str(assembly.device), torch.get_num_threads(), network.dtype, tuple(network.layers)),
+        *(
+            str(network.device),
+            str(assembly.device),
+            torch.get_num_threads(),
+            network.dtype,
+            tuple(network.layers),
+        ),
         *(recipe.pooling, recipe.padding, recipe.style_loss, len(guides.labels) if guides else 0),
     )
 

@@ -121,11 +121,11 @@ def grid_of(network: VGG19, image: Tensor, tile: int) -> Grid:
 
 
 def _room_for(features: Tensor, layer: str, image: Tensor) -> Tensor:
-    """Return an empty tensor for all that a layer has of an image."""
+    """Return an empty tensor for all that a layer has of an image, where that lies."""
     height, width = (length >> poolings_before(layer) for length in image.shape[-2:])
     return torch.empty(
         (1, features.shape[1], height, width),
         dtype=features.dtype,
-        device=features.device,
+        device=image.device,
         memory_format=torch.channels_last,
     )

@@ -84,7 +84,7 @@ class Objective(nn.Module):
         found: Parts = {}
         for layer, features in self.network.along(image):  # measured there: see `features_along`
             of_layer = [name for name in self.on_features if layer_of(name) == layer]
-            found.update({name: self.on_features[name](features) for name in of_layer})
+            found |= {name: self.on_features[name](features).to(image.device) for name in of_layer}
         parts = {name: found[name] for name in self.on_features}
         parts.update({name: loss(image) for name, loss in self.on_image.items()})
         return parts

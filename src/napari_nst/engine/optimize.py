@@ -178,4 +178,4 @@ def optimize(
                 step, steps, losses, scale.shape, before + seconds, left, stepper.image,
                 full_shape=scales[-1].shape,
             )  # fmt: skip
-        set_out.append(stepper.image)
+        set_out.append(stepper.end())

@@ -28,6 +28,11 @@ def _nothing() -> None:
     """Go on."""
 
 
+def _no_losses(image: Tensor) -> dict[str, Tensor]:
+    """Stand for the objective between two scales."""
+    raise RuntimeError("A stepper has no objective before `begin`.")
+
+
 class Stepper:
     """Improves an image step by step, and takes back a step that went wrong.
 
@@ -84,6 +89,18 @@ class Stepper:
         self._remember()
         self.optimizer = self._new_optimizer()
         self.average = MovingAverage(self.recipe.ema, self.current) if self.recipe.ema else None
+
+    def end(self) -> Tensor:
+        """Return the image to carry to the next scale, and let go of what belongs to this one.
+
+        Else the largest would have to find room beside the one before. `begin` has to follow.
+        """
+        image = self.image
+        del self._best
+        self.average = None
+        self.objective = _no_losses
+        self.pixels.grad = None
+        return image
 
     def adopt(self, recipe: Recipe, canvas: Canvas) -> None:
         """Go over to another recipe, with the same optimiser; `begin` has to follow."""

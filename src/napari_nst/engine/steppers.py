@@ -33,6 +33,12 @@ class LBFGS(Stepper):
     redraws_every = 10  # it learns the curvature of one function
     most_history: int | None = None
 
+    def end(self) -> Tensor:
+        """Return the image to carry on, without the curvature of this scale."""
+        image = super().end()
+        del self.optimizer
+        return image
+
     def _new_optimizer(self) -> torch.optim.Optimizer:
         history = min(self.recipe.history, self.most_history or self.recipe.history)
         if not self.recipe.line_search:

@@ -174,7 +174,7 @@ class TiledObjective(Objective):
         first, second = sums.first.requires_grad_(), sums.second.requires_grad_()
         with torch.enable_grad():
             loss = style.factor * style.loss.compare(Moments(sums.weight, first, second))
-        parts[style.part] += loss.detach()
+        parts[style.part] += loss.detach().to(parts[style.part].device)
         by_first, by_second = torch.autograd.grad(
             loss, (first, second), allow_unused=True, materialize_grads=True
         )
@@ -185,7 +185,7 @@ class TiledObjective(Objective):
     ) -> Tensor:
         """Return the gradient by the pixels of a tile's reach; add its content to the parts."""
         pixels = tile.cut(image).detach().requires_grad_()
-        total = pixels.new_zeros(())
+        total = torch.zeros((), device=self.network.device)
         with torch.enable_grad():
             for layer, features in self.network.along(pixels, tile.joins):
                 slope = partial(self._by_features, tile, layer, pulls, parts)
@@ -206,7 +206,7 @@ class TiledObjective(Objective):
         for content in self._contents:
             if content.layer == layer:
                 loss, by_features = with_gradient(content.within(tile), features[own])
-                parts[content.part] += loss
+                parts[content.part] += loss.to(parts[content.part].device)
                 gradient[own] += by_features
         return gradient
 

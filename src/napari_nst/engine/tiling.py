@@ -40,6 +40,8 @@ class Tiling:
     ----------
     device : torch.device
         Where the run computes; what it has left now is what there is.
+    home : torch.device
+        Where its pictures lie; see `home_of`.
     dtype : torch.dtype
         Of the network.
     say_smaller : callable
@@ -50,7 +52,9 @@ class Tiling:
     Attributes
     ----------
     free : int
-        Bytes.
+        Bytes, where the pictures lie.
+    for_passes : float
+        Bytes that a way through the network may take where that is elsewhere; else infinite.
     limit : int
         Longest side of a tile, after memory has run out; 0 before.
     """
@@ -58,6 +62,7 @@ class Tiling:
     def __init__(
         self,
         device: torch.device,
+        home: torch.device,
         dtype: torch.dtype,
         say_smaller: Callable[[int], None],
         *,
@@ -69,8 +74,9 @@ class Tiling:
         self.is_grey = is_grey
         self.processes = present()
         # They have to choose alike, and those of one machine share its memory.
-        shared = launch.local_count() if device.type == "cpu" else 1
-        self.free = self.processes.least(free_bytes(device) // shared)
+        shared = launch.local_count() if home.type == "cpu" else 1
+        self.free = self.processes.least(free_bytes(home) // shared)
+        self.for_passes = math.inf if home == device else free_bytes(device) * SHARE
         self.limit = 0
 
     def at(self, order: Order, scale: Scale) -> tuple[int, Footprint]:
@@ -141,23 +147,26 @@ class Tiling:
             tile = asked or divided
             tile = tile if tile < longest else 0
             taken = self._within(room, self._footprint(order, scale, tile))
-            if asked or taken.bytes <= room:
+            if asked or self._fits(taken, room):
                 return tile, taken
         whole = self._footprint(order, scale, 0)
-        if whole.bytes <= room:
+        if self._fits(whole, room):
             return 0, whole
         tile, taken = 0, self._within(room, whole)
         if can_be_tiled(order.recipe):
             for tile in range(longest // 64 * 64, USUAL_TILE - 1, -64):
                 taken = self._footprint(order, scale, tile)
-                if taken.bytes <= room:
+                if self._fits(taken, room):
                     return tile, taken
             for tile in (USUAL_TILE, SMALLEST_TILE):
                 taken = self._within(room, self._footprint(order, scale, tile))
-                if taken.bytes <= room:
+                if self._fits(taken, room):
                     return tile, taken
         # Some memory is left for others as long as there is a choice.
-        return (tile, taken) if taken.bytes <= self.free else None
+        return (tile, taken) if self._fits(taken, self.free) else None
+
+    def _fits(self, taken: Footprint, room: float) -> bool:
+        return taken.bytes <= room and taken.passes <= self.for_passes
 
     def _divided(self, order: Order, scale: Scale) -> int:
         """Return the tile of which every process gets one; 0 where sharing is not worth it."""
@@ -205,6 +214,20 @@ class Tiling:
             smaller = Scale(max(1, round(scale.longest * factor)), (height, width), scale.steps)
             if self._fitting(order, smaller) is not None:
                 yield size
+
+
+def home_of(order: Order, device: torch.device, dtype: torch.dtype) -> torch.device:
+    """Return where the pictures of a run lie: on its device, or on the host if they are too large.
+
+    There the network gets its tiles from, and the optimiser's state is there, too. Host memory is
+    larger, if slower; a processor, or a GPU that shares it, has no other.
+    """
+    if device.type != "cuda" or not can_be_tiled(order.recipe) or present().count > 1:
+        return device
+    taken = footprint(order, order.scales[-1], dtype, tile=USUAL_TILE)
+    least = replace(taken, past_steps=min(taken.past_steps, LEAST_HISTORY))
+    fits = least.bytes <= free_bytes(device) * SHARE
+    return device if fits else torch.device("cpu")
 
 
 def can_be_tiled(recipe: Recipe) -> bool:

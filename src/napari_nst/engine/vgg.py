@@ -118,6 +118,11 @@ class VGG19(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes, and where its features are; images may come from another."""
+        return self.get_buffer("mean").device
+
     def forward(self, image: Tensor, joins: Joins = NO_JOINS) -> dict[str, Tensor]:
         """Return the features of an image at each layer; as `along`."""
         return dict(self.along(image, joins))
@@ -153,7 +158,8 @@ class VGG19(nn.Module):
                 f"both sides must be at least {least}."
             )
         mean, std = self.get_buffer("mean"), self.get_buffer("std")
-        features = (image * self.input_scale - mean) / std
+        # A large picture may lie on the host, of which the network sees tiles.
+        features = (image.to(mean.device) * self.input_scale - mean) / std
         features = features.to(dtype=self.dtype, memory_format=torch.channels_last)
         yield from features_along(features, self._stages, self.layers, joins, self.pulse)
 

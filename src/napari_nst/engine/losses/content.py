@@ -36,6 +36,7 @@ class ContentLoss(FeatureLoss):
         super().__init__(norm, mask)
         if mask is not None:
             refuse_other_size(mask, target)
+            self.mask = mask.to(target.device)
         self.register_buffer("target", target.detach(), persistent=False)
         self.divisor = self._divisor()
 
@@ -49,13 +50,14 @@ class ContentLoss(FeatureLoss):
         Parameters
         ----------
         features : Tensor
-            (1, C, h, w), of these positions.
+            (1, C, h, w), of these positions; the target may lie on another device.
         window : tuple of slice
             Rows and columns of the target that they are.
         """
         part = (..., *window)
-        difference = full_precision(features) - full_precision(self.target[part])
-        mask = None if self.mask is None else self.mask[part]
+        target = self.target[part].to(features.device)
+        difference = full_precision(features) - full_precision(target)
+        mask = None if self.mask is None else self.mask[part].to(features.device)
         return _sum_of_squares(difference, mask) / self.divisor
 
     def _divisor(self) -> float:

@@ -41,6 +41,7 @@ def sums_over_positions(features: Tensor, mask: Tensor | None = None) -> tuple[T
     """
     if mask is not None:
         refuse_other_size(mask, features)
+        mask = mask.to(features.device)
     sums: tuple[Tensor, Tensor] = _Sums.apply(features, mask)
     return sums
 
@@ -75,7 +76,7 @@ def gradient_by_features(
     else:
         gradient = torch.baddbmm(by_first[:, None].to(vectors.dtype), vectors, matrix)
     if mask is not None:
-        gradient *= mask.reshape(-1, 1).to(gradient.dtype)
+        gradient *= mask.reshape(-1, 1).to(gradient)
     number, channels, height, width = features.shape
     gradient = gradient.view(number, height, width, channels).to(features.dtype)
     return gradient.permute(0, 3, 1, 2)
