@@ -250,3 +250,20 @@ def test_pause_holds_and_does_not_count_as_time():
     assert len(seen) == 20
     assert run.paused_seconds > 0.2
     assert run.rate > 0
+
+
+def test_what_is_held_is_ready_to_be_drawn_whenever_pause_was_pressed():
+    def pressed(newest):  # once it has been decided which iteration to prepare
+        if newest.step == 7:
+            run.pause(True)
+
+    run = Run(lambda *_: counting(20), watch=pressed)
+    thread = threading.Thread(target=lambda: list(run.work()))
+    thread.start()
+    while not run.holding:
+        time.sleep(0.01)
+    assert run.newest.step == 7
+    assert run.picture is run.newest
+    run.pause(False)
+    thread.join(10)
+    assert run.newest.step == 20

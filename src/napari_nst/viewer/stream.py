@@ -208,7 +208,7 @@ class Run:
                 self._prepare_picture(newest)
                 if self._watch is not None:
                     self._watch(newest)
-                self._hold()
+                self._hold(newest)
                 if self.stopping:
                     return
                 yield
@@ -242,9 +242,11 @@ class Run:
         if self._drawn is not None and self.newest is not None:
             self._drawn.draw_tile(tile, self.newest)
 
-    def _hold(self) -> None:
+    def _hold(self, newest: Iteration) -> None:
         if not self.paused:
             return
+        if self.picture is not newest:  # paused since it was asked whether to prepare one
+            self._draw(newest)
         began = time.perf_counter()
         self.holding = True
         while not self._go_on.wait(timeout=0.1) and not self.quit_requested():
