@@ -6,10 +6,17 @@ import torch
 from torch.nn import functional
 
 from napari_nst.engine import processes
-from napari_nst.engine.losses import ContentLoss, Exemplar, MeanCovarianceLoss
-from napari_nst.engine.objective import Objective, WeightedLoss, image_losses
+from napari_nst.engine.losses import Exemplar, MeanCovarianceLoss
+from napari_nst.engine.measured import features_by_tiles
+from napari_nst.engine.objective import (
+    Objective,
+    WeightedLoss,
+    content_losses,
+    image_losses,
+)
 from napari_nst.engine.steppers import STEPPERS
 from napari_nst.engine.tiled import TiledObjective
+from napari_nst.engine.tiles import Grid
 from napari_nst.engine.vgg import VGG19
 from napari_nst.engine.weight_files import SHAPES
 from napari_nst.engine.weights import PretrainedVGG
@@ -30,26 +37,30 @@ def untrained():
     )  # fmt: skip
 
 
-def objective(recipe):
+def objective(recipe, ours):
     network = VGG19(["relu1_1", "relu2_1", "relu2_2"], untrained(), padding=recipe.padding)
     generator = torch.Generator().manual_seed(1)
     content = torch.rand(1, 3, 300, 200, generator=generator)
     style = functional.avg_pool2d(torch.rand(1, 3, 180, 180, generator=generator), 3)
+    bands = Grid.of((300, 200), TILE, network.layers, network.padding, ours).bands
+    of_content = features_by_tiles(network, content, ["relu2_2"], TILE, ours)
     with torch.no_grad():
-        of_content, of_style = network(content), network(style)
-    losses = {"content/relu2_2": WeightedLoss(ContentLoss(of_content["relu2_2"]), 1.0)}
+        of_style = network(style)
+    losses = content_losses(recipe, of_content, bands=bands)
     for layer in ("relu1_1", "relu2_1"):
         losses[f"style/{layer}"] = WeightedLoss(
             MeanCovarianceLoss([Exemplar(of_style[layer])], norm="relative"), 2.0
         )
-    return Objective(network, losses, image_losses(recipe)), content
+    made = Objective(network, losses, image_losses(recipe))
+    return TiledObjective(made, TILE, bands=bands), content
 
 
 def main(path):
-    recipe = Recipe(tv_weight=0.1, device="cpu", precision="float32")
-    whole, image = objective(recipe)
+    recipe = Recipe(
+        tv_weight=0.1, content_layers={"relu2_2": 1.0}, device="cpu", precision="float32"
+    )
     with processes.joined("cpu") as ours:
-        tiled = TiledObjective(whole, TILE)
+        tiled, image = objective(recipe, ours)
         leaf = image.clone().requires_grad_()
         parts = tiled(leaf)
         torch.stack(list(parts.values())).sum().backward()

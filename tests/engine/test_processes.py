@@ -48,18 +48,6 @@ def test_each_computes_its_tiles_alone(results):
     assert all(one["beats"] < alone["beats"] for one in both)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_all_tiles_are_somebodys_once(count):
-    parts = [Processes(rank, count).own(range(7)) for rank in range(count)]
-    assert [tile for part in parts for tile in part] == list(range(7))
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
-
-
-def test_too_few_tiles_are_refused():
-    with pytest.raises(ValueError, match="cannot divide 2 tiles; take a smaller tile"):
-        Processes(0, 3).own([1, 2])
-
-
 def test_alone_nothing_is_joined_or_added():
     with joined("cpu") as alone:
         assert alone == present() == Processes(0, 1)

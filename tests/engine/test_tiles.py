@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from napari_nst.engine.tiles import Grid, receptive_field
+from napari_nst.engine.spans import receptive_field
+from napari_nst.engine.tiles import Grid
 from napari_nst.engine.vgg import PADDINGS, VGG19
 from napari_nst.recipe.layer_names import LAYER_NAMES, poolings_before
 
@@ -97,7 +98,7 @@ def test_deep_features_around_the_border_of_a_periodic_image(untrained, random_i
     network = VGG19(layers, untrained, padding="circular", dtype=torch.float64)
     grid = Grid.of(shape, 16, layers, "circular")
     assert any(tile.joins != (None, None) for tile in grid)
-    some = Grid((grid.tiles[0], grid.tiles[-1]))
+    some = Grid((grid.tiles[0], grid.tiles[-1]), grid.bands)
     _assert_alike(network, random_image(*shape, dtype=torch.float64), some)
 
 

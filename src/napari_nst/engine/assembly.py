@@ -6,24 +6,28 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine import color
+from napari_nst.engine.bands import Bands
 from napari_nst.engine.canvas import Canvas
 from napari_nst.engine.images import resize
 from napari_nst.engine.measured import MeasuredStyle, SeenStyle, features_by_tiles
 from napari_nst.engine.objective import (
     Features,
     Objective,
+    WeightedLoss,
     content_losses,
     image_losses,
     layer_weights,
     style_losses,
 )
 from napari_nst.engine.order import Order
+from napari_nst.engine.processes import ALONE
 from napari_nst.engine.regions import guided_style_losses
 from napari_nst.engine.scales import Scale
 from napari_nst.engine.start import initial_image
 from napari_nst.engine.subjects import Subject
 from napari_nst.engine.surroundings import Surroundings
 from napari_nst.engine.tiled import TiledObjective, Watch
+from napari_nst.engine.tiles import Grid
 from napari_nst.engine.vgg import VGG19
 
 
@@ -54,6 +58,8 @@ class Assembly:
     tile : int
         Longest side in pixels of what the network sees at a time, besides the overlap of tiles; 0
         for pictures and styles as wholes. The recipe's, until somebody sets another.
+    processes : Processes
+        Who divides the pictures; this one alone, until somebody says otherwise.
     watch : callable or None
         What objectives call after each tile, where there is more than one.
     """
@@ -75,6 +81,7 @@ class Assembly:
         self.surroundings = Surroundings(order.kept, device) if order.kept else None
         self.alpha: Tensor | None = None
         self.tile = recipe.tile
+        self.processes = ALONE
         self.watch: Watch | None = None
         self.colours: Tensor | None = None
         self._take_colours()
@@ -109,9 +116,12 @@ class Assembly:
             self.alpha = self.surroundings.alpha
         if self.colours is not None:
             self._colours_here = resize(self.colours, scale.shape)
+        bands = self._bands_at(scale.shape)
+        losses: dict[str, WeightedLoss] = {}
         with torch.no_grad():
             of_styles = [self._seen(style) for style in styles]
-            losses = content_losses(recipe, self._features(content), mask) if content else {}
+            if content is not None:
+                losses = content_losses(recipe, self._features(content), mask, bands)
             guides = self.order.guides
             if guides is not None and content is not None:
                 fits = self.order.fits(scale)
@@ -124,23 +134,30 @@ class Assembly:
         on_image = image_losses(recipe, free, self.network.pulse)
         objective = Objective(self.network, losses, on_image, kept)
         if self._is_tiled(scale.shape):
-            return TiledObjective(objective, self.tile, self.watch)
+            return TiledObjective(objective, self.tile, self.watch, bands)
         return objective
 
     def _is_tiled(self, shape: tuple[int, int]) -> bool:
-        return 0 < self.tile < max(shape)
+        return 0 < self.tile < max(shape) or self.processes.count > 1
+
+    def _bands_at(self, shape: tuple[int, int]) -> Bands:
+        """Return the rows of a scale's pictures that belong to each process."""
+        network = self.network
+        return Grid.of(shape, self.tile, network.layers, network.padding, self.processes).bands
 
     def _features(self, content: Subject) -> Features:
         """Return a content's features at the layers that keep it."""
         layers = layer_weights(self.recipe, "content")
         if self._is_tiled(content.shape):
-            return features_by_tiles(self.target_network, content.image, layers, self.tile)
+            return features_by_tiles(
+                self.target_network, content.image, layers, self.tile, self.processes
+            )
         features: Features = self.target_network(content.image)
         return features
 
     def _seen(self, style: Subject) -> SeenStyle:
         if self._is_tiled(style.shape):
-            return MeasuredStyle(self.target_network, style.image, self.tile)
+            return MeasuredStyle(self.target_network, style.image, self.tile, self.processes)
         features: Features = self.target_network(style.image)
         return features
 

@@ -140,10 +140,12 @@ class Course:
         )
         for step in steps:
             self.step = step.step
-            pixels, kept = self.assembly.shown(step.pixels), self.order.kept
+            pixels, kept = step.pixels, self.order.kept
+            if pixels.shape[2] == step.shape[0]:  # else it has some rows, and the first process all
+                pixels = self.assembly.shown(pixels)
             yield replace(
                 step,
-                shape=(pixels.shape[-2], pixels.shape[-1]),
+                shape=kept.picture.shape if kept else step.shape,
                 full_shape=kept.picture.shape if kept else step.full_shape,
                 pixels=pixels,
                 alpha=self.assembly.alpha,
@@ -195,7 +197,7 @@ class Course:
         if network_layers(order.recipe) != network_layers(self.order.recipe):
             network = self._network(order.recipe)
         assembly = self._assembly(order, network)
-        assembly.tile = self.assembly.tile
+        assembly.tile, assembly.processes = self.assembly.tile, self.assembly.processes
         objective = assembly.objective_at(scale)
         self.order, self.network, self.assembly = order, network, assembly
         self.stepper.adopt(order.recipe, assembly.canvas)
@@ -208,7 +210,8 @@ class Course:
         shape = self.order.scales[0].shape
         if self.after is None:
             return self.assembly.first_image(shape)
-        return self.assembly.image_of(self.after.pixels.to(self.home))
+        pixels = self.tiling.processes.of_first(self.after.pixels, self.after.shape)
+        return self.assembly.image_of(pixels.to(self.home))
 
     def _network(self, recipe: Recipe) -> VGG19:
         layers = network_layers(recipe)
@@ -241,7 +244,8 @@ class Course:
         self.steering.tell(f"Ran out of memory; going on {since} in tiles of {tile} pixels.")
 
     def _work_at(self, scale: Scale) -> float:
-        return work_of_step(self.order, scale, self.tiling.at(self.order, scale)[0])
+        tile, taken = self.tiling.at(self.order, scale)
+        return work_of_step(self.order, scale, tile, taken.parts)
 
     def _facts(self) -> dict[str, Any]:
         order, recipe = self.order, self.order.recipe

@@ -15,8 +15,9 @@ from napari_nst.engine.device import describe_device
 from napari_nst.engine.memory import Footprint, amount
 from napari_nst.engine.objective import least_side, network_layers
 from napari_nst.engine.order import Order
+from napari_nst.engine.processes import Processes
 from napari_nst.engine.scales import Scale
-from napari_nst.engine.tiles import Grid, Span
+from napari_nst.engine.tiles import Grid
 
 SIDES = {"cpu": 256}
 """Kind of device → pixels of a square as large as the picture that is timed; 1024 for others, which
@@ -52,6 +53,8 @@ class Forecast:
         Where it computes.
     on_host : bool
         Whether the picture lies in the host's memory because the device's would not hold it.
+    processes : int
+        How many divide it at its last scale, of which each takes so much memory.
     """
 
     bytes: int
@@ -59,12 +62,15 @@ class Forecast:
     tile: int
     device: str
     on_host: bool = False
+    processes: int = 1
 
     def __str__(self) -> str:
         takes = [] if self.seconds is None else [_duration(self.seconds)]
+        each = f" in each of {self.processes} processes" if self.processes > 1 else ""
         tiles = f", in tiles of {self.tile} pixels" if self.tile else ""
         host = ", with the picture in the host's memory" if self.on_host else ""
-        return f"About {' and '.join([*takes, amount(self.bytes)])} on {self.device}{tiles}{host}."
+        takes.append(f"{amount(self.bytes)}{each}")
+        return f"About {' and '.join(takes)} on {self.device}{tiles}{host}."
 
     def facts(self) -> dict[str, Any]:
         """Return the same as data that JSON can hold."""
@@ -82,7 +88,7 @@ def forecast(assembly: Assembly, plan: Sequence[Planned]) -> Forecast:
         Each scale, the tile that it is computed in and what that takes.
     """
     order, network = assembly.order, assembly.network
-    work = sum(_work(order, scale, tile) for scale, tile, _ in plan)
+    work = sum(_work(order, scale, tile, taken.parts) for scale, tile, taken in plan)
     pace = _pace(assembly, work)
     kernels = sum(one.numel() * one.element_size() for one in network.parameters())
     return Forecast(
@@ -91,10 +97,11 @@ def forecast(assembly: Assembly, plan: Sequence[Planned]) -> Forecast:
         tile=plan[-1][1],
         device=describe_device(network.device),
         on_host=assembly.device != network.device,
+        processes=plan[-1][2].parts,
     )
 
 
-def work_of_step(order: Order, scale: Scale, tile: int) -> float:
+def work_of_step(order: Order, scale: Scale, tile: int, parts: int = 1) -> float:
     """Return what a step costs, in pixels that the network sees on the way forth and back.
 
     Parameters
@@ -105,20 +112,20 @@ def work_of_step(order: Order, scale: Scale, tile: int) -> float:
         Where it is.
     tile : int
         Longest side of a tile; 0 for the whole picture.
+    parts : int
+        How many processes divide it.
     """
     recipe = order.recipe
-    if not tile:
+    if not tile and parts == 1:
         return float(math.prod(scale.shape))
-    grid = Grid.of(scale.shape, tile, network_layers(recipe), recipe.padding)
-    seen = sum(_seen(one.rows) * _seen(one.columns) for one in grid)
-    return seen * (1 + FORWARD * recipe.has_style)
+    processes = Processes(0, parts)
+    grid = Grid.of(scale.shape, tile, network_layers(recipe), recipe.padding, processes)
+    first, *others = (one.rows.length * one.columns.length for one in grid)
+    # Of the first tile the second pass has what the first one has computed.
+    return first + sum(others) * (1 + FORWARD * recipe.has_style)
 
 
-def _seen(span: Span) -> int:
-    return sum(piece.stop - piece.start for piece in span.reach)
-
-
-def _work(order: Order, scale: Scale, tile: int) -> float:
+def _work(order: Order, scale: Scale, tile: int, parts: int) -> float:
     """Return what a scale costs: its start, its steps, and its targets, which go forth alone."""
     given = [fit.shape for fit in order.fits(scale)]
     if order.content is not None:
@@ -126,7 +133,7 @@ def _work(order: Order, scale: Scale, tile: int) -> float:
     targets = FORWARD * sum(math.prod(shape) for shape in given)
     # A line search looks at one more point, mostly, before the step's own.
     looks = 2 if order.recipe.optimizer == "lbfgs" and order.recipe.line_search else 1
-    return (1 + looks * scale.steps) * work_of_step(order, scale, tile) + targets
+    return (1 + looks * scale.steps) * work_of_step(order, scale, tile, parts) + targets / parts
 
 
 def _pace(assembly: Assembly, work: float) -> float | None:

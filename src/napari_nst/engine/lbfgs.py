@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from napari_nst.engine.bands import UNIT, Bands
+
 Constrain = Callable[[Tensor], None]
 """Keeps numbers in their range, in place, each by itself."""
 
@@ -37,6 +39,8 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
     pulse : callable, optional
         Called with each part of the numbers, of which a large image has many; what it raises ends
         the step where it is.
+    bands : Bands, optional
+        Of which the numbers are this process's rows: inner products are sums, which all share.
     """
 
     chunk = 2**19
@@ -53,8 +57,10 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
         history: int,
         constrain: Constrain,
         pulse: Callable[[], None] | None = None,
+        bands: Bands | None = None,
     ) -> None:
         super().__init__([numbers], {"lr": rate})
+        self.bands = bands or Bands.undivided(numbers.shape[2])
         self.numbers = numbers.detach()[0].flatten(1)
         self.constrain = constrain
         self.pulse = pulse
@@ -71,7 +77,7 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
         self.learned = 0
         self.before: Tensor | None = None
         """The gradient before the last step."""
-        self.reach = Reach(numbers)
+        self.reach = Reach(numbers, self.bands)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -83,7 +89,10 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
             weights, scale = self._direction()
         else:
             weights = torch.zeros(2, 0)
-            scale = gradient.numel() / max(float(gradient.abs().sum()), 1e-30)
+            numbers, length = map(
+                self.bands.processes.total, (gradient.numel(), float(gradient.abs().sum()))
+            )
+            scale = numbers / max(length, 1e-30)
         self._move(gradient, weights, scale)
         self.before = gradient
 
@@ -111,6 +120,7 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
             right = torch.cat([past[1, columns], gradient[channel, None, part]])
             past[1] *= self.reach.of_pixels[part]
             found = found + past.flatten(0, 1) @ right.mT
+        self.bands.add_up([found])
         known = found.cpu().double().view(2, rows, -1)
         self.products[:, :rows, columns] = known[..., :-1]
         self.products[1, columns, :rows] = known[1, :, :-1].mT
@@ -170,19 +180,28 @@ class Reach:
         (H · W), 1 on average over the cells.
     """
 
-    cell = 16
+    cell = UNIT
     memory = 0.9
     evenness = 0.01
     """How much of the whole image's mean each cell has, that none is left behind for good."""
 
-    def __init__(self, numbers: Tensor) -> None:
+    def __init__(self, numbers: Tensor, bands: Bands) -> None:
         self.shape = (numbers.shape[-2], numbers.shape[-1])
-        self.moved = self.changed = self._energy(torch.zeros_like(numbers[0].flatten(1)))
+        self.bands = bands
+        rows, columns = (-(-length // self.cell) for length in (bands.height, self.shape[1]))
+        # Of all cells in each process: they are few, and lie smoothly beyond its own.
+        self.moved = self.changed = numbers.new_zeros((1, 1, rows, columns), dtype=torch.float32)
         self.of_pixels = torch.ones(self.shape, device=numbers.device).flatten()
 
     def learn(self, step: Tensor, change: Tensor) -> None:
         """Take in a step and what it changed in the gradient, each (C, H · W)."""
-        moved, changed = self._energy(step), self._energy(change)
+        energies = torch.zeros_like(self.moved).repeat(2, 1, 1, 1)
+        first = self.bands.own.core.start // self.cell
+        for energy, values in zip(energies, (step, change), strict=True):
+            own = self._energy(values)[0]
+            energy[:, first : first + own.shape[1]] = own
+        self.bands.add_up([energies])
+        moved, changed = energies[:1], energies[1:]
         # Steps get shorter, and the last shall not count for less than the first.
         size = changed.mean()
         share = torch.where(size > 0, 1 / size, 0)
@@ -195,10 +214,13 @@ class Reach:
             energy + self.evenness * energy.mean() + 1e-30 for energy in (self.moved, self.changed)
         )
         of_cells = (moved / changed).sqrt()
-        fine = interpolate(
-            of_cells / of_cells.mean(), scale_factor=float(self.cell), mode="bilinear"
-        )
-        self.of_pixels = fine[..., : self.shape[0], : self.shape[1]].flatten()
+        first = self.bands.own.core.start // self.cell
+        before = max(0, first - 1)
+        last = first + -(-self.shape[0] // self.cell)
+        near = (of_cells / of_cells.mean())[:, :, before : last + 1]
+        fine = interpolate(near, scale_factor=float(self.cell), mode="bilinear")
+        top = (first - before) * self.cell
+        self.of_pixels = fine[..., top : top + self.shape[0], : self.shape[1]].flatten()
 
     def _energy(self, values: Tensor) -> Tensor:
         """Return the mean square of each cell and channel, (1, 1, rows, columns)."""

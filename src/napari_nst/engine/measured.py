@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from napari_nst.engine.bands import Bands
 from napari_nst.engine.losses import AnyExemplar, Exemplar, MeasuredExemplar, Moments
 from napari_nst.engine.masks import mask_at
+from napari_nst.engine.processes import ALONE, Processes
 from napari_nst.engine.tiles import Grid, Tile
 from napari_nst.engine.vgg import VGG19
 from napari_nst.recipe.layer_names import poolings_before
+
+K = TypeVar("K", bound=Hashable)
 
 
 def features_in(tile: Tile, network: VGG19, image: Tensor) -> dict[str, Tensor]:
@@ -22,9 +27,15 @@ def features_in(tile: Tile, network: VGG19, image: Tensor) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def features_by_tiles(
-    network: VGG19, image: Tensor, layers: Iterable[str], tile: int
+    network: VGG19,
+    image: Tensor,
+    layers: Iterable[str],
+    tile: int,
+    processes: Processes = ALONE,
 ) -> dict[str, Tensor]:
     """Return an image's features at some layers, in the network's number format.
+
+    Of several processes, each gets those of its own `Bands`.
 
     Parameters
     ----------
@@ -34,15 +45,17 @@ def features_by_tiles(
         (1, 3, H, W).
     layers : iterable of str
         Canonical names.
-    tile : int
+    tile, processes : int, Processes
         As for `Grid.of`.
     """
     whole: dict[str, Tensor] = {}
-    for one in grid_of(network, image, tile):
-        features = features_in(one, network, image)
+    grid = grid_of(network, image, tile, processes)
+    seen = grid.bands.around(image)
+    for one in grid:
+        features = features_in(one, network, seen)
         for layer in layers:
             if layer not in whole:
-                whole[layer] = _room_for(features[layer], layer, image)
+                whole[layer] = _room_for(features[layer], layer, grid.bands.cut(image))
             whole[layer][(..., *one.positions(layer))] = features[layer]
         del features  # before the next tile's are computed
     return whole
@@ -57,13 +70,15 @@ class MeasuredStyle:
         What looks at it.
     image : Tensor
         (1, 3, H, W).
-    tile : int
+    tile, processes : int, Processes
         As for `Grid.of`.
     """
 
-    def __init__(self, network: VGG19, image: Tensor, tile: int) -> None:
-        self._network, self._image = network, image
-        self._grid = grid_of(network, image, tile)
+    def __init__(
+        self, network: VGG19, image: Tensor, tile: int, processes: Processes = ALONE
+    ) -> None:
+        self._grid = grid_of(network, image, tile, processes)
+        self._network, self._seen = network, self._grid.bands.around(image)
         self._measured: tuple[Tensor | None, dict[str, Moments]] | None = None
 
     def exemplar(self, layer: str, share: float, mask: Tensor | None) -> MeasuredExemplar:
@@ -75,15 +90,18 @@ class MeasuredStyle:
 
     @torch.no_grad()
     def _moments(self, mask: Tensor | None) -> dict[str, Moments]:
-        masks = {layer: mask_at(mask, layer) for layer in self._network.layers}
+        bands = self._grid.bands
+        masks = {
+            layer: own_rows(mask_at(mask, layer), bands, layer) for layer in self._network.layers
+        }
         sums: dict[str, Moments] = {}
         for tile in self._grid:
-            features = features_in(tile, self._network, self._image)
+            features = features_in(tile, self._network, self._seen)
             for layer, own in features.items():
                 moments = Moments.of(own, cropped(masks[layer], tile, layer))
                 sums[layer] = sums[layer] + moments if layer in sums else moments
             del features, own
-        return sums
+        return added_up(sums, bands)
 
 
 SeenStyle = Mapping[str, Tensor] | MeasuredStyle
@@ -109,19 +127,40 @@ def exemplar_of(style: SeenStyle, layer: str, share: float, mask: Tensor | None)
     return Exemplar(style[layer], share, mask_at(mask, layer))
 
 
+def own_rows(mask: Tensor | None, bands: Bands, layer: str) -> Tensor | None:
+    """Return what this process has of a mask (1, 1, H', W') of a layer's positions."""
+    return None if mask is None else bands.positions(mask, 1 << poolings_before(layer))
+
+
 def cropped(mask: Tensor | None, tile: Tile, layer: str) -> Tensor | None:
     """Return what a tile has of a mask (1, 1, H', W') of a layer's positions."""
     return None if mask is None else mask[(..., *tile.positions(layer))]
 
 
-def grid_of(network: VGG19, image: Tensor, tile: int) -> Grid:
+def added_up(sums: Mapping[K, Moments], bands: Bands) -> dict[K, Moments]:
+    """Return the sums over the rows of all processes."""
+    if not bands.are_divided:
+        return dict(sums)
+    firsts = [moments.first.contiguous() for moments in sums.values()]
+    seconds = [moments.second.contiguous() for moments in sums.values()]
+    weights = torch.tensor(
+        [moments.weight for moments in sums.values()], dtype=torch.float64, device=firsts[0].device
+    )
+    bands.processes.add_up([weights, *firsts, *seconds])
+    return {
+        key: Moments(weight, first, second)
+        for key, weight, first, second in zip(sums, weights.tolist(), firsts, seconds, strict=True)
+    }
+
+
+def grid_of(network: VGG19, image: Tensor, tile: int, processes: Processes = ALONE) -> Grid:
     """Return the tiles that a network sees an image (1, 3, H, W) in; see `Grid.of`."""
     shape = (image.shape[-2], image.shape[-1])
-    return Grid.of(shape, tile, network.layers, network.padding)
+    return Grid.of(shape, tile, network.layers, network.padding, processes)
 
 
 def _room_for(features: Tensor, layer: str, image: Tensor) -> Tensor:
-    """Return an empty tensor for all that a layer has of an image, where that lies."""
+    """Return an empty tensor for all that a layer has of an image, or of rows of it."""
     height, width = (length >> poolings_before(layer) for length in image.shape[-2:])
     return torch.empty(
         (1, features.shape[1], height, width),

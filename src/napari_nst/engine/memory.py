@@ -13,7 +13,7 @@ import torch
 from napari_nst.engine.objective import layer_weights, network_layers
 from napari_nst.engine.order import Order
 from napari_nst.engine.scales import Scale
-from napari_nst.engine.tiles import receptive_field
+from napari_nst.engine.spans import receptive_field
 from napari_nst.engine.weight_files import SHAPES
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
@@ -29,6 +29,9 @@ FREED, MOST_FREED = 6.0, 170_000_000
 
 IMAGES = 16
 """Float32 copies of the image's numbers: pixels, gradients, the best so far, the one shown, …"""
+
+BETWEEN_SCALES = 2
+"""Of these, what each of several processes has of rows that are not its own, where they begin."""
 
 OF_ANY_RUN, OF_ANOTHER_SHAPE = 220_000_000, 50_000_000
 """Bytes that torch's libraries take when they first compute, and for tiles of another shape."""
@@ -51,12 +54,15 @@ class Footprint:
         Each past step that L-BFGS remembers; 0 for Adam.
     past_steps : int
         How many of them.
+    parts : int
+        How many processes divide the picture; all numbers are what each of them takes.
     """
 
     picture: int
     passes: int
     past_step: int
     past_steps: int
+    parts: int = 1
 
     @property
     def bytes(self) -> int:
@@ -65,7 +71,13 @@ class Footprint:
 
 
 def footprint(
-    order: Order, scale: Scale, dtype: torch.dtype, *, tile: int = 0, is_grey: bool = False
+    order: Order,
+    scale: Scale,
+    dtype: torch.dtype,
+    *,
+    tile: int = 0,
+    is_grey: bool = False,
+    parts: int = 1,
 ) -> Footprint:
     """Return what a scale of a run takes.
 
@@ -81,16 +93,21 @@ def footprint(
         Longest side of a tile; 0 for the whole picture at once.
     is_grey : bool
         Whether the optimiser has one number per pixel instead of three.
+    parts : int
+        How many processes divide the rows of the picture.
     """
     recipe, pixels = order.recipe, math.prod(scale.shape)
-    numbers = pixels * (1 if is_grey else 3)
+    own = math.ceil(pixels / parts)
+    numbers = own * (1 if is_grey else 3)
     styles = [math.prod(fit.shape) for fit in order.fits(scale)]
     images = numbers * (IMAGES + (2 if recipe.optimizer == "adam" else 0) + 2 * bool(recipe.ema))
     inputs = 3 * (pixels * (order.content is not None) + sum(styles))
-    content = pixels * _width(layer_weights(recipe, "content"))
+    inputs += 3 * BETWEEN_SCALES * (pixels - own)
+    content = own * _width(layer_weights(recipe, "content"))
     # In tiles a style is added up; whole, the features of all styles are there at once.
-    of_styles = 0.0 if tile else sum(styles) * _width(layer_weights(recipe, "style"))
-    seen = _seen(scale.shape, tile, recipe)
+    is_whole = not tile and parts == 1
+    of_styles = sum(styles) * _width(layer_weights(recipe, "style")) if is_whole else 0.0
+    seen = _seen(scale.shape, tile, recipe, parts)
     # Those in the middle overlap on two sides, those at a border on one.
     shapes = math.prod(2 if tile and math.ceil(side / tile) > 2 else 1 for side in scale.shape)
     others = (shapes - 1) * OF_ANOTHER_SHAPE
@@ -99,6 +116,7 @@ def footprint(
         passes=round(max(_pass_bytes(recipe, dtype, seen), of_styles * dtype.itemsize)),
         past_step=_past_step(recipe) * numbers,
         past_steps=min(recipe.history, scale.steps),
+        parts=parts,
     )
 
 
@@ -136,14 +154,14 @@ def _up_to_deepest(layers: Iterable[str]) -> tuple[str, ...]:
     return LAYER_NAMES[: deepest + 1]
 
 
-def _seen(shape: tuple[int, int], tile: int, recipe: Recipe) -> int:
+def _seen(shape: tuple[int, int], tile: int, recipe: Recipe, parts: int) -> int:
     """Return how many pixels the network sees of the largest tile, its overlaps included."""
     overlap = receptive_field(_up_to_deepest(network_layers(recipe))[-1])
-    sides = [
-        min(side, math.ceil(side / math.ceil(side / (tile or side))) + 2 * overlap)
-        for side in shape
-    ]
-    return math.prod(sides)
+    own = (math.ceil(shape[0] / parts), shape[1])
+    return math.prod(
+        min(side, math.ceil(length / math.ceil(length / (tile or length))) + 2 * overlap)
+        for side, length in zip(shape, own, strict=True)
+    )
 
 
 def _past_step(recipe: Recipe) -> int:

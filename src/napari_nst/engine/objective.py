@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from napari_nst.engine.bands import Bands
 from napari_nst.engine.losses import (
     STYLE_LOSSES,
     ContentLoss,
+    Part,
     SlicedWassersteinLoss,
     TotalVariationLoss,
     seam,
@@ -18,6 +21,7 @@ from napari_nst.engine.masks import mask_at
 from napari_nst.engine.measured import SeenStyle, exemplar_of
 from napari_nst.engine.vgg import VGG19, least_size
 from napari_nst.recipe import Recipe
+from napari_nst.recipe.layer_names import poolings_before
 
 Parts = dict[str, Tensor]
 """Name of a part, such as ``style/relu1_1`` or ``tv`` → its weighted loss, a scalar."""
@@ -34,9 +38,9 @@ class WeightedLoss(nn.Module):
         self.loss = loss
         self.weight = weight
 
-    def forward(self, value: Tensor) -> Tensor:
-        """Return the weighted loss of features or of an image."""
-        weighted: Tensor = self.loss(value) * self.weight
+    def forward(self, value: Tensor, **of_part: Any) -> Tensor:
+        """Return the weighted loss of features or of an image, or of what the loss calls a part."""
+        weighted: Tensor = self.loss(value, **of_part) * self.weight
         return weighted
 
     def extra_repr(self) -> str:
@@ -89,6 +93,10 @@ class Objective(nn.Module):
         parts.update({name: loss(image) for name, loss in self.on_image.items()})
         return parts
 
+    def bands_of(self, image: Tensor) -> Bands:
+        """Return the rows that belong to each process, of an image (1, 3, H, W)."""
+        return Bands.undivided(image.shape[2])
+
     def seen(self, image: Tensor) -> Tensor:
         """Return an image (1, 3, H, W) with what is kept in its place."""
         if self.free is None or self.fixed is None:
@@ -120,7 +128,7 @@ def least_side(recipe: Recipe) -> int:
 
 
 def content_losses(
-    recipe: Recipe, features: Features, mask: Tensor | None = None
+    recipe: Recipe, features: Features, mask: Tensor | None = None, bands: Bands | None = None
 ) -> dict[str, WeightedLoss]:
     """Make the losses that keep a content's features.
 
@@ -132,14 +140,19 @@ def content_losses(
         Layer → features of the content.
     mask : Tensor, optional
         Which pixels count, (1, 1, H, W) of the image's size.
+    bands : Bands, optional
+        Of which the features are this process's, where they are divided.
     """
-    return {
-        f"content/{layer}": WeightedLoss(
-            ContentLoss(features[layer], norm=recipe.content_norm, mask=mask_at(mask, layer)),
-            weight,
+    losses = {}
+    for layer, weight in layer_weights(recipe, "content").items():
+        rows = None
+        if bands is not None and bands.are_divided:
+            rows = Part(bands.own.positions(1 << poolings_before(layer)), bands.processes.total)
+        loss = ContentLoss(
+            features[layer], norm=recipe.content_norm, mask=mask_at(mask, layer), part=rows
         )
-        for layer, weight in layer_weights(recipe, "content").items()
-    }
+        losses[f"content/{layer}"] = WeightedLoss(loss, weight)
+    return losses
 
 
 def style_losses(

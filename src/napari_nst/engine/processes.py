@@ -1,18 +1,18 @@
 """The processes that compute one picture together, each some of its tiles.
 
-What they exchange in an iteration are sums: over features, 2.4 MB for the five usual style layers,
-and the gradient, 12 bytes a pixel, by which each of them takes the same step. So every process has
-the picture and its optimiser's state; activations, some fifty times the gradient, and a
-content's features are those of its own tiles alone.
+What they exchange in an iteration are sums over features, 2.4 MB for the five usual style layers,
+some numbers of the optimiser's, and the rows on both sides of where one's part ends and another's
+begins. Everything else that is as large as the picture, each has of its own rows alone: see
+`Bands`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -20,8 +20,6 @@ from torch import Tensor
 
 from napari_nst import launch
 from napari_nst.errors import ProcessLost
-
-T = TypeVar("T")
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for another: tiles of a large picture may take minutes on one."""
@@ -40,22 +38,6 @@ class Processes:
     rank: int = 0
     count: int = 1
 
-    def own(self, items: Sequence[T]) -> Sequence[T]:
-        """Return this process's part of what all of them divide: neighbours, of about one number.
-
-        Raises
-        ------
-        ValueError
-            If some process would have none.
-        """
-        if len(items) < self.count:
-            raise ValueError(
-                f"{self.count} processes cannot divide {len(items)} tiles; take a smaller tile, or "
-                "fewer processes."
-            )
-        start, stop = (len(items) * rank // self.count for rank in (self.rank, self.rank + 1))
-        return items[start:stop]
-
     def add_up(self, tensors: Sequence[Tensor]) -> None:
         """Replace tensors by their sums over all processes, which have those of the same shapes.
 
@@ -66,29 +48,85 @@ class Processes:
         """
         if self.count == 1:
             return
-        try:
+        with self._together():
             for tensor in tensors:
                 dist.all_reduce(tensor)
+
+    def total(self, value: float) -> float:
+        """Return the sum of a number over all processes."""
+        return value if self.count == 1 else float(self._reduced(float(value), dist.ReduceOp.SUM))
+
+    def least(self, value: int) -> int:
+        """Return the least that any process has of something, so that all decide alike."""
+        return value if self.count == 1 else int(self._reduced(value, dist.ReduceOp.MIN))
+
+    def send_to_all(self, tensor: Tensor, rank: int) -> None:
+        """Give what one process has in a tensor to all others, in theirs of the same shape.
+
+        Raises
+        ------
+        ProcessLost
+            As for `add_up`.
+        """
+        if self.count > 1:
+            with self._together():
+                dist.broadcast(tensor, rank)
+
+    def of_first(self, image: Tensor, shape: tuple[int, int]) -> Tensor:
+        """Return the image (1, C, H, W) of such a shape that the first process has."""
+        if self.rank:
+            image = image.new_empty((*image.shape[:2], *shape))
+        image = image.contiguous()
+        self.send_to_all(image, 0)
+        return image
+
+    def exchange(self, given: Mapping[int, Tensor], taken: Mapping[int, Tensor]) -> None:
+        """Send tensors to other processes, and fill others with what these send to this one.
+
+        Parameters
+        ----------
+        given, taken : mapping of int to Tensor
+            Rank → contiguous.
+
+        Raises
+        ------
+        ProcessLost
+            As for `add_up`.
+        """
+        with self._together():
+            messages = [dist.P2POp(dist.isend, tensor, rank) for rank, tensor in given.items()]
+            messages += [dist.P2POp(dist.irecv, tensor, rank) for rank, tensor in taken.items()]
+            for message in dist.batch_isend_irecv(messages) if messages else ():
+                message.wait()
+
+    def _reduced(self, value: float, how: Any) -> Tensor:
+        on = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        # Both are exact for what is counted: pixels, and bytes.
+        number = torch.tensor(value, dtype=torch.float64, device=on)
+        with self._together():
+            dist.all_reduce(number, how)
+        return number
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Raise `ProcessLost` where another process is there no more."""
+        try:
+            yield
         except RuntimeError as error:
             raise ProcessLost(
                 f"Another of the {self.count} processes was lost, and with it its tiles: {error}"
             ) from error
 
-    def least(self, value: int) -> int:
-        """Return the least that any process has of something, so that all decide alike."""
-        if self.count == 1:
-            return value
-        on = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        least = torch.tensor(value, device=on)
-        dist.all_reduce(least, dist.ReduceOp.MIN)
-        return int(least)
+
+ALONE = Processes()
+"""A process that shares nothing with others."""
 
 
 def present() -> Processes:
     """Return this process among those that compute together; alone where it has not joined any."""
     if dist.is_available() and dist.is_initialized():
         return Processes(dist.get_rank(), dist.get_world_size())
-    return Processes()
+    return ALONE
 
 
 @contextmanager
@@ -101,7 +139,7 @@ def joined(device: str) -> Iterator[Processes]:
         The recipe's. Of several GPUs each process takes the one of its number on its machine.
     """
     if launch.count() == 1:
-        yield Processes()
+        yield ALONE
         return
     on_gpus = device in ("auto", "cuda") and torch.cuda.is_available()
     if on_gpus:

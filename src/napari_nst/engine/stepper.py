@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.averaging import MovingAverage
+from napari_nst.engine.bands import Bands
 from napari_nst.engine.canvas import Canvas
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.out_of_memory import with_less_memory
@@ -45,6 +46,8 @@ class Stepper:
 
     Attributes
     ----------
+    bands : Bands
+        The rows of the image that this process has, and those of others.
     lighten : callable or None
         Called with the error where memory has run out; returns an objective that computes the same
         in less, which is then tried, or raises the error.
@@ -76,8 +79,11 @@ class Stepper:
         """Take over an image (1, 3, H, W) in [0, 1], at a new scale or with another objective."""
         self.objective = objective
         self.learning_rate = self._given_learning_rate()
+        self.bands = Bands.undivided(image.shape[2])
         if isinstance(objective, Objective):
-            image = objective.seen(image)  # so that what is kept is carried to the next scale
+            self.bands = self._divided(objective.bands_of(image))
+            # So that what is kept is carried to the next scale.
+            image = objective.seen(self.bands.cut(image))
         numbers = self.canvas.numbers(image) * self.unit
         self.pixels = numbers.detach().clone().requires_grad_()
         self.gradient_scale = 1.0
@@ -88,14 +94,14 @@ class Stepper:
         self._scale_gradient()
         self._remember()
         self.optimizer = self._new_optimizer()
-        self.average = MovingAverage(self.recipe.ema, self.current) if self.recipe.ema else None
+        self.average = MovingAverage(self.recipe.ema, self._rows) if self.recipe.ema else None
 
     def end(self) -> Tensor:
         """Return the image to carry to the next scale, and let go of what belongs to this one.
 
         Else the largest would have to find room beside the one before. `begin` has to follow.
         """
-        image = self.image
+        image = self.bands.whole(self._shown)
         del self._best
         self.average = None
         self.objective = _no_losses
@@ -120,18 +126,34 @@ class Stepper:
         elif total < self._best_total:
             self._remember()
         if self.average is not None:
-            self.average.update(self.current)
+            self.average.update(self._rows)
         return self.parts
 
     @property
     def current(self) -> Tensor:
         """A copy of the image as it is now, (1, 3, H, W), whose losses are known."""
-        return self.canvas.image(self.pixels.detach() / self.unit)
+        return self.bands.whole(self._rows)
 
     @property
     def image(self) -> Tensor:
-        """The image to show, a copy, (1, 3, H, W): the current one or the steps' average."""
-        return self.current if self.average is None else self.average.value
+        """The image to show, a copy, (1, 3, H, W): the current one or the steps' average.
+
+        Of several processes that divide it, the first gets all of it, others their own rows.
+        """
+        return self.bands.at_first(self._shown)
+
+    @property
+    def _rows(self) -> Tensor:
+        """A copy of the image's rows that are this process's."""
+        return self.canvas.image(self.pixels.detach() / self.unit)
+
+    @property
+    def _shown(self) -> Tensor:
+        return self._rows if self.average is None else self.average.value
+
+    def _divided(self, bands: Bands) -> Bands:
+        """Return which rows this process optimises, where the objective divides them so."""
+        return bands
 
     def _redraw(self) -> None:
         if isinstance(self.objective, Objective) and self.objective.redraw():

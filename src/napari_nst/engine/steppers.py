@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from napari_nst.engine.bands import Bands
 from napari_nst.engine.images import resize
 from napari_nst.engine.lbfgs import LimitedMemoryBFGS
 from napari_nst.engine.stepper import Losses, Stepper
@@ -48,6 +49,7 @@ class LBFGS(Stepper):
                 history,
                 lambda numbers: self.canvas.keep_in_range(numbers, self.unit),
                 self.pulse,
+                self.bands,
             )
         return torch.optim.LBFGS(
             [self.pixels],
@@ -76,8 +78,12 @@ class LBFGS(Stepper):
 
         return total
 
+    def _divided(self, bands: Bands) -> Bands:
+        # Torch's line search takes inner products itself, of all that it has.
+        return Bands.undivided(bands.height) if self.recipe.line_search else bands
+
     def _scale_gradient(self) -> None:
-        length = float(self._gradient.abs().sum())
+        length = self.bands.processes.total(float(self._gradient.abs().sum()))
         if length > 0:
             self.gradient_scale = 1e4 / length
             self._gradient.mul_(self.gradient_scale)
@@ -99,7 +105,7 @@ class Adam(Stepper):
 
     def begin(self, image: Tensor, objective: Losses) -> None:
         """Take over an image, with the moments of the scale before resampled to its size."""
-        moments = self.optimizer.state[self.pixels] if hasattr(self, "optimizer") else {}
+        moments = self._whole_moments() if hasattr(self, "optimizer") else {}
         super().begin(image, objective)
         # Of a picture that has become grey, or coloured, they are moments of other numbers.
         if moments and moments["exp_avg"].shape[1] == self.pixels.shape[1]:
@@ -109,9 +115,17 @@ class Adam(Stepper):
             second = resize(moments["exp_avg_sq"], shape, smooth=False, periodic=periodic)
             self.optimizer.state[self.pixels] = {
                 "step": moments["step"],
-                "exp_avg": first,
-                "exp_avg_sq": second.relu(),
+                "exp_avg": self.bands.cut(first),
+                "exp_avg_sq": self.bands.cut(second).relu(),
             }
+
+    def _whole_moments(self) -> dict[str, Tensor]:
+        """Return what the scale before has learned, of all its rows."""
+        known = self.optimizer.state[self.pixels]
+        return {
+            name: self.bands.whole(value) if name.startswith("exp_avg") else value
+            for name, value in known.items()
+        }
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         recipe = self.recipe

@@ -14,7 +14,7 @@ from napari_nst.engine.memory import Footprint, amount, footprint, free_bytes
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.order import Order
 from napari_nst.engine.out_of_memory import release, with_less_memory
-from napari_nst.engine.processes import present
+from napari_nst.engine.processes import ALONE, Processes, present
 from napari_nst.engine.scales import Scale
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
@@ -28,6 +28,9 @@ but for small pictures, which take little."""
 USUAL_TILE, SMALLEST_TILE = 512, 256
 """Pixels. Smaller than the usual one, a tile is chosen only after L-BFGS remembers less; smaller
 than the smallest, which its overlaps make 2.6 times as much work, none is chosen."""
+
+LEAST_ROWS = 128
+"""Of a picture, for each of several processes; fewer are mostly overlap with those of others."""
 
 LEAST_HISTORY = 5
 """Past steps below which L-BFGS is hardly better than following the gradient."""
@@ -119,7 +122,8 @@ class Tiling:
 
     def objective(self, assembly: Assembly, scale: Scale) -> Objective:
         """Return the objective of a scale, in tiles that its targets fit into, too."""
-        assembly.tile = self.at(assembly.order, scale)[0]
+        order = assembly.order
+        assembly.tile, assembly.processes = self.at(order, scale)[0], self.sharing(order, scale)
         return with_less_memory(
             lambda: assembly.objective_at(scale),
             lambda error: self._halve(assembly, scale, error),
@@ -133,7 +137,9 @@ class Tiling:
     def _halve(self, assembly: Assembly, scale: Scale, error: BaseException) -> None:
         tile = assembly.tile or max(scale.shape)
         half = 2 ** math.floor(math.log2(tile * 3 / 4))
-        if half < LEAST_TILE or not can_be_tiled(assembly.recipe):
+        # Others would not know, and wait for what this process was to send them.
+        is_alone = self.processes.count == 1
+        if half < LEAST_TILE or not can_be_tiled(assembly.recipe) or not is_alone:
             raise error
         release(self.device)
         self.limit = assembly.tile = half
@@ -142,13 +148,9 @@ class Tiling:
     def _fitting(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
         longest, asked = max(scale.shape), order.recipe.tile
         room = self.free * SHARE
-        divided = self._divided(order, scale)
-        if asked or divided:
-            tile = asked or divided
-            tile = tile if tile < longest else 0
-            taken = self._within(room, self._footprint(order, scale, tile))
-            if asked or self._fits(taken, room):
-                return tile, taken
+        if asked:
+            tile = asked if asked < longest else 0
+            return tile, self._within(room, self._footprint(order, scale, tile))
         whole = self._footprint(order, scale, 0)
         if self._fits(whole, room):
             return 0, whole
@@ -168,16 +170,20 @@ class Tiling:
     def _fits(self, taken: Footprint, room: float) -> bool:
         return taken.bytes <= room and taken.passes <= self.for_passes
 
-    def _divided(self, order: Order, scale: Scale) -> int:
-        """Return the tile of which every process gets one; 0 where sharing is not worth it."""
-        count = self.processes.count
-        if count == 1 or not can_be_tiled(order.recipe):
-            return 0
-        tile = math.ceil(max(scale.shape) / count / 16) * 16
-        return tile if tile >= SMALLEST_TILE else 0
+    def sharing(self, order: Order, scale: Scale) -> Processes:
+        """Return who divides a scale's picture; this process alone, where that is not worth it."""
+        rows = scale.shape[0] // self.processes.count
+        return self.processes if can_be_tiled(order.recipe) and rows >= LEAST_ROWS else ALONE
 
     def _footprint(self, order: Order, scale: Scale, tile: int) -> Footprint:
-        return footprint(order, scale, self.dtype, tile=tile, is_grey=self.is_grey)
+        return footprint(
+            order,
+            scale,
+            self.dtype,
+            tile=tile,
+            is_grey=self.is_grey,
+            parts=self.sharing(order, scale).count,
+        )
 
     @staticmethod
     def _within(room: float, taken: Footprint) -> Footprint:

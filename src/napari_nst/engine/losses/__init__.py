@@ -19,7 +19,7 @@ from napari_nst.engine.losses.base import (
     MomentLoss,
     StyleLoss,
 )
-from napari_nst.engine.losses.content import ContentLoss
+from napari_nst.engine.losses.content import ContentLoss, Part
 from napari_nst.engine.losses.gram import CentredGramLoss, GramLoss, ShiftedGramLoss
 from napari_nst.engine.losses.guided import GuidedLoss
 from napari_nst.engine.losses.mean_covariance import MeanCovarianceLoss
@@ -47,6 +47,7 @@ __all__ = [
     "MeasuredExemplar",
     "MomentLoss",
     "Moments",
+    "Part",
     "PatchLoss",
     "SeamLoss",
     "ShiftedGramLoss",

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
 from napari_nst.engine.losses.base import FeatureLoss
 from napari_nst.engine.losses.statistics import full_precision, refuse_other_size
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a target has of a layer, where others have the rest.
+
+    Attributes
+    ----------
+    rows : slice
+        Of the layer's positions.
+    total : callable
+        Adds a number up over all parts.
+    """
+
+    rows: slice
+    total: Callable[[float], float]
 
 
 class ContentLoss(FeatureLoss):
@@ -22,6 +40,8 @@ class ContentLoss(FeatureLoss):
         published sums have before them belongs into the weight.
     mask : Tensor, optional
         (1, 1, H, W) in [0, 1], weights of the positions in all of these means and sums.
+    part : Part, optional
+        What the target has of all that the mask and the norm are of.
 
     Raises
     ------
@@ -32,11 +52,20 @@ class ContentLoss(FeatureLoss):
     norms: ClassVar = ("relative", "mean", "sum")
     target: Tensor
 
-    def __init__(self, target: Tensor, *, norm: str = "mean", mask: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        target: Tensor,
+        *,
+        norm: str = "mean",
+        mask: Tensor | None = None,
+        part: Part | None = None,
+    ) -> None:
         super().__init__(norm, mask)
         if mask is not None:
-            refuse_other_size(mask, target)
-            self.mask = mask.to(target.device)
+            own = mask if part is None else mask[:, :, part.rows]
+            refuse_other_size(own, target)
+            self.mask = own.to(target.device)
+        self._total: Callable[[float], float] = float if part is None else part.total
         self.register_buffer("target", target.detach(), persistent=False)
         self.divisor = self._divisor()
 
@@ -67,11 +96,11 @@ class ContentLoss(FeatureLoss):
             # A black target leaves its error as it is.
             # Some channels at a time: of a large picture all of them in float32 take a gigabyte.
             parts = self.target.chunk(8, dim=1)
-            energy = float(sum(_sum_of_squares(full_precision(part), self.mask) for part in parts))
-            if energy:
-                return energy
+            energy = sum(_sum_of_squares(full_precision(part), self.mask) for part in parts)
+            if of_all := self._total(float(energy)):
+                return of_all
         count = self.target[0, 0].numel() if self.mask is None else float(self.mask.sum())
-        return self.target.shape[1] * count
+        return self.target.shape[1] * self._total(count)
 
 
 def _sum_of_squares(values: Tensor, mask: Tensor | None) -> Tensor:

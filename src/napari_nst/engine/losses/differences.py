@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from napari_nst.engine.spans import Span, length_of
+
 BAND = 1 << 18
 """About how many pixels are computed at a time."""
 
@@ -42,7 +44,7 @@ class Differences:
     @property
     def count(self) -> int:
         """How many there are, in one channel."""
-        return _length(self.near[0]) * _length(self.near[1])
+        return length_of(self.near[0]) * length_of(self.near[1])
 
 
 def neighbours(
@@ -70,6 +72,24 @@ def neighbours(
 def weighted(differences: Sequence[Differences], factor: float) -> list[Differences]:
     """Return the same differences with another factor."""
     return [replace(some, factor=factor) for some in differences]
+
+
+def within(differences: Sequence[Differences], rows: Span) -> list[Differences]:
+    """Return those whose near pixels are in the core of some rows, counted in their reach."""
+    found = []
+    for some in differences:
+        (near, across), (far, far_across) = some.near, some.far
+        start, stop = max(near.start, rows.core.start), min(near.stop, rows.core.stop)
+        if start < stop:
+            down = far.start - near.start
+            found.append(
+                replace(
+                    some,
+                    near=(rows.at(slice(start, stop)), across),
+                    far=(rows.at(slice(start + down, stop + down)), far_across),
+                )
+            )
+    return found
 
 
 def sum_of_powers(
@@ -129,7 +149,7 @@ class _Banded:
 
     def __iter__(self) -> Iterator[Differences]:
         for some in self.differences:
-            height, width = _length(some.near[0]), _length(some.near[1])
+            height, width = length_of(some.near[0]), length_of(some.near[1])
             rows = max(1, BAND // max(1, width))
             for top in range(0, height, rows):
                 if self.pulse is not None:
@@ -149,7 +169,3 @@ def _shifted(length: int, by: int, circular: bool) -> list[tuple[slice, slice]]:
     first, last = slice(0, length - 1), slice(1, length)
     pieces = [(first, last), *([(slice(length - 1, length), slice(0, 1))] if circular else [])]
     return pieces if by > 0 else [(far, near) for near, far in pieces]
-
-
-def _length(piece: slice) -> int:
-    return int(piece.stop - piece.start)

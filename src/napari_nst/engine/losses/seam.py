@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from napari_nst.engine.bands import Bands
+
 WEIGHT = 6.0
 """Of the loss, beside style losses relative to their targets of weight 1.
 
@@ -33,8 +35,13 @@ class SeamLoss(nn.Module):
         self.register_buffer("down", free[:, :, 1:] != free[:, :, :-1], persistent=False)
         self.register_buffer("across", free[..., 1:] != free[..., :-1], persistent=False)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Measure an image (1, 3, H, W)."""
-        down = (image[:, :, 1:] - image[:, :, :-1]).square() * self.down
-        across = (image[..., 1:] - image[..., :-1]).square() * self.across
-        return (down.sum() + across.sum()) / image.numel()
+    def forward(self, image: Tensor, bands: Bands | None = None) -> Tensor:
+        """Measure an image (1, 3, H, W), or a process's own rows of what it sees of one."""
+        bands = bands or Bands.undivided(image.shape[2])
+        core, shown = bands.own.core, bands.own.at(bands.own.core)
+        last = min(shown.stop, image.shape[2] - 1)  # the row below is another's, or there is none
+        below = image[:, :, shown.start + 1 : last + 1] - image[:, :, shown.start : last]
+        own = image[:, :, shown]
+        down = below.square() * self.down[:, :, core]
+        across = (own[..., 1:] - own[..., :-1]).square() * self.across[:, :, core]
+        return (down.sum() + across.sum()) / (image[:, :, 0].numel() * bands.height)

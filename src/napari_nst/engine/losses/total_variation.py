@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from napari_nst.engine.bands import Bands
 from napari_nst.engine.losses.differences import (
     Differences,
     Window,
     neighbours,
     sum_of_powers,
     weighted,
+    within,
 )
 
 KINDS = ("mean", "nine_point", "sum", "inner_sum")
@@ -62,10 +64,12 @@ class TotalVariationLoss(nn.Module):
         self.circular = circular
         self.pulse = pulse
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Measure an image (1, 3, H, W)."""
-        shape = (image.shape[-2], image.shape[-1])
+    def forward(self, image: Tensor, bands: Bands | None = None) -> Tensor:
+        """Measure an image (1, 3, H, W), or a process's own rows of what it sees of one."""
+        shape = (bands.height if bands else image.shape[-2], image.shape[-1])
         differences = self._nine_point(shape) if self.kind == "nine_point" else self._two(shape)
+        if bands is not None:
+            differences = within(differences, bands.own)
         channels = image.shape[0] * image.shape[1]
         sums = self.kind in ("sum", "inner_sum")
         whole = sum_of_powers(image, differences, self.exponent, self.pulse)

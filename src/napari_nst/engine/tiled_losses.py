@@ -1,0 +1,93 @@
+"""The losses that can be computed tile by tile, each with how it looks at a tile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from napari_nst.engine.losses import (
+    ContentLoss,
+    MomentLoss,
+    Moments,
+    gradient_by_features,
+    moment_losses,
+)
+from napari_nst.engine.measured import cropped
+from napari_nst.engine.objective import Parts
+from napari_nst.engine.tiles import Tile
+from napari_nst.recipe.likeness import MOMENT_LOSSES
+
+
+@dataclass(frozen=True, eq=False)
+class TiledContent:
+    """A loss of each position of a layer: of which part, and how much it counts there."""
+
+    part: str
+    layer: str
+    factor: float
+    loss: ContentLoss
+
+    def within(self, tile: Tile) -> Callable[[Tensor], Tensor]:
+        """Return what measures a tile's own features (1, C, h, w)."""
+        return lambda features: (
+            self.factor * self.loss.of_part(features, tile.positions(self.layer))
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TiledStyle:
+    """A loss of sums over a layer's positions: of which part, and how much it counts there."""
+
+    part: str
+    layer: str
+    factor: float
+    loss: MomentLoss
+
+    def moments(self, features: Tensor, tile: Tile) -> Moments:
+        """Return what a tile's own features (1, C, h, w) add to the sums."""
+        return Moments.of(features, cropped(self.loss.mask, tile, self.layer))
+
+    def pull(self, sums: Moments, parts: Parts) -> Pull:
+        """Add the loss of sums over all tiles to its part; return how the total changes by them."""
+        first, second = sums.first.requires_grad_(), sums.second.requires_grad_()
+        with torch.enable_grad():
+            loss = self.factor * self.loss.compare(Moments(sums.weight, first, second))
+        parts[self.part] += loss.detach().to(parts[self.part].device)
+        by_first, by_second = torch.autograd.grad(
+            loss, (first, second), allow_unused=True, materialize_grads=True
+        )
+        return Pull(self, by_first, by_second)
+
+
+@dataclass(frozen=True, eq=False)
+class Pull:
+    """How the total changes with the sums that a style loss sees."""
+
+    style: TiledStyle
+    by_first: Tensor
+    by_second: Tensor
+
+    def on(self, features: Tensor, tile: Tile) -> Tensor:
+        """Return the gradient by a tile's own features (1, C, h, w)."""
+        mask = cropped(self.style.loss.mask, tile, self.style.layer)
+        return gradient_by_features(features, mask, self.by_first, self.by_second)
+
+
+def summands(part: str, loss: nn.Module) -> list[tuple[float, MomentLoss]]:
+    """Return losses of sums, and factors, that a style loss is the sum of.
+
+    Raises
+    ------
+    ValueError
+        If it is of another kind; the message calls it `part`.
+    """
+    found = moment_losses(loss)
+    if found is None:
+        raise ValueError(
+            f"{part} is no function of sums over positions, which tiles could add up; take another "
+            f"style_loss, one of {', '.join(MOMENT_LOSSES)}, or tile 0."
+        )
+    return found
