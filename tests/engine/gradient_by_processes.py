@@ -22,7 +22,7 @@ from napari_nst.engine.weight_files import SHAPES
 from napari_nst.engine.weights import PretrainedVGG
 from napari_nst.recipe import Recipe
 
-TILE = 128
+TILE = 160
 
 
 def untrained():

@@ -58,7 +58,7 @@ def test_it_is_said_before_the_first_step_and_kept_with_the_run(quick, asked_at_
     said, first = said_before(quick(tile=128))
     assert len(said) == 1
     facts = first.record()["forecast"]
-    assert set(facts) == {"bytes", "seconds", "tile", "device", "on_host"}
+    assert set(facts) == {"bytes", "seconds", "tile", "device", "on_host", "processes"}
     assert said == [(str(Forecast(**facts)), 0, 0)]
     assert facts["seconds"] > 0
     json.dumps(facts)
@@ -115,7 +115,11 @@ def test_a_step_costs_its_pixels_and_in_tiles_more(quick):
     whole = forecasts.work_of_step(order, scale, 0)
     assert whole == 384 * 512
     twice, more = (forecasts.work_of_step(order, scale, tile) for tile in (256, 128))
-    assert whole * (1 + forecasts.FORWARD) < twice < more < 2 * whole
+    # The pixels that overlap, and but for one tile the way forward once more.
+    assert whole * (1 + forecasts.FORWARD / 2) < twice < more < 2 * whole
+    half, part = (forecasts.work_of_step(order, scale, 0, parts) for parts in (2, 3))
+    assert whole / 2 < half < whole * 0.6
+    assert whole / 3 < part < half
 
 
 PEAK = """

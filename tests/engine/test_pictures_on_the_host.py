@@ -189,7 +189,7 @@ def test_what_pulls_at_features_is_where_they_are(pretend, made, no_way_back):
         parts = {part: torch.zeros(()) for part in tiled.on_features}
         sums, (tile, *_) = {}, grid_of(made, image, 64)
         tiled._add_up(tile, image, sums)
-        pulls = [tiled._pull(style, moments, parts) for style, moments in sums.items()]
+        pulls = [style.pull(moments, parts) for style, moments in sums.items()]
         for layer, features in made.along(tile.cut(image), tile.joins):
             assert tiled._by_features(tile, layer, pulls, parts, features).device == GPU
     assert len(pulls) == 2

@@ -7,23 +7,51 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import runs_by_processes
 import torch
 
 from napari_nst.engine.processes import Processes, joined, present
 
-SCRIPT = Path(__file__).with_name("gradient_by_processes.py")
+HERE = Path(__file__).parent
+LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+
+RUNS = [
+    "the usual",
+    "two scales of Adam, averaged",
+    "two scales of L-BFGS",
+    "a line search",
+    "a periodic texture",
+    "deep layers",
+    "transparent",
+    "regions",
+    "a hole",
+    "a reconstruction",
+    "going on",
+]
+
+
+def found_by(script, count, path):
+    """Return what each of so many processes finds."""
+    command = [sys.executable] if count == 1 else [*LAUNCHER, str(count)]
+    subprocess.run([*command, str(HERE / script), str(path)], check=True, timeout=300)
+    return [torch.load(f"{path}.{rank}.of.{count}", weights_only=True) for rank in range(count)]
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """What one process finds alone, and what each of two finds with the other."""
     path = tmp_path_factory.mktemp("processes") / "found"
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    for command in ([sys.executable], [*launcher, "--nproc-per-node", "2"]):
-        subprocess.run([*command, str(SCRIPT), str(path)], check=True, timeout=300)
-    names = ["0.of.1", "0.of.2", "1.of.2"]
-    return [torch.load(f"{path}.{name}", weights_only=True) for name in names]
+    script = "gradient_by_processes.py"
+    return [*found_by(script, 1, path), *found_by(script, 2, path)]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """What one process makes alone, and what each of two and of three makes with the others."""
+    path = tmp_path_factory.mktemp("runs") / "made"
+    return [found_by("runs_by_processes.py", count, path) for count in (1, 2, 3)]
 
 
 def test_two_processes_find_the_gradient_of_one(results):
@@ -46,6 +74,37 @@ def test_each_computes_its_tiles_alone(results):
     alone, *both = results
     assert sum(one["beats"] for one in both) == alone["beats"]
     assert all(one["beats"] < alone["beats"] for one in both)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_several_make_the_picture_of_one(runs, name):
+    ((alone,), *others) = [[one[name] for one in together] for together in runs]
+    for first, *rest in others:
+        assert all(one["losses"] == first["losses"] for one in rest)
+        for step, (ours, theirs) in enumerate(zip(first["losses"], alone["losses"], strict=True)):
+            # Steps that learn from differences of gradients enlarge what rounding leaves.
+            assert ours == pytest.approx(theirs, rel=1e-3 if step else 1e-5)
+        assert first["shape"] == alone["shape"]
+        assert first["picture"].shape == alone["picture"].shape
+        assert (first["picture"] - alone["picture"]).abs().mean() < 1e-4
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_first_has_all_rows_to_show_and_others_their_own(runs, name):
+    for together in runs:
+        first, *others = (one[name]["rows"] for one in together)
+        assert first == together[0][name]["shape"][0]
+        if name == "a line search":  # torch's own, which divides nothing
+            assert {first, *others} == {first}
+        elif others:
+            assert len(others) / (len(others) + 1) * first == pytest.approx(sum(others), abs=32)
+
+
+def test_what_is_kept_is_so_to_the_last_bit(runs):
+    labels = runs_by_processes.LABELS == 0
+    content = runs_by_processes.CONTENT[labels].astype(np.float32) / np.float32(255)
+    for first, *_ in runs:
+        assert np.array_equal(first["regions"]["picture"].numpy()[labels], content)
 
 
 def test_alone_nothing_is_joined_or_added():

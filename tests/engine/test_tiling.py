@@ -130,19 +130,34 @@ class Several(Processes):
 
 
 @pytest.mark.parametrize(
-    ("size", "count", "tile"), [(4096, 2, 2048), (4096, 3, 1376), (1024, 4, 256), (512, 4, 0)]
+    ("size", "count", "parts"), [(4096, 2, 2), (4096, 4, 4), (512, 3, 3), (500, 3, 1)]
 )
-def test_several_processes_get_a_tile_each(monkeypatch, size, count, tile):
+def test_several_processes_divide_what_has_enough_rows_for_each(monkeypatch, size, count, parts):
     monkeypatch.setattr(tiling, "present", lambda: Several(0, count))
-    assert chosen(monkeypatch, 10**12, size=size)[0] == tile
-    assert chosen(monkeypatch, 10**12, size=size, style_loss="mrf")[0] == 0
+    one = order(size=size)
+    found = tiling_with(monkeypatch, 10**12)
+    assert found.sharing(one, one.scales[-1]).count == parts
+    assert found.at(one, one.scales[-1])[0] == 0
+    assert found.at(one, one.scales[-1])[1].parts == parts
+    whole = order(size=size, style_loss="mrf")
+    assert found.sharing(whole, whole.scales[-1]).count == 1
 
 
-def test_what_is_too_large_for_a_tile_each_gets_smaller_ones(monkeypatch):
+def test_a_part_that_is_too_large_is_computed_in_tiles(monkeypatch):
     monkeypatch.setattr(tiling, "present", lambda: Several(0, 2))
-    adam = {"optimizer": "adam"}  # which has no past steps to give up first
-    free = needed(order(**adam), 1024) / SHARE + 1
-    assert 1024 <= chosen(monkeypatch, free, **adam)[0] < 2048
+    one = order(optimizer="adam")  # which has no past steps to give up first
+    part = footprint(one, one.scales[-1], BF16, parts=2)
+    assert part.bytes < footprint(one, one.scales[-1], BF16).bytes
+    assert chosen(monkeypatch, part.bytes / SHARE + 1, optimizer="adam")[0] == 0
+    assert 0 < chosen(monkeypatch, part.bytes / SHARE - 1, optimizer="adam")[0] < 4096
+
+
+def test_what_several_remember_is_divided(monkeypatch):
+    one = order()
+    alone, parts = (footprint(one, one.scales[-1], BF16, tile=512, parts=n) for n in (1, 4))
+    assert parts.past_step * 4 == alone.past_step
+    assert parts.picture < alone.picture / 2
+    assert parts.passes <= alone.passes
 
 
 def test_processes_of_one_machine_share_its_memory(monkeypatch):

@@ -1,0 +1,121 @@
+"""What each of several processes runs in test_processes.py: whole runs of every kind."""
+
+import math
+import sys
+
+import numpy as np
+import skimage.data
+import torch
+
+import napari_nst as nst
+from napari_nst.engine import course, processes, tiling
+from napari_nst.engine.weight_files import SHAPES
+from napari_nst.engine.weights import PretrainedVGG
+from napari_nst.recipe import Recipe
+
+CONTENT = skimage.data.astronaut()[100:388, :200]
+STYLE = skimage.data.coffee()[:180, :180]
+ALPHA = np.full((*CONTENT.shape[:2], 1), 255, np.uint8)
+ALPHA[:40], ALPHA[200:220, 50:90] = 0, 0
+LABELS = np.zeros(CONTENT.shape[:2], int)
+LABELS[:130, 20:], LABELS[150:280] = 1, 2
+HOLE = np.zeros(CONTENT.shape[:2], bool)
+HOLE[40:250, 30:170] = True
+IMAGE = {"image_range": "free", "tv_weight": 20.0}
+
+
+def recipe(**fields):
+    shallow = {"relu1_1": 1.0, "relu2_1": 1.0}
+    return Recipe(
+        **{
+            "style_layers": shallow,
+            "content_layers": {"relu2_2": 1.0},
+            "min_size": 0,
+            "size": 288,
+            "steps": 3,
+            "device": "cpu",
+            "precision": "float32",
+            **fields,
+        }
+    )
+
+
+def labelled(style):
+    labels = np.ones(style.shape[:2], int)
+    labels[:, 90:] = 2
+    return labels
+
+
+RUNS = {
+    "the usual": lambda: nst.stylize(CONTENT, STYLE, recipe(tv_weight=20.0, tile=128)),
+    "two scales of Adam, averaged": lambda: nst.stylize(
+        CONTENT, STYLE, recipe(optimizer="adam", ema=0.9, min_size=200, steps=4, **IMAGE)
+    ),
+    "two scales of L-BFGS": lambda: nst.stylize(CONTENT, STYLE, recipe(min_size=200, steps=4)),
+    "a line search": lambda: nst.stylize(CONTENT, STYLE, recipe(line_search=True, **IMAGE)),
+    "a periodic texture": lambda: nst.synthesize(
+        STYLE,
+        recipe(padding="circular", tv_loss="nine_point", tv_weight=20.0, init="noise"),
+        shape=(287, 200),
+    ),
+    "deep layers": lambda: nst.stylize(
+        CONTENT,
+        STYLE,
+        recipe(style_layers={"relu1_1": 1, "relu4_1": 1}, content_layers={"relu4_2": 1}, tile=128),
+    ),
+    "transparent": lambda: nst.stylize(
+        np.concatenate([CONTENT, ALPHA], axis=2), STYLE, recipe(color="luminance", tile=128)
+    ),
+    "regions": lambda: nst.stylize(
+        CONTENT,
+        STYLE,
+        recipe(tv_loss="sum", tv_exponent=1.0, tv_weight=1e-6),
+        guide=LABELS,
+        style_guides=labelled(STYLE),
+        keep_unlabelled=True,
+    ),
+    "a hole": lambda: nst.synthesize(
+        STYLE, recipe(tv_weight=20.0, init="noise"), into=CONTENT, region=HOLE
+    ),
+    "a reconstruction": lambda: nst.reconstruct(CONTENT, recipe(init="noise")),
+}
+
+
+def untrained():
+    """Return random kernels that keep features at one size (He et al. 2015)."""
+    generator = torch.Generator().manual_seed(0)
+    parameters = {
+        name: torch.randn(shape, generator=generator)
+        * (0.1 if len(shape) == 1 else math.sqrt(2 / math.prod(shape[1:])))
+        for name, shape in SHAPES.items()
+    }
+    return PretrainedVGG(
+        "caffe", parameters, sha256="", channel_order="RGB", input_scale=1.0,
+        mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25),
+    )  # fmt: skip
+
+
+def main(path):
+    weights = untrained()
+    course.load = lambda *_: weights
+    tiling.LEAST_ROWS = 64
+    with processes.joined("cpu") as ours:
+        iterations = {name: list(run()) for name, run in RUNS.items()}
+        last = iterations["the usual"][-1]
+        iterations["going on"] = list(nst.stylize(CONTENT, STYLE, recipe(steps=2), after=last))
+        found = {name: what_is_found(steps, ours.rank) for name, steps in iterations.items()}
+        torch.save(found, f"{path}.{ours.rank}.of.{ours.count}")
+
+
+def what_is_found(iterations, rank):
+    last = iterations[-1]
+    return {
+        "losses": [it.losses for it in iterations],
+        "shape": last.shape,
+        "rows": last.pixels.shape[2],
+        "picture": None if rank else torch.from_numpy(last.picture.copy()),
+    }
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
