@@ -14,14 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import napari_nst as nst
 from napari_nst.engine import forecast
-from napari_nst.engine.objective import (
-    Objective,
-    content_losses,
-    image_losses,
-    network_layers,
-    style_losses,
-)
+from napari_nst.engine.objective import Objective, network_layers
 from napari_nst.engine.vgg import network_of
+from napari_nst.engine.weighted import content_losses, image_losses, style_losses
 from napari_nst.engine.weights import load
 
 CPU = torch.device("cpu")

@@ -8,17 +8,13 @@ from torch.nn import functional
 from napari_nst.engine import processes
 from napari_nst.engine.losses import Exemplar, MeanCovarianceLoss
 from napari_nst.engine.measured import features_by_tiles
-from napari_nst.engine.objective import (
-    Objective,
-    WeightedLoss,
-    content_losses,
-    image_losses,
-)
+from napari_nst.engine.objective import Objective
 from napari_nst.engine.steppers import STEPPERS
 from napari_nst.engine.tiled import TiledObjective
 from napari_nst.engine.tiles import Grid
 from napari_nst.engine.vgg import VGG19
 from napari_nst.engine.weight_files import SHAPES
+from napari_nst.engine.weighted import WeightedLoss, content_losses, image_losses
 from napari_nst.engine.weights import PretrainedVGG
 from napari_nst.recipe import Recipe
 

@@ -8,9 +8,9 @@ from loss_features import box_mask, features, mean_and_gram, mean_square, soft_m
 from napari_nst.engine.fitting import Fit
 from napari_nst.engine.guides import Guides
 from napari_nst.engine.losses import STYLE_LOSSES, Exemplar, GuidedLoss, SeamLoss
-from napari_nst.engine.objective import style_losses
 from napari_nst.engine.regions import guided_style_losses
 from napari_nst.engine.subjects import Subject
+from napari_nst.engine.weighted import style_losses
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.likeness import NORMS
 

@@ -11,7 +11,7 @@ from napari_nst.engine import course, inspection
 from napari_nst.engine.contributions import contributions
 from napari_nst.engine.inspection import feature_maps, loss_maps
 from napari_nst.engine.jobs import reconstruct, stylize, synthesize
-from napari_nst.engine.objective import Objective, WeightedLoss
+from napari_nst.engine.objective import Objective
 from napari_nst.engine.orders import (
     order_to_reconstruct,
     order_to_stylize,
@@ -19,6 +19,7 @@ from napari_nst.engine.orders import (
 )
 from napari_nst.engine.pixels import as_rgb
 from napari_nst.engine.vgg import VGG19
+from napari_nst.engine.weighted import WeightedLoss
 
 GREY = np.rint(CONTENT.mean(axis=2)).astype(np.uint8)
 HIDDEN = np.zeros((64, 64), bool)

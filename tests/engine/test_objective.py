@@ -5,8 +5,9 @@ import pytest
 import torch
 from transfer_objective import transfer_objective
 
-from napari_nst.engine.objective import network_layers, shares_of, summarise
+from napari_nst.engine.objective import network_layers, summarise
 from napari_nst.engine.vgg import VGG19
+from napari_nst.engine.weighted import shares_of
 from napari_nst.recipe import Recipe
 
 RECIPE = Recipe(

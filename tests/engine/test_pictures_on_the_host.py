@@ -24,13 +24,14 @@ from napari_nst.engine.losses import (
 from napari_nst.engine.losses.sums import sums_over_positions
 from napari_nst.engine.measured import MeasuredStyle, features_by_tiles, grid_of
 from napari_nst.engine.memory import footprint
-from napari_nst.engine.objective import Objective, WeightedLoss, image_losses
+from napari_nst.engine.objective import Objective
 from napari_nst.engine.orders import order_to_stylize
 from napari_nst.engine.passes import stages_of
 from napari_nst.engine.processes import Processes
 from napari_nst.engine.tiled import TiledObjective
 from napari_nst.engine.tiling import SHARE, Tiling, home_of
 from napari_nst.engine.vgg import VGG19
+from napari_nst.engine.weighted import WeightedLoss, image_losses
 from napari_nst.recipe import preset
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda:0")

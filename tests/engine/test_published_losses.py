@@ -12,14 +12,9 @@ from torch.nn import functional
 from transfer_objective import transfer_objective
 
 from napari_nst.engine.jobs import reconstruct, synthesize
-from napari_nst.engine.objective import (
-    content_losses,
-    image_losses,
-    network_layers,
-    style_losses,
-    summarise,
-)
+from napari_nst.engine.objective import network_layers, summarise
 from napari_nst.engine.vgg import VGG19
+from napari_nst.engine.weighted import content_losses, image_losses, style_losses
 from napari_nst.recipe import preset, preset_names, published
 from napari_nst.recipe.flavours import on_flavour
 from napari_nst.recipe.layer_names import LAYER_NAMES

@@ -2,7 +2,8 @@
 
 import torch
 
-from napari_nst.engine.objective import Objective, content_losses, image_losses, style_losses
+from napari_nst.engine.objective import Objective
+from napari_nst.engine.weighted import content_losses, image_losses, style_losses
 
 
 def transfer_objective(recipe, network, content, styles):

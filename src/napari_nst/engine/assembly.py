@@ -10,15 +10,7 @@ from napari_nst.engine.bands import Bands
 from napari_nst.engine.canvas import Canvas
 from napari_nst.engine.images import resize
 from napari_nst.engine.measured import MeasuredStyle, SeenStyle, features_by_tiles
-from napari_nst.engine.objective import (
-    Features,
-    Objective,
-    WeightedLoss,
-    content_losses,
-    image_losses,
-    layer_weights,
-    style_losses,
-)
+from napari_nst.engine.objective import Objective
 from napari_nst.engine.order import Order
 from napari_nst.engine.processes import ALONE
 from napari_nst.engine.regions import guided_style_losses
@@ -29,6 +21,14 @@ from napari_nst.engine.surroundings import Surroundings
 from napari_nst.engine.tiled import TiledObjective, Watch
 from napari_nst.engine.tiles import Grid
 from napari_nst.engine.vgg import VGG19
+from napari_nst.engine.weighted import (
+    Features,
+    WeightedLoss,
+    content_losses,
+    image_losses,
+    layer_weights,
+    style_losses,
+)
 
 
 class Assembly:

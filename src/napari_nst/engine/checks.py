@@ -10,8 +10,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.device import choose_device
-from napari_nst.engine.objective import shares_of
 from napari_nst.engine.pixels import InputImage, read_input
+from napari_nst.engine.weighted import shares_of
 from napari_nst.engine.weights import FLAVOURS
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import psutil
 import torch
 
-from napari_nst.engine.objective import layer_weights, network_layers
+from napari_nst.engine.objective import network_layers
 from napari_nst.engine.order import Order
 from napari_nst.engine.scales import Scale
 from napari_nst.engine.spans import receptive_field
 from napari_nst.engine.weight_files import SHAPES
+from napari_nst.engine.weighted import layer_weights
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
 

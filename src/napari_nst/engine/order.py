@@ -11,12 +11,13 @@ from napari_nst.engine.checks import check_style, read_styles, relative_pixels
 from napari_nst.engine.fitting import Fit, style_fit
 from napari_nst.engine.guides import Guides, read_guides
 from napari_nst.engine.hole import Hole
-from napari_nst.engine.objective import least_side, shares_of
+from napari_nst.engine.objective import least_side
 from napari_nst.engine.pixels import InputImage
 from napari_nst.engine.scales import Scale
 from napari_nst.engine.steering import Change
 from napari_nst.engine.surroundings import Kept, kept_by
 from napari_nst.engine.vanishing import too_small
+from napari_nst.engine.weighted import shares_of
 from napari_nst.recipe import Recipe
 
 LEFT_ASIDE: Mapping[str, Mapping[str, Any]] = MappingProxyType(

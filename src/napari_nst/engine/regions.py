@@ -15,9 +15,9 @@ from napari_nst.engine.images import resize
 from napari_nst.engine.losses import STYLE_LOSSES, GuidedLoss, StyleLoss
 from napari_nst.engine.masks import mask_at, pooled
 from napari_nst.engine.measured import SeenStyle, exemplar_of
-from napari_nst.engine.objective import WeightedLoss, layer_weights, shares_of
 from napari_nst.engine.subjects import Subject
 from napari_nst.engine.vanishing import covers
+from napari_nst.engine.weighted import WeightedLoss, layer_weights, shares_of
 from napari_nst.recipe import Recipe
 
 

@@ -22,9 +22,10 @@ from napari_nst.engine.bands import Bands
 from napari_nst.engine.known_gradient import known, once_asked, with_gradient
 from napari_nst.engine.losses import ContentLoss, Moments
 from napari_nst.engine.measured import added_up, own_rows
-from napari_nst.engine.objective import Objective, Parts, WeightedLoss, layer_of
+from napari_nst.engine.objective import Objective, Parts, layer_of
 from napari_nst.engine.tiled_losses import Pull, TiledContent, TiledStyle, summands
 from napari_nst.engine.tiles import Grid, Tile
+from napari_nst.engine.weighted import WeightedLoss
 
 Watch = Callable[[int, int, "tuple[slice, slice] | None", "Tensor | None"], None]
 """Tiles done, of all in both passes; rows and columns, and pixels (1, 3, h, w), of the last one.
