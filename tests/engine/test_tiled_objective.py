@@ -5,9 +5,9 @@ import pytest
 import torch
 from transfer_objective import transfer_objective
 
-from napari_nst.engine import jobs
+from napari_nst.engine import jobs, tiled_losses
 from napari_nst.engine.assembly import Assembly
-from napari_nst.engine.losses import STYLE_LOSSES
+from napari_nst.engine.losses import STYLE_LOSSES, Moments
 from napari_nst.engine.objective import network_layers
 from napari_nst.engine.orders import order_to_reconstruct, order_to_stylize, order_to_synthesize
 from napari_nst.engine.tiled import TiledObjective
@@ -132,6 +132,24 @@ def test_guides_of_content_and_styles(assert_tiled_is_whole):
             guide=content, style_guides=[style, None],
         )  # fmt: skip
         assert_tiled_is_whole(order, tolerance=1e-5)  # masks are in single precision
+
+
+def test_a_tile_is_asked_for_its_own_regions_alone(assembled, random_image, monkeypatch):
+    guide = np.ones((64, 64), int)
+    guide[:, 32:] = 2
+    order = order_to_stylize(
+        picture(64, 64), [picture(40, 40), picture(33, 38)], SHALLOW, guide=guide
+    )
+    objective = assembled(order, 32)
+    summed, pulled = [], []
+    of, by_features = Moments.of, tiled_losses.gradient_by_features
+    monkeypatch.setattr(Moments, "of", lambda *given: summed.append(1) or of(*given))
+    monkeypatch.setattr(
+        tiled_losses, "gradient_by_features", lambda *given: pulled.append(1) or by_features(*given)
+    )
+    sum(objective(random_image(64, 64).requires_grad_()).values()).backward()
+    # Three layers of four tiles, each with one region of two.
+    assert len(summed) == len(pulled) == 3 * 4
 
 
 def test_pixels_that_are_kept(assembled, assert_tiled_is_whole, random_image):

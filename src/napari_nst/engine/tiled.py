@@ -212,8 +212,8 @@ class TiledObjective(Objective):
         gradient = torch.zeros_like(features)
         own = (..., *tile.within_reach(layer))
         for pull in pulls:
-            if pull.style.layer == layer:
-                gradient[own] += pull.on(features[own], tile)
+            if pull.style.layer == layer and (by_own := pull.on(features[own], tile)) is not None:
+                gradient[own] += by_own
         for content in self._contents:
             if content.layer == layer:
                 loss, by_features = with_gradient(content.within(tile), features[own])

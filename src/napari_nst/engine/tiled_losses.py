@@ -48,7 +48,8 @@ class TiledStyle:
 
     def moments(self, features: Tensor, tile: Tile) -> Moments:
         """Return what a tile's own features (1, C, h, w) add to the sums."""
-        return Moments.of(features, cropped(self.loss.mask, tile, self.layer))
+        mask = cropped(self.loss.mask, tile, self.layer)
+        return Moments.of(features, mask) if _counts(mask) else Moments.nothing(features)
 
     def pull(self, sums: Moments, parts: Parts) -> Pull:
         """Add the loss of sums over all tiles to its part; return how the total changes by them."""
@@ -70,9 +71,11 @@ class Pull:
     by_first: Tensor
     by_second: Tensor
 
-    def on(self, features: Tensor, tile: Tile) -> Tensor:
-        """Return the gradient by a tile's own features (1, C, h, w)."""
+    def on(self, features: Tensor, tile: Tile) -> Tensor | None:
+        """Return the gradient by a tile's own features (1, C, h, w); None if they do not count."""
         mask = cropped(self.style.loss.mask, tile, self.style.layer)
+        if not _counts(mask):
+            return None
         return gradient_by_features(features, mask, self.by_first, self.by_second)
 
 
@@ -91,3 +94,8 @@ def summands(part: str, loss: nn.Module) -> list[tuple[float, MomentLoss]]:
             f"style_loss, one of {', '.join(MOMENT_LOSSES)}, or tile 0."
         )
     return found
+
+
+def _counts(mask: Tensor | None) -> bool:
+    """Whether some position counts: of many regions, most have nothing in most tiles."""
+    return mask is None or bool(mask.any())

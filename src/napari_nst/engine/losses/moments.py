@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from napari_nst.engine.losses.statistics import covariance_matrix
+from napari_nst.engine.losses.statistics import covariance_matrix, full_precision
 from napari_nst.engine.losses.sums import sums_over_positions
 
 
@@ -49,6 +49,17 @@ class Moments:
         first, second = sums_over_positions(features, mask)
         weight = features.shape[2] * features.shape[3] if mask is None else float(mask.sum())
         return cls(weight, first, second)
+
+    @classmethod
+    def nothing(cls, features: Tensor) -> Moments:
+        """Return what features (N, C, H, W) add up to where none of them counts."""
+        number, channels = features.shape[:2]
+        dtype = full_precision(features[:0]).dtype
+        return cls(
+            0.0,
+            features.new_zeros((number, channels), dtype=dtype),
+            features.new_zeros((number, channels, channels), dtype=dtype),
+        )
 
     @property
     def mean(self) -> Tensor:
