@@ -39,7 +39,8 @@ class Iteration:
         Until its end, estimated from the time per pixel so far: a step's cost grows with its area,
         and with what tiles overlap.
     pixels : Tensor
-        The image where the run computes, (1, 3, H, W); `image` is what most callers want.
+        The image where the run computes, (1, 3, H, W); `image` is what most callers want. Of
+        several processes that divide it, the first has all rows, and others their own.
     alpha : Tensor or None
         (1, 1, H, W) in [0, 1], where the content had transparent pixels.
     is_grey : bool
