@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from napari_nst.engine.bands import UNIT, Bands
+from napari_nst.engine.pulse import Pulse, go_on
 
 Constrain = Callable[[Tensor], None]
 """Keeps numbers in their range, in place, each by itself."""
@@ -56,7 +57,7 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
         rate: float,
         history: int,
         constrain: Constrain,
-        pulse: Callable[[], None] | None = None,
+        pulse: Pulse = go_on,
         bands: Bands | None = None,
     ) -> None:
         super().__init__([numbers], {"lr": rate})
@@ -163,8 +164,7 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
         length = max(1, self.chunk // self.past.shape[1])
         for channel in range(channels):
             for start in range(0, pixels, length):
-                if self.pulse is not None:
-                    self.pulse()
+                self.pulse()
                 yield channel, slice(start, start + length)
 
 

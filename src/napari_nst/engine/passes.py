@@ -7,7 +7,7 @@ the end, padded copies besides, and the indices of poolings in 64 bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from napari_nst.engine.convolutions import Convolution
+from napari_nst.engine.pulse import Pulse, go_on
 
 Joins = tuple[int | None, int | None]
 """Row and column of an image, cut out of a periodic one across its border, where that begins."""
@@ -87,7 +88,7 @@ class _Pass(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, given: Tensor, stages: Sequence[Stage], joins: Joins, pulse: Callable[[], None]
+        ctx: Any, given: Tensor, stages: Sequence[Stage], joins: Joins, pulse: Pulse
     ) -> Tensor:
         kept: list[tuple[Tensor | None, Joins]] = []
         features = given
@@ -135,7 +136,7 @@ def features_along(
     stages: Mapping[str, Stage],
     asked: Collection[str],
     joins: Joins = NO_JOINS,
-    pulse: Callable[[], None] | None = None,
+    pulse: Pulse = go_on,
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield layers of an image and their features, shallow to deep; differentiable by the image.
 
@@ -161,15 +162,11 @@ def features_along(
     for name, stage in stages.items():
         way.append(stage)
         if name in asked:
-            features = _Pass.apply(features, way, joins, pulse or _nothing)
+            features = _Pass.apply(features, way, joins, pulse)
             for passed in way:
                 joins = _halved(joins) if isinstance(passed, Pooling) else joins
             yield name, features
             way = []
-
-
-def _nothing() -> None:
-    pass
 
 
 def _rectified(gradient: Tensor, features: Tensor, *, in_place: bool) -> Tensor:

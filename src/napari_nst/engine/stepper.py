@@ -18,15 +18,12 @@ from napari_nst.engine.bands import Bands
 from napari_nst.engine.canvas import Canvas
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.out_of_memory import with_less_memory
+from napari_nst.engine.pulse import Pulse, go_on
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
 
 Losses = Callable[[Tensor], dict[str, Tensor]]
 """Image (1, 3, H, W) in [0, 1] → its weighted, named parts."""
-
-
-def _nothing() -> None:
-    """Go on."""
 
 
 def _no_losses(image: Tensor) -> dict[str, Tensor]:
@@ -73,7 +70,7 @@ class Stepper:
         self.canvas = canvas or Canvas(recipe.image_range)
         self.learning_rate = self._given_learning_rate()
         self.lighten: Callable[[BaseException], Losses] | None = None
-        self.pulse: Callable[[], None] = _nothing
+        self.pulse: Pulse = go_on
 
     def begin(self, image: Tensor, objective: Losses) -> None:
         """Take over an image (1, 3, H, W) in [0, 1], at a new scale or with another objective."""

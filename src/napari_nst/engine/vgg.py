@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from torchvision.models.vgg import cfgs, make_layers
 from napari_nst.engine.passes import NO_JOINS, Joins, features_along, stages_of
 from napari_nst.engine.pooling import POOLINGS
 from napari_nst.engine.pooling import pooling as pooling_module
+from napari_nst.engine.pulse import Pulse, go_on
 from napari_nst.engine.weights import PretrainedVGG, load
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
@@ -48,7 +49,7 @@ class VGG19(nn.Module):
 
     Attributes
     ----------
-    pulse : callable or None
+    pulse : callable
         Called before each layer, on the way back too; what it raises ends the pass.
 
     Raises
@@ -84,7 +85,7 @@ class VGG19(nn.Module):
         self.dtype = dtype
         modules = _modules(self.layers[-1], pooling, rescale_pooling, padding)
         self.features = nn.Sequential(OrderedDict(modules))
-        self.pulse: Callable[[], None] | None = None
+        self.pulse: Pulse = go_on
         self._adopt(weights, network_input)
         self._stages = stages_of(self.features)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from napari_nst.engine.bands import Bands
 from napari_nst.engine.losses import STYLE_LOSSES, ContentLoss, Part, TotalVariationLoss, seam
 from napari_nst.engine.masks import mask_at
 from napari_nst.engine.measured import SeenStyle, exemplar_of
+from napari_nst.engine.pulse import Pulse, go_on
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import poolings_before
 
@@ -97,7 +98,7 @@ def style_losses(
 
 
 def image_losses(
-    recipe: Recipe, free: Tensor | None = None, pulse: Callable[[], None] | None = None
+    recipe: Recipe, free: Tensor | None = None, pulse: Pulse = go_on
 ) -> dict[str, WeightedLoss]:
     """Make the losses of the image itself.
 

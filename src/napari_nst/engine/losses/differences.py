@@ -6,7 +6,7 @@ run holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from napari_nst.engine.pulse import Pulse, go_on
 from napari_nst.engine.spans import Span, length_of
 
 BAND = 1 << 18
@@ -96,7 +97,7 @@ def sum_of_powers(
     image: Tensor,
     differences: Sequence[Differences],
     exponent: float,
-    pulse: Callable[[], None] | None = None,
+    pulse: Pulse = go_on,
 ) -> Tensor:
     """Return Σ factor · |far − near|ᵝ over an image (N, C, H, W); differentiable once.
 
@@ -145,15 +146,14 @@ class _Banded:
     """Differences, divided into some of few rows each."""
 
     differences: Sequence[Differences]
-    pulse: Callable[[], None] | None
+    pulse: Pulse
 
     def __iter__(self) -> Iterator[Differences]:
         for some in self.differences:
             height, width = length_of(some.near[0]), length_of(some.near[1])
             rows = max(1, BAND // max(1, width))
             for top in range(0, height, rows):
-                if self.pulse is not None:
-                    self.pulse()
+                self.pulse()
                 stop = min(top + rows, height)
                 near, far = (
                     (slice(down.start + top, down.start + stop), across)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 
 from napari_nst.engine.bands import Bands
@@ -15,6 +13,7 @@ from napari_nst.engine.losses.differences import (
     weighted,
     within,
 )
+from napari_nst.engine.pulse import Pulse, go_on
 
 KINDS = ("mean", "nine_point", "sum", "inner_sum")
 """Ways to measure total variation."""
@@ -52,7 +51,7 @@ class TotalVariationLoss(nn.Module):
         exponent: float = 2.0,
         *,
         circular: bool = False,
-        pulse: Callable[[], None] | None = None,
+        pulse: Pulse = go_on,
     ) -> None:
         super().__init__()
         if kind not in KINDS:
