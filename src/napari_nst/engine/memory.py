@@ -20,7 +20,7 @@ from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
 
 # Fitted to peaks of runs of the default recipe on a processor, of 256 to 1536 pixels at one scale,
-# whole and in tiles: 0.9 to 1.2 of what they took, and 0.86 of a run over scales up to 384.
+# whole and in tiles: 0.89 to 1.2 of what they took, and 0.86 of a run over scales up to 384.
 
 TEMPORARY = 0.5
 """Tensors of the widest layer, 64 numbers per pixel, that a pass has beside those that it keeps."""
@@ -34,7 +34,7 @@ IMAGES = 16
 BETWEEN_SCALES = 2
 """Of these, what each of several processes has of rows that are not its own, where they begin."""
 
-OF_ANY_RUN, OF_ANOTHER_SHAPE = 195_000_000, 50_000_000
+OF_ANY_RUN, OF_ANOTHER_SHAPE = 205_000_000, 50_000_000
 """Bytes that torch's libraries take when they first compute, and for tiles of another shape."""
 
 OWN_GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
