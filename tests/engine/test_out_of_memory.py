@@ -9,6 +9,7 @@ import torch
 import napari_nst as nst
 from napari_nst.engine import tiling
 from napari_nst.engine.out_of_memory import is_out_of_memory, with_less_memory
+from napari_nst.engine.processes import Processes
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg import VGG19
 
@@ -103,6 +104,15 @@ def test_a_run_that_cannot_go_on_in_tiles_says_what_to_do(quick, room, fields, s
     room(side, since=3)
     with pytest.raises(nst.NstError, match=r"^Out of memory at \d+ pixels on device 'cpu'; "):
         run(recipe)
+
+
+def test_one_of_several_processes_does_not_take_smaller_tiles_alone(quick, room, monkeypatch):
+    # The others would wait for it. (Of this picture each computes all: it is too small to divide.)
+    monkeypatch.setattr(tiling, "present", lambda: Processes(0, 2))
+    monkeypatch.setattr(Processes, "least", lambda self, value: value)
+    room(40, since=3)
+    with pytest.raises(nst.NstError, match=r"^Out of memory at 75 pixels on device 'cpu'; "):
+        run(quick(size=75))
 
 
 def test_other_errors_end_the_run(quick, room):

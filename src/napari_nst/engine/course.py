@@ -140,15 +140,15 @@ class Course:
         )
         for step in steps:
             self.step = step.step
-            pixels, kept = step.pixels, self.order.kept
+            pixels, kept, alpha = step.pixels, self.order.kept, None
             if pixels.shape[2] == step.shape[0]:  # else it has some rows, and the first process all
-                pixels = self.assembly.shown(pixels)
+                pixels, alpha = self.assembly.shown(pixels), self.assembly.alpha
             yield replace(
                 step,
                 shape=kept.picture.shape if kept else step.shape,
                 full_shape=kept.picture.shape if kept else step.full_shape,
                 pixels=pixels,
-                alpha=self.assembly.alpha,
+                alpha=alpha,
                 is_grey=self.assembly.shows_one_channel,
                 facts={**self.facts, "tile": self.assembly.tile},
                 free=kept.free if kept else None,
