@@ -64,7 +64,9 @@ RUNS = {
         recipe(style_layers={"relu1_1": 1, "relu4_1": 1}, content_layers={"relu4_2": 1}, tile=128),
     ),
     "transparent": lambda: nst.stylize(
-        np.concatenate([CONTENT, ALPHA], axis=2), STYLE, recipe(color="luminance", tile=128)
+        np.concatenate([CONTENT, ALPHA], axis=2),
+        STYLE,
+        recipe(color="luminance", content_norm="mean", tile=128),
     ),
     "regions": lambda: nst.stylize(
         CONTENT,
