@@ -15,11 +15,11 @@ from napari_nst.engine.order import Order
 from napari_nst.engine.processes import ALONE
 from napari_nst.engine.regions import guided_style_losses
 from napari_nst.engine.scales import Scale
+from napari_nst.engine.spans import Axis
 from napari_nst.engine.start import initial_image
 from napari_nst.engine.subjects import Subject
 from napari_nst.engine.surroundings import Surroundings
 from napari_nst.engine.tiled import TiledObjective, Watch
-from napari_nst.engine.tiles import Grid
 from napari_nst.engine.vgg import VGG19
 from napari_nst.engine.weighted import (
     Features,
@@ -142,8 +142,8 @@ class Assembly:
 
     def _bands_at(self, shape: tuple[int, int]) -> Bands:
         """Return the rows of a scale's pictures that belong to each process."""
-        network = self.network
-        return Grid.of(shape, self.tile, network.layers, network.padding, self.processes).bands
+        rows = Axis.of(shape[0], self.network.layers, self.network.padding)
+        return Bands.of(rows, self.processes)
 
     def _features(self, content: Subject) -> Features:
         """Return a content's features at the layers that keep it."""
