@@ -21,6 +21,8 @@ LABELS = np.zeros(CONTENT.shape[:2], int)
 LABELS[:130, 20:], LABELS[150:280] = 1, 2
 HOLE = np.zeros(CONTENT.shape[:2], bool)
 HOLE[40:250, 30:170] = True
+BELOW = np.zeros((*CONTENT.shape[:2], 1), np.uint8)
+BELOW[220:] = 255
 IMAGE = {"image_range": "free", "tv_weight": 20.0}
 
 
@@ -80,6 +82,20 @@ RUNS = {
         STYLE, recipe(tv_weight=20.0, init="noise"), into=CONTENT, region=HOLE
     ),
     "a reconstruction": lambda: nst.reconstruct(CONTENT, recipe(init="noise")),
+    # Gradients are infinite at first, but not where the content does not count.
+    "float16": lambda: nst.stylize(
+        np.concatenate([CONTENT, BELOW], axis=2),
+        STYLE,
+        recipe(
+            precision="float16",
+            size=200,
+            steps=2,
+            content_norm="sum",
+            content_weight=100.0,
+            style_weight=1e-3,
+            init="noise",
+        ),
+    ),
 }
 
 

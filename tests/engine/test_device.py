@@ -74,7 +74,8 @@ def test_a_device_is_called_what_its_user_calls_it(machine):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)]
+    ("name", "expected"),
+    [("float32", torch.float32), ("bfloat16", torch.bfloat16), ("float16", torch.float16)],
 )
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
 def test_a_precision_that_is_named_is_taken(machine, name, device, expected):
@@ -103,9 +104,15 @@ def test_auto_is_exact_where_the_processor_cannot_be_asked(monkeypatch):
 
 @pytest.mark.parametrize(
     ("capability", "expected"),
-    [((7, 5), torch.float32), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)],
+    [
+        ((6, 1), torch.float32),
+        ((7, 0), torch.float16),
+        ((7, 5), torch.float16),
+        ((8, 0), torch.bfloat16),
+        ((9, 0), torch.bfloat16),
+    ],
 )
-def test_auto_takes_bfloat16_on_gpus_that_have_it(machine, capability, expected):
+def test_auto_takes_the_better_of_16_bits_on_gpus_that_have_them(machine, capability, expected):
     machine(cuda=1, capability=capability)
     assert choose_precision("auto", torch.device("cuda")) == expected
 

@@ -89,6 +89,16 @@ def test_several_make_the_picture_of_one(runs, name):
         assert (first["picture"] - alone["picture"]).abs().mean() < 1e-4
 
 
+def test_all_take_back_an_infinite_gradient_of_one(runs):
+    ((alone,), *others) = [[one["float16"] for one in together] for together in runs]
+    assert np.isfinite(alone["picture"].numpy()).all()
+    for first, *rest in others:
+        assert all(one["losses"] == first["losses"] for one in rest)
+        for ours, theirs in zip(first["losses"], alone["losses"], strict=True):
+            assert ours == pytest.approx(theirs, rel=0.02)
+        assert (first["picture"] - alone["picture"]).abs().mean() < 0.01
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_the_first_has_all_rows_to_show_and_others_their_own(runs, name):
     for together in runs:

@@ -33,12 +33,17 @@ def describe_device(device: torch.device) -> str:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """Return the number format of the network; ``auto`` is bfloat16 where that is faster."""
-    if name == "float32":
-        return torch.float32
-    if name == "bfloat16" or multiplies_bfloat16(device):
+    """Return the number format of the network; ``auto`` is one of 16 bits where that is faster.
+
+    bfloat16 comes first, since it has the range of float32.
+    """
+    if name != "auto":
+        return {
+            "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16
+        }[name]  # fmt: skip
+    if multiplies_bfloat16(device):
         return torch.bfloat16
-    return torch.float32
+    return torch.float16 if _multiplies_float16(device) else torch.float32
 
 
 def _present_devices() -> list[str]:
@@ -64,3 +69,8 @@ def multiplies_bfloat16(device: torch.device) -> bool:
         abilities = torch.cpu.get_capabilities()
         return bool(abilities.get("amx_bf16") or abilities.get("avx512_bf16"))
     return False
+
+
+def _multiplies_float16(device: torch.device) -> bool:
+    """Whether the hardware has units for products of float16 alone: NVIDIA's since Volta."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)

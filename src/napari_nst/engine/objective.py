@@ -55,9 +55,13 @@ class Objective(nn.Module):
         """Return the weighted parts for an image (1, 3, H, W) in [0, 1]; they sum to the total."""
         image = self.seen(image)
         found: Parts = {}
-        for layer, features in self.network.along(image):  # measured there: see `features_along`
-            of_layer = [name for name in self.on_features if layer_of(name) == layer]
-            found |= {name: self.on_features[name](features).to(image.device) for name in of_layer}
+        scale = self.network.loss_scale
+        # Measured there: see `features_along`.
+        for layer, features in self.network.along(scale.reduced(image)):
+            for name in self.on_features:
+                if layer_of(name) == layer:
+                    loss = scale.magnified(self.on_features[name](features))
+                    found[name] = loss.to(image.device)
         parts = {name: found[name] for name in self.on_features}
         parts.update({name: loss(image) for name, loss in self.on_image.items()})
         return parts

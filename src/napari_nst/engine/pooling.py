@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -16,8 +17,10 @@ class L2Pool2d(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Pool (N, C, H, W) to (N, C, H // 2, W // 2)."""
+        # float16 has no square of 256, nor the least number below.
+        wide = features.float() if features.dtype == torch.float16 else features
         # A rectifier leaves windows that are all zero, where the root has no slope.
-        return functional.avg_pool2d(features.square(), 2).clamp_min(1e-12).sqrt()
+        return functional.avg_pool2d(wide.square(), 2).clamp_min(1e-12).sqrt().to(features.dtype)
 
 
 POOLINGS: dict[str, Callable[[], nn.Module]] = {

@@ -16,6 +16,7 @@ from torch import Tensor
 from napari_nst.engine.averaging import MovingAverage
 from napari_nst.engine.bands import Bands
 from napari_nst.engine.canvas import Canvas
+from napari_nst.engine.loss_scale import LossScale
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.out_of_memory import with_less_memory
 from napari_nst.engine.pulse import Pulse, go_on
@@ -79,6 +80,7 @@ class Stepper:
         self.bands = Bands.undivided(image.shape[2])
         if isinstance(objective, Objective):
             self.bands = self._divided(objective.bands_of(image))
+            objective.network.loss_scale.begin()
             # So that what is kept is carried to the next scale.
             image = objective.seen(self.bands.cut(image))
         numbers = self.canvas.numbers(image) * self.unit
@@ -87,7 +89,7 @@ class Stepper:
         self.steps = 0
         self._evaluate()
         if not math.isfinite(self._total()):
-            raise NstError("The loss of the starting image is not finite; check the weights.")
+            raise NstError(f"The loss of the starting image is not finite; {self._cure()}.")
         self._scale_gradient()
         self._remember()
         self.optimizer = self._new_optimizer()
@@ -169,6 +171,29 @@ class Stepper:
     def _evaluate(self) -> None:
         """Compute the losses of the pixels and their gradient, in less memory if need be."""
         with_less_memory(self._differentiate, self._lighten_objective)
+        if self._has_overflowed():
+            self._evaluate()
+
+    def _has_overflowed(self) -> bool:
+        """Whether gradients were too large on their way; at the next attempt they are smaller."""
+        scale = self._loss_scale
+        if scale is None or not math.isfinite(self._total()):
+            return False
+        is_lost = not self._gradient.isfinite().all()
+        # Several processes have to try once more together, or not at all.
+        return bool(self.bands.processes.total(float(is_lost))) and scale.lower()
+
+    def _cure(self) -> str:
+        """Say what to do about losses that are not finite from the start."""
+        return "check the weights" if self._loss_scale is None else "take precision float32"
+
+    @property
+    def _loss_scale(self) -> LossScale | None:
+        """What float16 needs, where the network computes in it."""
+        if not isinstance(self.objective, Objective):
+            return None
+        scale = self.objective.network.loss_scale
+        return scale if scale.is_needed else None
 
     def _lighten_objective(self, error: BaseException) -> None:
         if self.lighten is None:
@@ -176,8 +201,10 @@ class Stepper:
         self.objective = self.lighten(error)
 
     def _differentiate(self) -> None:
-        parts = self.objective(self.canvas.image(self.pixels / self.unit))
-        self.pixels.grad = None
+        self.pixels.grad = None  # of a large image another copy is worth avoiding
+        numbers = self.pixels if self.unit == 1 else self.pixels / self.unit
+        parts = self.objective(self.canvas.image(numbers))
+        del numbers
         torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
         self._gradient.mul_(self.gradient_scale)
         # One transfer for all numbers: each makes the processor wait for the GPU.

@@ -88,15 +88,16 @@ class TiledObjective(Objective):
         self._bands = bands
         self._contents: list[TiledContent] = []
         self._styles: list[TiledStyle] = []
+        scale = objective.network.loss_scale
         for part, weighted in on_features.items():
             layer, weight, loss = layer_of(part), weighted.weight, weighted.loss
             if isinstance(loss, ContentLoss):
-                self._contents.append(TiledContent(part, layer, weight, loss))
+                self._contents.append(TiledContent(part, layer, weight, loss, scale))
             else:
                 for factor, one in summands(part, loss):
                     if bands is not None:
                         one.mask = own_rows(one.mask, bands, layer)
-                    self._styles.append(TiledStyle(part, layer, weight * factor, one))
+                    self._styles.append(TiledStyle(part, layer, weight * factor, one, scale))
 
     def bands_of(self, image: Tensor) -> Bands:
         """Return the rows that belong to each process, of an image (1, 3, H, W)."""
@@ -147,25 +148,24 @@ class TiledObjective(Objective):
             pulls += [
                 style.pull(moments, parts) for style, moments in added_up(sums, bands).items()
             ]
-        gradient = torch.zeros_like(seen, memory_format=torch.contiguous_format)
+        gradient = self._by_image(seen, bands, parts)
         for done, tile in enumerate(grid, start=total - len(grid) + 1):
             way = way or self._way(tile, seen, pulls, parts)
             tile.add(way.back(), gradient)
             way = None  # before the next one
             self._tell(done, total, tile.window, image[(..., *tile.window)])
-        parts |= self._of_image(seen, gradient, bands)
         of_positions = [content.part for content in self._contents] + [*self.on_image]
         bands.add_up([parts[part] for part in of_positions])
         return parts, bands.returned(gradient)
 
-    def _of_image(self, seen: Tensor, gradient: Tensor, bands: Bands) -> Parts:
-        """Return the losses of the image itself; add how they change to a gradient."""
-        parts = {}
+    def _by_image(self, seen: Tensor, bands: Bands, parts: Parts) -> Tensor:
+        """Add the losses of the image itself to the parts; return their gradient by it, or 0."""
+        gradient: Tensor | None = None
         for part, loss in self.on_image.items():
             of_own = partial(loss, bands=bands) if bands.are_divided else loss
             parts[part], by_image = with_gradient(of_own, seen)
-            gradient += by_image
-        return parts
+            gradient = by_image if gradient is None else gradient.add_(by_image)
+        return torch.zeros_like(seen) if gradient is None else gradient
 
     def _add_up(self, tile: Tile, seen: Tensor, sums: dict[TiledStyle, Moments]) -> None:
         """Add a tile's features to the sums that the style losses see."""
@@ -197,7 +197,8 @@ class TiledObjective(Objective):
         pixels = tile.cut(seen).detach().requires_grad_()
         total = torch.zeros((), device=self.network.device)
         with torch.enable_grad():
-            for layer, features in self.network.along(pixels, tile.joins):
+            read = self.network.loss_scale.reduced(pixels)
+            for layer, features in self.network.along(read, tile.joins):
                 slope = partial(self._by_features, tile, layer, pulls, parts)
                 total = total + once_asked(slope, features)
                 if sums is not None:

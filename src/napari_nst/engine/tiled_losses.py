@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from napari_nst.engine.loss_scale import LossScale
 from napari_nst.engine.losses import (
     ContentLoss,
     MomentLoss,
@@ -29,11 +30,13 @@ class TiledContent:
     layer: str
     factor: float
     loss: ContentLoss
+    scale: LossScale
 
     def within(self, tile: Tile) -> Callable[[Tensor], Tensor]:
         """Return what measures a tile's own features (1, C, h, w)."""
-        return lambda features: (
-            self.factor * self.loss.of_part(features, tile.positions(self.layer))
+        where = tile.positions(self.layer)
+        return lambda features: self.scale.magnified(
+            self.factor * self.loss.of_part(features, where)
         )
 
 
@@ -45,6 +48,7 @@ class TiledStyle:
     layer: str
     factor: float
     loss: MomentLoss
+    scale: LossScale
 
     def moments(self, features: Tensor, tile: Tile) -> Moments:
         """Return what a tile's own features (1, C, h, w) add to the sums."""
@@ -55,7 +59,8 @@ class TiledStyle:
         """Add the loss of sums over all tiles to its part; return how the total changes by them."""
         first, second = sums.first.requires_grad_(), sums.second.requires_grad_()
         with torch.enable_grad():
-            loss = self.factor * self.loss.compare(Moments(sums.weight, first, second))
+            compared = self.loss.compare(Moments(sums.weight, first, second))
+            loss = self.scale.magnified(self.factor * compared)
         parts[self.part] += loss.detach().to(parts[self.part].device)
         by_first, by_second = torch.autograd.grad(
             loss, (first, second), allow_unused=True, materialize_grads=True

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
+from napari_nst.engine.loss_scale import LossScale
 from napari_nst.engine.passes import NO_JOINS, Joins, features_along, stages_of
 from napari_nst.engine.pooling import POOLINGS
 from napari_nst.engine.pooling import pooling as pooling_module
@@ -49,6 +50,8 @@ class VGG19(nn.Module):
 
     Attributes
     ----------
+    loss_scale : LossScale
+        What losses have to be multiplied by on the way back, so that `dtype` can hold gradients.
     pulse : callable
         Called before each layer, on the way back too; what it raises ends the pass.
 
@@ -83,6 +86,7 @@ class VGG19(nn.Module):
         self.flavour = weights.flavour
         self.padding = padding
         self.dtype = dtype
+        self.loss_scale = LossScale(dtype)
         modules = _modules(self.layers[-1], pooling, rescale_pooling, padding)
         self.features = nn.Sequential(OrderedDict(modules))
         self.pulse: Pulse = go_on

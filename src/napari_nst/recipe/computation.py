@@ -94,8 +94,8 @@ class Optimizer:
     precision: str = choice(
         "auto",
         "Number format of the network: auto takes bfloat16 where this machine is faster with it, "
-        "float32 is slower and exact.",
-        "auto", "float32", "bfloat16",
+        "or float16 on NVIDIA GPUs that have no other of 16 bits; float32 is slower and exact.",
+        "auto", "float32", "bfloat16", "float16",
     )  # fmt: skip
     device: str = choice(
         "auto",

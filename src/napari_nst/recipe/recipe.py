@@ -63,7 +63,7 @@ class Recipe(Optimizer, Network, Colour, Start, Likeness, Schedule):
     optimizer, learning_rate, history, line_search, beta1, beta2, epsilon, ema
         How steps are made. Adam's rate is in units of [0, 1] pixels per step, L-BFGS's a factor of
         its own step; 0 takes the usual one. ``ema`` shows the steps' moving average.
-    precision : {"auto", "float32", "bfloat16"}
+    precision : {"auto", "float32", "bfloat16", "float16"}
         Of the network. Image, losses and optimiser are float32 always.
     device : str
         ``auto``, ``cpu``, ``cuda`` (or ``cuda:1``) or ``mps``.
