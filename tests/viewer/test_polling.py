@@ -39,7 +39,7 @@ def standing(request, widget, clock, optimiser, until):
     state.until_tile = (1, 0)
     widget.start()
     runner = widget.panel.runner
-    runner._timer.stop()
+    runner.frames._timer.stop()
     told = []
     run = SimpleNamespace(widget=widget, runner=runner, live=runner.live, told=told, seconds=1.0)
 
@@ -47,8 +47,8 @@ def standing(request, widget, clock, optimiser, until):
         told.append("words")
         clock.now += run.seconds
 
-    runner.reported.connect(words)
-    runner.plotted.connect(lambda: told.append("curves"))
+    runner.frames.reported.connect(words)
+    runner.frames.plotted.connect(lambda: told.append("curves"))
 
     def go_to(step):
         state.until_tile = (step + 1, 0)
@@ -68,8 +68,8 @@ def draw(standing, clock, seconds=0.0):
         clock.now += seconds
 
     standing.runner.shown.connect(take)
-    standing.runner._poll()
-    while standing.runner._drawing._goes_on:
+    standing.runner.frames._poll()
+    while standing.runner.frames._drawing._goes_on:
         QApplication.processEvents()
     standing.runner.shown.disconnect(take)
 
@@ -97,7 +97,7 @@ def test_the_history_is_drawn_with_the_picture(standing, clock, until):
     controls = standing.widget.panel.history
     assert controls.kept.value.startswith("1 picture,")
     controls.show()
-    until(lambda: standing.runner._asked_for.is_due())
+    until(lambda: standing.runner.frames._asked_for.is_due())
     stack = controls.current.layer.layer
     notes = at_each_picture(standing, lambda: (len(stack.data), controls.kept.value[:2]))
     standing.go_to(2)
@@ -126,8 +126,8 @@ def test_pictures_and_words_take_their_share_of_the_time(standing, clock):
 
 def test_of_a_run_that_has_ended_meanwhile_nothing_is_drawn(standing, clock):
     standing.go_to(1)
-    standing.runner._drawing.draw = delayed(standing.runner._drawing.draw)
-    standing.runner._poll()
+    standing.runner.frames._drawing.draw = delayed(standing.runner.frames._drawing.draw)
+    standing.runner.frames._poll()
     active, standing.runner.active = standing.runner.active, None
     draw(standing, clock)
     assert standing.told == []
@@ -174,7 +174,8 @@ def test_what_is_not_new_waits_until_patience_ends(standing, clock):
 def test_the_end_is_drawn_in_turns_between_which_others_have_theirs(standing, clock, until):
     runner, others, told = standing.runner, QTimer(), []
     for name in ("finished", "plotted", "ended"):
-        getattr(runner, name).connect(lambda *_, name=name: told.append((name, runner.live.shown)))
+        signal = getattr(runner.frames if name == "plotted" else runner, name)
+        signal.connect(lambda *_, name=name: told.append((name, runner.live.shown)))
     standing.go_to(1)
     draw(standing, clock)
     standing.go_to(2)
@@ -230,13 +231,13 @@ def test_a_run_has_its_window_composed_once_for_each_drawing(
     seen.device.value, seen.precision.value = "cpu", "float32"
     seen.keep_history.value = "evenly"
     runner, window = seen.panel.runner, seen.native.window()
-    runner._words = runner._curves = SimpleNamespace(is_due=lambda state: True)
+    runner.frames._words = runner.frames._curves = SimpleNamespace(is_due=lambda state: True)
     seen.start()
     until(lambda: seen.panel.plot.findChild(QGraphicsView) is not None)
     if history == "shown":
         seen.panel.history.show()
-    seen.panel.history._shown = runner._words
-    runner._timer.stop()
+    seen.panel.history._shown = runner.frames._words
+    runner.frames._timer.stop()
     composed = Counted(window, QEvent.Type.UpdateRequest)
     turns = []
     for _ in range(5):
@@ -244,7 +245,9 @@ def test_a_run_has_its_window_composed_once_for_each_drawing(
         until(lambda made=made: len(runner.losses) > made + 2)
         settle(composed)
         shown, before = runner.live.shown, composed.count
-        QTimer.singleShot(1, runner._poll)  # its own timer's turn, to which others are to be timed
+        QTimer.singleShot(
+            1, runner.frames._poll
+        )  # its own timer's turn, to which others are to be timed
         until(lambda shown=shown: runner.live.shown is not shown)
         settle(composed)
         turns.append(composed.count - before)

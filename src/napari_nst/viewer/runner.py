@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
 from napari_nst.engine.steering import LIVE_FIELDS
 from napari_nst.recipe import CONTROLS, Recipe
-from napari_nst.viewer.drawing import Drawing
+from napari_nst.viewer.frames import Frames
 from napari_nst.viewer.job import Job
 from napari_nst.viewer.loss_trace import LossTrace
 from napari_nst.viewer.memory.control_values import CONTROLS as WIDGETS_CONTROLS
-from napari_nst.viewer.plot.pace import CURVES, PATIENCE, WORDS, Pace
 from napari_nst.viewer.settings import apply_cache_folder, preferred
 from napari_nst.viewer.stream import Run
 from napari_nst.viewer.triton_beside_mesa import keep_triton_out
@@ -30,9 +27,6 @@ if TYPE_CHECKING:
 
 Watch = Callable[["Iteration"], None]
 
-_TURN = 10
-"""Milliseconds between the turns in which the end is drawn: each is composed by itself."""
-
 _NOTHING = (None, None, None, LossTrace())
 
 
@@ -44,10 +38,12 @@ class Runner:
     viewer : napari.viewer.Viewer
         Gets the result.
     widget : QWidget
-        With it goes the timer that looks for news.
+        Of the window, with which goes what draws the run.
 
     Attributes
     ----------
+    frames : Frames
+        When it is drawn, and what is said of it.
     active : Run or None
         The run that is going on, or held.
     job : Job or None
@@ -64,8 +60,6 @@ class Runner:
 
     began = Signal(description="Emitted when a run starts.")
     shown = Signal(description="Emitted when a picture is drawn, and other layers can be.")
-    reported = Signal(Run, description="Emitted when it is time to say how the run goes.")
-    plotted = Signal(description="Emitted when it is time to draw the losses.")
     held = Signal(bool, description="Emitted when a paused run holds, and when it goes on.")
     finished = Signal(Run, description="Emitted when the last picture is drawn, and others can be.")
     ended = Signal(Run, description="Emitted when a run is over, however it ended.")
@@ -81,14 +75,9 @@ class Runner:
         self.closed = False
         self._asked = Recipe()
         self._former: Any = _NOTHING
-        self._news: tuple[object, ...] = ()
-        self._curves, self._words = Pace(CURVES), Pace(WORDS, PATIENCE)
-        self._drawing, self._asked_for = Drawing(widget), Drawing(widget)
         self._holds = False
-        self._left: list[Callable[[], object]] = []
+        self.frames = Frames(widget, self._seen, self._show, lambda: self.live.layer is not None)
         widget.destroyed.connect(self._on_destroyed)
-        self._timer = QTimer(widget)
-        self._timer.timeout.connect(self._poll)
 
     def check_goes_on(self, job: Job) -> None:
         """Raise `ValueError` where a job cannot go on from the last result."""
@@ -131,8 +120,8 @@ class Runner:
             self._take_strokes(run)
         start_work(run, self._on_error, self._on_finished)
         self.began.emit()
-        self.reported.emit(run)
-        self._timer.start(round(1000 / float(preferred("preview_rate", 15))))
+        self.frames.reported.emit(run)
+        self.frames.begin(float(preferred("preview_rate", 15)))
 
     def pause(self) -> None:
         """Hold the run after this iteration, or let it go on with what was painted meanwhile."""
@@ -173,58 +162,21 @@ class Runner:
         if names and self.job is not None:
             self.job = replace(self.job, names=names)
 
-    def draw(self, layers: Callable[[], object], rest: Callable[[], object]) -> None:
-        """Draw what the user asked for, in two turns, beside a run that makes way if one goes on.
-
-        Parameters
-        ----------
-        layers, rest : callable
-            As for `Drawing.draw`.
-        """
-        way = self.active.way if self.active else (nullcontext(),)
-        self._asked_for.draw(layers, rest, *way, counts=False)
-
-    def _poll(self) -> None:
-        """Show what is new; called by the timer, in the main thread."""
+    def _seen(self) -> Run | None:
+        """Return the run that is there to be drawn; whose layer the user has removed, that ends."""
         run = self.active
         if run is None or self.closed:
-            return
-        if self._left:
-            self._left.pop()()
-            return
+            return None
         if self.live.removed:
             run.stop()
-        asked = run.paused or run.stopping
-        if not (self._drawing.is_due(at_once=asked) and self._asked_for.is_due(at_once=True)):
-            return
-        is_new, self._news = run.news != self._news, run.news
-        if not is_new:
-            self._tell(run)
-            return
-        self._drawing.draw(
-            lambda: self._show(run),
-            lambda: self._tell(run),
-            *run.way,
-            counts=self.live.layer is not None,  # with which napari makes controls, too
-        )
+        return run
 
     def _show(self, run: Run) -> None:
-        if run is not self.active or self.closed:
-            return
         if run.picture is not None:
             self._draw(run, run.picture)
             run.want_picture()
         self._note_holding(run)
         self.shown.emit()
-
-    def _tell(self, run: Run) -> None:
-        """Say how the run goes, unless it has ended meanwhile."""
-        if run is not self.active or self.closed:
-            return
-        if self._words.is_due(run.news):
-            self.reported.emit(run)
-        if self.losses and self._curves.is_due(len(self.losses)):
-            self.plotted.emit()
 
     def _draw(self, run: Run, picture: Iteration) -> None:
         while run.completed:
@@ -252,9 +204,7 @@ class Runner:
     def _on_finished(self) -> None:
         if self.closed or self.active is None or self.job is None:
             return
-        self._drawing.give_up()
-        self._left = [self._end, self.plotted.emit, self._finish, self._show_last]
-        self._timer.start(_TURN)
+        self.frames.finish(self._show_last, self._finish, self.frames.plotted.emit, self._end)
 
     def _show_last(self) -> None:
         run, self._holds = self.active, False
@@ -275,7 +225,6 @@ class Runner:
         self.finished.emit(self.active)
 
     def _end(self) -> None:
-        self._timer.stop()
         run, self.active = self.active, None
         if run is not None:
             self.ended.emit(run)
@@ -286,6 +235,5 @@ class Runner:
 
     def _on_destroyed(self) -> None:
         self.closed = True
-        self._drawing.give_up()
-        self._asked_for.give_up()
+        self.frames.give_up()
         self.stop()
