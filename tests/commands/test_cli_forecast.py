@@ -56,6 +56,21 @@ def test_the_tiles_of_the_first_step_are_a_bar_and_later_ones_beside_the_loss(
     assert "tile" not in err.split("\r")[-1]  # nothing of them is left at the end
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sweep", *GOOD, "--vary", "style_weight=1,2", "--steps", 3],
+        ["reconstruct", "content.png", "-o", "out.png", "--compare", "--steps", 3],
+        ["synthesize", "style.jpg", "-o", "out.png", "--compare", "layers", "--steps", 3],
+        ["explore", "content.png", "-o", "out.png", "--layers", "relu1_1,relu2_1", "--steps", 3],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_becomes_of_pictures_made_in_turn_is_said(images, talking, capsys, arguments):
+    assert run(*arguments) == 0
+    assert f"napari-nst: {SHRUNK}" in capsys.readouterr().err
+
+
 def test_several_pictures_are_not_foretold_by_one_of_them(images, talking, capsys):
     assert run("sweep", *GOOD, "--vary", "style_weight=1,2", "--steps", 1) == 0
     assert FORECAST not in capsys.readouterr().err

@@ -94,6 +94,32 @@ def test_a_line_search_goes_on_too(quick, room):
     assert found[-1].losses == pytest.approx(expected[-1].losses, rel=1e-3)
 
 
+def in_turn(recipe, steering):
+    layers = ["relu1_1", "relu2_1"]
+    return nst.compare_reconstructions(CONTENT, recipe, layers=layers, steering=steering)
+
+
+def swept(recipe, steering):
+    def begin(one):
+        return nst.stylize(CONTENT, STYLE, one, steering=steering)
+
+    return nst.sweep(begin, recipe, {"style_weight": [2, 8]})
+
+
+@pytest.mark.parametrize("run", [in_turn, swept])
+def test_pictures_made_in_turn_go_on_in_smaller_tiles(quick, room, run):
+    recipe, said = quick(size=75, steps=2, init="noise"), []
+    expected = list(run(recipe, Steering()))
+    room(40)
+    found = list(run(recipe, Steering(said.append)))
+    assert said == ["Ran out of memory; going on from the start in tiles of 32 pixels."] * 2
+    assert [it.panel for it in found] == [0, 0, 1, 1]
+    assert {it.record()["tile"] for it in found} == {32}
+    for one, other in zip(found, expected, strict=True):
+        # Steps that learn from differences of gradients enlarge what rounding leaves.
+        assert np.abs(one.image - other.image).mean() < 1e-4
+
+
 @pytest.mark.parametrize(
     ("fields", "side"),
     [({"size": 75}, 25), ({"size": 40}, 25), ({"size": 75, "style_loss": "mrf"}, 40)],

@@ -15,6 +15,8 @@ from napari_nst.engine.series import (
     in_turn,
     stylize_channels,
 )
+from napari_nst.engine.steering import Steering
+from napari_nst.engine.vgg import VGG19
 from napari_nst.recipe.layer_names import COMPARED_LAYERS
 
 LAYERS = ["relu1_1", "conv2_1", "relu2_2"]
@@ -84,15 +86,18 @@ def test_a_single_picture_has_no_panels(quick):
         assert it.panel == 0
 
 
-@pytest.mark.parametrize(
+EVERY_KIND = pytest.mark.parametrize(
     "run",
     [
-        lambda recipe: compare_reconstructions(CONTENT, recipe, layers=LAYERS),
-        lambda recipe: compare_textures(STYLE, recipe, layers=LAYERS),
-        lambda recipe: stylize_channels([GREY, GREY.T, 255 - GREY], [STYLE], recipe),
+        lambda recipe, **given: compare_reconstructions(CONTENT, recipe, layers=LAYERS, **given),
+        lambda recipe, **given: compare_textures(STYLE, recipe, layers=LAYERS, **given),
+        lambda recipe, **given: stylize_channels([GREY, GREY.T, GREY], [STYLE], recipe, **given),
     ],
     ids=["reconstructions", "textures", "channels"],
 )
+
+
+@EVERY_KIND
 def test_seconds_and_steps_of_whole_runs_only_grow(quick, run):
     iterations = list(run(quick(init="noise", size=32, min_size=20, steps=4)))
     assert [it.step for it in iterations] == list(range(1, 13))
@@ -103,6 +108,42 @@ def test_seconds_and_steps_of_whole_runs_only_grow(quick, run):
     assert iterations[-1].seconds_left == pytest.approx(0, abs=1e-9)
     assert [it.panel for it in iterations] == [0] * 4 + [1] * 4 + [2] * 4
     assert {it.full_shape for it in iterations} == {(32, 32)}
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("at", [1, 5], ids=["in the first", "in the second"])
+def test_a_steering_ends_all_of_it_within_an_iteration(quick, monkeypatch, run, at):
+    steering, looks = Steering(), []
+    iterations, made = run(quick(init="noise", steps=4), steering=steering), []
+    along = VGG19.along
+
+    def stopped_on_the_way(*args):
+        for layer in along(*args):
+            if len(made) == at:
+                looks.append(layer)
+                steering.stop()
+            yield layer
+
+    monkeypatch.setattr(VGG19, "along", stopped_on_the_way)
+    for it in iterations:
+        made.append(it)
+    assert [it.step for it in made] == list(range(1, at + 1))
+    assert len(looks) == 1
+
+
+def test_where_one_picture_ends_early_those_after_it_are_not_begun():
+    def never():
+        raise AssertionError
+        yield
+
+    panels = [
+        Panel("a", 2, iter([iteration(1, 2, 1.0), iteration(2, 2, 2.0)])),
+        Panel("b", 3, iter([iteration(1, 3, 1.0)])),
+        Panel("c", 2, never()),
+    ]
+    assert [it.step for it in in_turn(panels)] == [1, 2, 3]
+    panels = [Panel("a", 2, iter([])), Panel("b", 2, never())]
+    assert list(in_turn(panels)) == []
 
 
 # Layers compared

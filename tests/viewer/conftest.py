@@ -85,7 +85,8 @@ def _stand_in(real, state, iterations):
         bound.apply_defaults()
         state.job, state.got = real.__name__, dict(bound.arguments)
         # These belong to the run, which nothing may keep.
-        run = (state.got.pop(name, None) for name in ("progress", "steering", "after"))
+        run = [state.got.pop(name, None) for name in ("progress", "steering", "after")]
+        state.is_steered = run[1] is not None
         state.recipe = state.got["recipe"]
         names = tuple(state.got.get("layers") or state.got.get("labels") or ())
         return iterations(names, *run)

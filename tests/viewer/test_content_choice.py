@@ -106,6 +106,7 @@ def test_each_channel_in_turn_makes_a_stack(viewer, widget, stained, optimiser, 
     widget.content.value, widget.content_as.value = stained, "each channel in turn"
     result = finish(widget)
     assert state.job == "stylize_channels"
+    assert state.is_steered, "so that Stop ends it within an iteration"
     np.testing.assert_allclose(np.stack(state.got["contents"]), CHANNELS, atol=1e-6)
     assert len(state.got["styles"]) == 1
     assert state.got["labels"] == [f"stained channel {index}" for index in range(4)]

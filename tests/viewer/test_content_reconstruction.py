@@ -53,6 +53,7 @@ def test_layers_are_compared_in_a_stack(viewer, widget, optimiser, finish):
     assert not widget.layer.enabled
     result = finish(widget)
     assert state.job == "compare_reconstructions"
+    assert state.is_steered, "so that Stop ends it within an iteration"
     assert state.got["layers"] == list(COMPARED_LAYERS)
     assert result.data.shape == (5, 48, 64, 3)
     assert viewer.layers["cells"].data.shape == (60, 80, 3)

@@ -91,8 +91,8 @@ def test_layers_are_explored_as_a_grid(finished, until, monkeypatch):
     monkeypatch.setattr(
         sweeps,
         "explore_layers",
-        lambda image, **fields: shorter(
-            image, layers=("relu1_1", "relu2_1"), size=32, steps=2, **fields
+        lambda image, steering, **fields: shorter(
+            image, layers=("relu1_1", "relu2_1"), size=32, steps=2, steering=steering, **fields
         ),
     )
     widget.explore_layers.native.click()

@@ -89,6 +89,8 @@ def under_way(
         ),
         ({"newest": iteration(2, 40), "tile": (3, 12, 32), "seconds_left": 65.0},
          "step 3 of 40, tile 12 of 32 · 1:05 left", (1280, 76)),
+        ({"newest": iteration(22, 40, panel=1, panels=("a", "b")), "tile": (3, 12, 32)},
+         "step 23 of 40, tile 12 of 32 · 1:06:40 left", (1280, 716)),
         ({"newest": None, "tile": (1, 12, 32)}, "Step 1, tile 12 of 32 …", (32, 12)),
         ({"newest": None, "message": "reading the layers"}, "Reading the layers …", (1, 0)),
         ({"newest": None, "message": "fetching gatys", "amount": (3 << 20, 75 << 20)},
@@ -96,7 +98,10 @@ def under_way(
         ({"newest": None, "message": "About 2 GB on cpu.", "forecast": "About 2 GB on cpu."},
          "About 2 GB on cpu.", (1, 0)),
     ],
-    ids=["whole", "tiles", "second step", "first step", "before", "download", "forecast"],
+    ids=[
+        "whole", "tiles", "second step", "second picture", "first step", "before", "download",
+        "forecast",
+    ],
 )  # fmt: skip
 def test_how_far_a_run_is(run, line, bar):
     run = under_way(**run)

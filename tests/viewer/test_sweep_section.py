@@ -29,6 +29,7 @@ def test_a_sweep_is_a_grid_beside_the_content(viewer, widget, swept):
     ]
     assert layer.translate[-1] > viewer.layers["cells"].extent.world[1][-1]
     assert swept.recipe.steps == widget.sweeps.choice.steps.value
+    assert swept.is_steered, "so that Stop ends it within an iteration"
 
 
 def test_a_click_takes_the_settings_over(viewer, widget, swept):

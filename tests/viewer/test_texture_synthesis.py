@@ -109,6 +109,7 @@ def test_layers_are_compared_in_a_stack(viewer, widget, optimiser, finish, compa
     assert widget.compared_layers.enabled
     result = finish(widget)
     assert state.job == "compare_textures"
+    assert state.is_steered, "so that Stop ends it within an iteration"
     assert state.got["layers"] == list(COMPARED_LAYERS)
     assert state.got["cumulative"] is (compare == "cumulative")
     assert result.data.shape == (5, 48, 64, 3)

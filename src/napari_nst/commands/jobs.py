@@ -178,7 +178,8 @@ def synthesize(
         is_cumulative = compared["compare"] == "cumulative"
         return series.compare_textures(
             exemplars, request.recipe,
-            layers=compared["layers"], cumulative=is_cumulative, shape=shape, progress=progress,
+            layers=compared["layers"], cumulative=is_cumulative, shape=shape,
+            progress=progress, steering=steering,
         )  # fmt: skip
 
     return run(request, begin)
@@ -222,8 +223,9 @@ def reconstruct(
             )  # fmt: skip
         compared.setdefault("layers", list(COMPARED_LAYERS))
         return series.compare_reconstructions(
-            subject, request.recipe, layers=compared["layers"], progress=progress
-        )
+            subject, request.recipe,
+            layers=compared["layers"], progress=progress, steering=steering,
+        )  # fmt: skip
 
     return run(request, begin)
 

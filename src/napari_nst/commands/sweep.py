@@ -65,9 +65,12 @@ def sweep(
 
     from napari_nst.engine import jobs, sweeps
 
-    def begin(progress: Progress, _: Steering) -> Iterator[Iteration]:
+    def begin(progress: Progress, steering: Steering) -> Iterator[Iteration]:
         def paint(recipe: Recipe) -> Iterator[Iteration]:
-            return jobs.stylize(image, styles, recipe, init_image=request.start, progress=progress)
+            return jobs.stylize(
+                image, styles, recipe,
+                init_image=request.start, progress=progress, steering=steering,
+            )  # fmt: skip
 
         return sweeps.sweep(paint, request.recipe, axes)
 
@@ -114,8 +117,8 @@ def explore(image: Path, output: Path, layers: str | None, **fields: Any) -> int
 
     return run(
         request,
-        lambda progress, _: sweeps.explore_layers(
-            subject, layers=names, progress=progress, **fields
+        lambda progress, steering: sweeps.explore_layers(
+            subject, layers=names, progress=progress, steering=steering, **fields
         ),
     )
 

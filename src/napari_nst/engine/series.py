@@ -14,6 +14,7 @@ from napari_nst.engine.checks import Images, checked_recipe
 from napari_nst.engine.jobs import reconstruct, stylize, synthesize
 from napari_nst.engine.optimize import Iteration
 from napari_nst.engine.pixels import read_input
+from napari_nst.engine.steering import Steering
 from napari_nst.engine.weights import Progress
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import COMPARED_LAYERS, canonical_layer
@@ -44,6 +45,7 @@ def compare_reconstructions(
     *,
     layers: Sequence[str] = COMPARED_LAYERS,
     progress: Progress | None = None,
+    steering: Steering | None = None,
 ) -> Iterator[Iteration]:
     """Reconstruct an image from one layer after another (Gatys et al. 2016, fig. 1).
 
@@ -53,6 +55,9 @@ def compare_reconstructions(
         As for `reconstruct`; the recipe's content layers are left aside.
     layers : sequence of str
         One picture for each.
+    steering : Steering, optional
+        Ends all of it within an iteration, is told what the runs have to say, and watches their
+        tiles. What it changes is the picture in the making.
 
     Returns
     -------
@@ -68,7 +73,7 @@ def compare_reconstructions(
     names, panels = _checked(layers), []
     for layer in names:
         of_layer = recipe.replace(content_layers={layer: 1.0})
-        iterations = reconstruct(image, of_layer, progress=progress)
+        iterations = reconstruct(image, of_layer, progress=progress, steering=steering)
         panels.append(Panel(layer, recipe.steps, iterations))
     compared = {"compare": "layers", "layers": names}
     return in_turn(panels, {"recipe": recipe.to_dict(), "arguments": compared})
@@ -82,6 +87,7 @@ def compare_textures(
     cumulative: bool = False,
     shape: tuple[int, int] | None = None,
     progress: Progress | None = None,
+    steering: Steering | None = None,
 ) -> Iterator[Iteration]:
     """Synthesize a texture from one layer after another (Gatys et al. 2015, fig. 2).
 
@@ -93,6 +99,8 @@ def compare_textures(
         One picture for each.
     cumulative : bool
         Whether each picture takes the layers before its own too, all alike.
+    steering : Steering, optional
+        As for `compare_reconstructions`.
 
     Returns
     -------
@@ -110,7 +118,9 @@ def compare_textures(
     for index, layer in enumerate(names):
         taken = names[: index + 1] if cumulative else [layer]
         of_layers = recipe.replace(style_layers=dict.fromkeys(taken, 1 / len(taken)))
-        iterations = synthesize(exemplar, of_layers, shape=shape, progress=progress)
+        iterations = synthesize(
+            exemplar, of_layers, shape=shape, progress=progress, steering=steering
+        )
         label = f"to {layer}" if cumulative and index else layer
         panels.append(Panel(label, recipe.steps, iterations))
     compared: dict[str, Any] = {
@@ -130,6 +140,7 @@ def stylize_channels(
     labels: Sequence[str] = (),
     pixel_sizes: Sequence[float] | None = None,
     progress: Progress | None = None,
+    steering: Steering | None = None,
 ) -> Iterator[Iteration]:
     """Stylize the channels of one image in turn, each in grey and with a style of its own.
 
@@ -143,6 +154,8 @@ def stylize_channels(
         As for `stylize`.
     labels : sequence of str, optional
         What the channels are called.
+    steering : Steering, optional
+        As for `compare_reconstructions`.
 
     Returns
     -------
@@ -175,7 +188,9 @@ def stylize_channels(
     each = list(styles) * len(contents) if len(styles) == 1 else list(styles)
     panels = []
     for name, content, style in zip(names, contents, each, strict=True):
-        iterations = stylize(content, style, recipe, pixel_sizes=pixel_sizes, progress=progress)
+        iterations = stylize(
+            content, style, recipe, pixel_sizes=pixel_sizes, progress=progress, steering=steering
+        )
         panels.append(Panel(name, recipe.steps, iterations))
     roles = {f"content {name}": one for name, one in zip(names, contents, strict=True)}
     roles |= {f"style {index}": one for index, one in enumerate(styles, start=1)}
@@ -186,7 +201,7 @@ def stylize_channels(
 def in_turn(
     panels: Sequence[Panel], facts: Mapping[str, Any] = MappingProxyType({})
 ) -> Iterator[Iteration]:
-    """Make one picture after another, as one run.
+    """Make one picture after another, as one run, which ends where one of them does early.
 
     Parameters
     ----------
@@ -204,8 +219,9 @@ def in_turn(
     steps = sum(panel.steps for panel in panels)
     done, before = 0, 0.0
     for index, panel in enumerate(panels):
-        seconds, to_come = before, len(panels) - index - 1
+        seconds, to_come, is_whole = before, len(panels) - index - 1, False
         for step in panel.iterations:
+            is_whole = step.step == step.steps
             seconds = before + step.seconds
             whole = step.seconds + step.seconds_left
             yield replace(
@@ -218,6 +234,8 @@ def in_turn(
                 panels=labels,
                 facts={**step.facts, **facts},
             )
+        if not is_whole:  # somebody has stopped it
+            return
         done, before = done + panel.steps, seconds
 
 

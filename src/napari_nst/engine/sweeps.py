@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from napari_nst.engine.jobs import reconstruct, synthesize
 from napari_nst.engine.optimize import Iteration
 from napari_nst.engine.series import Panel, in_turn
+from napari_nst.engine.steering import Steering
 from napari_nst.engine.weights import Progress
 from napari_nst.grid import Cell, Grid
 from napari_nst.recipe import Recipe, preset
@@ -41,7 +42,8 @@ def sweep(run: Begin, recipe: Recipe, axes: Axes) -> Iterator[Iteration]:
     ----------
     run : callable
         Takes a recipe and calls `stylize`, `synthesize` or `reconstruct` with it. It is called for
-        each recipe before this returns, so that all input is checked, and again in its turn.
+        each recipe before this returns, so that all input is checked, and again in its turn. A
+        `Steering` that it hands to all of them can end the sweep within an iteration.
     recipe : Recipe
         What all pictures have in common: small and with few steps, ``preset(size=128, steps=40)``.
     axes : mapping of str to sequence
@@ -90,6 +92,7 @@ def explore_layers(
     size: int = EXPLORED_SIZE,
     steps: int = EXPLORED_STEPS,
     progress: Progress | None = None,
+    steering: Steering | None = None,
     **fields: Any,
 ) -> Iterator[Iteration]:
     """Show what each layer of the network knows of an image: a reconstruction and a texture of it.
@@ -109,6 +112,8 @@ def explore_layers(
         Longest side in pixels, and iterations, of each picture.
     progress : callable, optional
         As for `stylize`.
+    steering : Steering, optional
+        As for `compare_reconstructions`.
     **fields
         Of `Recipe`, for both kinds of pictures, such as ``weights``, ``pooling`` or ``device``.
 
@@ -130,10 +135,12 @@ def explore_layers(
     kept = preset("reconstruction", **fields)
     look = preset("texture", **{"min_size": 0, **fields})
 
+    watched: dict[str, Any] = {"progress": progress, "steering": steering}
+
     def begin(settings: Mapping[str, Any]) -> Iterator[Iteration]:
         if "content_layers" in settings:
-            return reconstruct(image, kept.replace(**settings), progress=progress)
-        return synthesize(image, look.replace(**settings), progress=progress)
+            return reconstruct(image, kept.replace(**settings), **watched)
+        return synthesize(image, look.replace(**settings), **watched)
 
     grid = _by_block(names)
     explored = {"explore": names}

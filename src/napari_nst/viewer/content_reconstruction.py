@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import Steering
 
 SEVERAL = "several (see Likeness)"
 """What the drop-down says while the recipe has other than one layer."""
@@ -69,11 +70,13 @@ class ContentReconstruction(JobWidget):
         def read() -> dict[str, Any]:
             return {"image": image.read(), "init_image": begin.read() if begin else None}
 
-        def compare(progress: Progress, *_: Any) -> Iterator[Iteration]:
+        def compare(progress: Progress, steering: Steering, _: Any) -> Iterator[Iteration]:
             from napari_nst.engine.series import compare_reconstructions
 
             progress("reading the layer", 0, 0)
-            return compare_reconstructions(image.read(), recipe, layers=names, progress=progress)
+            return compare_reconstructions(
+                image.read(), recipe, layers=names, progress=progress, steering=steering
+            )
 
         call = EngineCall("reconstruct", recipe, read)
         what = "layers" if names else " + ".join(recipe.content_layers)

@@ -122,7 +122,8 @@ def _where(run: Run, newest: Iteration) -> str:
     tile = run.tile
     if tile is None:
         return f"{newest.step}/{newest.steps}"
-    return f"step {tile.step} of {newest.steps}, {_tile(tile)}"
+    # Of several pictures made in turn, a tile knows its own one's steps alone.
+    return f"step {newest.step + 1} of {newest.steps}, {_tile(tile)}"
 
 
 def _tile(tile: TileDone) -> str:

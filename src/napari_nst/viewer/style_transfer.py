@@ -93,7 +93,7 @@ class StyleTransfer(JobWidget):
             names=inputs.names,
             start=call.start
             if not content.in_turn
-            else lambda progress, *_: inputs.stylize_channels(recipe, progress),
+            else lambda progress, steering, _: inputs.stylize_channels(recipe, progress, steering),
             call=None if content.in_turn else call,
             keep_dtype=self.keep_dtype.value,
             untouched=inputs.untouched,

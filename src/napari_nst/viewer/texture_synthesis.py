@@ -97,7 +97,7 @@ class TextureSynthesis(JobWidget):
             start = begin.read() if begin else None
             return {"exemplar": exemplar.read(), "shape": shape, "init_image": start}
 
-        def compare(progress: Progress, *_: Any) -> Iterator[Iteration]:
+        def compare(progress: Progress, steering: Steering, _: Any) -> Iterator[Iteration]:
             from napari_nst.engine.series import compare_textures
 
             progress("reading the layer", 0, 0)
@@ -108,6 +108,7 @@ class TextureSynthesis(JobWidget):
                 cumulative=compared == CUMULATIVE,
                 shape=shape,
                 progress=progress,
+                steering=steering,
             )
 
         call = EngineCall("synthesize", recipe, read)

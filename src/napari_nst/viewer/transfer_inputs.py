@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari.components import Dims
 
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import Steering
     from napari_nst.recipe import Recipe
 
 Array = np.ndarray[Any, Any]
@@ -79,7 +80,9 @@ class TransferInputs:
             **guided,
         }
 
-    def stylize_channels(self, recipe: Recipe, progress: Progress) -> Iterator[Iteration]:
+    def stylize_channels(
+        self, recipe: Recipe, progress: Progress, steering: Steering
+    ) -> Iterator[Iteration]:
         """Read the layers and begin with the first channel; called in the worker thread."""
         from napari_nst.engine.series import stylize_channels
 
@@ -91,6 +94,7 @@ class TransferInputs:
             labels=[picture.name for picture in self.content.pictures],
             pixel_sizes=self.pixel_sizes,
             progress=progress,
+            steering=steering,
         )
 
     def read_styles(self) -> list[Array]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import PushButton
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
 
     from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.steering import Steering
     from napari_nst.viewer.job_widget import JobWidget
     from napari_nst.viewer.stream import Progress
 
@@ -86,13 +86,14 @@ class Sweeps:
             )
         call = one.call
 
-        def start(progress: Progress, *_: Any) -> Iterator[Iteration]:
+        def start(progress: Progress, steering: Steering, _: Any) -> Iterator[Iteration]:
             from napari_nst.engine import jobs
             from napari_nst.engine.sweeps import sweep
 
             progress("reading the layers", 0, 0)
-            run = partial(getattr(jobs, call.function), **call.read(), progress=progress)
-            return sweep(lambda recipe: run(recipe=recipe), recipe, axes)
+            job, inputs = getattr(jobs, call.function), call.read()
+            watched = {"progress": progress, "steering": steering}
+            return sweep(lambda recipe: job(**inputs, recipe=recipe, **watched), recipe, axes)
 
         return replace(
             one,
@@ -109,11 +110,11 @@ class Sweeps:
         picture, recipe = widget.picture(layer, EXPLORED_SIZE), widget.recipe
         network = {name: getattr(recipe, name) for name in ("weights", "network_input", "device")}
 
-        def start(progress: Progress, *_: Any) -> Iterator[Iteration]:
+        def start(progress: Progress, steering: Steering, _: Any) -> Iterator[Iteration]:
             from napari_nst.engine.sweeps import explore_layers
 
             progress("reading the layer", 0, 0)
-            return explore_layers(picture.read(), progress=progress, **network)
+            return explore_layers(picture.read(), progress=progress, steering=steering, **network)
 
         return Job(
             name=f"{picture.name} · layers explored",
