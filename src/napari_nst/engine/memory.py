@@ -28,7 +28,7 @@ TEMPORARY = 0.5
 FREED, MOST_FREED = 6.0, 170_000_000
 """Of such tensors too, and in bytes: what the C library keeps of freed memory for the next pass."""
 
-IMAGES = 16
+IMAGES = 12
 """Float32 copies of the image's numbers: pixels, gradients, the best so far, the one shown, …"""
 
 BETWEEN_SCALES = 2
@@ -101,7 +101,7 @@ def footprint(
     own = math.ceil(pixels / parts)
     numbers = own * (1 if is_grey else 3)
     styles = [math.prod(fit.shape) for fit in order.fits(scale)]
-    images = numbers * (IMAGES + (2 if recipe.optimizer == "adam" else 0) + 2 * bool(recipe.ema))
+    images = numbers * (IMAGES + 2 * bool(recipe.ema))
     inputs = 3 * (pixels * (order.content is not None) + sum(styles))
     inputs += 3 * BETWEEN_SCALES * (pixels - own)
     content = own * _width(layer_weights(recipe, "content"))

@@ -9,18 +9,16 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from napari_nst.engine import weight_cache, weight_files
+from napari_nst.engine.pretrained import PretrainedVGG, pretrained
 from napari_nst.engine.weight_cache import cache_folder
-from napari_nst.engine.weight_files import FLAVOURS, Parameters
+from napari_nst.engine.weight_files import FLAVOURS
 from napari_nst.engine.weight_sources import SOURCES, Progress, Source, at_most_ten_a_second
 from napari_nst.errors import Cancelled, NstError
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = [
     "FLAVOURS",
@@ -33,41 +31,6 @@ __all__ = [
     "status",
     "verify",
 ]
-
-Triple = tuple[float, float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class PretrainedVGG:
-    """The convolutions of a VGG-19, and the input they were trained on.
-
-    An image in [0, 1] RGB becomes the network's input by ordering its channels as `channel_order`
-    says, then ``(image * input_scale - mean) / std``.
-
-    Attributes
-    ----------
-    flavour : {"gatys", "torchvision", "caffe"}
-        Of a file, the one whose input convention it follows.
-    parameters : dict of str to Tensor
-        float32 on the CPU: ``conv1_1.weight`` (64, 3, 3, 3), ``conv1_1.bias`` (64,) …
-        ``conv5_4.bias``.
-    sha256 : str
-        Hash of the parameters' content, the same in whatever file they came.
-    channel_order : {"RGB", "BGR"}
-        Of the input, and so of `mean` and `std`.
-    input_scale : float
-        255 or 1.
-    mean, std : tuple of float
-        Per channel, after scaling.
-    """
-
-    flavour: str
-    parameters: dict[str, "torch.Tensor"] = field(repr=False)
-    sha256: str
-    channel_order: Literal["RGB", "BGR"]
-    input_scale: float
-    mean: Triple
-    std: Triple
 
 
 @dataclass(frozen=True)
@@ -131,14 +94,14 @@ def load(weights: str | Path = "gatys", progress: Progress | None = None) -> Pre
                 raise NstError(
                     f"{path} was removed or damaged just after it was fetched; try again."
                 )
-        return _pretrained(flavour, *cached)
+        return pretrained(flavour, *cached)
     path = Path(weights).expanduser()
     if not os.path.isfile(path):
         raise ValueError(
             f"weights is {str(weights)!r}, but must be {_either()} or an existing file."
         )
     flavour, parameters = weight_files.read(path)
-    return _pretrained(flavour, parameters, weight_files.content_sha256(parameters))
+    return pretrained(flavour, parameters, weight_files.content_sha256(parameters))
 
 
 def status() -> list[WeightsStatus]:
@@ -234,32 +197,3 @@ def _one_sentence(flavour: str, source: Source) -> Iterator[None]:
             f"{cache_folder()}: {why}; make that a folder which you may write to, with {room} MB "
             "free, or set NAPARI_NST_HOME to another, and try again."
         ) from error
-
-
-def _pretrained(flavour: str, parameters: Parameters, sha256: str) -> PretrainedVGG:
-    import numpy as np
-    import torch
-
-    tensors = {
-        name: torch.from_numpy(np.require(array, requirements="W"))
-        for name, array in parameters.items()
-    }
-    if flavour == "torchvision":
-        return PretrainedVGG(
-            flavour,
-            tensors,
-            sha256,
-            channel_order="RGB",
-            input_scale=1.0,
-            mean=(0.485, 0.456, 0.406),
-            std=(0.229, 0.224, 0.225),
-        )
-    return PretrainedVGG(
-        flavour,
-        tensors,
-        sha256,
-        channel_order="BGR",
-        input_scale=255.0,
-        mean=(103.939, 116.779, 123.68),
-        std=(1.0, 1.0, 1.0),
-    )
