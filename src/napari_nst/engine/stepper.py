@@ -84,7 +84,8 @@ class Stepper:
             # So that what is kept is carried to the next scale.
             image = objective.seen(self.bands.cut(image))
         numbers = self.canvas.numbers(image) * self.unit
-        self.pixels = numbers.detach().clone().requires_grad_()
+        self.pixels = numbers.detach().clone(memory_format=torch.contiguous_format)
+        self.pixels.requires_grad_()
         self.gradient_scale = 1.0
         self.steps = 0
         self._evaluate()
@@ -201,12 +202,14 @@ class Stepper:
         self.objective = self.lighten(error)
 
     def _differentiate(self) -> None:
-        self.pixels.grad = None  # of a large image another copy is worth avoiding
-        numbers = self.pixels if self.unit == 1 else self.pixels / self.unit
+        # Of a large image each copy that is not made is worth it.
+        self.pixels.grad = None
+        numbers = self.pixels.detach()
+        numbers = (numbers if self.unit == 1 else numbers / self.unit).requires_grad_()
         parts = self.objective(self.canvas.image(numbers))
-        del numbers
         torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
-        self._gradient.mul_(self.gradient_scale)
+        assert numbers.grad is not None
+        self.pixels.grad = numbers.grad.mul_(self.gradient_scale / self.unit)
         # One transfer for all numbers: each makes the processor wait for the GPU.
         values = torch.stack([part.detach() for part in parts.values()]).tolist()
         self.parts = dict(zip(parts, values, strict=True))

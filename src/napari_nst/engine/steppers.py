@@ -113,10 +113,11 @@ class Adam(Stepper):
             periodic = self.recipe.padding == "circular"
             first = resize(moments["exp_avg"], shape, periodic=periodic)
             second = resize(moments["exp_avg_sq"], shape, smooth=False, periodic=periodic)
+            # Fused, torch's Adam goes through memory as it lies there.
             self.optimizer.state[self.pixels] = {
                 "step": moments["step"],
-                "exp_avg": self.bands.cut(first),
-                "exp_avg_sq": self.bands.cut(second).relu(),
+                "exp_avg": self.bands.cut(first).contiguous(),
+                "exp_avg_sq": self.bands.cut(second).relu().contiguous(),
             }
 
     def _whole_moments(self) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 from napari_nst.engine.pulse import Pulse, go_on
 from napari_nst.engine.spans import Span, length_of
 
-BAND = 1 << 18
+BAND = 1 << 16
 """About how many pixels are computed at a time."""
 
 Window = tuple[slice, slice]
