@@ -20,7 +20,7 @@ def iteration(
         step, steps, losses, shape, step * 1e-3, (steps - step) * 1e-3, pixels,
         alpha=None if alpha is None else torch.full((1, 1, *shape), alpha),
         is_grey=grey, full_shape=full_shape or shape, panel=panel, panels=tuple(panels),
-        facts=facts or {}, free=free,
+        facts={"device": "cpu", "precision": "float32", **(facts or {})}, free=free,
     )  # fmt: skip
 
 

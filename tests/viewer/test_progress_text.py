@@ -8,7 +8,6 @@ import pytest
 from fake_iterations import iteration
 
 from napari_nst.engine.steering import TileDone
-from napari_nst.recipe import Recipe
 from napari_nst.viewer.progress_text import duration, finished_text, how_far, progress_text
 from napari_nst.viewer.stream import Run
 
@@ -105,11 +104,17 @@ def under_way(
 )  # fmt: skip
 def test_how_far_a_run_is(run, line, bar):
     run = under_way(**run)
-    assert progress_text(run, Recipe()).split("\n")[0] == line
+    assert progress_text(run).split("\n")[0] == line
     assert how_far(run) == bar
 
 
 def test_the_size_is_that_of_the_step_under_way():
     coarse = iteration(2, 40, (24, 32))
-    assert "\n32 × 24 px on" in progress_text(under_way(coarse), Recipe())
-    assert "\n64 × 48 px on" in progress_text(under_way(coarse, (3, 12, 32)), Recipe())
+    assert "\n32 × 24 px on" in progress_text(under_way(coarse))
+    assert "\n64 × 48 px on" in progress_text(under_way(coarse, (3, 12, 32)))
+
+
+def test_what_computes_is_named_not_where_the_picture_lies():
+    facts = {"device": "cuda:0 (Imaginary 1)", "precision": "float16"}
+    said = progress_text(under_way(iteration(2, 40, facts=facts)))
+    assert said.endswith("px on cuda:0 (Imaginary 1), float16")

@@ -7,20 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_nst.engine.optimize import Iteration
     from napari_nst.engine.steering import TileDone
-    from napari_nst.recipe import Recipe
     from napari_nst.viewer.stream import Run
 
 
-def progress_text(run: Run, recipe: Recipe) -> str:
+def progress_text(run: Run) -> str:
     """Say what a run is doing: step, tile, rate, time left, losses, size and device."""
     newest = run.newest
     if newest is None:
         return _before(run)
-    # Torch is loaded by the time there is an iteration, so this import costs nothing.
-    from napari_nst.engine.device import choose_precision, describe_device
-
-    device = newest.pixels.device
-    precision = str(choose_precision(recipe.precision, device)).removeprefix("torch.")
     height, width = run.tile.shape if run.tile else newest.shape
     holds = run.holding or (run.paused and run.tile is None)
     pace = "paused" if holds else f"{_rate(run.rate)}{_clock(run.seconds_left)} left"
@@ -28,7 +22,7 @@ def progress_text(run: Run, recipe: Recipe) -> str:
         f"{_where(run, newest)} · {pace}\n"
         f"{_which_panel(newest)}"
         f"{_losses(newest.losses)}\n"
-        f"{width} × {height} px on {describe_device(device)}, {precision}"
+        f"{width} × {height} px on {newest.facts['device']}, {newest.facts['precision']}"
     )
 
 

@@ -183,10 +183,8 @@ class RunPanel(Container[Any]):
     def _report(self, run: Run) -> None:
         self._show_progress(run)
         self.history.show_state()
-        if run.stopping or self.runner.job is None:
-            return
-        text = progress_text(run, self.runner.job.recipe)
-        self.say("\n".join([text, *run.notices]))
+        if not run.stopping:
+            self.say("\n".join([progress_text(run), *run.notices]))
 
     def _show_progress(self, run: Run) -> None:
         length, value = how_far(run)
