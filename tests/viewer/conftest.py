@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from fake_iterations import evaluate, iteration
+from napari.components import ViewerModel
+from napari.utils._proxies import PublicOnlyProxy
 from napari.utils.notifications import notification_manager
 
 from napari_nst.engine import jobs, series
@@ -96,6 +98,24 @@ def _stand_in(real, state, iterations):
 
 
 @pytest.fixture
+def model():
+    """A viewer without a window; layers need no more."""
+    return ViewerModel()
+
+
+@pytest.fixture(params=["bare", "as a plugin gets it"])
+def windowless(request, model, monkeypatch):
+    """A viewer without a window, and what a plugin would get of it.
+
+    That shows public names alone, and makes new objects of all that it is asked for.
+    """
+    if request.param == "bare":
+        return model
+    monkeypatch.delenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD")  # there is no Qt to ask for a thread
+    return PublicOnlyProxy(model)
+
+
+@pytest.fixture
 def viewer(make_napari_viewer_proxy):
     """A real napari window with a content and a style layer."""
     viewer = make_napari_viewer_proxy()
@@ -125,6 +145,24 @@ def until(qtbot):
         qtbot.waitUntil(lambda: bool(condition()), timeout=seconds * 1000)
 
     return wait
+
+
+@pytest.fixture
+def running(optimiser, until):
+    """Return a function that starts a widget's slow run; all of them are stopped at the end."""
+    started = []
+
+    def start(widget, **arguments):
+        started.append(widget)
+        state = optimiser(**{"steps": 3000, "seconds": 0.005, **arguments})
+        widget.start()
+        until(lambda: state.made > 3)
+        return state
+
+    yield start
+    for widget in started:
+        widget.panel.runner.stop()
+        until(lambda widget=widget: not widget.running)
 
 
 @pytest.fixture

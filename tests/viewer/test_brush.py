@@ -5,8 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from fake_iterations import iteration
-from napari.components import ViewerModel
-from napari.utils._proxies import PublicOnlyProxy
 from napari.utils.interactions import (
     mouse_move_callbacks,
     mouse_press_callbacks,
@@ -23,19 +21,6 @@ from napari_nst.viewer.painting.brush import Brush
 from napari_nst.viewer.painting.controls import BrushControls
 from napari_nst.viewer.painting.strokes import painted, upright
 from napari_nst.viewer.values import values_of
-
-
-@pytest.fixture
-def model():
-    return ViewerModel()
-
-
-@pytest.fixture(params=["bare", "as a plugin gets it"])
-def viewer_of_any_kind(request, model, monkeypatch):
-    if request.param == "bare":
-        return model
-    monkeypatch.delenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD")  # there is no Qt to ask for a thread
-    return PublicOnlyProxy(model)
 
 
 def pressed(model, position, button=1):
@@ -73,9 +58,9 @@ def attached(viewer, layer, size=6.0, colour=(1, 0, 0)):
 # ── what is painted ──────────────────────────────────────────────────────────────────────────
 
 
-def test_a_stroke_joins_the_places_that_the_mouse_was_at(viewer_of_any_kind, model):
+def test_a_stroke_joins_the_places_that_the_mouse_was_at(windowless, model):
     layer = rgb(model, scale=(2, 3), translate=(5, 7), rotate=20)
-    attached(viewer_of_any_kind, viewer_of_any_kind.layers["result"])
+    attached(windowless, windowless.layers["result"])
     stroke(model, layer, (5, 5), (5, 30), (25, 30))
     red = (layer.data == [255, 0, 0]).all(-1)
     assert red[5, 5:31].all()

@@ -5,8 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from fake_iterations import iteration
-from napari.components import ViewerModel
-from napari.utils._proxies import PublicOnlyProxy
 from real_mouse import drag
 
 from napari_nst.grid import DARK, Cell, Grid, Sheet
@@ -29,16 +27,8 @@ GRID = Grid(
 
 
 @pytest.fixture
-def model():
-    return ViewerModel()
-
-
-@pytest.fixture(params=["bare", "as a plugin gets it"])
-def viewer(request, model, monkeypatch):
-    if request.param == "bare":
-        return model
-    monkeypatch.delenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD")  # there is no Qt to ask for a thread
-    return PublicOnlyProxy(model)
+def viewer(windowless):
+    return windowless
 
 
 def photo(model, **options):

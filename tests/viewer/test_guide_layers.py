@@ -3,15 +3,9 @@
 import dask.array
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 
 from napari_nst.viewer.guides.layers import guide_box, guide_of
 from napari_nst.viewer.layers import picture_of
-
-
-@pytest.fixture
-def model():
-    return ViewerModel()
 
 
 def read(model, guide, image, shape=None):

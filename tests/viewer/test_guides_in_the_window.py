@@ -19,23 +19,6 @@ def guided(viewer, widget):
     return widget
 
 
-@pytest.fixture
-def running(optimiser, until):
-    started = []
-
-    def start(widget):
-        started.append(widget)
-        state = optimiser(steps=3000, seconds=0.005)
-        widget.start()
-        until(lambda: state.made > 3)
-        return state
-
-    yield start
-    for widget in started:
-        widget.panel.runner.stop()
-        until(lambda widget=widget: not widget.running)
-
-
 def test_without_a_guide_there_is_none(widget, optimiser, finish):
     state = optimiser(steps=3)
     assert not widget.style_guide.enabled

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import tifffile
 from fake_iterations import iteration
-from napari.components import ViewerModel
-from napari.utils._proxies import PublicOnlyProxy
 
 from napari_nst.files import read_text
 from napari_nst.history import History
@@ -25,17 +23,8 @@ COARSE, FINE = (24, 32), (48, 64)
 
 
 @pytest.fixture
-def model():
-    return ViewerModel()
-
-
-@pytest.fixture(params=["bare", "as a plugin gets it"])
-def viewer(request, model, monkeypatch):
-    """What a plugin gets shows public names alone, and makes new objects of all it is asked for."""
-    if request.param == "bare":
-        return model
-    monkeypatch.delenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD")  # there is no Qt to ask for a thread
-    return PublicOnlyProxy(model)
+def viewer(windowless):
+    return windowless
 
 
 def photo(model, shape=(48, 64, 3), **options):

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 from fake_iterations import iteration
-from napari.components import ViewerModel
-from napari.utils._proxies import PublicOnlyProxy
 from test_live_picture import tile
 
 from napari_nst.files import read_image
@@ -24,16 +22,8 @@ def _small_is_large(monkeypatch):
 
 
 @pytest.fixture
-def model():
-    return ViewerModel()
-
-
-@pytest.fixture(params=["bare", "as a plugin gets it"])
-def viewer(request, model, monkeypatch):
-    if request.param == "bare":
-        return model
-    monkeypatch.delenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD")  # there is no Qt to ask for a thread
-    return PublicOnlyProxy(model)
+def viewer(windowless):
+    return windowless
 
 
 def live_for(viewer, model, content, **options):

@@ -2,15 +2,9 @@
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 
 from napari_nst.viewer.channels import as_rgb_picture, channel_axes, channels_of
 from napari_nst.viewer.layers import picture_of
-
-
-@pytest.fixture
-def model():
-    return ViewerModel()
 
 
 @pytest.fixture

@@ -2,15 +2,9 @@
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 from real_mouse import drag
 
 from napari_nst.viewer.steering.layer_edits import Watched, edits_of
-
-
-@pytest.fixture
-def model():
-    return ViewerModel()
 
 
 @pytest.fixture

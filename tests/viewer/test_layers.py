@@ -3,15 +3,8 @@
 import dask.array
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 
 from napari_nst.viewer.layers import picture_of
-
-
-@pytest.fixture
-def model():
-    """A viewer without a window; layers need no more."""
-    return ViewerModel()
 
 
 def read(model, layer, size=0):

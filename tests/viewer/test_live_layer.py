@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from fake_iterations import iteration
 from napari.components import ViewerModel
-from napari.utils._proxies import PublicOnlyProxy
 
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.channels import channels_of
@@ -19,17 +18,8 @@ LABELS = ("conv1_1", "conv2_1", "conv3_1")
 
 
 @pytest.fixture
-def model():
-    return ViewerModel()
-
-
-@pytest.fixture(params=["bare", "as a plugin gets it"])
-def viewer(request, model, monkeypatch):
-    """What a plugin gets shows public names alone, and makes new objects of all it is asked for."""
-    if request.param == "bare":
-        return model
-    monkeypatch.delenv("NAPARI_ENSURE_PLUGIN_MAIN_THREAD")  # there is no Qt to ask for a thread
-    return PublicOnlyProxy(model)
+def viewer(windowless):
+    return windowless
 
 
 def live_for(viewer, model, content, **options):

@@ -2,15 +2,9 @@
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 
 from napari_nst.viewer.layers import picture_of
 from napari_nst.viewer.placing import move_slider, shown_index
-
-
-@pytest.fixture
-def model():
-    return ViewerModel()
 
 
 def add_result(model, place, size, panels=0):

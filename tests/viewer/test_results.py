@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tifffile
 from fake_iterations import iteration
-from napari.components import ViewerModel
 
 from napari_nst.files import read_image, read_text
 from napari_nst.recipe import Recipe
@@ -16,11 +15,6 @@ from napari_nst.viewer.live_layer import LiveLayer
 from napari_nst.viewer.results import save_result, tile_preview
 
 FACTS = {"recipe": Recipe(steps=7).to_dict()}
-
-
-@pytest.fixture
-def model():
-    return ViewerModel()
 
 
 def result_of(model, content, image, keep_dtype=False, **options):

@@ -1,5 +1,7 @@
 """Drawing on while a region is filled, in a real window."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -19,20 +21,8 @@ def filling(viewer, dock):
 
 
 @pytest.fixture
-def running(optimiser, until):
-    started = []
-
-    def start(widget):
-        started.append(widget)
-        state = optimiser(steps=3000, seconds=0.005, shape_at=lambda step: (60, 80))
-        widget.start()
-        until(lambda: state.made > 3)
-        return state
-
-    yield start
-    for widget in started:
-        widget.panel.runner.stop()
-        until(lambda widget=widget: not widget.running)
+def running(running):
+    return partial(running, shape_at=lambda step: (60, 80))
 
 
 def paint(layer, label, at, size=5):

@@ -2,16 +2,10 @@
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 from napari.utils import Colormap
 
 from napari_nst.viewer.layers import picture_of
 from napari_nst.viewer.values import to_uint8
-
-
-@pytest.fixture
-def model():
-    return ViewerModel()
 
 
 @pytest.mark.parametrize("keep_dtype", [False, True])
