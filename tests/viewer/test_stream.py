@@ -46,16 +46,19 @@ def test_what_was_made_before_the_first_iteration_is_not_gone_through_for_garbag
     def start(progress, steering):
         imported = [[] for _ in range(5000)]
         frozen.append(gc.get_freeze_count())
+        later = []
         for one in counting(3):
             yield one
             frozen.append(gc.get_freeze_count())
+            later.append([[] for _ in range(5000)])
         assert len(imported) == 5000
 
     for _ in Run(start).work():
         pass
     assert frozen[0] > 0
     assert frozen[1] >= frozen[0] + 5000
-    assert frozen[2] == frozen[1], "what comes later may be garbage"
+    # Some of what was there before may have gone.
+    assert frozen[2] < frozen[1] + 1000, "what comes later may be garbage"
 
 
 def test_the_last_of_each_of_several_pictures_waits_to_be_drawn():

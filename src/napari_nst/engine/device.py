@@ -65,10 +65,17 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the hardware multiplies bfloat16 itself; asked, not timed, so that runs repeat."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
-        abilities = torch.cpu.get_capabilities()
-        return bool(abilities.get("amx_bf16") or abilities.get("avx512_bf16"))
-    return False
+    return device.type == "cpu" and (has_amx() or _can("avx512_bf16"))
+
+
+def has_amx() -> bool:
+    """Whether the processor multiplies whole tiles of bfloat16."""
+    return _can("amx_bf16")
+
+
+def _can(ability: str) -> bool:
+    asked = getattr(torch.cpu, "get_capabilities", dict)
+    return bool(asked().get(ability))
 
 
 def _multiplies_float16(device: torch.device) -> bool:
