@@ -163,6 +163,17 @@ def test_memory_is_forecast_within_a_fifth(untrained_file, fields):
     assert expected == pytest.approx(peak, rel=0.2)
 
 
+def test_libraries_take_more_where_the_processor_has_amx(monkeypatch):
+    taken = {}
+    for has in (False, True):
+        monkeypatch.setattr(
+            torch.cpu, "get_capabilities", lambda has=has: {"amx_bf16": has}, raising=False
+        )
+        taken[has] = memory.Footprint(picture=1, passes=2, past_step=3, past_steps=4).bytes
+    assert taken[True] - taken[False] == memory.WITH_AMX
+    assert taken[False] == memory.OF_ANY_RUN + 1 + 2 + 3 * 4
+
+
 def test_what_is_free_is_no_more_than_a_batch_job_may_take(monkeypatch, tmp_path):
     (tmp_path / "job").mkdir()
     (tmp_path / "job" / "memory.max").write_text("3000\n")
