@@ -74,8 +74,9 @@ def has_amx() -> bool:
 
 
 def _can(ability: str) -> bool:
-    asked = getattr(torch.cpu, "get_capabilities", dict)
-    return bool(asked().get(ability))
+    if not hasattr(torch.cpu, "get_capabilities"):  # an older torch
+        return False
+    return bool(torch.cpu.get_capabilities().get(ability))
 
 
 def _multiplies_float16(device: torch.device) -> bool:
