@@ -80,6 +80,16 @@ def test_formats_with_a_large_range_do_without(dtype):
     assert not scale.lower()
 
 
+def test_it_tries_more_again_with_each_scale(untrained, random_image):
+    half = objective(SHALLOW, untrained, random_image, torch.float16)
+    stepper = LBFGS(SHALLOW)
+    factors = []
+    for size in (24, 32, 48):
+        stepper.begin(random_image(48, 64, seed=size), half)
+        factors.append(half.network.loss_scale.factor)
+    assert factors == [factors[0] * 2**scale for scale in range(3)]
+
+
 def test_it_takes_less_until_that_is_not_worth_a_try():
     scale = LossScale(torch.float16)
     factors = [scale.factor]

@@ -185,6 +185,7 @@ def test_the_end_is_drawn_in_turns_between_which_others_have_theirs(standing, cl
     runner.stop()
     until(lambda: not standing.widget.running)
     others.stop()
+    assert not runner.frames._timer.isActive(), "there is nothing more to look for"
     told = [one for one, _ in itertools.groupby(told)]
     last = runner.last
     assert last.step == 2
