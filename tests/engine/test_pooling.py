@@ -29,6 +29,17 @@ def test_every_pooling_is_its_definition_times_its_factor(random_image, name, re
     np.testing.assert_allclose(pooled, factor * expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", SIZE_OF_MAX)
+def test_float16_is_enough_for_large_features_and_for_none(name):
+    features = torch.tensor([[[[300.0, 300, 0, 0], [300, 300, 0, 0]]]], dtype=torch.float16)
+    features.requires_grad_()
+    pooled = pooling(name, 1, rescale=False)(features)
+    assert pooled.dtype == torch.float16
+    assert pooled.flatten().tolist() == [300, pytest.approx(0, abs=1e-5)]
+    pooled.sum().backward()
+    assert features.grad.isfinite().all()
+
+
 def test_max_pooling_needs_no_factor_and_the_others_enlarge():
     assert SIZE_OF_MAX["max"] == (1,) * 5
     for smaller, larger in zip(SIZE_OF_MAX["l2"], SIZE_OF_MAX["average"], strict=True):
