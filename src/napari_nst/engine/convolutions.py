@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_nst.engine.winograd import Winograd
+
 
 class Convolution:
     """A 3 × 3 convolution whose kernels stay as they are.
@@ -14,25 +16,50 @@ class Convolution:
     ----------
     module : torch.nn.Conv2d
         With kernels (out, in, 3, 3), a padding of 1 and any padding mode.
+    quick : bool
+        Multiply as `Winograd` does where it suits, which rounds a little more.
     """
 
-    def __init__(self, module: nn.Conv2d) -> None:
+    def __init__(self, module: nn.Conv2d, *, quick: bool = False) -> None:
         self.module = module
+        self.quick = quick
         self._turned: Tensor | None = None
+        self._winograd: Winograd | None = None
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (N, out, H, W) for features (N, in, H, W)."""
         weight, bias, mode = self.module.weight, self.module.bias, self.module.padding_mode
+        if (quick := self._quick_for(features)) is not None:
+            result = quick.forward(_padded(features, mode))
+            return result if bias is None else result.add_(bias[:, None, None])
         if mode == "zeros":
             return functional.conv2d(features, weight, bias, padding=1)
-        return functional.conv2d(functional.pad(features, (1, 1, 1, 1), mode), weight, bias)
+        return functional.conv2d(_padded(features, mode), weight, bias)
 
     def backward(self, gradient: Tensor) -> Tensor:
         """Return the gradient by the features, given that by the result."""
         mode = self.module.padding_mode
+        if (quick := self._quick_for(gradient)) is not None:
+            return _folded(quick.backward(gradient), mode)
         if mode == "zeros":
             return functional.conv2d(gradient, self.turned, padding=1)
         return _folded(functional.conv2d(gradient, self.turned, padding=2), mode)
+
+    def bytes_for(self, positions: int) -> int:
+        """Return what kernels take for both ways of features of so many positions."""
+        weight = self.module.weight
+        once = weight.numel() * weight.element_size()
+        is_quick = self.quick and Winograd.suits(weight, positions)
+        return once * (1 + 4 if is_quick else 2)  # of 3 × 3 kernels, places are four times as many
+
+    def _quick_for(self, features: Tensor) -> Winograd | None:
+        """Return the quick way, if an image or a gradient is to go it."""
+        weight, positions = self.module.weight, features[:, 0].numel()
+        if not (self.quick and len(features) == 1 and Winograd.suits(weight, positions)):
+            return None
+        if self._winograd is None:
+            self._winograd = Winograd(weight)
+        return self._winograd
 
     @property
     def turned(self) -> Tensor:
@@ -44,8 +71,16 @@ class Convolution:
         return self._turned
 
 
+def _padded(features: Tensor, mode: str) -> Tensor:
+    """Return features with a border of one around."""
+    border = (1, 1, 1, 1)
+    return functional.pad(features, border, "constant" if mode == "zeros" else mode)
+
+
 def _folded(padded: Tensor, mode: str) -> Tensor:
     """Return the gradient by features, given that by the same with a border of one around."""
+    if mode == "zeros":
+        return padded[..., 1:-1, 1:-1]
     # Which row or column the border is a copy of, from the near end and from the far one.
     near, far = {"replicate": (1, -2), "reflect": (2, -3), "circular": (-2, 1)}[mode]
     for dim in (2, 3):

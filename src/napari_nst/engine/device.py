@@ -73,6 +73,11 @@ def has_amx() -> bool:
     return _can("amx_bf16")
 
 
+def has_avx2() -> bool:
+    """Whether the processor is one of those for which `Winograd` was measured."""
+    return _can("avx2")
+
+
 def _can(ability: str) -> bool:
     if not hasattr(torch.cpu, "get_capabilities"):  # an older torch
         return False

@@ -90,9 +90,12 @@ def forecast(assembly: Assembly, plan: Sequence[Planned]) -> Forecast:
     order, network = assembly.order, assembly.network
     work = sum(_work(order, scale, tile, taken.parts) for scale, tile, taken in plan)
     pace = _pace(assembly, work)
-    kernels = sum(one.numel() * one.element_size() for one in network.parameters())
+    kernels = max(
+        network.kernel_bytes((min(tile, height) or height, min(tile, width) or width))
+        for (_, tile, _), (height, width) in ((planned, planned[0].shape) for planned in plan)
+    )
     return Forecast(
-        bytes=2 * kernels + max(taken.bytes for *_, taken in plan),  # turned for the way back, too
+        bytes=kernels + max(taken.bytes for *_, taken in plan),
         seconds=None if pace is None else pace * work,
         tile=plan[-1][1],
         device=describe_device(network.device),

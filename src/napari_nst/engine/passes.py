@@ -70,12 +70,12 @@ def _bands(features: Tensor) -> Iterator[slice]:
 Stage = Convolution | nn.ReLU | Pooling
 
 
-def stages_of(modules: nn.Sequential) -> dict[str, Stage]:
-    """Return what a network's named modules do, in their order."""
+def stages_of(modules: nn.Sequential, *, quick: bool = False) -> dict[str, Stage]:
+    """Return what a network's named modules do, in their order; `quick` as for `Convolution`."""
     stages: dict[str, Stage] = {}
     for name, module in modules.named_children():
         if isinstance(module, nn.Conv2d):
-            stages[name] = Convolution(module)
+            stages[name] = Convolution(module, quick=quick)
         elif isinstance(module, nn.ReLU):
             stages[name] = module
         else:

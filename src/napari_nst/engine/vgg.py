@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
+from napari_nst.engine.convolutions import Convolution
 from napari_nst.engine.loss_scale import LossScale
 from napari_nst.engine.passes import NO_JOINS, Joins, features_along, stages_of
 from napari_nst.engine.pooling import POOLINGS
@@ -18,7 +20,7 @@ from napari_nst.engine.pooling import pooling as pooling_module
 from napari_nst.engine.pulse import Pulse, go_on
 from napari_nst.engine.weights import PretrainedVGG, load
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
+from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
 
 PADDINGS = ("zeros", "replicate", "replicate_first", "reflect", "circular")
 
@@ -47,6 +49,8 @@ class VGG19(nn.Module):
     network_input : {"own", "255"}
         ``own`` is the input that the weights were trained on; ``255`` makes it 0–255 less the mean
         whatever they were trained on.
+    quick : bool
+        Multiply less where processors compute in float32, and round a little more: see `Winograd`.
 
     Attributes
     ----------
@@ -70,6 +74,7 @@ class VGG19(nn.Module):
         dtype: torch.dtype = torch.float32,
         rescale_pooling: bool = False,
         network_input: str = "own",
+        quick: bool = False,
     ) -> None:
         super().__init__()
         self.layers = sorted({canonical_layer(name) for name in layers}, key=LAYER_NAMES.index)
@@ -86,21 +91,26 @@ class VGG19(nn.Module):
         self.flavour = weights.flavour
         self.padding = padding
         self.dtype = dtype
+        self.quick = quick
         self.loss_scale = LossScale(dtype)
         modules = _modules(self.layers[-1], pooling, rescale_pooling, padding)
         self.features = nn.Sequential(OrderedDict(modules))
         self.pulse: Pulse = go_on
         self._adopt(weights, network_input)
-        self._stages = stages_of(self.features)
+        self._stages = stages_of(self.features, quick=self.quick)
 
     def with_padding(self, padding: str) -> VGG19:
-        """Return the same network with other padding; the parameters are shared, not copied."""
+        """Return the same network with other padding; the parameters are shared, not copied.
+
+        It is not `quick`, whose kernels would be there twice.
+        """
         shared = {id(one): one for one in (*self.parameters(), self.pulse)}
         other = copy.deepcopy(self, shared)
         other.padding = padding
         for name, module in other.features.named_children():
             if isinstance(module, nn.Conv2d):
                 module.padding_mode = _padding_mode(name, padding)  # type: ignore[assignment]
+        other.quick = False
         other._stages = stages_of(other.features)
         return other
 
@@ -127,6 +137,15 @@ class VGG19(nn.Module):
     def device(self) -> torch.device:
         """Where it computes, and where its features are; images may come from another."""
         return self.get_buffer("mean").device
+
+    def kernel_bytes(self, shape: tuple[int, int]) -> int:
+        """Return what the kernels take, those of the way back included, for an image's shape."""
+        positions = {name: math.prod(shape) >> 2 * poolings_before(name) for name in self._stages}
+        return sum(
+            stage.bytes_for(positions[name])
+            for name, stage in self._stages.items()
+            if isinstance(stage, Convolution)
+        )
 
     def forward(self, image: Tensor, joins: Joins = NO_JOINS) -> dict[str, Tensor]:
         """Return the features of an image at each layer; as `along`."""
@@ -188,6 +207,7 @@ def network_of(
         dtype=dtype,
         rescale_pooling=recipe.rescale_pooling,
         network_input=recipe.network_input,
+        quick=recipe.precision == "auto",
     )
 
 

@@ -93,8 +93,9 @@ class Optimizer:
     )  # fmt: skip
     precision: str = choice(
         "auto",
-        "Number format of the network: auto takes bfloat16 where this machine is faster with it, "
-        "or float16 on NVIDIA GPUs that have no other of 16 bits; float32 is slower and exact.",
+        "Number format of the network: auto takes what this machine is fastest with, bfloat16, "
+        "float16 on NVIDIA GPUs that have no other of 16 bits, or float32 with fewer "
+        "multiplications; float32 is slower and exact.",
         "auto", "float32", "bfloat16", "float16",
     )  # fmt: skip
     device: str = choice(
