@@ -226,6 +226,7 @@ def test_a_replay_deaf_to_its_image_is_found_out(cuda, objective, random_image, 
     _, found = steps(of, image)
     (graph,) = cuda
     assert graph.operations is None
+    assert graph.replayed == 2, "by the second image at once"
     as_without(of, image, found, monkeypatch)
 
 

@@ -79,7 +79,6 @@ class Stepper:
 
     def begin(self, image: Tensor, objective: Losses) -> None:
         """Take over an image (1, 3, H, W) in [0, 1], at a new scale or with another objective."""
-        self.replays.forget()
         self.objective = objective
         self.learning_rate = self._given_learning_rate()
         self.bands = Bands.undivided(image.shape[2])
