@@ -41,7 +41,7 @@ OF_LOSSES, OF_GRADIENT = 1e-3, 1e-2
 operations, but some add up in any order; with something of another image it is off by far more."""
 
 WARM_UPS = 3
-"""Evaluations on the stream that records, as in torch's `make_graphed_callables`."""
+"""Evaluations on the stream that records: torch's own number."""
 
 FAILURES = (RuntimeError, MemoryError, AssertionError)
 """What torch raises where it cannot record. Stop is none of these."""
@@ -149,9 +149,9 @@ class Replays:
         return pairs[0][0]
 
     def _give_up(self) -> None:
-        if self._recording is not None:
-            self._recording.release()
-        self._recording = self._recorder = None
+        recording, self._recording, self._recorder = self._recording, None, None
+        if recording is not None:
+            recording.release()
 
 
 def recorder_for(objective: object, numbers: Tensor) -> Recorder | None:
@@ -193,9 +193,9 @@ class CudaGraph:
         self._numbers = numbers.clone()
         self._graph = torch.cuda.CUDAGraph()
         side, usual = _side_stream(device), torch.cuda.current_stream(device)
-        side.wait_stream(usual)
         # Where recording fails, torch would leave the stream set.
-        with _RECORDING, torch.cuda.device(device), torch.cuda.stream(side):
+        with _ONE_AT_A_TIME, torch.cuda.device(device), torch.cuda.stream(side):
+            side.wait_stream(usual)
             # What libraries keep for a stream they take now, and not from the graph's memory.
             for _ in range(WARM_UPS):
                 compute(self._numbers)
@@ -203,28 +203,29 @@ class CudaGraph:
             with torch.cuda.graph(self._graph, stream=side, capture_error_mode="thread_local"):
                 before = torch.cuda.memory_reserved(device)
                 self._found = compute(self._numbers)
-        usual.wait_stream(side)
+            usual.wait_stream(side)
         taken = torch.cuda.memory_reserved(device) - before
         if torch.cuda.mem_get_info(device)[0] < taken:
             raise torch.OutOfMemoryError("The graph leaves too little for the rest of a step.")
 
     def replay(self, numbers: Tensor) -> Evaluated:
         """Carry out what was recorded on other numbers (1, C, H, W)."""
-        self._numbers.copy_(numbers)
-        self._graph.replay()
         names, losses, gradient = self._found
-        return Evaluated(names, losses.clone(), gradient.clone())  # the next one goes there, too
+        with _ONE_AT_A_TIME:
+            self._numbers.copy_(numbers)
+            self._graph.replay()
+            return Evaluated(names, losses.clone(), gradient.clone())  # the next goes there, too
 
     def release(self) -> None:
         """Give the graph's memory back."""
         del self._found
-        self._graph.reset()
-        with _RECORDING:  # which would be spoilt
+        with _ONE_AT_A_TIME:
+            self._graph.reset()
             torch.cuda.empty_cache()
 
 
-_RECORDING = threading.Lock()
-"""Held by the thread that records: a process records one graph at a time."""
+_ONE_AT_A_TIME = threading.Lock()
+"""Of several runs in threads, whose graphs have memory of libraries in common."""
 
 
 @cache
