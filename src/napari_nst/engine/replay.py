@@ -142,8 +142,7 @@ class Replays:
             (_timed(compute, image, as_ever), _timed(recording.replay, image, replayed))
             for image in images
         ]
-        was_last = self._evaluations == EAGER + TRIALS
-        is_slow = was_last and min(replayed) > WORTH * min(as_ever)
+        is_slow = self._evaluations == EAGER + TRIALS and min(replayed) > WORTH * min(as_ever)
         if is_slow or not all(_agree(*pair) for pair in pairs):
             self._give_up()
         return pairs[0][0]
