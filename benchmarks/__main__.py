@@ -48,6 +48,7 @@ MEASUREMENTS = {
     "opening": Measurement("opening the widget", startup.opening, everywhere=False),
     "window": Measurement("iteration in a napari window ÷ from the terminal", startup.streaming),
     "speed": Measurement("iteration ÷ textbook's", speed.per_iteration),
+    "graphs": Measurement("iteration ÷ without CUDA graphs", speed.graphs),
     "peers": Measurement("iteration ÷ other packages'", peers.per_iteration),
     "race": Measurement("time to the textbook's final loss", race.to_the_textbooks_loss),
     "memory": Measurement("peak memory ÷ textbook's", memory.peak),

@@ -7,14 +7,21 @@ default recipe, and a large matrix product in the format that ours takes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
 from benchmarks import operations
 from benchmarks.contest import Setting, our_steps, ours, seconds_by_turns, textbook_steps
 from benchmarks.machine import matrix_products, name_of, precision
-from benchmarks.rows import Row
+from benchmarks.rows import NotMeasured, Row
+from napari_nst.engine import replay
+from napari_nst.recipe import Recipe
+
+SETTLED = replay.EAGER + replay.TRIALS
+"""Steps after which an objective is replayed, if it ever is."""
 
 RECIPES = {"udacity": "the textbook's recipe", "default": "our default recipe"}
 """Our presets that are timed, and what the table calls them."""
@@ -61,6 +68,37 @@ def goal_per_iteration(device: torch.device, dtype: torch.dtype) -> float:
     if device.type != "cpu":
         return 0.5
     return 0.85 if dtype == torch.float32 else 0.45
+
+
+def graphs(setting: Setting) -> Iterator[Row]:
+    """Seconds per iteration ÷ without CUDA graphs, of pictures so small that launches may count."""
+    device = setting.device
+    if device.type != "cuda":
+        raise NotMeasured("CUDA devices alone have graphs")
+    for size in (256, 512):
+        recipe = ours("default", size, device)
+        contestants = {"with": our_steps(recipe), "without": steps_without_graphs(recipe)}
+        for steps in contestants.values():
+            list(islice(steps, SETTLED))
+        seconds = seconds_by_turns(contestants, setting.rounds(size), device)
+        yield Row(
+            what="iteration ÷ without CUDA graphs, our default recipe",
+            size=size,
+            device=str(device),
+            precision=name_of(precision(device)),
+            ours=seconds["with"],
+            other=seconds["without"],
+            at_most=1.05,
+        )
+
+
+def steps_without_graphs(recipe: Recipe) -> Iterator[Any]:
+    """Run a recipe of one scale as `our_steps` does, but for CUDA graphs."""
+    steps = our_steps(recipe)
+    with patch.object(replay, "recorder_on", lambda device: None):
+        first = next(steps)  # when it is decided
+    yield first
+    yield from steps
 
 
 def growth(setting: Setting) -> Iterator[Row]:

@@ -1,19 +1,20 @@
 import sys
 import time
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 from benchmarks import __main__ as command
-from benchmarks import foretold, machine, operations, peers, race, textbook
-from benchmarks.contest import Setting, images, seconds_by_turns
+from benchmarks import foretold, machine, operations, peers, race, speed, textbook
+from benchmarks.contest import Setting, images, our_steps, ours, seconds_by_turns
 from benchmarks.peers import Peer
 from benchmarks.rows import NotMeasured, Report, Row
 from click.testing import CliRunner
 from torch.utils.flop_counter import FlopCounterMode
 
 import napari_nst as nst
-from napari_nst.engine import forecast
+from napari_nst.engine import forecast, replay
 from napari_nst.engine.objective import Objective, network_layers
 from napari_nst.engine.vgg import network_of
 from napari_nst.engine.weighted import content_losses, image_losses, style_losses
@@ -261,6 +262,40 @@ def test_a_run_too_short_to_be_foretold_says_so(monkeypatch):
     found = foretold.foretold_and_taken(64, 2, "cpu")
     assert found["time"][0] is None
     assert found["memory"][0] > 0
+
+
+@pytest.mark.network
+def test_a_run_with_graphs_takes_turns_with_one_without(monkeypatch):
+    recorded = []
+
+    def recorder(compute, numbers):
+        recorded.append(numbers.shape)
+        raise RuntimeError("there are no graphs here")
+
+    monkeypatch.setattr(replay, "recorder_on", lambda device: recorder)
+    recipe = ours("udacity", 32, CPU).replace(precision="float32")
+    for run, times in ((speed.steps_without_graphs, 0), (our_steps, 1)):
+        steps = run(recipe)
+        assert [it.step for it in islice(steps, speed.SETTLED)] == [1, 2, 3, 4, 5]
+        assert len(recorded) == times
+        steps.close()
+
+
+def test_graphs_are_measured_where_there_are_some(monkeypatch):
+    timed = []
+
+    def seconds(contestants, rounds, device):
+        timed.append([next(steps) for steps in contestants.values()])
+        return {"with": 1.0, "without": 2.0}
+
+    monkeypatch.setattr(speed, "our_steps", lambda recipe: iter(range(1, 99)))
+    monkeypatch.setattr(speed, "seconds_by_turns", seconds)
+    monkeypatch.setattr(speed, "precision", lambda device: torch.bfloat16)
+    rows = list(command.measured(["graphs"], [Setting(torch.device("cuda")), Setting(CPU)]))
+    assert [(row.size, row.ratio) for row in rows[:2]] == [(256, 0.5), (512, 0.5)]
+    assert timed == [[speed.SETTLED + 1] * 2] * 2
+    assert rows[2].what == "iteration ÷ without CUDA graphs"
+    assert rows[2].remark == "CUDA devices alone have graphs"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can lack a display")

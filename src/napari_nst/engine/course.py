@@ -72,7 +72,10 @@ def _run(
             course = Course(order, load(order.recipe.weights, progress), steering, after)
             if progress is not None:
                 progress(str(course.forecast), 0, 0)
-            yield from course.iterations()
+            try:
+                yield from course.iterations()
+            finally:
+                course.stepper.replays.forget()  # of a run that is ended before its time, too
     except Cancelled:
         if not steering.stopped:
             raise

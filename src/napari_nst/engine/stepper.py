@@ -20,6 +20,7 @@ from napari_nst.engine.loss_scale import LossScale
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.out_of_memory import with_less_memory
 from napari_nst.engine.pulse import Pulse, go_on
+from napari_nst.engine.replay import Evaluated, Replays
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
 
@@ -52,6 +53,8 @@ class Stepper:
     pulse : callable
         Called again and again within a step that takes long; what it raises ends the run, with
         numbers of which some have been changed.
+    replays : Replays
+        What evaluates the objective, and replays it where there are CUDA graphs.
     """
 
     usual_learning_rate: ClassVar[float]
@@ -72,6 +75,7 @@ class Stepper:
         self.learning_rate = self._given_learning_rate()
         self.lighten: Callable[[BaseException], Losses] | None = None
         self.pulse: Pulse = go_on
+        self.replays = Replays()
 
     def begin(self, image: Tensor, objective: Losses) -> None:
         """Take over an image (1, 3, H, W) in [0, 1], at a new scale or with another objective."""
@@ -101,6 +105,7 @@ class Stepper:
 
         Else the largest would have to find room beside the one before. `begin` has to follow.
         """
+        self.replays.forget()
         image = self.bands.whole(self._shown)
         del self._best
         self.average = None
@@ -202,17 +207,22 @@ class Stepper:
         self.objective = self.lighten(error)
 
     def _differentiate(self) -> None:
+        self.pulse()  # a replay has no layers between which to ask
         # Of a large image each copy that is not made is worth it.
         self.pixels.grad = None
-        numbers = self.pixels.detach()
-        numbers = (numbers if self.unit == 1 else numbers / self.unit).requires_grad_()
-        parts = self.objective(self.canvas.image(numbers))
-        torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
-        assert numbers.grad is not None
-        self.pixels.grad = numbers.grad.mul_(self.gradient_scale / self.unit)
+        found = self.replays.evaluate(self._evaluated, self.pixels.detach(), self.objective)
+        self.pixels.grad = found.gradient.mul_(self.gradient_scale / self.unit)
         # One transfer for all numbers: each makes the processor wait for the GPU.
-        values = torch.stack([part.detach() for part in parts.values()]).tolist()
-        self.parts = dict(zip(parts, values, strict=True))
+        self.parts = dict(zip(found.names, found.losses.tolist(), strict=True))
+
+    def _evaluated(self, pixels: Tensor) -> Evaluated:
+        """Return what the objective says of pixels, without waiting for the device."""
+        numbers = (pixels.detach() if self.unit == 1 else pixels / self.unit).requires_grad_()
+        parts = self.objective(self.canvas.image(numbers))
+        losses = torch.stack(list(parts.values()))
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        assert numbers.grad is not None
+        return Evaluated(tuple(parts), losses.detach(), numbers.grad)
 
     @property
     def _gradient(self) -> Tensor:

@@ -162,7 +162,12 @@ class MomentLoss(StyleLoss):
 
     def forward(self, features: Tensor) -> Tensor:
         """Compare features (1, C, H, W) with the styles'."""
-        return self.compare(Moments.of(features, self.mask))
+        return self.compare(Moments.of(features, self.mask, self._weight))
+
+    @cached_property
+    def _weight(self) -> float | None:
+        """What the positions of the mask count together."""
+        return None if self.mask is None else float(self.mask.sum())
 
     @abstractmethod
     def compare(self, moments: Moments) -> Tensor:

@@ -31,7 +31,9 @@ class Moments:
     second: Tensor
 
     @classmethod
-    def of(cls, features: Tensor, mask: Tensor | None = None) -> Moments:
+    def of(
+        cls, features: Tensor, mask: Tensor | None = None, weight: float | None = None
+    ) -> Moments:
         """Measure features (N, C, H, W); see `sums_over_positions`, which has the gradients.
 
         Parameters
@@ -40,6 +42,8 @@ class Moments:
             (N, C, H, W).
         mask : Tensor, optional
             (1, 1, H, W) in [0, 1], how much each position counts; without it, all alike.
+        weight : float, optional
+            The mask's sum, from who knows it: a device has to be waited for.
 
         Raises
         ------
@@ -47,7 +51,10 @@ class Moments:
             If the mask has another size than the features.
         """
         first, second = sums_over_positions(features, mask)
-        weight = features.shape[2] * features.shape[3] if mask is None else float(mask.sum())
+        if mask is None:
+            weight = features.shape[2] * features.shape[3]
+        elif weight is None:
+            weight = float(mask.sum())
         return cls(weight, first, second)
 
     @classmethod

@@ -67,8 +67,10 @@ class SlicedWassersteinLoss(StyleLoss):
         self.energy = (squares or 1.0) if norm == "relative" else 1.0
         self.register_buffer("styles", torch.cat(styles, dim=1), persistent=False)
         self.register_buffer("kept", _kept(mask), persistent=False)
-        self.register_buffer("directions", None, persistent=False)
-        self.register_buffer("ordered", None, persistent=False)
+        # In their place for good: a CUDA graph reads what lies there.
+        for name, width in (("directions", self.styles.shape[0]), ("ordered", sum(self.sizes))):
+            buffer = self.styles.new_empty(self.projections, width)
+            self.register_buffer(name, buffer, persistent=False)
         # Of the processor, whose numbers are the same everywhere; a GPU's are its own.
         self._generator = torch.Generator().manual_seed(seed)
         self.redraw()
@@ -78,9 +80,9 @@ class SlicedWassersteinLoss(StyleLoss):
         """Draw the next directions, for all evaluations until they are drawn again."""
         shape = (self.projections, self.styles.shape[0])
         directions = torch.randn(shape, generator=self._generator)
-        self.directions = functional.normalize(directions, dim=1).to(self.styles)
+        self.directions.copy_(functional.normalize(directions, dim=1))
         projected = torch.split(self.directions @ self.styles, self.sizes, dim=1)
-        self.ordered = torch.cat([_sorted(style) for style in projected], dim=1)
+        torch.cat([_sorted(style) for style in projected], dim=1, out=self.ordered)
 
     def forward(self, features: Tensor) -> Tensor:
         """Compare features (1, C, H, W) with the styles' along the current directions."""

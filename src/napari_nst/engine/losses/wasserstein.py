@@ -65,7 +65,8 @@ class WassersteinLoss(MomentLoss):
 
 
 def _regular(covariance: Tensor) -> Tensor:
-    return covariance + LEAST_VARIANCE * torch.eye(covariance.shape[-1]).to(covariance)
+    one = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
+    return covariance + LEAST_VARIANCE * one
 
 
 def _mean_diagonal(matrices: Tensor) -> Tensor:
