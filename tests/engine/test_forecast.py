@@ -29,7 +29,7 @@ def nothing_measured(monkeypatch):
 def asked_at_once(monkeypatch):
     """Time even short runs, on a small picture."""
     monkeypatch.setattr(forecasts, "WORTH", 0)
-    monkeypatch.setitem(forecasts.SIDES, "cpu", 24)
+    monkeypatch.setitem(forecasts.SIDES, "cpu", (24,))
 
 
 def said_before(recipe, **arguments):
@@ -91,6 +91,59 @@ def test_what_was_measured_serves_later_runs_of_the_same_kind(quick, asked_at_on
     assert len(measured) == 3
 
 
+def timed_shapes(monkeypatch):
+    """Return a list that the shapes of timed pictures are added to, without timing any."""
+    shapes = []
+
+    def noted(assembly, scale):
+        shapes.append(scale.shape)
+        return 1.0
+
+    monkeypatch.setattr(forecasts, "_seconds_of_step", noted)
+    return shapes
+
+
+@pytest.mark.parametrize(
+    ("fields", "side"),
+    [
+        pytest.param({"steps": 10}, 8, id="a short run"),
+        pytest.param({"steps": 100}, 16, id="a longer one"),
+        pytest.param({"steps": 1000}, 32, id="a long one"),
+        pytest.param({"steps": 1000, "size": 24}, 16, id="a long one of a small picture"),
+    ],
+)
+def test_of_a_longer_run_a_larger_picture_is_timed(quick, monkeypatch, fields, side):
+    monkeypatch.setattr(forecasts, "WORTH", 0)
+    monkeypatch.setattr(forecasts, "WORTH_MORE", 60)
+    monkeypatch.setitem(forecasts.SIDES, "cpu", (8, 16, 32))
+    shapes = timed_shapes(monkeypatch)
+
+    next(nst.stylize(CONTENT[:48, :48], STYLE, quick(**{"size": 48, "min_size": 0, **fields})))
+
+    assert shapes == [(side, side)]
+
+
+def test_no_larger_picture_is_timed_than_a_tile(quick, monkeypatch):
+    monkeypatch.setattr(forecasts, "WORTH_MORE", 0)
+    monkeypatch.setitem(forecasts.SIDES, "cpu", (8, 128, 160))
+    shapes = timed_shapes(monkeypatch)
+    content = np.zeros((192, 192, 3), np.float32) + 0.5
+
+    next(nst.stylize(content, STYLE, quick(size=192, min_size=0, tile=128)))
+    next(nst.stylize(content, STYLE, quick(size=192, min_size=0)))
+
+    assert shapes == [(128, 128), (160, 160)]
+
+
+def test_a_network_that_multiplies_less_is_timed_for_itself(quick, asked_at_once, monkeypatch):
+    shapes = timed_shapes(monkeypatch)
+
+    for precision in ("auto", "float32"):
+        next(nst.stylize(CONTENT, STYLE, quick(precision=precision)))
+
+    assert len(shapes) == 2
+
+
 def test_measuring_changes_nothing_of_the_run(quick, asked_at_once, monkeypatch):
     recipe = quick(init="noise", style_loss="sliced_wasserstein", tv_weight=1.0)
     timed = [it.image for it in nst.stylize(CONTENT, STYLE, recipe)]
@@ -146,7 +199,7 @@ print(json.dumps([bytes_of("VmHWM") - before, it.facts["forecast"]["bytes"]]))
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the peak")
 @pytest.mark.parametrize(
     "fields",
-    [{"precision": "float32", "optimizer": "adam"}, {"precision": "bfloat16", "tile": 256}],
+    [{"precision": "float32", "optimizer": "adam"}, {"precision": "auto", "tile": 256}],
     ids=str,
 )
 def test_memory_is_forecast_within_a_fifth(untrained_file, fields):

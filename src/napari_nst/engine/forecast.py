@@ -19,12 +19,14 @@ from napari_nst.engine.processes import Processes
 from napari_nst.engine.scales import Scale
 from napari_nst.engine.tiles import Grid
 
-SIDES = {"cpu": 256}
-"""Kind of device → pixels of a square as large as the picture that is timed; 1024 for others, which
-take no longer for a smaller one."""
+SIDES = {"cpu": (256, 512, 768)}
+"""Kind of device → pixels of squares as large as the picture that is timed, of which the largest
+that a run is long enough for is taken: of a larger one a pixel takes less time. 1024 for others,
+which take no longer for a smaller one."""
 
-WORTH = 15
-"""How many times as long as two steps of that a run is, at least, for them to be worth the wait."""
+WORTH, WORTH_MORE = 15, 60
+"""How many times as long as two steps of the smallest of these a run is, at least, for them to be
+worth the wait, and how many times as long as those of a larger one."""
 
 FORWARD = 0.5
 """Share of the way forward in a step: kernels have no gradient, so the way back is as long."""
@@ -89,7 +91,8 @@ def forecast(assembly: Assembly, plan: Sequence[Planned]) -> Forecast:
     """
     order, network = assembly.order, assembly.network
     work = sum(_work(order, scale, tile, taken.parts) for scale, tile, taken in plan)
-    pace = _pace(assembly, work)
+    last, tile, _ = plan[-1]
+    pace = _pace(assembly, work, tile or max(last.shape))
     kernels = max(
         network.kernel_bytes((min(tile, height) or height, min(tile, width) or width))
         for (_, tile, _), (height, width) in ((planned, planned[0].shape) for planned in plan)
@@ -97,7 +100,7 @@ def forecast(assembly: Assembly, plan: Sequence[Planned]) -> Forecast:
     return Forecast(
         bytes=kernels + max(taken.bytes for *_, taken in plan),
         seconds=None if pace is None else pace * work,
-        tile=plan[-1][1],
+        tile=tile,
         device=describe_device(network.device),
         on_host=assembly.device != network.device,
         processes=plan[-1][2].parts,
@@ -139,9 +142,14 @@ def _work(order: Order, scale: Scale, tile: int, parts: int) -> float:
     return (1 + looks * scale.steps) * work_of_step(order, scale, tile, parts) + targets / parts
 
 
-def _pace(assembly: Assembly, work: float) -> float | None:
-    """Return the seconds that a pixel of a step takes, None if the run is too short to ask."""
-    scale = _small(assembly.order, SIDES.get(assembly.network.device.type, 1024))
+def _pace(assembly: Assembly, work: float, most: int) -> float | None:
+    """Return the seconds that a pixel of a step takes, None if the run is too short to ask.
+
+    What is timed is no larger than what the run sees at once, which memory has room for.
+    """
+    sides = SIDES.get(assembly.network.device.type, (1024,))
+    larger = [side for side in sides[1:] if work >= WORTH_MORE * 3 * side**2 and side <= most]
+    scale = _small(assembly.order, max(larger, default=sides[0]))
     pixels = math.prod(scale.shape)
     key = (*_key(assembly), scale.shape)
     if key not in _PACES:
@@ -174,6 +182,7 @@ def _key(assembly: Assembly) -> Key:
             str(assembly.device),
             torch.get_num_threads(),
             network.dtype,
+            network.quick,
             tuple(network.layers),
         ),
         *(recipe.pooling, recipe.padding, recipe.style_loss, len(guides.labels) if guides else 0),
