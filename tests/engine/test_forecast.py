@@ -107,7 +107,7 @@ def timed_shapes(monkeypatch):
     ("fields", "side"),
     [
         pytest.param({"steps": 10}, 8, id="a short run"),
-        pytest.param({"steps": 100}, 16, id="a longer one"),
+        pytest.param({"steps": 60}, 16, id="a longer one"),
         pytest.param({"steps": 1000}, 32, id="a long one"),
         pytest.param({"steps": 1000, "size": 24}, 16, id="a long one of a small picture"),
     ],
@@ -124,6 +124,7 @@ def test_of_a_longer_run_a_larger_picture_is_timed(quick, monkeypatch, fields, s
 
 
 def test_no_larger_picture_is_timed_than_a_tile(quick, monkeypatch):
+    monkeypatch.setattr(forecasts, "WORTH", 0)
     monkeypatch.setattr(forecasts, "WORTH_MORE", 0)
     monkeypatch.setitem(forecasts.SIDES, "cpu", (8, 128, 160))
     shapes = timed_shapes(monkeypatch)
