@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.bands import Bands
-from napari_nst.engine.images import resize
 from napari_nst.engine.lbfgs import LimitedMemoryBFGS
 from napari_nst.engine.stepper import Losses, Stepper
 
@@ -50,6 +49,7 @@ class LBFGS(Stepper):
                 lambda numbers: self.canvas.keep_in_range(numbers, self.unit),
                 self.pulse,
                 self.bands,
+                self.shelf,
             )
         return torch.optim.LBFGS(
             [self.pixels],
@@ -83,10 +83,12 @@ class LBFGS(Stepper):
         return Bands.undivided(bands.height) if self.recipe.line_search else bands
 
     def _scale_gradient(self) -> None:
-        length = self.bands.processes.total(float(self._gradient.abs().sum()))
+        gradient = self._gradient
+        sizes = self.shelf.filled(gradient.shape, lambda rows: gradient[:, :, rows].abs())
+        length = self.bands.processes.total(float(sizes.sum()))
         if length > 0:
             self.gradient_scale = 1e4 / length
-            self._gradient.mul_(self.gradient_scale)
+            gradient.mul_(self.gradient_scale)
 
     def _after_step(self) -> None:
         super()._after_step()
@@ -111,14 +113,13 @@ class Adam(Stepper):
         if moments and moments["exp_avg"].shape[1] == self.pixels.shape[1]:
             shape = (image.shape[-2], image.shape[-1])
             periodic = self.recipe.padding == "circular"
-            first = resize(moments["exp_avg"], shape, periodic=periodic)
-            second = resize(moments["exp_avg_sq"], shape, smooth=False, periodic=periodic)
-            # Fused, torch's Adam goes through memory as it lies there.
-            self.optimizer.state[self.pixels] = {
-                "step": moments["step"],
-                "exp_avg": self.bands.cut(first).contiguous(),
-                "exp_avg_sq": self.bands.cut(second).relu().contiguous(),
-            }
+            resized = self.shelf.resized
+            first = resized(moments["exp_avg"], shape, periodic=periodic)
+            second = resized(moments["exp_avg_sq"], shape, smooth=False, periodic=periodic)
+            own = self.optimizer.state[self.pixels]
+            own["step"] = moments["step"]
+            own["exp_avg"].copy_(self.bands.cut(first))
+            own["exp_avg_sq"].copy_(self.bands.cut(second)).relu_()
 
     def _whole_moments(self) -> dict[str, Tensor]:
         """Return what the scale before has learned, of all its rows."""
@@ -130,14 +131,22 @@ class Adam(Stepper):
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         recipe = self.recipe
-        return torch.optim.Adam(
+        # In one pass, where torch's others have copies of the moments.
+        fused = self.pixels.device.type in ("cpu", "cuda")
+        adam = torch.optim.Adam(
             [self.pixels],
             lr=self.learning_rate,
             betas=(recipe.beta1, recipe.beta2),
             eps=recipe.epsilon,
-            # In one pass, where torch's others have copies of the moments.
-            fused=self.pixels.device.type in ("cpu", "cuda"),
+            fused=fused,
         )
+        # As torch's own, but where the pixels lie, and as they do: fused, it goes through memory.
+        adam.state[self.pixels] = {
+            "step": torch.zeros((), device=self.pixels.device if fused else "cpu"),
+            "exp_avg": self._room(torch.float32).zero_(),
+            "exp_avg_sq": self._room(torch.float32).zero_(),
+        }
+        return adam
 
 
 STEPPERS: dict[str, type[Stepper]] = {"lbfgs": LBFGS, "adam": Adam}

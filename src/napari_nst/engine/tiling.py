@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from napari_nst import launch
 from napari_nst.engine.assembly import Assembly
-from napari_nst.engine.memory import Footprint, amount, footprint, free_bytes
+from napari_nst.engine.memory import Footprint, footprint, free_bytes
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.order import Order
 from napari_nst.engine.out_of_memory import release, with_less_memory
 from napari_nst.engine.processes import ALONE, Processes, present
+from napari_nst.engine.refusal import refusal
 from napari_nst.engine.scales import Scale
+from napari_nst.engine.shelf import MEMORY, Disk, Shelf, free_on_disk
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.computation import LEAST_TILE
@@ -28,6 +31,10 @@ but for small pictures, which take little."""
 USUAL_TILE, SMALLEST_TILE = 512, 256
 """Pixels. Smaller than the usual one, a tile is chosen only after L-BFGS remembers less; smaller
 than the smallest, which its overlaps make 2.6 times as much work, none is chosen."""
+
+CACHE = 0.5
+"""Of the memory that is free, what is left for what has been read of files, where the picture lies
+in them: it is gone through again and again."""
 
 LEAST_ROWS = 128
 """Of a picture, for each of several processes; fewer are mostly overlap with those of others."""
@@ -51,11 +58,15 @@ class Tiling:
         Called with the side of the tiles that are taken after memory has run out.
     is_grey : bool
         Whether the optimiser has one number per pixel instead of three.
+    folder : Path, optional
+        On the disk where pictures lie that memory would not hold; they are refused where left out.
 
     Attributes
     ----------
     free : int
-        Bytes, where the pictures lie.
+        Bytes of memory, where the pictures lie.
+    disk : int
+        Bytes on the disk.
     for_passes : float
         Bytes that a way through the network may take where that is elsewhere; else infinite.
     limit : int
@@ -70,6 +81,7 @@ class Tiling:
         say_smaller: Callable[[int], None],
         *,
         is_grey: bool = False,
+        folder: Path | None = None,
     ) -> None:
         self.device = device
         self.dtype = dtype
@@ -80,6 +92,10 @@ class Tiling:
         shared = launch.local_count() if home.type == "cpu" else 1
         self.free = self.processes.least(free_bytes(home) // shared)
         self.for_passes = math.inf if home == device else free_bytes(device) * SHARE
+        # Processes that divide a picture each have some of its rows, in memory.
+        is_host = home.type == "cpu" and self.processes.count == 1
+        self.folder = folder if is_host else None
+        self.disk = free_on_disk(self.folder) if self.folder else 0
         self.limit = 0
 
     def at(self, order: Order, scale: Scale) -> tuple[int, Footprint]:
@@ -90,19 +106,24 @@ class Tiling:
         NstError
             If the scale does not fit in any tiles.
         """
-        found = self._fitting(order, scale)
+        found = self.fitting(order, scale)
         if found is None:
-            raise NstError(self._refusal(order, scale))
+            raise NstError(refusal(self, order, scale))
         tile, taken = found
         if self.limit and (not tile or self.limit < tile) and self.limit < max(scale.shape):
-            taken = replace(self._footprint(order, scale, self.limit), past_steps=taken.past_steps)
-            return self.limit, taken
+            smaller = self.footprint(order, scale, self.limit, on_disk=taken.is_on_disk)
+            return self.limit, replace(smaller, past_steps=taken.past_steps)
         return tile, taken
 
     def plan(self, order: Order) -> list[tuple[Scale, int, Footprint]]:
         """Return the scales of an order, each with its tile and what it takes, as `at` does."""
         # From the last on: where one does not fit it is that which the user has asked for.
         return [(scale, *self.at(order, scale)) for scale in order.scales[::-1]][::-1]
+
+    def shelf(self, order: Order, scale: Scale) -> Shelf:
+        """Return where a scale's picture lies."""
+        is_on_disk = self.at(order, scale)[1].is_on_disk
+        return Disk(self.folder) if is_on_disk and self.folder else MEMORY
 
     def past_steps(self, order: Order, scale: Scale) -> int:
         """Return how many past steps L-BFGS remembers at a scale."""
@@ -124,6 +145,7 @@ class Tiling:
         """Return the objective of a scale, in tiles that its targets fit into, too."""
         order = assembly.order
         assembly.tile, assembly.processes = self.at(order, scale)[0], self.sharing(order, scale)
+        assembly.shelf = self.shelf(order, scale)
         return with_less_memory(
             lambda: assembly.objective_at(scale),
             lambda error: self._halve(assembly, scale, error),
@@ -145,37 +167,77 @@ class Tiling:
         self.limit = assembly.tile = half
         self.say_smaller(half)
 
-    def _fitting(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
+    def fitting(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
+        """Return what `at` does, but for a limit; None where nothing fits."""
+        found = self._in_memory(order, scale)
+        if found is not None and self._fits(found[1], self.free):
+            return found
+        return self._on_disk(order, scale) or found
+
+    def _in_memory(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
         longest, asked = max(scale.shape), order.recipe.tile
         room = self.free * SHARE
         if asked:
             tile = asked if asked < longest else 0
-            return tile, self._within(room, self._footprint(order, scale, tile))
-        whole = self._footprint(order, scale, 0)
+            return tile, within(room, self.footprint(order, scale, tile))
+        whole = self.footprint(order, scale, 0)
         if self._fits(whole, room):
             return 0, whole
-        tile, taken = 0, self._within(room, whole)
+        tile, taken = 0, within(room, whole)
         if can_be_tiled(order.recipe):
             for tile in range(longest // 64 * 64, USUAL_TILE - 1, -64):
-                taken = self._footprint(order, scale, tile)
+                taken = self.footprint(order, scale, tile)
                 if self._fits(taken, room):
                     return tile, taken
             for tile in (USUAL_TILE, SMALLEST_TILE):
-                taken = self._within(room, self._footprint(order, scale, tile))
+                taken = within(room, self.footprint(order, scale, tile))
                 if self._fits(taken, room):
                     return tile, taken
         # Some memory is left for others as long as there is a choice.
         return (tile, taken) if self._fits(taken, self.free) else None
 
+    def _on_disk(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
+        if not self.may_lie_on_disk(order):
+            return None
+        longest, asked = max(scale.shape), order.recipe.tile
+        tiles = [asked] if asked else range((longest - 1) // 64 * 64, SMALLEST_TILE - 1, -64)
+        for tile in tiles:
+            on_disk = self.footprint(order, scale, tile, on_disk=True)
+            taken = within(self.disk * SHARE, on_disk)
+            if tile < longest and self._fits(taken, self.free * CACHE):
+                return tile, taken
+        return None
+
+    def may_lie_on_disk(self, order: Order) -> bool:
+        """Whether all that is as large as an order's picture can lie on disk, if need be."""
+        recipe = order.recipe
+        # Torch's line search, and what lies around a region, have copies in memory.
+        searches = recipe.optimizer == "lbfgs" and recipe.line_search
+        return (
+            self.folder is not None and can_be_tiled(recipe) and not searches and order.kept is None
+        )
+
     def _fits(self, taken: Footprint, room: float) -> bool:
-        return taken.bytes <= room and taken.passes <= self.for_passes
+        return (
+            taken.bytes <= room
+            and taken.passes <= self.for_passes
+            and taken.disk <= self.disk * SHARE
+        )
+
+    def least(self, order: Order, scale: Scale, *, on_disk: bool = False) -> tuple[int, Footprint]:
+        """Return the tile with which a scale takes the least, 0 for none, and how much that is."""
+        tile = SMALLEST_TILE if can_be_tiled(order.recipe) else 0
+        return tile, within(0, self.footprint(order, scale, tile, on_disk=on_disk))
 
     def sharing(self, order: Order, scale: Scale) -> Processes:
         """Return who divides a scale's picture; this process alone, where that is not worth it."""
         rows = scale.shape[0] // self.processes.count
         return self.processes if can_be_tiled(order.recipe) and rows >= LEAST_ROWS else ALONE
 
-    def _footprint(self, order: Order, scale: Scale, tile: int) -> Footprint:
+    def footprint(
+        self, order: Order, scale: Scale, tile: int, *, on_disk: bool = False
+    ) -> Footprint:
+        """Return what a scale takes in tiles of a side, or, with 0, as a whole."""
         return footprint(
             order,
             scale,
@@ -183,43 +245,18 @@ class Tiling:
             tile=tile,
             is_grey=self.is_grey,
             parts=self.sharing(order, scale).count,
+            on_disk=on_disk,
         )
 
-    @staticmethod
-    def _within(room: float, taken: Footprint) -> Footprint:
-        """Return the same with as many past steps as there is room for, a few at least."""
-        if not taken.past_step:
-            return taken
-        others = replace(taken, past_steps=0).bytes
-        steps = max(LEAST_HISTORY, int((room - others) // taken.past_step))
-        return replace(taken, past_steps=min(taken.past_steps, steps))
 
-    def _refusal(self, order: Order, scale: Scale) -> str:
-        recipe, longest = order.recipe, max(scale.shape)
-        if can_be_tiled(recipe):
-            how = f"even in tiles of {SMALLEST_TILE} pixels"
-            other = "optimizer adam, which takes less" if recipe.optimizer == "lbfgs" else ""
-            taken = self._within(0, self._footprint(order, scale, SMALLEST_TILE))
-        else:
-            how = f"and style_loss {recipe.style_loss} cannot be computed in tiles"
-            other = f"another style_loss, such as {MOMENT_LOSSES[0]}"
-            taken = self._within(0, self._footprint(order, scale, 0))
-        size = next(self._sizes_that_fit(order, scale), 0)
-        cures = [f"at most {size} pixels" if size else "", other]
-        return (
-            f"A picture of {longest} pixels needs about {amount(taken.bytes)} of memory on "
-            f"{self.device}, {how}, and {amount(self.free)} are free; "
-            f"take {', or '.join(filter(None, cures)) or 'another device'}."
-        )
-
-    def _sizes_that_fit(self, order: Order, scale: Scale) -> Iterator[int]:
-        longest = max(scale.shape)
-        for size in range((longest - 1) // 64 * 64, 0, -64):
-            factor = size / longest
-            height, width = (max(1, round(side * factor)) for side in scale.shape)
-            smaller = Scale(max(1, round(scale.longest * factor)), (height, width), scale.steps)
-            if self._fitting(order, smaller) is not None:
-                yield size
+def within(room: float, taken: Footprint) -> Footprint:
+    """Return the same with as many past steps as there is room for, a few at least."""
+    if not taken.past_step:
+        return taken
+    others = replace(taken, past_steps=0)
+    left = room - (others.disk if taken.is_on_disk else others.bytes)
+    steps = max(LEAST_HISTORY, int(left // taken.past_step))
+    return replace(taken, past_steps=min(taken.past_steps, steps))
 
 
 def home_of(order: Order, device: torch.device, dtype: torch.dtype) -> torch.device:
