@@ -92,7 +92,7 @@ class Stepper:
             image = objective.seen(self.bands.cut(image))
         self._whole = WholeCanvas(self.canvas, self.unit, self.shelf)
         self.pixels = self._whole.numbers(image).requires_grad_()
-        self._best: Best = (self._room(torch.float32), self._room(torch.bfloat16), {})
+        self._best: Best = (self._room(self.pixels.dtype), self._room(torch.bfloat16), {})
         self.gradient_scale = 1.0
         self.steps = 0
         self._evaluate()

@@ -116,10 +116,22 @@ class Adam(Stepper):
             resized = self.shelf.resized
             first = resized(moments["exp_avg"], shape, periodic=periodic)
             second = resized(moments["exp_avg_sq"], shape, smooth=False, periodic=periodic)
-            own = self.optimizer.state[self.pixels]
-            own["step"] = moments["step"]
-            own["exp_avg"].copy_(self.bands.cut(first))
-            own["exp_avg_sq"].copy_(self.bands.cut(second)).relu_()
+            # Fused, torch's Adam goes through memory as it lies there.
+            self.optimizer.state[self.pixels] = {
+                "step": moments["step"],
+                "exp_avg": self.bands.cut(first).contiguous(),
+                "exp_avg_sq": self.bands.cut(second).relu_().contiguous(),
+            }
+
+    def step(self) -> dict[str, float]:
+        """Improve the image once and return the weighted parts of its loss."""
+        if not (state := self.optimizer.state[self.pixels]):
+            # As torch's own, but on the shelf.
+            is_fused = self.optimizer.param_groups[0]["fused"]
+            state["step"] = torch.zeros((), device=self.pixels.device if is_fused else "cpu")
+            for name in ("exp_avg", "exp_avg_sq"):
+                state[name] = self._room(self.pixels.dtype).zero_()
+        return super().step()
 
     def _whole_moments(self) -> dict[str, Tensor]:
         """Return what the scale before has learned, of all its rows."""
@@ -131,22 +143,14 @@ class Adam(Stepper):
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         recipe = self.recipe
-        # In one pass, where torch's others have copies of the moments.
-        fused = self.pixels.device.type in ("cpu", "cuda")
-        adam = torch.optim.Adam(
+        return torch.optim.Adam(
             [self.pixels],
             lr=self.learning_rate,
             betas=(recipe.beta1, recipe.beta2),
             eps=recipe.epsilon,
-            fused=fused,
+            # In one pass, where torch's others have copies of the moments.
+            fused=self.pixels.device.type in ("cpu", "cuda"),
         )
-        # As torch's own, but where the pixels lie, and as they do: fused, it goes through memory.
-        adam.state[self.pixels] = {
-            "step": torch.zeros((), device=self.pixels.device if fused else "cpu"),
-            "exp_avg": self._room(torch.float32).zero_(),
-            "exp_avg_sq": self._room(torch.float32).zero_(),
-        }
-        return adam
 
 
 STEPPERS: dict[str, type[Stepper]] = {"lbfgs": LBFGS, "adam": Adam}

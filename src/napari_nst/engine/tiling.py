@@ -11,6 +11,13 @@ import torch
 
 from napari_nst import launch
 from napari_nst.engine.assembly import Assembly
+from napari_nst.engine.capacity import (
+    LEAST_HISTORY,
+    SHARE,
+    USUAL_TILE,
+    Capacity,
+    can_be_tiled,
+)
 from napari_nst.engine.memory import Footprint, footprint, free_bytes
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.order import Order
@@ -20,27 +27,10 @@ from napari_nst.engine.refusal import refusal
 from napari_nst.engine.scales import Scale
 from napari_nst.engine.shelf import MEMORY, Disk, Shelf, free_on_disk
 from napari_nst.errors import NstError
-from napari_nst.recipe import Recipe
 from napari_nst.recipe.computation import LEAST_TILE
-from napari_nst.recipe.likeness import MOMENT_LOSSES
-
-SHARE = 0.8
-"""Of the memory that is free, what a run plans to take: mostly its forecast is right within 20 %,
-but for small pictures, which take little."""
-
-USUAL_TILE, SMALLEST_TILE = 512, 256
-"""Pixels. Smaller than the usual one, a tile is chosen only after L-BFGS remembers less; smaller
-than the smallest, which its overlaps make 2.6 times as much work, none is chosen."""
-
-CACHE = 0.5
-"""Of the memory that is free, what is left for what has been read of files, where the picture lies
-in them: it is gone through again and again."""
 
 LEAST_ROWS = 128
 """Of a picture, for each of several processes; fewer are mostly overlap with those of others."""
-
-LEAST_HISTORY = 5
-"""Past steps below which L-BFGS is hardly better than following the gradient."""
 
 
 class Tiling:
@@ -65,8 +55,8 @@ class Tiling:
     ----------
     free : int
         Bytes of memory, where the pictures lie.
-    disk : int
-        Bytes on the disk.
+    capacity : Capacity
+        These, and the disk.
     for_passes : float
         Bytes that a way through the network may take where that is elsewhere; else infinite.
     limit : int
@@ -92,10 +82,11 @@ class Tiling:
         shared = launch.local_count() if home.type == "cpu" else 1
         self.free = self.processes.least(free_bytes(home) // shared)
         self.for_passes = math.inf if home == device else free_bytes(device) * SHARE
-        # Processes that divide a picture each have some of its rows, in memory.
+        # Processes that divide a picture have each its rows in memory.
         is_host = home.type == "cpu" and self.processes.count == 1
-        self.folder = folder if is_host else None
-        self.disk = free_on_disk(self.folder) if self.folder else 0
+        self.capacity = Capacity(self._footprint, self.free, self.for_passes)
+        if folder is not None and is_host:
+            self.capacity = replace(self.capacity, folder=folder, disk=free_on_disk(folder))
         self.limit = 0
 
     def at(self, order: Order, scale: Scale) -> tuple[int, Footprint]:
@@ -106,12 +97,12 @@ class Tiling:
         NstError
             If the scale does not fit in any tiles.
         """
-        found = self.fitting(order, scale)
+        found = self.capacity.fitting(order, scale)
         if found is None:
-            raise NstError(refusal(self, order, scale))
+            raise NstError(refusal(self.capacity, self.device, order, scale))
         tile, taken = found
         if self.limit and (not tile or self.limit < tile) and self.limit < max(scale.shape):
-            smaller = self.footprint(order, scale, self.limit, on_disk=taken.is_on_disk)
+            smaller = self._footprint(order, scale, self.limit, on_disk=taken.is_on_disk)
             return self.limit, replace(smaller, past_steps=taken.past_steps)
         return tile, taken
 
@@ -122,8 +113,8 @@ class Tiling:
 
     def shelf(self, order: Order, scale: Scale) -> Shelf:
         """Return where a scale's picture lies."""
-        is_on_disk = self.at(order, scale)[1].is_on_disk
-        return Disk(self.folder) if is_on_disk and self.folder else MEMORY
+        folder = self.capacity.folder
+        return Disk(folder) if folder and self.at(order, scale)[1].is_on_disk else MEMORY
 
     def past_steps(self, order: Order, scale: Scale) -> int:
         """Return how many past steps L-BFGS remembers at a scale."""
@@ -167,77 +158,14 @@ class Tiling:
         self.limit = assembly.tile = half
         self.say_smaller(half)
 
-    def fitting(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
-        """Return what `at` does, but for a limit; None where nothing fits."""
-        found = self._in_memory(order, scale)
-        if found is not None and self._fits(found[1], self.free):
-            return found
-        return self._on_disk(order, scale) or found
-
-    def _in_memory(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
-        longest, asked = max(scale.shape), order.recipe.tile
-        room = self.free * SHARE
-        if asked:
-            tile = asked if asked < longest else 0
-            return tile, within(room, self.footprint(order, scale, tile))
-        whole = self.footprint(order, scale, 0)
-        if self._fits(whole, room):
-            return 0, whole
-        tile, taken = 0, within(room, whole)
-        if can_be_tiled(order.recipe):
-            for tile in range(longest // 64 * 64, USUAL_TILE - 1, -64):
-                taken = self.footprint(order, scale, tile)
-                if self._fits(taken, room):
-                    return tile, taken
-            for tile in (USUAL_TILE, SMALLEST_TILE):
-                taken = within(room, self.footprint(order, scale, tile))
-                if self._fits(taken, room):
-                    return tile, taken
-        # Some memory is left for others as long as there is a choice.
-        return (tile, taken) if self._fits(taken, self.free) else None
-
-    def _on_disk(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
-        if not self.may_lie_on_disk(order):
-            return None
-        longest, asked = max(scale.shape), order.recipe.tile
-        tiles = [asked] if asked else range((longest - 1) // 64 * 64, SMALLEST_TILE - 1, -64)
-        for tile in tiles:
-            on_disk = self.footprint(order, scale, tile, on_disk=True)
-            taken = within(self.disk * SHARE, on_disk)
-            if tile < longest and self._fits(taken, self.free * CACHE):
-                return tile, taken
-        return None
-
-    def may_lie_on_disk(self, order: Order) -> bool:
-        """Whether all that is as large as an order's picture can lie on disk, if need be."""
-        recipe = order.recipe
-        # Torch's line search, and what lies around a region, have copies in memory.
-        searches = recipe.optimizer == "lbfgs" and recipe.line_search
-        return (
-            self.folder is not None and can_be_tiled(recipe) and not searches and order.kept is None
-        )
-
-    def _fits(self, taken: Footprint, room: float) -> bool:
-        return (
-            taken.bytes <= room
-            and taken.passes <= self.for_passes
-            and taken.disk <= self.disk * SHARE
-        )
-
-    def least(self, order: Order, scale: Scale, *, on_disk: bool = False) -> tuple[int, Footprint]:
-        """Return the tile with which a scale takes the least, 0 for none, and how much that is."""
-        tile = SMALLEST_TILE if can_be_tiled(order.recipe) else 0
-        return tile, within(0, self.footprint(order, scale, tile, on_disk=on_disk))
-
     def sharing(self, order: Order, scale: Scale) -> Processes:
         """Return who divides a scale's picture; this process alone, where that is not worth it."""
         rows = scale.shape[0] // self.processes.count
         return self.processes if can_be_tiled(order.recipe) and rows >= LEAST_ROWS else ALONE
 
-    def footprint(
+    def _footprint(
         self, order: Order, scale: Scale, tile: int, *, on_disk: bool = False
     ) -> Footprint:
-        """Return what a scale takes in tiles of a side, or, with 0, as a whole."""
         return footprint(
             order,
             scale,
@@ -247,16 +175,6 @@ class Tiling:
             parts=self.sharing(order, scale).count,
             on_disk=on_disk,
         )
-
-
-def within(room: float, taken: Footprint) -> Footprint:
-    """Return the same with as many past steps as there is room for, a few at least."""
-    if not taken.past_step:
-        return taken
-    others = replace(taken, past_steps=0)
-    left = room - (others.disk if taken.is_on_disk else others.bytes)
-    steps = max(LEAST_HISTORY, int(left // taken.past_step))
-    return replace(taken, past_steps=min(taken.past_steps, steps))
 
 
 def home_of(order: Order, device: torch.device, dtype: torch.dtype) -> torch.device:
@@ -271,8 +189,3 @@ def home_of(order: Order, device: torch.device, dtype: torch.dtype) -> torch.dev
     least = replace(taken, past_steps=min(taken.past_steps, LEAST_HISTORY))
     fits = least.bytes <= free_bytes(device) * SHARE
     return device if fits else torch.device("cpu")
-
-
-def can_be_tiled(recipe: Recipe) -> bool:
-    """Whether a recipe's losses can be computed tile by tile."""
-    return not recipe.has_style or recipe.style_loss in MOMENT_LOSSES
