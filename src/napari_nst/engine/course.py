@@ -140,21 +140,26 @@ class Course:
             after=self.after,
             work_at=self._work_at,
         )
-        for step in steps:
-            self.step = step.step
-            pixels, kept, alpha = step.pixels, self.order.kept, None
-            if pixels.shape[2] == step.shape[0]:  # else it has some rows, and the first process all
-                pixels, alpha = self.assembly.shown(pixels), self.assembly.alpha
-            yield replace(
-                step,
-                shape=kept.picture.shape if kept else step.shape,
-                full_shape=kept.picture.shape if kept else step.full_shape,
-                pixels=pixels,
-                alpha=alpha,
-                is_grey=self.assembly.shows_one_channel,
-                facts={**self.facts, "tile": self.assembly.tile},
-                free=kept.free if kept else None,
-            )
+        try:
+            for step in steps:
+                self.step = step.step
+                pixels, kept, alpha = step.pixels, self.order.kept, None
+                # Else it has some rows, and the first process all.
+                if pixels.shape[2] == step.shape[0]:
+                    pixels, alpha = self.assembly.shown(pixels), self.assembly.alpha
+                yield replace(
+                    step,
+                    shape=kept.picture.shape if kept else step.shape,
+                    full_shape=kept.picture.shape if kept else step.full_shape,
+                    pixels=pixels,
+                    alpha=alpha,
+                    is_grey=self.assembly.shows_one_channel,
+                    facts={**self.facts, "tile": self.assembly.tile},
+                    free=kept.free if kept else None,
+                )
+        finally:
+            # The network calls this course, and would keep all that is large until collected.
+            del self.stepper, self.assembly
 
     def objective_at(self, scale: Scale) -> Objective:
         """Compute the targets of a scale, in tiles that memory has room for."""

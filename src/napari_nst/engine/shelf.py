@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise, starmap
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +123,11 @@ class Disk(Shelf):
     def filled(self, shape: Shape, part: Part, dim: int = 2) -> Tensor:
         """Return a tensor, computed a few rows at a time, or whatever lies along the dimension."""
         length = shape[dim]
-        step = max(1, self.part * length // math.prod(shape))
+        count = min(length, -(-math.prod(shape) // self.part))
+        # Alike: of an image that is a single column, torch makes another one than of many.
+        bounds = [length * index // count for index in range(count + 1)]
         whole: Tensor | None = None
-        for start in range(0, length, step):
-            where = slice(start, min(start + step, length))
+        for where in starmap(slice, pairwise(bounds)):
             values = part(where)
             if whole is None:
                 whole = self.empty(shape, values.dtype, values.device)

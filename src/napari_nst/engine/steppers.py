@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ class LBFGS(Stepper):
                 self.pixels,
                 self.learning_rate,
                 history,
-                lambda numbers: self.canvas.keep_in_range(numbers, self.unit),
+                partial(self.canvas.keep_in_range, unit=self.unit),
                 self.pulse,
                 self.bands,
                 self.shelf,
