@@ -36,7 +36,7 @@ IMAGES = 14
 ON_DISK = 12
 """Of these, what is written to disk where the picture lies there."""
 
-UNDER_WAY = 250_000_000
+UNDER_WAY = 400_000_000
 """Bytes of memory for what is computed then a part at a time."""
 
 BETWEEN_SCALES = 2

@@ -89,8 +89,9 @@ class Disk(Shelf):
     least = 1 << 26
     """Bytes. What is smaller stays in memory, as is what a viewer cuts out of a large picture."""
 
-    part = 1 << 22
-    """About how many numbers are computed at a time."""
+    part = 1 << 24
+    """About how many numbers are computed at a time. Of fewer columns, pieces of rows would be so
+    short that most of the time goes into finding them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -145,12 +146,10 @@ class Disk(Shelf):
         of_all = image.shape[:2]
 
         def across(rows: slice) -> Tensor:
-            some = image[:, :, rows]
-            return resize(some, (some.shape[2], shape[1]), smooth=smooth, periodic=periodic)
+            return _resized_along(3, image[:, :, rows], shape[1], smooth, periodic)
 
         def down(columns: slice) -> Tensor:
-            some = wide[..., columns]
-            return resize(some, (shape[0], some.shape[3]), smooth=smooth, periodic=periodic)
+            return _resized_along(2, wide[..., columns], shape[0], smooth, periodic)
 
         wide = self.filled((*of_all, height, shape[1]), across)
         return self.filled((*of_all, *shape), down, dim=3)
@@ -160,6 +159,16 @@ def free_on_disk(folder: Path) -> int:
     """Return how many bytes there are for files in a folder, which need not be there yet."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     return shutil.disk_usage(there).free
+
+
+def _resized_along(dim: int, image: Tensor, length: int, smooth: bool, periodic: bool) -> Tensor:
+    """Return an image (N, C, H, W) resampled along its rows' (2) or its columns' dimension (3)."""
+    # As `resize`, with what lies beyond the borders on both sides.
+    copies = 3 if periodic and image.shape[dim] != length else 1
+    wanted = [*image.shape[2:]]
+    wanted[dim - 2] = copies * length
+    resized = resize(torch.cat([image] * copies, dim), (wanted[0], wanted[1]), smooth=smooth)
+    return resized.narrow(dim, length * (copies // 2), length)
 
 
 def _reserve(file: int, size: int) -> None:
