@@ -92,6 +92,10 @@ def test_lbfgs_remembers_there_what_the_disk_has_room_for(machine):
     assert everything.past_steps == 20
     disk = (everything.disk - 11.5 * everything.past_step) / SHARE / GIGABYTE
     assert last(machine(20, disk), one)[1].past_steps == 8
+    assert machine(20, disk).forgotten(one)[-1] == (
+        "At 16384 pixels there is room on disk for 8 of the 20 past steps that L-BFGS would "
+        "remember."
+    )
     assert everything.bytes == last(machine(20, disk), one)[1].bytes
 
 

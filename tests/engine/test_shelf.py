@@ -106,7 +106,7 @@ def test_a_disk_that_is_full_is_told_before_anything_is_written(disk, monkeypatc
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(NstError, match=r"has no room for the picture \(No space left on device\)"):
+    with pytest.raises(NstError, match=r"cannot hold the picture \(No space left on device\)"):
         disk.empty((10, 10), torch.float32, CPU)
     assert list(disk.folder.iterdir()) == []
 

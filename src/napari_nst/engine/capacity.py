@@ -79,8 +79,8 @@ class Capacity:
         recipe = order.recipe
         # Torch's line search, and what lies around a region, have copies in memory.
         searches = recipe.optimizer == "lbfgs" and recipe.line_search
-        is_alone = order.kept is None and not searches
-        return self.folder is not None and can_be_tiled(recipe) and is_alone
+        has_copies = searches or order.kept is not None
+        return self.folder is not None and can_be_tiled(recipe) and not has_copies
 
     def _in_memory(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
         longest, asked = max(scale.shape), order.recipe.tile
@@ -105,14 +105,17 @@ class Capacity:
         return (tile, taken) if self._holds(taken, self.free) else None
 
     def _on_disk(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
+        longest, asked = max(scale.shape), order.recipe.tile
+        room = self.free * CACHE
         if not self.may_lie_on_disk(order):
             return None
-        longest, asked = max(scale.shape), order.recipe.tile
+        if not asked and not self._holds(self.least(order, scale, on_disk=True)[1], room):
+            return None
         tiles = [asked] if asked else range((longest - 1) // 64 * 64, SMALLEST_TILE - 1, -64)
         for tile in tiles:
             on_disk = self.needs(order, scale, tile, on_disk=True)
             taken = _within(self.disk * SHARE, on_disk)
-            if tile < longest and self._holds(taken, self.free * CACHE):
+            if tile < longest and self._holds(taken, room):
                 return tile, taken
         return None
 

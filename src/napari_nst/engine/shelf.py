@@ -114,8 +114,8 @@ class Disk(Shelf):
                 numbers = mmap.mmap(file.fileno(), size)
         except OSError as error:
             raise NstError(
-                f"{self.folder} has no room for the picture ({error.strerror}); free some, or let "
-                "NAPARI_NST_HOME be a folder on a larger disk."
+                f"{self.folder} cannot hold the picture ({error.strerror}); make room there, or "
+                "let NAPARI_NST_HOME be a folder on a larger disk."
             ) from error
         return torch.frombuffer(numbers, dtype=dtype).view(shape)
 

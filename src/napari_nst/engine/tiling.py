@@ -126,8 +126,9 @@ class Tiling:
         for scale, _, taken in self.plan(order):
             asked = min(recipe.history, scale.steps)
             if taken.past_step and taken.past_steps < asked:
+                room = "room on disk" if taken.is_on_disk else "memory"
                 said.append(
-                    f"At {max(scale.shape)} pixels there is memory for {taken.past_steps} of the "
+                    f"At {max(scale.shape)} pixels there is {room} for {taken.past_steps} of the "
                     f"{asked} past steps that L-BFGS would remember."
                 )
         return said
