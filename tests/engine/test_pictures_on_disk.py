@@ -234,21 +234,19 @@ def test_all_that_is_as_large_as_the_picture_is_in_files(large, on_disk, monkeyp
         runs.append(self)
 
     monkeypatch.setattr(course.Course, "__init__", noted)
-    folder = on_disk()
+    folder, found = on_disk(), set()
     for it in nst.stylize(CONTENT, STYLE, large(**fields)):
         stepper = runs[0].stepper
         kept = {"pixels": stepper.pixels, "gradient": stepper.pixels.grad, "iteration": it.pixels}
         kept |= {"best": stepper._best[0], "gradient of the best": stepper._best[1]}
         kept["content"] = stepper.objective.on_features["content/relu2_1"].loss.target
-        if isinstance(stepper, steppers.Adam):
-            state = stepper.optimizer.state[stepper.pixels]
-            kept |= {name: state[name] for name in ("exp_avg", "exp_avg_sq")}
-        else:
-            optimizer = stepper.optimizer
-            kept |= {"past": optimizer.past, "before": optimizer.before}
-            kept["reach"] = optimizer.reach.of_pixels
+        kept |= stepper.optimizer.state[stepper.pixels]
+        if isinstance(stepper, steppers.LBFGS):
+            kept |= {"past": stepper.optimizer.past, "before": stepper.optimizer.before}
+            kept["reach"] = stepper.optimizer.reach.of_pixels
         if stepper.average is not None:
             kept["average"] = stepper.average._sum
+        kept = {name: one for name, one in kept.items() if one is not None and one.ndim}
         spans = files_in(folder)
         outside = [
             name
@@ -256,6 +254,11 @@ def test_all_that_is_as_large_as_the_picture_is_in_files(large, on_disk, monkeyp
             if not any(start <= one.data_ptr() < stop for start, stop in spans)
         ]
         assert outside == []
+        found |= kept.keys()
+    own = {"adam": {"exp_avg", "exp_avg_sq"}, "lbfgs": {"past", "before", "reach"}}
+    own = own[fields["optimizer"]] | ({"average"} if "ema" in fields else set())
+    of_all = {"pixels", "gradient", "iteration", "best", "gradient of the best", "content"}
+    assert found == of_all | own
 
 
 @pytest.mark.parametrize(
