@@ -126,6 +126,12 @@ def test_other_programs_agree_on_grey_and_rgba(tmp_path, rng, channels, mode):
         assert [kind.name for kind in page.extrasamples] == ["UNASSALPHA"] * bool(channels)
 
 
+def test_all_rows_of_a_tall_picture_are_written(tmp_path, rng):
+    image = rng.random((601, 3), dtype=np.float32)
+    write_image(tmp_path / "tall.png", image, 16)
+    np.testing.assert_array_equal(read_image(tmp_path / "tall.png"), np.rint(image * 65535))
+
+
 def test_values_beyond_the_range_are_clipped_not_wrapped(tmp_path):
     image = np.full((4, 4, 3), 1.2, np.float32)
     image[0] = -0.1

@@ -18,6 +18,9 @@ from napari_nst.outputs import write_whole
 Pixels = np.ndarray[Any, Any]
 Depth = Literal[8, 16, 32]
 
+_BAND = 256
+"""Rows that are converted at once."""
+
 
 def write_image(
     path: str | os.PathLike[str], image: Pixels, depth: Depth = 8, *, text: str = ""
@@ -141,7 +144,10 @@ def levels(name: str, image: Pixels, depth: Depth) -> Pixels:
     image = image.astype(np.float32, copy=False)  # float16 cannot count to 65535
     if depth == 32:
         return image
-    whole: Pixels = np.rint(np.clip(image, 0, 1) * (2**depth - 1)).astype(f"u{depth // 8}")
+    whole = np.empty(image.shape, f"u{depth // 8}")
+    for top in range(0, len(image), _BAND):  # of a large one no copies in floats
+        rows = slice(top, top + _BAND)
+        whole[rows] = np.rint(np.clip(image[rows], 0, 1) * (2**depth - 1))
     return whole
 
 

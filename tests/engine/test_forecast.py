@@ -58,7 +58,7 @@ def test_it_is_said_before_the_first_step_and_kept_with_the_run(quick, asked_at_
     said, first = said_before(quick(tile=128))
     assert len(said) == 1
     facts = first.record()["forecast"]
-    assert set(facts) == {"bytes", "seconds", "tile", "device", "on_host", "processes"}
+    assert set(facts) == {"bytes", "seconds", "tile", "device", "on_host", "on_disk", "processes"}
     assert said == [(str(Forecast(**facts)), 0, 0)]
     assert facts["seconds"] > 0
     json.dumps(facts)

@@ -15,6 +15,7 @@ from napari_nst.engine.order import Order
 from napari_nst.engine.processes import ALONE
 from napari_nst.engine.regions import guided_style_losses
 from napari_nst.engine.scales import Scale
+from napari_nst.engine.shelf import MEMORY, Shelf
 from napari_nst.engine.spans import Axis
 from napari_nst.engine.start import initial_image
 from napari_nst.engine.subjects import Subject
@@ -60,6 +61,8 @@ class Assembly:
         for pictures and styles as wholes. The recipe's, until somebody sets another.
     processes : Processes
         Who divides the pictures; this one alone, until somebody says otherwise.
+    shelf : Shelf
+        Where what is as large as the picture lies; in memory, until somebody says otherwise.
     watch : callable or None
         What objectives call after each tile, where there is more than one.
     """
@@ -82,6 +85,7 @@ class Assembly:
         self.alpha: Tensor | None = None
         self.tile = recipe.tile
         self.processes = ALONE
+        self.shelf: Shelf = MEMORY
         self.watch: Watch | None = None
         self.colours: Tensor | None = None
         self._take_colours()
@@ -115,7 +119,7 @@ class Assembly:
         if self.surroundings is not None:
             self.alpha = self.surroundings.alpha
         if self.colours is not None:
-            self._colours_here = resize(self.colours, scale.shape)
+            self._colours_here = self.shelf.resized(self.colours, scale.shape)
         bands = self._bands_at(scale.shape)
         losses: dict[str, WeightedLoss] = {}
         with torch.no_grad():
@@ -131,10 +135,10 @@ class Assembly:
         kept = self._kept_at(scale)
         seamless = self.surroundings is not None and self.surroundings.seamless
         free = kept[0] if kept and seamless else None
-        on_image = image_losses(recipe, free, self.network.pulse)
+        on_image = image_losses(recipe, free, self.network.pulse, self.shelf)
         objective = Objective(self.network, losses, on_image, kept)
         if self._is_tiled(scale.shape):
-            return TiledObjective(objective, self.tile, self.watch, bands)
+            return TiledObjective(objective, self.tile, self.watch, bands, self.shelf)
         return objective
 
     def _is_tiled(self, shape: tuple[int, int]) -> bool:
@@ -150,7 +154,7 @@ class Assembly:
         layers = layer_weights(self.recipe, "content")
         if self._is_tiled(content.shape):
             return features_by_tiles(
-                self.target_network, content.image, layers, self.tile, self.processes
+                self.target_network, content.image, layers, self.tile, self.processes, self.shelf
             )
         features: Features = self.target_network(content.image)
         return features
@@ -163,7 +167,7 @@ class Assembly:
 
     def subjects_at(self, scale: Scale) -> tuple[Subject | None, list[Subject]]:
         """Return the content and the styles as a scale compares them."""
-        content = None if self.content is None else self.content.resized(scale.shape)
+        content = None if self.content is None else self.content.resized(scale.shape, self.shelf)
         styles = [
             style.fitted(fit)
             for style, fit in zip(self.styles, self.order.fits(scale), strict=True)
@@ -173,7 +177,13 @@ class Assembly:
     def first_image(self, shape: tuple[int, int]) -> Tensor:
         """Return what the run starts from."""
         return initial_image(
-            self.recipe, shape, self.content, self.styles, self.start, grey=self.canvas.grey
+            self.recipe,
+            shape,
+            self.content,
+            self.styles,
+            self.start,
+            grey=self.canvas.grey,
+            shelf=self.shelf,
         )
 
     @property
@@ -193,7 +203,11 @@ class Assembly:
         It has the content's colours, and what the run keeps around it, if so.
         """
         if self.colours is not None:
-            image = color.with_luminance(self._colours_here, image[:, :1])
+            colours, grey = self._colours_here, image
+            image = self.shelf.filled(
+                colours.shape,
+                lambda rows: color.with_luminance(colours[:, :, rows], grey[:, :1, rows]),
+            )
         return image if self.surroundings is None else self.surroundings.around(image)
 
     def image_of(self, picture: Tensor) -> Tensor:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+from napari_nst.engine.shelf import Shelf
 
 
 class Canvas:
@@ -41,7 +45,69 @@ class Canvas:
             numbers = (numbers.tanh() + 1) / 2
         return numbers.expand(-1, 3, -1, -1) if self.grey else numbers
 
+    def back(self, numbers: Tensor, by_image: Tensor) -> Tensor:
+        """Return the gradient by free numbers, given that by the image that they stand for."""
+        with torch.enable_grad():
+            leaf = numbers.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(self.image(leaf), leaf, by_image)
+        return gradient
+
     def keep_in_range(self, numbers: Tensor, unit: float) -> None:
         """Cut free numbers off in place where the range says so; white is `unit`."""
         if self.image_range == "clip":
             numbers.clamp_(0, unit)
+
+
+@dataclass(frozen=True)
+class WholeCanvas:
+    """A canvas for all pixels of a run, whatever takes to hold them.
+
+    Attributes
+    ----------
+    canvas : Canvas
+        For some of them, or all.
+    unit : float
+        What a white pixel is to the optimiser.
+    shelf : Shelf
+        Where images and numbers lie.
+    """
+
+    canvas: Canvas
+    unit: float
+    shelf: Shelf
+
+    def numbers(self, image: Tensor) -> Tensor:
+        """Return the optimiser's numbers of an image (1, 3, H, W), contiguous, a copy."""
+        numbers = self.shelf.filled(
+            (1, 1 if self.canvas.grey else 3, *image.shape[2:]),
+            lambda rows: self.canvas.numbers(image[:, :, rows]) * self.unit,
+        )
+        return numbers.detach().contiguous()
+
+    def image(self, numbers: Tensor) -> Tensor:
+        """Return the image (1, 3, H, W) that numbers stand for, a copy."""
+        given = numbers.detach()
+        return self.shelf.filled(
+            (1, 3, *numbers.shape[2:]),
+            lambda rows: self.canvas.image(given[:, :, rows] / self.unit),
+        )
+
+    def seen(self, numbers: Tensor) -> Tensor:
+        """Return the same, where possible without a copy."""
+        given = numbers.detach()
+        return self.shelf.filled(
+            (1, 3, *numbers.shape[2:]),
+            lambda rows: self.canvas.image(self._of_canvas(given[:, :, rows])),
+        )
+
+    def back(self, numbers: Tensor, by_image: Tensor) -> Tensor:
+        """Return the gradient by the canvas's numbers, contiguous, given that by their image."""
+        given = numbers.detach()
+        gradient = self.shelf.filled(
+            tuple(numbers.shape),
+            lambda rows: self.canvas.back(self._of_canvas(given[:, :, rows]), by_image[:, :, rows]),
+        )
+        return gradient.contiguous()
+
+    def _of_canvas(self, numbers: Tensor) -> Tensor:
+        return numbers if self.unit == 1 else numbers / self.unit

@@ -23,6 +23,7 @@ from napari_nst.engine.steppers import LBFGS, STEPPERS
 from napari_nst.engine.tiling import Tiling, home_of
 from napari_nst.engine.vanishing import too_small
 from napari_nst.engine.vgg import VGG19, network_of
+from napari_nst.engine.weight_cache import cache_folder
 from napari_nst.engine.weights import PretrainedVGG, Progress, load
 from napari_nst.errors import Cancelled
 from napari_nst.recipe import Recipe
@@ -122,6 +123,7 @@ class Course:
             self.dtype,
             self._say_smaller,
             is_grey=self.assembly.canvas.grey,
+            folder=cache_folder(),
         )
         self.stepper.lighten = lambda error: self.tiling.lighter(self.assembly, self.scale, error)
         self.forecast = forecast(self.assembly, self.tiling.plan(order))
@@ -141,25 +143,31 @@ class Course:
             after=self.after,
             work_at=self._work_at,
         )
-        for step in steps:
-            self.step = step.step
-            pixels, kept, alpha = step.pixels, self.order.kept, None
-            if pixels.shape[2] == step.shape[0]:  # else it has some rows, and the first process all
-                pixels, alpha = self.assembly.shown(pixels), self.assembly.alpha
-            yield replace(
-                step,
-                shape=kept.picture.shape if kept else step.shape,
-                full_shape=kept.picture.shape if kept else step.full_shape,
-                pixels=pixels,
-                alpha=alpha,
-                is_grey=self.assembly.shows_one_channel,
-                facts={**self.facts, "tile": self.assembly.tile},
-                free=kept.free if kept else None,
-            )
+        try:
+            for step in steps:
+                self.step = step.step
+                pixels, kept, alpha = step.pixels, self.order.kept, None
+                # Else it has some rows, and the first process all.
+                if pixels.shape[2] == step.shape[0]:
+                    pixels, alpha = self.assembly.shown(pixels), self.assembly.alpha
+                yield replace(
+                    step,
+                    shape=kept.picture.shape if kept else step.shape,
+                    full_shape=kept.picture.shape if kept else step.full_shape,
+                    pixels=pixels,
+                    alpha=alpha,
+                    is_grey=self.assembly.shows_one_channel,
+                    facts={**self.facts, "tile": self.assembly.tile},
+                    free=kept.free if kept else None,
+                )
+        finally:
+            # The network calls this course, and would keep all that is large until collected.
+            del self.stepper, self.assembly
 
     def objective_at(self, scale: Scale) -> Objective:
         """Compute the targets of a scale, in tiles that memory has room for."""
         self.scale = scale
+        self.stepper.shelf = self.tiling.shelf(self.order, scale)
         if isinstance(self.stepper, LBFGS):
             self.stepper.most_history = self.tiling.past_steps(self.order, scale)
         return self.tiling.objective(self.assembly, scale)
@@ -201,6 +209,7 @@ class Course:
             network = self._network(order.recipe)
         assembly = self._assembly(order, network)
         assembly.tile, assembly.processes = self.assembly.tile, self.assembly.processes
+        assembly.shelf = self.assembly.shelf
         objective = assembly.objective_at(scale)
         self.order, self.network, self.assembly = order, network, assembly
         self.stepper.adopt(order.recipe, assembly.canvas)
@@ -210,9 +219,10 @@ class Course:
         return found, objective
 
     def _first_image(self) -> Tensor:
-        shape = self.order.scales[0].shape
+        first = self.order.scales[0]
         if self.after is None:
-            return self.assembly.first_image(shape)
+            self.assembly.shelf = self.tiling.shelf(self.order, first)
+            return self.assembly.first_image(first.shape)
         pixels = self.tiling.processes.of_first(self.after.pixels, self.after.shape)
         return self.assembly.image_of(pixels.to(self.home))
 

@@ -55,6 +55,8 @@ class Forecast:
         Where it computes.
     on_host : bool
         Whether the picture lies in the host's memory because the device's would not hold it.
+    on_disk : int
+        Bytes of a disk, where the host's memory would not hold the picture either.
     processes : int
         How many divide it at its last scale, of which each takes so much memory.
     """
@@ -64,15 +66,18 @@ class Forecast:
     tile: int
     device: str
     on_host: bool = False
+    on_disk: int = 0
     processes: int = 1
 
     def __str__(self) -> str:
         takes = [] if self.seconds is None else [_duration(self.seconds)]
         each = f" in each of {self.processes} processes" if self.processes > 1 else ""
         tiles = f", in tiles of {self.tile} pixels" if self.tile else ""
-        host = ", with the picture in the host's memory" if self.on_host else ""
+        where = ", with the picture in the host's memory" if self.on_host else ""
+        if self.on_disk:
+            where = f", with the picture on disk ({amount(self.on_disk)})"
         takes.append(f"{amount(self.bytes)}{each}")
-        return f"About {' and '.join(takes)} on {self.device}{tiles}{host}."
+        return f"About {' and '.join(takes)} on {self.device}{tiles}{where}."
 
     def facts(self) -> dict[str, Any]:
         """Return the same as data that JSON can hold."""
@@ -103,6 +108,7 @@ def forecast(assembly: Assembly, plan: Sequence[Planned]) -> Forecast:
         tile=tile,
         device=describe_device(network.device),
         on_host=assembly.device != network.device,
+        on_disk=max(taken.disk for *_, taken in plan),
         processes=plan[-1][2].parts,
     )
 

@@ -10,6 +10,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from napari_nst.engine.bands import UNIT, Bands
 from napari_nst.engine.pulse import Pulse, go_on
+from napari_nst.engine.shelf import MEMORY, Shelf
 
 Constrain = Callable[[Tensor], None]
 """Keeps numbers in their range, in place, each by itself."""
@@ -42,6 +43,8 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
         the step where it is.
     bands : Bands, optional
         Of which the numbers are this process's rows: inner products are sums, which all share.
+    shelf : Shelf, optional
+        Where the past lies.
     """
 
     chunk = 2**19
@@ -59,15 +62,17 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
         constrain: Constrain,
         pulse: Pulse = go_on,
         bands: Bands | None = None,
+        shelf: Shelf = MEMORY,
     ) -> None:
         super().__init__([numbers], {"lr": rate})
         self.bands = bands or Bands.undivided(numbers.shape[2])
         self.numbers = numbers.detach()[0].flatten(1)
         self.constrain = constrain
         self.pulse = pulse
+        self.shelf = shelf
         # Past steps, and what each changed in the gradient.
         shape = (2, history, *self.numbers.shape)
-        self.past = torch.zeros(shape, dtype=torch.bfloat16, device=numbers.device)
+        self.past = shelf.zeros(shape, torch.bfloat16, numbers.device)
         # Of steps, and of changes times reach, with changes; and both with the gradient.
         self.products = torch.zeros(2, history, history, dtype=torch.float64)
         self.with_gradient = torch.zeros(2, history, dtype=torch.float64)
@@ -78,7 +83,7 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
         self.learned = 0
         self.before: Tensor | None = None
         """The gradient before the last step."""
-        self.reach = Reach(numbers, self.bands)
+        self.reach = Reach(numbers, self.bands, shelf)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -90,8 +95,9 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
             weights, scale = self._direction()
         else:
             weights = torch.zeros(2, 0)
+            sizes = self.shelf.filled(gradient.shape, lambda some: gradient[:, some].abs(), dim=1)
             numbers, length = map(
-                self.bands.processes.total, (gradient.numel(), float(gradient.abs().sum()))
+                self.bands.processes.total, (gradient.numel(), float(sizes.sum()))
             )
             scale = numbers / max(length, 1e-30)
         self._move(gradient, weights, scale)
@@ -182,16 +188,19 @@ class Reach:
 
     cell = UNIT
     memory = 0.9
+    band = 32
+    """Rows of cells that are looked at at once."""
     evenness = 0.01
     """How much of the whole image's mean each cell has, that none is left behind for good."""
 
-    def __init__(self, numbers: Tensor, bands: Bands) -> None:
+    def __init__(self, numbers: Tensor, bands: Bands, shelf: Shelf) -> None:
         self.shape = (numbers.shape[-2], numbers.shape[-1])
         self.bands = bands
+        self.shelf = shelf
         rows, columns = (-(-length // self.cell) for length in (bands.height, self.shape[1]))
         # Of all cells in each process: they are few, and lie smoothly beyond its own.
         self.moved = self.changed = numbers.new_zeros((1, 1, rows, columns), dtype=torch.float32)
-        self.of_pixels = torch.ones(self.shape, device=numbers.device).flatten()
+        self.of_pixels = shelf.empty(self.shape, torch.float32, numbers.device).fill_(1).flatten()
 
     def learn(self, step: Tensor, change: Tensor) -> None:
         """Take in a step and what it changed in the gradient, each (C, H · W)."""
@@ -214,18 +223,29 @@ class Reach:
             energy + self.evenness * energy.mean() + 1e-30 for energy in (self.moved, self.changed)
         )
         of_cells = (moved / changed).sqrt()
-        first = self.bands.own.core.start // self.cell
-        before = max(0, first - 1)
-        last = first + -(-self.shape[0] // self.cell)
-        near = (of_cells / of_cells.mean())[:, :, before : last + 1]
+        of_cells = of_cells / of_cells.mean()
+        fine = self.shelf.filled((1, 1, *self.shape), lambda rows: self._between(of_cells, rows))
+        self.of_pixels = fine.flatten()
+
+    def _between(self, of_cells: Tensor, rows: slice) -> Tensor:
+        """Return what lies between cells, (1, 1, h, W), of some of this process's rows."""
+        own = self.bands.own.core.start
+        first = max(0, (own + rows.start) // self.cell - 1)
+        last = -(-(own + rows.stop) // self.cell)
+        near = of_cells[:, :, first : last + 1]
         fine = interpolate(near, scale_factor=float(self.cell), mode="bilinear")
-        top = (first - before) * self.cell
-        self.of_pixels = fine[..., top : top + self.shape[0], : self.shape[1]].flatten()
+        top = own + rows.start - first * self.cell
+        return fine[..., top : top + rows.stop - rows.start, : self.shape[1]]
 
     def _energy(self, values: Tensor) -> Tensor:
         """Return the mean square of each cell and channel, (1, 1, rows, columns)."""
         total = values.new_zeros((), dtype=torch.float32)
-        for channel in values:  # one at a time, for memory's sake
-            square = channel.float().square().view(1, 1, *self.shape)
-            total = total + avg_pool2d(square, self.cell, ceil_mode=True)
+        rows = self.band * self.cell * self.shape[1]
+        for channel in values:  # some of one at a time, for memory's sake
+            squares = (some.float().square() for some in channel.split(rows))
+            energies = [
+                avg_pool2d(one.view(1, 1, -1, self.shape[1]), self.cell, ceil_mode=True)
+                for one in squares
+            ]
+            total = total + torch.cat(energies, dim=2)
         return total

@@ -12,6 +12,7 @@ from napari_nst.engine.bands import Bands
 from napari_nst.engine.losses import AnyExemplar, Exemplar, MeasuredExemplar, Moments
 from napari_nst.engine.masks import mask_at
 from napari_nst.engine.processes import ALONE, Processes
+from napari_nst.engine.shelf import MEMORY, Shelf
 from napari_nst.engine.tiles import Grid, Tile
 from napari_nst.engine.vgg import VGG19
 from napari_nst.recipe.layer_names import poolings_before
@@ -32,6 +33,7 @@ def features_by_tiles(
     layers: Iterable[str],
     tile: int,
     processes: Processes = ALONE,
+    shelf: Shelf = MEMORY,
 ) -> dict[str, Tensor]:
     """Return an image's features at some layers, in the network's number format.
 
@@ -47,6 +49,8 @@ def features_by_tiles(
         Canonical names.
     tile, processes : int, Processes
         As for `Grid.of`.
+    shelf : Shelf
+        Where they are kept.
     """
     whole: dict[str, Tensor] = {}
     grid = grid_of(network, image, tile, processes)
@@ -55,7 +59,7 @@ def features_by_tiles(
         features = features_in(one, network, seen)
         for layer in layers:
             if layer not in whole:
-                whole[layer] = _room_for(features[layer], layer, grid.bands.cut(image))
+                whole[layer] = _room_for(features[layer], layer, grid.bands.cut(image), shelf)
             whole[layer][(..., *one.positions(layer))] = features[layer]
         del features  # before the next tile's are computed
     return whole
@@ -159,12 +163,8 @@ def grid_of(network: VGG19, image: Tensor, tile: int, processes: Processes = ALO
     return Grid.of(shape, tile, network.layers, network.padding, processes)
 
 
-def _room_for(features: Tensor, layer: str, image: Tensor) -> Tensor:
+def _room_for(features: Tensor, layer: str, image: Tensor, shelf: Shelf) -> Tensor:
     """Return an empty tensor for all that a layer has of an image, or of rows of it."""
     height, width = (length >> poolings_before(layer) for length in image.shape[-2:])
-    return torch.empty(
-        (1, features.shape[1], height, width),
-        dtype=features.dtype,
-        device=image.device,
-        memory_format=torch.channels_last,
-    )
+    channels_last = (1, height, width, features.shape[1])
+    return shelf.empty(channels_last, features.dtype, image.device).permute(0, 3, 1, 2)

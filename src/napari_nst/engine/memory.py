@@ -33,6 +33,12 @@ FREED, MOST_FREED = 6.0, 170_000_000
 IMAGES = 14
 """Float32 copies of the image's numbers: pixels, gradients, the best so far, the one shown, …"""
 
+ON_DISK = 12
+"""Of these, what is written to disk where the picture lies there."""
+
+UNDER_WAY = 400_000_000
+"""Bytes of memory for what is computed then a part at a time."""
+
 BETWEEN_SCALES = 2
 """Of these, what each of several processes has of rows that are not its own, where they begin."""
 
@@ -60,6 +66,9 @@ class Footprint:
         How many of them.
     parts : int
         How many processes divide the picture; all numbers are what each of them takes.
+    beside : int or None
+        Where the picture lies on disk, and past steps with it, what of a run's images is in memory
+        all the same; else None.
     """
 
     picture: int
@@ -67,12 +76,28 @@ class Footprint:
     past_step: int
     past_steps: int
     parts: int = 1
+    beside: int | None = None
 
     @property
     def bytes(self) -> int:
-        """All of it."""
+        """All of it that is in memory."""
         libraries = OF_ANY_RUN + WITH_AMX * has_amx()
-        return libraries + self.picture + self.passes + self.past_step * self.past_steps
+        images = self._large if self.beside is None else self.beside
+        return libraries + self.passes + images
+
+    @property
+    def disk(self) -> int:
+        """All of it that is on disk."""
+        return 0 if self.beside is None else self._large
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether the picture lies there."""
+        return self.beside is not None
+
+    @property
+    def _large(self) -> int:
+        return self.picture + self.past_step * self.past_steps
 
 
 def footprint(
@@ -83,6 +108,7 @@ def footprint(
     tile: int = 0,
     is_grey: bool = False,
     parts: int = 1,
+    on_disk: bool = False,
 ) -> Footprint:
     """Return what a scale of a run takes.
 
@@ -100,14 +126,16 @@ def footprint(
         Whether the optimiser has one number per pixel instead of three.
     parts : int
         How many processes divide the rows of the picture.
+    on_disk : bool
+        Whether it lies on disk.
     """
     recipe, pixels = order.recipe, math.prod(scale.shape)
     own = math.ceil(pixels / parts)
     numbers = own * (1 if is_grey else 3)
     styles = [math.prod(fit.shape) for fit in order.fits(scale)]
-    images = numbers * (IMAGES + 2 * bool(recipe.ema))
-    inputs = 3 * (pixels * (order.content is not None) + sum(styles))
-    inputs += 3 * BETWEEN_SCALES * (pixels - own)
+    images = numbers * ((ON_DISK if on_disk else IMAGES) + 2 * bool(recipe.ema))
+    images += 3 * pixels * (order.content is not None)
+    images += 3 * BETWEEN_SCALES * (pixels - own)
     content = own * _width(layer_weights(recipe, "content"))
     # In tiles a style is added up; whole, the features of all styles are there at once.
     is_whole = not tile and parts == 1
@@ -115,13 +143,16 @@ def footprint(
     seen = _seen(scale.shape, tile, recipe, parts)
     # Those in the middle overlap on two sides, those at a border on one.
     shapes = math.prod(2 if tile and math.ceil(side / tile) > 2 else 1 for side in scale.shape)
-    others = (shapes - 1) * OF_ANOTHER_SHAPE
+    beside = 12 * sum(styles) + (shapes - 1) * OF_ANOTHER_SHAPE
+    # What `ContentLoss` squares at once, to know its target's energy.
+    squares = content / 8 * 4
     return Footprint(
-        picture=round(4 * (images + inputs) + content * dtype.itemsize + others),
+        picture=round(4 * images + content * dtype.itemsize + (0 if on_disk else beside)),
         passes=round(max(_pass_bytes(recipe, dtype, seen), of_styles * dtype.itemsize)),
         past_step=_past_step(recipe) * numbers,
         past_steps=min(recipe.history, scale.steps),
         parts=parts,
+        beside=round(beside + squares + UNDER_WAY) if on_disk else None,
     )
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from napari_nst.engine.images import resize, to_array
 from napari_nst.engine.objective import Objective, summarise
 from napari_nst.engine.scales import Scale
+from napari_nst.engine.shelf import MEMORY, Shelf
 from napari_nst.engine.stepper import Stepper
 
 
@@ -54,6 +54,8 @@ class Iteration:
         What is known of the run; see `record`.
     free : ndarray or None
         (H, W) bool: the pixels that the run may change, where it leaves all others as they are.
+    shelf : Shelf
+        Where `pixels` lie, and `image` will.
     """
 
     step: int
@@ -70,6 +72,7 @@ class Iteration:
     panels: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
     free: np.ndarray[Any, np.dtype[np.bool_]] | None = field(default=None, repr=False)
+    shelf: Shelf = field(default=MEMORY, repr=False)
 
     @cached_property
     def image(self) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -78,7 +81,7 @@ class Iteration:
         It is fetched from the device when first asked for, so that steps which nobody looks at
         cost no transfer.
         """
-        return to_array(self.pixels)
+        return self.shelf.array(self.pixels)
 
     @cached_property
     def picture(self) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -164,9 +167,10 @@ def optimize(
     for index, scale in enumerate(scales):
         work = work_at(scale)
         later = sum(one.steps * work_at(one) for one in scales[index + 1 :])
-        image = resize(set_out.pop(), scale.shape, periodic=periodic).clamp(0, 1)
-        stepper.begin(image, objective_at(scale))
-        del image
+        objective = objective_at(scale)
+        image = _enlarged(set_out.pop(), scale, stepper.shelf, periodic)
+        stepper.begin(image, objective)
+        del image, objective
         for taken in range(1, scale.steps + 1):
             if steered is not None and (changed := steered(scale)) is not None:
                 stepper.begin(*changed)
@@ -177,6 +181,12 @@ def optimize(
             left = seconds * (later + work * (scale.steps - taken)) / done
             yield Iteration(
                 step, steps, losses, scale.shape, before + seconds, left, stepper.image,
-                full_shape=scales[-1].shape,
+                full_shape=scales[-1].shape, shelf=stepper.shelf,
             )  # fmt: skip
         set_out.append(stepper.end())
+
+
+def _enlarged(image: Tensor, scale: Scale, shelf: Shelf, periodic: bool) -> Tensor:
+    """Return an image at a scale."""
+    resized = shelf.resized(image, scale.shape, periodic=periodic)
+    return shelf.filled(resized.shape, lambda rows: resized[:, :, rows].clamp(0, 1))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from napari_nst.engine.shelf import MEMORY, Shelf
 from napari_nst.engine.subjects import Subject
 from napari_nst.recipe import Recipe
 
@@ -22,6 +23,7 @@ def initial_image(
     image: Subject | None,
     *,
     grey: bool = False,
+    shelf: Shelf = MEMORY,
 ) -> Tensor:
     """Return what a run starts from, (1, 3, H, W) in [0, 1].
 
@@ -39,36 +41,63 @@ def initial_image(
         What ``image`` starts from, likewise.
     grey : bool
         Whether the picture is grey; its noise then is too.
+    shelf : Shelf
+        Where it lies.
     """
+    full = (1, 3, *shape)
+
+    def cut_off(given: Tensor) -> Tensor:
+        return shelf.filled(full, lambda rows: given[:, :, rows].clamp(0, 1))
+
     if recipe.init == "image":
         assert image is not None
-        return image.covering(shape).image.clamp(0, 1)
+        return cut_off(image.covering(shape, shelf).image)
     if recipe.init == "style":
-        return styles[0].covering(shape).image.clamp(0, 1)
+        return cut_off(styles[0].covering(shape, shelf).image)
     pattern = content or styles[0]
     share = {"content": 0.0, "noise": 1.0, "mix": recipe.init_noise}[recipe.init]
-    beneath = pattern.covering(shape).image if share < 1 else torch.zeros(1, 3, *shape)
     if not share:
-        return beneath.clamp(0, 1)
-    noise = _noise(recipe, shape, styles[0] if styles else pattern, grey)
+        return cut_off(pattern.covering(shape, shelf).image)
+    noise = _noise(recipe, shape, styles[0] if styles else pattern, grey, shelf)
     noise = noise.to(pattern.image.device)
-    return torch.lerp(beneath.to(noise), noise, share).clamp(0, 1)
+    if share == 1:
+        return noise
+    beneath = pattern.covering(shape, shelf).image
+    return shelf.filled(
+        full,
+        lambda rows: torch.lerp(beneath[:, :, rows].to(noise), noise[:, :, rows], share).clamp(
+            0, 1
+        ),
+    )
 
 
-def _noise(recipe: Recipe, shape: tuple[int, int], pattern: Subject, grey: bool) -> Tensor:
+def _noise(
+    recipe: Recipe, shape: tuple[int, int], pattern: Subject, grey: bool, shelf: Shelf
+) -> Tensor:
     """Return noise (1, 3, H, W) in [0, 1], drawn on the processor: the same for every device."""
     generator = torch.Generator().manual_seed(recipe.seed)
     # One draw for all channels of a grey picture: the mean of three would be fainter.
     size = (1, 1 if grey else 3, *shape)
+    drawn = shelf.empty(size, torch.float32, torch.device("cpu"))
     middle = torch.tensor(MEAN_COLOUR).view(1, 3, 1, 1)
+    spread: Tensor | float = recipe.noise_spread
     if recipe.noise == "uniform":
-        drawn = torch.rand(size, generator=generator) * 2 - 1
-        return (middle + drawn * recipe.noise_spread).clamp(0, 1)
-    drawn = torch.randn(size, generator=generator)
-    if recipe.noise == "normal":
-        return (middle + drawn * recipe.noise_spread).clamp(0, 1)
+        torch.rand(size, generator=generator, out=drawn)
+        drawn.mul_(2).sub_(1)
+    else:
+        torch.randn(size, generator=generator, out=drawn)
+    if recipe.noise not in ("uniform", "normal"):
+        middle, spread = _moments_of(pattern)
+    return shelf.filled(
+        (1, 3, *shape),
+        lambda rows: (middle + drawn[:, :, rows] * spread).float().clamp(0, 1),
+    )
+
+
+def _moments_of(pattern: Subject) -> tuple[Tensor, Tensor]:
+    """Return the mean and the spread of each channel, (1, 3, 1, 1)."""
     pixels = pattern.image.cpu().double().flatten(2)
     if pattern.mask is not None:
         pixels = pixels[..., pattern.mask.cpu().flatten() > 0.5]
     mean, spread = pixels.mean(dim=2), pixels.std(dim=2, correction=0)
-    return (mean[..., None, None] + drawn * spread[..., None, None]).float().clamp(0, 1)
+    return mean[..., None, None], spread[..., None, None]

@@ -15,17 +15,21 @@ from torch import Tensor
 
 from napari_nst.engine.averaging import MovingAverage
 from napari_nst.engine.bands import Bands
-from napari_nst.engine.canvas import Canvas
+from napari_nst.engine.canvas import Canvas, WholeCanvas
 from napari_nst.engine.loss_scale import LossScale
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.out_of_memory import with_less_memory
 from napari_nst.engine.pulse import Pulse, go_on
 from napari_nst.engine.replay import Evaluated, Replays
+from napari_nst.engine.shelf import MEMORY, Shelf
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
 
 Losses = Callable[[Tensor], dict[str, Tensor]]
 """Image (1, 3, H, W) in [0, 1] → its weighted, named parts."""
+
+Best = tuple[Tensor, Tensor, dict[str, float]]
+"""The pixels of the best step so far, their gradient and their losses."""
 
 
 def _no_losses(image: Tensor) -> dict[str, Tensor]:
@@ -50,6 +54,8 @@ class Stepper:
     lighten : callable or None
         Called with the error where memory has run out; returns an objective that computes the same
         in less, which is then tried, or raises the error.
+    shelf : Shelf
+        Where all that is as large as the image lies, from the next `begin` on.
     pulse : callable
         Called again and again within a step that takes long; what it raises ends the run, with
         numbers of which some have been changed.
@@ -74,6 +80,7 @@ class Stepper:
         self.canvas = canvas or Canvas(recipe.image_range)
         self.learning_rate = self._given_learning_rate()
         self.lighten: Callable[[BaseException], Losses] | None = None
+        self.shelf: Shelf = MEMORY
         self.pulse: Pulse = go_on
         self.replays = Replays()
 
@@ -87,9 +94,9 @@ class Stepper:
             objective.network.loss_scale.begin()
             # So that what is kept is carried to the next scale.
             image = objective.seen(self.bands.cut(image))
-        numbers = self.canvas.numbers(image) * self.unit
-        self.pixels = numbers.detach().clone(memory_format=torch.contiguous_format)
-        self.pixels.requires_grad_()
+        self._whole = WholeCanvas(self.canvas, self.unit, self.shelf)
+        self.pixels = self._whole.numbers(image).requires_grad_()
+        self._best: Best = (self._room(self.pixels.dtype), self._room(torch.bfloat16), {})
         self.gradient_scale = 1.0
         self.steps = 0
         self._evaluate()
@@ -98,7 +105,9 @@ class Stepper:
         self._scale_gradient()
         self._remember()
         self.optimizer = self._new_optimizer()
-        self.average = MovingAverage(self.recipe.ema, self._rows) if self.recipe.ema else None
+        self.average = (
+            MovingAverage(self.recipe.ema, self._rows, self.shelf) if self.recipe.ema else None
+        )
 
     def end(self) -> Tensor:
         """Return the image to carry to the next scale, and let go of what belongs to this one.
@@ -150,7 +159,7 @@ class Stepper:
     @property
     def _rows(self) -> Tensor:
         """A copy of the image's rows that are this process's."""
-        return self.canvas.image(self.pixels.detach() / self.unit)
+        return self._whole.image(self.pixels)
 
     @property
     def _shown(self) -> Tensor:
@@ -185,7 +194,9 @@ class Stepper:
         scale = self._loss_scale
         if scale is None or not math.isfinite(self._total()):
             return False
-        is_lost = not self._gradient.isfinite().all()
+        gradient = self._gradient
+        are_finite = self.shelf.filled(gradient.shape, lambda rows: gradient[:, :, rows].isfinite())
+        is_lost = not are_finite.all()
         # Several processes have to try once more together, or not at all.
         return bool(self.bands.processes.total(float(is_lost))) and scale.lower()
 
@@ -217,12 +228,16 @@ class Stepper:
 
     def _evaluated(self, pixels: Tensor) -> Evaluated:
         """Return what the objective says of pixels, without waiting for the device."""
-        numbers = (pixels.detach() if self.unit == 1 else pixels / self.unit).requires_grad_()
-        parts = self.objective(self.canvas.image(numbers))
+        image = self._whole.seen(pixels).requires_grad_()
+        parts = self.objective(image)
         losses = torch.stack(list(parts.values()))
-        losses.sum().backward()  # type: ignore[no-untyped-call]
-        assert numbers.grad is not None
-        return Evaluated(tuple(parts), losses.detach(), numbers.grad)
+        (by_image,) = torch.autograd.grad(losses.sum(), image)
+        del image
+        return Evaluated(tuple(parts), losses.detach(), self._whole.back(pixels, by_image))
+
+    def _room(self, dtype: torch.dtype) -> Tensor:
+        """Return an empty tensor for as many numbers as are optimised."""
+        return self.shelf.empty(self.pixels.shape, dtype, self.pixels.device)
 
     @property
     def _gradient(self) -> Tensor:
@@ -234,15 +249,18 @@ class Stepper:
 
     def _remember(self) -> None:
         self._best_total = self._total()
+        pixels, gradient, _ = self._best
         # Half the memory: a gradient to set out from again need not be exact.
-        self._best = (self.pixels.detach().clone(), self._gradient.bfloat16(), self.parts)
+        gradient.copy_(self._gradient)
+        self._best = (pixels.copy_(self.pixels.detach()), gradient, self.parts)
 
     def _take_back(self) -> None:
         """Return to the best image so far and go on from there, more carefully."""
         pixels, gradient, self.parts = self._best
         self.pixels.data.copy_(pixels)
-        self.pixels.grad = gradient.to(self.pixels.dtype)
+        self._gradient.copy_(gradient)
         self.learning_rate /= 2
+        del self.optimizer  # before the next one takes as much room
         self.optimizer = self._new_optimizer()
 
     def _new_optimizer(self) -> torch.optim.Optimizer:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from napari_nst.engine.bands import Bands
-from napari_nst.engine.images import resize
 from napari_nst.engine.lbfgs import LimitedMemoryBFGS
 from napari_nst.engine.stepper import Losses, Stepper
 
@@ -47,9 +47,10 @@ class LBFGS(Stepper):
                 self.pixels,
                 self.learning_rate,
                 history,
-                lambda numbers: self.canvas.keep_in_range(numbers, self.unit),
+                partial(self.canvas.keep_in_range, unit=self.unit),
                 self.pulse,
                 self.bands,
+                self.shelf,
             )
         return torch.optim.LBFGS(
             [self.pixels],
@@ -83,10 +84,12 @@ class LBFGS(Stepper):
         return Bands.undivided(bands.height) if self.recipe.line_search else bands
 
     def _scale_gradient(self) -> None:
-        length = self.bands.processes.total(float(self._gradient.abs().sum()))
+        gradient = self._gradient
+        sizes = self.shelf.filled(gradient.shape, lambda rows: gradient[:, :, rows].abs())
+        length = self.bands.processes.total(float(sizes.sum()))
         if length > 0:
             self.gradient_scale = 1e4 / length
-            self._gradient.mul_(self.gradient_scale)
+            gradient.mul_(self.gradient_scale)
 
     def _after_step(self) -> None:
         super()._after_step()
@@ -111,14 +114,25 @@ class Adam(Stepper):
         if moments and moments["exp_avg"].shape[1] == self.pixels.shape[1]:
             shape = (image.shape[-2], image.shape[-1])
             periodic = self.recipe.padding == "circular"
-            first = resize(moments["exp_avg"], shape, periodic=periodic)
-            second = resize(moments["exp_avg_sq"], shape, smooth=False, periodic=periodic)
+            resized = self.shelf.resized
+            first = resized(moments["exp_avg"], shape, periodic=periodic)
+            second = resized(moments["exp_avg_sq"], shape, smooth=False, periodic=periodic)
             # Fused, torch's Adam goes through memory as it lies there.
             self.optimizer.state[self.pixels] = {
                 "step": moments["step"],
                 "exp_avg": self.bands.cut(first).contiguous(),
-                "exp_avg_sq": self.bands.cut(second).relu().contiguous(),
+                "exp_avg_sq": self.bands.cut(second).relu_().contiguous(),
             }
+
+    def step(self) -> dict[str, float]:
+        """Improve the image once and return the weighted parts of its loss."""
+        if not (state := self.optimizer.state[self.pixels]):
+            # As torch's own, but on the shelf.
+            is_fused = self.optimizer.param_groups[0]["fused"]
+            state["step"] = torch.zeros((), device=self.pixels.device if is_fused else "cpu")
+            for name in ("exp_avg", "exp_avg_sq"):
+                state[name] = self._room(self.pixels.dtype).zero_()
+        return super().step()
 
     def _whole_moments(self) -> dict[str, Tensor]:
         """Return what the scale before has learned, of all its rows."""

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.fitting import Fit, middle
-from napari_nst.engine.images import resize, to_tensor
+from napari_nst.engine.images import to_tensor
 from napari_nst.engine.pixels import InputImage
+from napari_nst.engine.shelf import MEMORY, Shelf
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +46,10 @@ class Subject:
         """Height and width."""
         return self.image.shape[-2], self.image.shape[-1]
 
-    def resized(self, shape: tuple[int, int]) -> Subject:
+    def resized(self, shape: tuple[int, int], shelf: Shelf = MEMORY) -> Subject:
         """Return the subject resampled to a height and width."""
-        mask = None if self.mask is None else resize(self.mask, shape, smooth=False)
-        return Subject(resize(self.image, shape), mask)
+        mask = None if self.mask is None else shelf.resized(self.mask, shape, smooth=False)
+        return Subject(shelf.resized(self.image, shape), mask)
 
     def middle(self, shape: tuple[int, int]) -> Subject:
         """Return the middle, at most `shape` large."""
@@ -64,10 +65,11 @@ class Subject:
         """Return the subject as a scale wants it."""
         return self.cut(fit.window).resized(fit.shape)
 
-    def covering(self, shape: tuple[int, int]) -> Subject:
+    def covering(self, shape: tuple[int, int], shelf: Shelf = MEMORY) -> Subject:
         """Return the subject scaled to cover `shape` at its own aspect, and cut to it."""
         factor = max(shape[0] / self.shape[0], shape[1] / self.shape[1])
         if all(own * factor <= want + 1 for own, want in zip(self.shape, shape, strict=True)):
-            return self.resized(shape)  # the same aspect, but for rounding
+            return self.resized(shape, shelf)  # the same aspect, but for rounding
         height, width = (math.ceil(side * factor - 1e-6) for side in self.shape)
-        return self.resized((max(height, shape[0]), max(width, shape[1]))).middle(shape)
+        larger = (max(height, shape[0]), max(width, shape[1]))
+        return self.resized(larger, shelf).middle(shape)

@@ -23,6 +23,7 @@ from napari_nst.engine.known_gradient import known, once_asked, with_gradient
 from napari_nst.engine.losses import ContentLoss, Moments
 from napari_nst.engine.measured import added_up, own_rows
 from napari_nst.engine.objective import Objective, Parts, layer_of
+from napari_nst.engine.shelf import MEMORY, Shelf
 from napari_nst.engine.tiled_losses import Pull, TiledContent, TiledStyle, summands
 from napari_nst.engine.tiles import Grid, Tile
 from napari_nst.engine.weighted import WeightedLoss
@@ -61,6 +62,8 @@ class TiledObjective(Objective):
     bands : Bands, optional
         The rows of the image that belong to each of several processes. Contents and masks then have
         this one's alone.
+    shelf : Shelf, optional
+        Where its gradient lies.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class TiledObjective(Objective):
         tile: int,
         watch: Watch | None = None,
         bands: Bands | None = None,
+        shelf: Shelf = MEMORY,
     ) -> None:
         free, fixed = objective.free, objective.fixed
         on_features = cast("dict[str, WeightedLoss]", dict(objective.on_features))
@@ -86,6 +90,7 @@ class TiledObjective(Objective):
         self.tile = tile
         self.watch = watch
         self._bands = bands
+        self._shelf = shelf
         self._contents: list[TiledContent] = []
         self._styles: list[TiledStyle] = []
         scale = objective.network.loss_scale
@@ -165,7 +170,9 @@ class TiledObjective(Objective):
             of_own = partial(loss, bands=bands) if bands.are_divided else loss
             parts[part], by_image = with_gradient(of_own, seen)
             gradient = by_image if gradient is None else gradient.add_(by_image)
-        return torch.zeros_like(seen) if gradient is None else gradient
+        if gradient is None:
+            gradient = self._shelf.zeros(tuple(seen.shape), seen.dtype, seen.device)
+        return gradient
 
     def _add_up(self, tile: Tile, seen: Tensor, sums: dict[TiledStyle, Moments]) -> None:
         """Add a tile's features to the sums that the style losses see."""

@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from napari_nst import launch
 from napari_nst.engine.assembly import Assembly
-from napari_nst.engine.memory import Footprint, amount, footprint, free_bytes
+from napari_nst.engine.capacity import (
+    LEAST_HISTORY,
+    SHARE,
+    USUAL_TILE,
+    Capacity,
+    can_be_tiled,
+)
+from napari_nst.engine.memory import Footprint, footprint, free_bytes
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.order import Order
 from napari_nst.engine.out_of_memory import release, with_less_memory
 from napari_nst.engine.processes import ALONE, Processes, present
+from napari_nst.engine.refusal import refusal
 from napari_nst.engine.scales import Scale
+from napari_nst.engine.shelf import MEMORY, Disk, Shelf, free_on_disk
 from napari_nst.errors import NstError
-from napari_nst.recipe import Recipe
 from napari_nst.recipe.computation import LEAST_TILE
-from napari_nst.recipe.likeness import MOMENT_LOSSES
-
-SHARE = 0.8
-"""Of the memory that is free, what a run plans to take: mostly its forecast is right within 20 %,
-but for small pictures, which take little."""
-
-USUAL_TILE, SMALLEST_TILE = 512, 256
-"""Pixels. Smaller than the usual one, a tile is chosen only after L-BFGS remembers less; smaller
-than the smallest, which its overlaps make 2.6 times as much work, none is chosen."""
 
 LEAST_ROWS = 128
 """Of a picture, for each of several processes; fewer are mostly overlap with those of others."""
-
-LEAST_HISTORY = 5
-"""Past steps below which L-BFGS is hardly better than following the gradient."""
 
 
 class Tiling:
@@ -51,11 +48,15 @@ class Tiling:
         Called with the side of the tiles that are taken after memory has run out.
     is_grey : bool
         Whether the optimiser has one number per pixel instead of three.
+    folder : Path, optional
+        On the disk where pictures lie that memory would not hold; they are refused where left out.
 
     Attributes
     ----------
     free : int
-        Bytes, where the pictures lie.
+        Bytes of memory, where the pictures lie.
+    capacity : Capacity
+        These, and the disk.
     for_passes : float
         Bytes that a way through the network may take where that is elsewhere; else infinite.
     limit : int
@@ -70,6 +71,7 @@ class Tiling:
         say_smaller: Callable[[int], None],
         *,
         is_grey: bool = False,
+        folder: Path | None = None,
     ) -> None:
         self.device = device
         self.dtype = dtype
@@ -80,6 +82,11 @@ class Tiling:
         shared = launch.local_count() if home.type == "cpu" else 1
         self.free = self.processes.least(free_bytes(home) // shared)
         self.for_passes = math.inf if home == device else free_bytes(device) * SHARE
+        # Processes that divide a picture have each its rows in memory.
+        is_host = home.type == "cpu" and self.processes.count == 1
+        self.capacity = Capacity(self._footprint, self.free, self.for_passes)
+        if folder is not None and is_host:
+            self.capacity = replace(self.capacity, folder=folder, disk=free_on_disk(folder))
         self.limit = 0
 
     def at(self, order: Order, scale: Scale) -> tuple[int, Footprint]:
@@ -90,19 +97,24 @@ class Tiling:
         NstError
             If the scale does not fit in any tiles.
         """
-        found = self._fitting(order, scale)
+        found = self.capacity.fitting(order, scale)
         if found is None:
-            raise NstError(self._refusal(order, scale))
+            raise NstError(refusal(self.capacity, self.device, order, scale))
         tile, taken = found
         if self.limit and (not tile or self.limit < tile) and self.limit < max(scale.shape):
-            taken = replace(self._footprint(order, scale, self.limit), past_steps=taken.past_steps)
-            return self.limit, taken
+            smaller = self._footprint(order, scale, self.limit, on_disk=taken.is_on_disk)
+            return self.limit, replace(smaller, past_steps=taken.past_steps)
         return tile, taken
 
     def plan(self, order: Order) -> list[tuple[Scale, int, Footprint]]:
         """Return the scales of an order, each with its tile and what it takes, as `at` does."""
         # From the last on: where one does not fit it is that which the user has asked for.
         return [(scale, *self.at(order, scale)) for scale in order.scales[::-1]][::-1]
+
+    def shelf(self, order: Order, scale: Scale) -> Shelf:
+        """Return where a scale's picture lies."""
+        folder = self.capacity.folder
+        return Disk(folder) if folder and self.at(order, scale)[1].is_on_disk else MEMORY
 
     def past_steps(self, order: Order, scale: Scale) -> int:
         """Return how many past steps L-BFGS remembers at a scale."""
@@ -114,8 +126,9 @@ class Tiling:
         for scale, _, taken in self.plan(order):
             asked = min(recipe.history, scale.steps)
             if taken.past_step and taken.past_steps < asked:
+                room = "room on disk" if taken.is_on_disk else "memory"
                 said.append(
-                    f"At {max(scale.shape)} pixels there is memory for {taken.past_steps} of the "
+                    f"At {max(scale.shape)} pixels there is {room} for {taken.past_steps} of the "
                     f"{asked} past steps that L-BFGS would remember."
                 )
         return said
@@ -124,6 +137,7 @@ class Tiling:
         """Return the objective of a scale, in tiles that its targets fit into, too."""
         order = assembly.order
         assembly.tile, assembly.processes = self.at(order, scale)[0], self.sharing(order, scale)
+        assembly.shelf = self.shelf(order, scale)
         return with_less_memory(
             lambda: assembly.objective_at(scale),
             lambda error: self._halve(assembly, scale, error),
@@ -145,37 +159,14 @@ class Tiling:
         self.limit = assembly.tile = half
         self.say_smaller(half)
 
-    def _fitting(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
-        longest, asked = max(scale.shape), order.recipe.tile
-        room = self.free * SHARE
-        if asked:
-            tile = asked if asked < longest else 0
-            return tile, self._within(room, self._footprint(order, scale, tile))
-        whole = self._footprint(order, scale, 0)
-        if self._fits(whole, room):
-            return 0, whole
-        tile, taken = 0, self._within(room, whole)
-        if can_be_tiled(order.recipe):
-            for tile in range(longest // 64 * 64, USUAL_TILE - 1, -64):
-                taken = self._footprint(order, scale, tile)
-                if self._fits(taken, room):
-                    return tile, taken
-            for tile in (USUAL_TILE, SMALLEST_TILE):
-                taken = self._within(room, self._footprint(order, scale, tile))
-                if self._fits(taken, room):
-                    return tile, taken
-        # Some memory is left for others as long as there is a choice.
-        return (tile, taken) if self._fits(taken, self.free) else None
-
-    def _fits(self, taken: Footprint, room: float) -> bool:
-        return taken.bytes <= room and taken.passes <= self.for_passes
-
     def sharing(self, order: Order, scale: Scale) -> Processes:
         """Return who divides a scale's picture; this process alone, where that is not worth it."""
         rows = scale.shape[0] // self.processes.count
         return self.processes if can_be_tiled(order.recipe) and rows >= LEAST_ROWS else ALONE
 
-    def _footprint(self, order: Order, scale: Scale, tile: int) -> Footprint:
+    def _footprint(
+        self, order: Order, scale: Scale, tile: int, *, on_disk: bool = False
+    ) -> Footprint:
         return footprint(
             order,
             scale,
@@ -183,43 +174,8 @@ class Tiling:
             tile=tile,
             is_grey=self.is_grey,
             parts=self.sharing(order, scale).count,
+            on_disk=on_disk,
         )
-
-    @staticmethod
-    def _within(room: float, taken: Footprint) -> Footprint:
-        """Return the same with as many past steps as there is room for, a few at least."""
-        if not taken.past_step:
-            return taken
-        others = replace(taken, past_steps=0).bytes
-        steps = max(LEAST_HISTORY, int((room - others) // taken.past_step))
-        return replace(taken, past_steps=min(taken.past_steps, steps))
-
-    def _refusal(self, order: Order, scale: Scale) -> str:
-        recipe, longest = order.recipe, max(scale.shape)
-        if can_be_tiled(recipe):
-            how = f"even in tiles of {SMALLEST_TILE} pixels"
-            other = "optimizer adam, which takes less" if recipe.optimizer == "lbfgs" else ""
-            taken = self._within(0, self._footprint(order, scale, SMALLEST_TILE))
-        else:
-            how = f"and style_loss {recipe.style_loss} cannot be computed in tiles"
-            other = f"another style_loss, such as {MOMENT_LOSSES[0]}"
-            taken = self._within(0, self._footprint(order, scale, 0))
-        size = next(self._sizes_that_fit(order, scale), 0)
-        cures = [f"at most {size} pixels" if size else "", other]
-        return (
-            f"A picture of {longest} pixels needs about {amount(taken.bytes)} of memory on "
-            f"{self.device}, {how}, and {amount(self.free)} are free; "
-            f"take {', or '.join(filter(None, cures)) or 'another device'}."
-        )
-
-    def _sizes_that_fit(self, order: Order, scale: Scale) -> Iterator[int]:
-        longest = max(scale.shape)
-        for size in range((longest - 1) // 64 * 64, 0, -64):
-            factor = size / longest
-            height, width = (max(1, round(side * factor)) for side in scale.shape)
-            smaller = Scale(max(1, round(scale.longest * factor)), (height, width), scale.steps)
-            if self._fitting(order, smaller) is not None:
-                yield size
 
 
 def home_of(order: Order, device: torch.device, dtype: torch.dtype) -> torch.device:
@@ -234,8 +190,3 @@ def home_of(order: Order, device: torch.device, dtype: torch.dtype) -> torch.dev
     least = replace(taken, past_steps=min(taken.past_steps, LEAST_HISTORY))
     fits = least.bytes <= free_bytes(device) * SHARE
     return device if fits else torch.device("cpu")
-
-
-def can_be_tiled(recipe: Recipe) -> bool:
-    """Whether a recipe's losses can be computed tile by tile."""
-    return not recipe.has_style or recipe.style_loss in MOMENT_LOSSES

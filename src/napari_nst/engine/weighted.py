@@ -12,6 +12,7 @@ from napari_nst.engine.losses import STYLE_LOSSES, ContentLoss, Part, TotalVaria
 from napari_nst.engine.masks import mask_at
 from napari_nst.engine.measured import SeenStyle, exemplar_of
 from napari_nst.engine.pulse import Pulse, go_on
+from napari_nst.engine.shelf import MEMORY, Shelf
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import poolings_before
 
@@ -98,7 +99,7 @@ def style_losses(
 
 
 def image_losses(
-    recipe: Recipe, free: Tensor | None = None, pulse: Pulse = go_on
+    recipe: Recipe, free: Tensor | None = None, pulse: Pulse = go_on, shelf: Shelf = MEMORY
 ) -> dict[str, WeightedLoss]:
     """Make the losses of the image itself.
 
@@ -108,7 +109,7 @@ def image_losses(
         Its `tv_weight`, without which there is no total variation.
     free : Tensor, optional
         Which pixels are, (1, 1, H, W) bool, where they shall go on seamlessly from the others.
-    pulse : callable, optional
+    pulse, shelf : callable, Shelf, optional
         As for `TotalVariationLoss`.
     """
     losses = {}
@@ -118,6 +119,7 @@ def image_losses(
             recipe.tv_exponent,
             circular=recipe.padding == "circular",
             pulse=pulse,
+            shelf=shelf,
         )
         losses["tv"] = WeightedLoss(loss, recipe.tv_weight)
     if free is not None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from napari_nst.engine.pulse import Pulse, go_on
+from napari_nst.engine.shelf import MEMORY, Shelf
 from napari_nst.engine.spans import Span, length_of
 
 BAND = 1 << 16
@@ -98,13 +99,15 @@ def sum_of_powers(
     differences: Sequence[Differences],
     exponent: float,
     pulse: Pulse = go_on,
+    shelf: Shelf = MEMORY,
 ) -> Tensor:
     """Return Σ factor · |far − near|ᵝ over an image (N, C, H, W); differentiable once.
 
     Where there is no difference there is no slope, even if the exponent β is less than 1. `pulse`
-    is called again and again, both ways: what it raises ends the computation.
+    is called again and again, both ways: what it raises ends the computation. The gradient lies on
+    the shelf.
     """
-    banded = _Banded(differences, pulse)
+    banded = _Banded(differences, pulse, shelf)
     total: Tensor = _SumOfPowers.apply(image, banded, exponent)
     return total
 
@@ -124,7 +127,7 @@ class _SumOfPowers(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
         (image,) = ctx.saved_tensors
-        gradient = torch.zeros_like(image, memory_format=torch.contiguous_format)
+        gradient = ctx.differences.shelf.zeros(tuple(image.shape), image.dtype, image.device)
         for some in ctx.differences:
             difference = image[(..., *some.far)] - image[(..., *some.near)]
             slope = _slope(difference, ctx.exponent).mul_(upstream * some.factor)
@@ -147,6 +150,7 @@ class _Banded:
 
     differences: Sequence[Differences]
     pulse: Pulse
+    shelf: Shelf
 
     def __iter__(self) -> Iterator[Differences]:
         for some in self.differences:

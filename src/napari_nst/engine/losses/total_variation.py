@@ -14,6 +14,7 @@ from napari_nst.engine.losses.differences import (
     within,
 )
 from napari_nst.engine.pulse import Pulse, go_on
+from napari_nst.engine.shelf import MEMORY, Shelf
 
 KINDS = ("mean", "nine_point", "sum", "inner_sum")
 """Ways to measure total variation."""
@@ -38,6 +39,8 @@ class TotalVariationLoss(nn.Module):
         The image's edges are neighbours, because it shall tile.
     pulse : callable, optional
         Called again and again while it is computed; what it raises ends that.
+    shelf : Shelf, optional
+        Where its gradient lies.
 
     Raises
     ------
@@ -52,6 +55,7 @@ class TotalVariationLoss(nn.Module):
         *,
         circular: bool = False,
         pulse: Pulse = go_on,
+        shelf: Shelf = MEMORY,
     ) -> None:
         super().__init__()
         if kind not in KINDS:
@@ -62,6 +66,7 @@ class TotalVariationLoss(nn.Module):
         self.exponent = exponent
         self.circular = circular
         self.pulse = pulse
+        self.shelf = shelf
 
     def forward(self, image: Tensor, bands: Bands | None = None) -> Tensor:
         """Measure an image (1, 3, H, W), or a process's own rows of what it sees of one."""
@@ -71,7 +76,7 @@ class TotalVariationLoss(nn.Module):
             differences = within(differences, bands.own)
         channels = image.shape[0] * image.shape[1]
         sums = self.kind in ("sum", "inner_sum")
-        whole = sum_of_powers(image, differences, self.exponent, self.pulse)
+        whole = sum_of_powers(image, differences, self.exponent, self.pulse, self.shelf)
         return whole * 255**self.exponent if sums else whole / channels
 
     def extra_repr(self) -> str:
