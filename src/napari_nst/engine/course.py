@@ -73,10 +73,7 @@ def _run(
             course = Course(order, load(order.recipe.weights, progress), steering, after)
             if progress is not None:
                 progress(str(course.forecast), 0, 0)
-            try:
-                yield from course.iterations()
-            finally:
-                course.stepper.replays.forget()  # of a run that is ended before its time, too
+            yield from course.iterations()
     except Cancelled:
         if not steering.stopped:
             raise
@@ -161,6 +158,7 @@ class Course:
                     free=kept.free if kept else None,
                 )
         finally:
+            self.stepper.replays.forget()
             # The network calls this course, and would keep all that is large until collected.
             del self.stepper, self.assembly
 
