@@ -152,11 +152,11 @@ def test_it_is_the_recipes_automatic_precision_that_wants_it(precision, is_quick
 @pytest.mark.network
 def test_kernels_take_what_is_said_of_them():
     network = VGG19(["relu4_2"], quick=True)
-    small, large = (32, 32), (256, 256)
+    small, large = 32, 256
     once = sum(one.numel() * 4 for name, one in network.named_parameters() if "weight" in name)
 
-    assert network.kernel_bytes(small) == 2 * once
-    pixels = torch.rand(1, 3, *large).requires_grad_()
+    assert network.kernel_bytes(small**2) == 2 * once
+    pixels = torch.rand(1, 3, large, large).requires_grad_()
     network(pixels)["relu4_2"].sum().backward()
     held = sum(
         of_way.numel() * 4
@@ -166,4 +166,4 @@ def test_kernels_take_what_is_said_of_them():
         if of_way is not None
     )
 
-    assert network.kernel_bytes(large) == once + held
+    assert network.kernel_bytes(large**2) == once + held

@@ -98,12 +98,9 @@ def forecast(assembly: Assembly, plan: Sequence[Planned]) -> Forecast:
     work = sum(_work(order, scale, tile, taken.parts) for scale, tile, taken in plan)
     last, tile, _ = plan[-1]
     pace = _pace(assembly, work, tile or max(last.shape))
-    kernels = max(
-        network.kernel_bytes((min(tile, height) or height, min(tile, width) or width))
-        for (_, tile, _), (height, width) in ((planned, planned[0].shape) for planned in plan)
-    )
+    seen = max(math.prod(min(one or side, side) for side in scale.shape) for scale, one, _ in plan)
     return Forecast(
-        bytes=kernels + max(taken.bytes for *_, taken in plan),
+        bytes=network.kernel_bytes(seen) + max(taken.bytes for *_, taken in plan),
         seconds=None if pace is None else pace * work,
         tile=tile,
         device=describe_device(network.device),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -138,11 +137,10 @@ class VGG19(nn.Module):
         """Where it computes, and where its features are; images may come from another."""
         return self.get_buffer("mean").device
 
-    def kernel_bytes(self, shape: tuple[int, int]) -> int:
-        """Return what the kernels take, those of the way back included, for an image's shape."""
-        positions = {name: math.prod(shape) >> 2 * poolings_before(name) for name in self._stages}
+    def kernel_bytes(self, pixels: int) -> int:
+        """Return what the kernels take, those of the way back too, for an image of some pixels."""
         return sum(
-            stage.bytes_for(positions[name])
+            stage.bytes_for(pixels >> 2 * poolings_before(name))
             for name, stage in self._stages.items()
             if isinstance(stage, Convolution)
         )
