@@ -3,6 +3,7 @@
 The processes are real ones, started by torch's launcher, and speak gloo to each other.
 """
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,17 @@ def test_the_first_has_all_rows_to_show_and_others_their_own(runs, name):
             assert {first, *others} == {first}
         elif others:
             assert len(others) / (len(others) + 1) * first == pytest.approx(sum(others), abs=32)
+
+
+def test_no_process_but_the_first_ever_has_the_whole_picture(tmp_path):
+    (first, second) = found_by("held_by_processes.py", 2, tmp_path / "held")
+    assert "going on" in second
+    for name, found in second.items():
+        height, width = 288, 200
+        assert found["rows"] == height / 2
+        own = (height / 2 + 16) * width * 3  # and what the network sees around them
+        assert math.prod(found["largest"]) <= own, (name, found["largest"])
+        assert math.prod(first[name]["largest"]) >= height * width * 3
 
 
 def test_what_is_kept_is_so_to_the_last_bit(runs):

@@ -33,8 +33,9 @@ FREED, MOST_FREED = 6.0, 170_000_000
 IMAGES = 14
 """Float32 copies of the image's numbers: pixels, gradients, the best so far, the one shown, …"""
 
-BETWEEN_SCALES = 2
-"""Of these, what each of several processes has of rows that are not its own, where they begin."""
+SHOWN = 2
+"""Of these, what the first of several processes has of rows that are not its own: the picture that
+it shows, and what others send of it."""
 
 OF_ANY_RUN, WITH_AMX, OF_ANOTHER_SHAPE = 140_000_000, 65_000_000, 50_000_000
 """Bytes that torch's libraries take when they first compute, more of them where the processor has
@@ -59,7 +60,7 @@ class Footprint:
     past_steps : int
         How many of them.
     parts : int
-        How many processes divide the picture; all numbers are what each of them takes.
+        How many processes divide the picture; all numbers are what the first of them takes.
     """
 
     picture: int
@@ -106,8 +107,8 @@ def footprint(
     numbers = own * (1 if is_grey else 3)
     styles = [math.prod(fit.shape) for fit in order.fits(scale)]
     images = numbers * (IMAGES + 2 * bool(recipe.ema))
-    inputs = 3 * (pixels * (order.content is not None) + sum(styles))
-    inputs += 3 * BETWEEN_SCALES * (pixels - own)
+    inputs = 3 * (own * (order.content is not None) + sum(styles))
+    inputs += 3 * SHOWN * (pixels - own)
     content = own * _width(layer_weights(recipe, "content"))
     # In tiles a style is added up; whole, the features of all styles are there at once.
     is_whole = not tile and parts == 1

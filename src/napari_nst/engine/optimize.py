@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from napari_nst.engine.images import resize, to_array
-from napari_nst.engine.objective import Objective, summarise
+from napari_nst.engine.banded import BandedImage
+from napari_nst.engine.images import to_array
+from napari_nst.engine.objective import Objective, bands_of, summarise
 from napari_nst.engine.scales import Scale
 from napari_nst.engine.stepper import Stepper
 
@@ -118,7 +119,7 @@ class Iteration:
 
 
 def optimize(
-    start: Tensor,
+    start: Tensor | BandedImage,
     scales: Sequence[Scale],
     objective_at: Callable[[Scale], Objective],
     stepper: Stepper,
@@ -132,8 +133,8 @@ def optimize(
 
     Parameters
     ----------
-    start : Tensor
-        Image to start from, (1, 3, H, W) in [0, 1].
+    start : Tensor or BandedImage
+        Image to start from, (1, 3, H, W) in [0, 1], or what this process has of it.
     scales : sequence of Scale
         Coarse to fine.
     objective_at : callable
@@ -159,14 +160,17 @@ def optimize(
     step, before = (after.step, after.seconds) if after else (0, 0.0)
     steps = step + sum(scale.steps for scale in scales)
     done = 0.0
-    set_out = [start]  # from there the next scale; taken out, since a large picture is a large copy
+    # From there the next scale sets out; taken out, since a large picture is a large copy.
+    set_out = [BandedImage.whole(start) if isinstance(start, Tensor) else start]
     del start
     for index, scale in enumerate(scales):
         work = work_at(scale)
         later = sum(one.steps * work_at(one) for one in scales[index + 1 :])
-        image = resize(set_out.pop(), scale.shape, periodic=periodic).clamp(0, 1)
-        stepper.begin(image, objective_at(scale))
-        del image
+        objective = objective_at(scale)
+        own = bands_of(objective, scale.shape[0])
+        image = set_out.pop().resized(scale.shape, own, periodic=periodic).clamp(0, 1)
+        stepper.begin(image, objective)
+        del image, objective  # whose targets the stepper alone may have
         for taken in range(1, scale.steps + 1):
             if steered is not None and (changed := steered(scale)) is not None:
                 stepper.begin(*changed)

@@ -60,26 +60,6 @@ class Processes:
         """Return the least that any process has of something, so that all decide alike."""
         return value if self.count == 1 else int(self._reduced(value, dist.ReduceOp.MIN))
 
-    def send_to_all(self, tensor: Tensor, rank: int) -> None:
-        """Give what one process has in a tensor to all others, in theirs of the same shape.
-
-        Raises
-        ------
-        ProcessLost
-            As for `add_up`.
-        """
-        if self.count > 1:
-            with self._together():
-                dist.broadcast(tensor, rank)
-
-    def of_first(self, image: Tensor, shape: tuple[int, int]) -> Tensor:
-        """Return the image (1, C, H, W) of such a shape that the first process has."""
-        if self.rank:
-            image = image.new_empty((*image.shape[:2], *shape))
-        image = image.contiguous()
-        self.send_to_all(image, 0)
-        return image
-
     def exchange(self, given: Mapping[int, Tensor], taken: Mapping[int, Tensor]) -> None:
         """Send tensors to other processes, and fill others with what these send to this one.
 

@@ -22,8 +22,9 @@ def initial_image(
     image: Subject | None,
     *,
     grey: bool = False,
+    rows: slice | None = None,
 ) -> Tensor:
-    """Return what a run starts from, (1, 3, H, W) in [0, 1].
+    """Return what a run starts from, (1, 3, H, W) in [0, 1], or some rows of it.
 
     Parameters
     ----------
@@ -39,19 +40,22 @@ def initial_image(
         What ``image`` starts from, likewise.
     grey : bool
         Whether the picture is grey; its noise then is too.
+    rows : slice, optional
+        Which; all where left out.
     """
+    rows = rows or slice(0, shape[0])
     if recipe.init == "image":
         assert image is not None
-        return image.covering(shape).image.clamp(0, 1)
+        return image.covering(shape, rows).image.clamp(0, 1)
     if recipe.init == "style":
-        return styles[0].covering(shape).image.clamp(0, 1)
+        return styles[0].covering(shape, rows).image.clamp(0, 1)
     pattern = content or styles[0]
     share = {"content": 0.0, "noise": 1.0, "mix": recipe.init_noise}[recipe.init]
-    beneath = pattern.covering(shape).image if share < 1 else torch.zeros(1, 3, *shape)
     if not share:
-        return beneath.clamp(0, 1)
-    noise = _noise(recipe, shape, styles[0] if styles else pattern, grey)
+        return pattern.covering(shape, rows).image.clamp(0, 1)
+    noise = _noise(recipe, shape, styles[0] if styles else pattern, grey)[:, :, rows]
     noise = noise.to(pattern.image.device)
+    beneath = pattern.covering(shape, rows).image if share < 1 else torch.zeros_like(noise)
     return torch.lerp(beneath.to(noise), noise, share).clamp(0, 1)
 
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.fitting import Fit, middle
-from napari_nst.engine.images import resize, to_tensor
+from napari_nst.engine.images import to_tensor
 from napari_nst.engine.pixels import InputImage
+from napari_nst.engine.resampling import resized_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +46,11 @@ class Subject:
         """Height and width."""
         return self.image.shape[-2], self.image.shape[-1]
 
-    def resized(self, shape: tuple[int, int]) -> Subject:
-        """Return the subject resampled to a height and width."""
-        mask = None if self.mask is None else resize(self.mask, shape, smooth=False)
-        return Subject(resize(self.image, shape), mask)
+    def resized(self, shape: tuple[int, int], rows: slice | None = None) -> Subject:
+        """Return the subject resampled to a height and width, or some rows of that."""
+        rows = rows or slice(0, shape[0])
+        mask = None if self.mask is None else resized_rows(self.mask, shape, rows, smooth=False)
+        return Subject(resized_rows(self.image, shape, rows), mask)
 
     def middle(self, shape: tuple[int, int]) -> Subject:
         """Return the middle, at most `shape` large."""
@@ -64,10 +66,22 @@ class Subject:
         """Return the subject as a scale wants it."""
         return self.cut(fit.window).resized(fit.shape)
 
-    def covering(self, shape: tuple[int, int]) -> Subject:
-        """Return the subject scaled to cover `shape` at its own aspect, and cut to it."""
+    def covering(self, shape: tuple[int, int], rows: slice | None = None) -> Subject:
+        """Return the subject scaled to cover `shape` at its own aspect, and cut to it or to rows.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Height and width.
+        rows : slice, optional
+            Which of that height; all where left out.
+        """
+        rows = rows or slice(0, shape[0])
         factor = max(shape[0] / self.shape[0], shape[1] / self.shape[1])
         if all(own * factor <= want + 1 for own, want in zip(self.shape, shape, strict=True)):
-            return self.resized(shape)  # the same aspect, but for rounding
+            return self.resized(shape, rows)  # the same aspect, but for rounding
         height, width = (math.ceil(side * factor - 1e-6) for side in self.shape)
-        return self.resized((max(height, shape[0]), max(width, shape[1]))).middle(shape)
+        larger = (max(height, shape[0]), max(width, shape[1]))
+        within, columns = middle(larger, shape)
+        own = slice(within.start + rows.start, within.start + rows.stop)
+        return self.resized(larger, own).cut((slice(None), columns))

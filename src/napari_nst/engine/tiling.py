@@ -120,10 +120,14 @@ class Tiling:
                 )
         return said
 
-    def objective(self, assembly: Assembly, scale: Scale) -> Objective:
-        """Return the objective of a scale, in tiles that its targets fit into, too."""
+    def settle(self, assembly: Assembly, scale: Scale) -> None:
+        """Tell an assembly in which tiles a scale is computed, and by whom."""
         order = assembly.order
         assembly.tile, assembly.processes = self.at(order, scale)[0], self.sharing(order, scale)
+
+    def objective(self, assembly: Assembly, scale: Scale) -> Objective:
+        """Return the objective of a scale, in tiles that its targets fit into, too."""
+        self.settle(assembly, scale)
         return with_less_memory(
             lambda: assembly.objective_at(scale),
             lambda error: self._halve(assembly, scale, error),
