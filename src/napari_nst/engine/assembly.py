@@ -115,24 +115,26 @@ class Assembly:
         recipe, guides, bands = self.recipe, self.order.guides, self.bands_at(scale.shape)
         self._shape = scale.shape
         self._colours_here = None
-        mask = self._mask_at(scale)
-        # Resampling leaves [0, 1] by a rounding error, and whoever saves it would hear of it.
-        self.alpha = None if mask is None else mask.clamp(0, 1)
-        if self.surroundings is not None:
-            self.alpha = self.surroundings.alpha
         losses: dict[str, WeightedLoss] = {}
         with torch.no_grad():
-            styles = self.styles_at(scale)
-            of_styles = [self._seen(style) for style in styles]
-            if self.content is not None:
-                losses = content_losses(recipe, self._features(self.content, scale), mask, bands)
-            if guides is not None and self.content is not None:
+            with self.processes.all_or_none():
+                mask = self._mask_at(scale)
+                features = self._features(scale)
+                free, fixed = self._kept_at(scale, bands)
+                styles = self.styles_at(scale)
+                of_styles = [self._seen(style) for style in styles]
+            if features is not None:
+                losses = content_losses(recipe, features, mask, bands)
+            if guides is not None and features is not None:
                 losses |= guided_style_losses(
                     recipe, guides, scale.shape, mask, styles, self.order.fits(scale), of_styles
                 )
             elif styles:
                 losses |= style_losses(recipe, of_styles, [style.mask for style in styles], mask)
-        free, fixed = self._kept_at(scale, bands)
+        # Resampling leaves [0, 1] by a rounding error, and whoever saves it would hear of it.
+        self.alpha = None if mask is None else mask.clamp(0, 1)
+        if self.surroundings is not None:
+            self.alpha = self.surroundings.alpha
         seamless = self.surroundings is not None and self.surroundings.seamless
         on_image = image_losses(recipe, free if seamless else None, self.network.pulse)
         kept = None if free is None or fixed is None else (bands.cut(free), fixed)
@@ -149,9 +151,11 @@ class Assembly:
         rows = Axis.of(shape[0], self.network.layers, self.network.padding)
         return Bands.of(rows, self.processes)
 
-    def _features(self, content: Subject, scale: Scale) -> Features:
-        """Return a content's features at the layers that keep it, of the rows of this process."""
-        network, shape = self.target_network, scale.shape
+    def _features(self, scale: Scale) -> Features | None:
+        """Return the content's features at the layers that keep it, of this process's rows."""
+        network, content, shape = self.target_network, self.content, scale.shape
+        if content is None:
+            return None
         if self._is_tiled(shape):
             grid = grid_of(network, shape, self.tile, self.processes)
             (rows,) = grid.bands.own.reach  # what is given has borders

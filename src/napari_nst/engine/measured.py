@@ -91,12 +91,13 @@ class MeasuredStyle:
             layer: own_rows(mask_at(mask, layer), bands, layer) for layer in self._network.layers
         }
         sums: dict[str, Moments] = {}
-        for tile in self._grid:
-            features = features_in(tile, self._network, self._seen)
-            for layer, own in features.items():
-                moments = Moments.of(own, cropped(masks[layer], tile, layer))
-                sums[layer] = sums[layer] + moments if layer in sums else moments
-            del features, own
+        with bands.processes.all_or_none():
+            for tile in self._grid:
+                features = features_in(tile, self._network, self._seen)
+                for layer, own in features.items():
+                    moments = Moments.of(own, cropped(masks[layer], tile, layer))
+                    sums[layer] = sums[layer] + moments if layer in sums else moments
+                del features, own
         return added_up(sums, bands)
 
 

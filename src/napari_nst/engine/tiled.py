@@ -132,22 +132,24 @@ class TiledObjective(Objective):
         parts = {part: image.new_zeros(()) for part in self.on_features}
         pulls: list[Pull] = []
         sums: dict[TiledStyle, Moments] = {}
-        for done, tile in enumerate(reversed(others) if self._styles else (), start=1):
-            self._add_up(tile, seen, sums)
-            self._tell(done, total, None, None)
-        # The first pass ends where the second begins, which then is half done.
-        way: _Way | None = self._way(first, seen, pulls, parts, sums)
+        with bands.processes.all_or_none():
+            for done, tile in enumerate(reversed(others) if self._styles else (), start=1):
+                self._add_up(tile, seen, sums)
+                self._tell(done, total, None, None)
+            # The first pass ends where the second begins, which then is half done.
+            way: _Way | None = self._way(first, seen, pulls, parts, sums)
         if self._styles:
             self._tell(len(grid), total, None, None)
             pulls += [
                 style.pull(moments, parts) for style, moments in added_up(sums, bands).items()
             ]
-        gradient = self._by_image(seen, bands, parts)
-        for done, tile in enumerate(grid, start=total - len(grid) + 1):
-            way = way or self._way(tile, seen, pulls, parts)
-            tile.add(way.back(), gradient)
-            way = None  # before the next one
-            self._tell(done, total, tile.window, image[(..., *tile.window)])
+        with bands.processes.all_or_none():
+            gradient = self._by_image(seen, bands, parts)
+            for done, tile in enumerate(grid, start=total - len(grid) + 1):
+                way = way or self._way(tile, seen, pulls, parts)
+                tile.add(way.back(), gradient)
+                way = None  # before the next one
+                self._tell(done, total, tile.window, image[(..., *tile.window)])
         of_positions = [content.part for content in self._contents] + [*self.on_image]
         bands.add_up([parts[part] for part in of_positions])
         return parts, bands.returned(gradient)

@@ -13,7 +13,7 @@ from napari_nst.engine.assembly import Assembly
 from napari_nst.engine.memory import Footprint, amount, footprint, free_bytes
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.order import Order
-from napari_nst.engine.out_of_memory import release, with_less_memory
+from napari_nst.engine.out_of_memory import SharedOutOfMemory, release, with_less_memory
 from napari_nst.engine.processes import ALONE, Processes, present
 from napari_nst.engine.scales import Scale
 from napari_nst.errors import NstError
@@ -48,7 +48,8 @@ class Tiling:
     dtype : torch.dtype
         Of the network.
     say_smaller : callable
-        Called with the side of the tiles that are taken after memory has run out.
+        Called with the side of the tiles that are taken after memory has run out, in the first
+        of several processes.
     is_grey : bool
         Whether the optimiser has one number per pixel instead of three.
 
@@ -141,13 +142,14 @@ class Tiling:
     def _halve(self, assembly: Assembly, scale: Scale, error: BaseException) -> None:
         tile = assembly.tile or max(scale.shape)
         half = 2 ** math.floor(math.log2(tile * 3 / 4))
-        # Others would not know, and wait for what this process was to send them.
-        is_alone = self.processes.count == 1
-        if half < LEAST_TILE or not can_be_tiled(assembly.recipe) or not is_alone:
+        # Where others do not know, they wait for what this process was to send them.
+        all_know = self.processes.count == 1 or isinstance(error, SharedOutOfMemory)
+        if half < LEAST_TILE or not can_be_tiled(assembly.recipe) or not all_know:
             raise error
         release(self.device)
         self.limit = assembly.tile = half
-        self.say_smaller(half)
+        if not self.processes.rank:
+            self.say_smaller(half)
 
     def _fitting(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
         longest, asked = max(scale.shape), order.recipe.tile
