@@ -9,16 +9,12 @@ from napari_nst.engine import color
 from napari_nst.engine.bands import Bands
 from napari_nst.engine.canvas import Canvas
 from napari_nst.engine.images import resize
-from napari_nst.engine.measured import (
-    MeasuredStyle,
-    SeenStyle,
-    features_by_tiles,
-    grid_of,
-)
+from napari_nst.engine.measured import MeasuredStyle, SeenStyle, features_by_tiles, grid_of
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.order import Order
 from napari_nst.engine.processes import ALONE
 from napari_nst.engine.regions import guided_style_losses
+from napari_nst.engine.resampling import resized_rows
 from napari_nst.engine.scales import Scale
 from napari_nst.engine.spans import Axis
 from napari_nst.engine.start import initial_image
@@ -159,9 +155,9 @@ class Assembly:
         if self._is_tiled(shape):
             grid = grid_of(network, shape, self.tile, self.processes)
             (rows,) = grid.bands.own.reach  # what is given has borders
-            seen = content.resized(shape, rows).image
+            seen = resized_rows(content.image, shape, rows)
             return features_by_tiles(network, seen, layer_weights(self.recipe, "content"), grid)
-        features: Features = network(content.resized(shape).image)
+        features: Features = network(resize(content.image, shape))
         return features
 
     def _seen(self, style: Subject) -> SeenStyle:
