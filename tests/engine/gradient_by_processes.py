@@ -38,8 +38,9 @@ def objective(recipe, ours):
     generator = torch.Generator().manual_seed(1)
     content = torch.rand(1, 3, 300, 200, generator=generator)
     style = functional.avg_pool2d(torch.rand(1, 3, 180, 180, generator=generator), 3)
-    bands = Grid.of((300, 200), TILE, network.layers, network.padding, ours).bands
-    of_content = features_by_tiles(network, content, ["relu2_2"], TILE, ours)
+    grid = Grid.of((300, 200), TILE, network.layers, network.padding, ours)
+    bands = grid.bands
+    of_content = features_by_tiles(network, bands.around(content), ["relu2_2"], grid)
     with torch.no_grad():
         of_style = network(style)
     losses = content_losses(recipe, of_content, bands=bands)

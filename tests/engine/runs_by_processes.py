@@ -61,6 +61,15 @@ RUNS = {
         recipe(padding="circular", tv_loss="nine_point", tv_weight=20.0, init="noise"),
         shape=(287, 200),
     ),
+    "scales of a periodic texture": lambda: nst.synthesize(
+        STYLE,
+        recipe(padding="circular", min_size=130, steps=3, init="image", optimizer="adam"),
+        shape=(287, 200),
+        init_image=CONTENT[:, ::2],
+    ),
+    "a line search around what is kept": lambda: nst.stylize(
+        CONTENT, STYLE, recipe(line_search=True, init="mix"), guide=LABELS, keep_unlabelled=True
+    ),
     "deep layers": lambda: nst.stylize(
         CONTENT,
         STYLE,

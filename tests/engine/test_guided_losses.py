@@ -25,7 +25,6 @@ def recipe_of(loss="gram", norm="mean", layer="relu1_1", **fields):
 def guided(recipe, content_labels, style_labels, of_styles, mask=None, masks=None):
     """The only guided loss of a recipe, of content labels (H, W) at the layer's own size."""
     height, width = content_labels.shape
-    subject = Subject(torch.zeros(1, 3, height, width), mask)
     masks = masks or [None] * len(of_styles)
     subjects, fits = [], []
     for one, own in zip(of_styles, masks, strict=True):
@@ -35,7 +34,9 @@ def guided(recipe, content_labels, style_labels, of_styles, mask=None, masks=Non
     guides = Guides(content_labels, tuple(style_labels))
     (layer,) = recipe.style_layers
     of_styles = [{layer: one} for one in of_styles]
-    return guided_style_losses(recipe, guides, subject, subjects, fits, of_styles)[f"style/{layer}"]
+    shape = (height, width)
+    losses = guided_style_losses(recipe, guides, shape, mask, subjects, fits, of_styles)
+    return losses[f"style/{layer}"]
 
 
 def columns(height, width, *widths):
@@ -145,12 +146,16 @@ def test_a_region_too_small_for_a_layer_is_left_out_there():
     subject = Subject(torch.zeros(1, 3, 16, 16))
     fit = Fit((slice(None), slice(None)), (16, 16))
     guides = Guides(labels, (None,))
-    losses = guided_style_losses(recipe, guides, subject, [subject], [fit], [{"relu3_1": style}])
+    losses = guided_style_losses(
+        recipe, guides, (16, 16), None, [subject], [fit], [{"relu3_1": style}]
+    )
     assert list(losses["style/relu3_1"].loss.regions) == ["1"]
     other = np.zeros((16, 16), int)
     other[8, 8] = 1
     guides = Guides(labels, (other,))
-    losses = guided_style_losses(recipe, guides, subject, [subject], [fit], [{"relu3_1": style}])
+    losses = guided_style_losses(
+        recipe, guides, (16, 16), None, [subject], [fit], [{"relu3_1": style}]
+    )
     image = features((1, 4, 4, 4), 3).requires_grad_()
     nothing = losses["style/relu3_1"](image)
     nothing.backward()

@@ -8,8 +8,12 @@ import torch
 
 import napari_nst as nst
 from napari_nst.engine import tiling
-from napari_nst.engine.out_of_memory import is_out_of_memory, with_less_memory
-from napari_nst.engine.processes import Processes
+from napari_nst.engine.out_of_memory import (
+    SharedOutOfMemory,
+    is_out_of_memory,
+    with_less_memory,
+)
+from napari_nst.engine.processes import ALONE, Processes
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg import VGG19
 
@@ -139,6 +143,44 @@ def test_one_of_several_processes_does_not_take_smaller_tiles_alone(quick, room,
     room(40, since=3)
     with pytest.raises(nst.NstError, match=r"^Out of memory at 75 pixels on device 'cpu'; "):
         run(quick(size=75))
+
+
+def test_a_process_that_runs_out_makes_room_before_it_tells_the_others(monkeypatch):
+    held, told = [], []
+
+    class Large:
+        pass
+
+    def compute():
+        large = Large()
+        held.append(weakref.ref(large))
+        raise MemoryError("5 GB")
+
+    def total(self, value):
+        told.append((value, held[0]()))
+        return value
+
+    monkeypatch.setattr(Processes, "total", total)
+    with pytest.raises(SharedOutOfMemory, match="5 GB"), Processes(0, 2).all_or_none():
+        compute()
+    assert told == [(1, None)]
+
+
+def test_a_process_that_is_told_of_another_stops_too(monkeypatch):
+    monkeypatch.setattr(Processes, "total", lambda self, value: value + 1)
+    with (
+        pytest.raises(SharedOutOfMemory, match="Another process"),
+        Processes(0, 2).all_or_none(),
+    ):
+        pass
+
+
+def test_an_error_of_another_kind_and_one_of_a_process_alone_stay_as_they_are(monkeypatch):
+    monkeypatch.setattr(Processes, "total", None)  # nobody is asked
+    for processes, error in [(Processes(0, 2), RuntimeError("access")), (ALONE, MemoryError())]:
+        with pytest.raises(type(error)) as raised, processes.all_or_none():
+            raise error
+        assert raised.value is error
 
 
 def test_other_errors_end_the_run(quick, room):

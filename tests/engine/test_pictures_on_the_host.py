@@ -136,7 +136,7 @@ def made(untrained, pretend, monkeypatch):
 
 
 def objective(made, content, style, tile):
-    contents = features_by_tiles(made, content, ["relu4_2"], tile or max(content.shape))
+    contents = features_by_tiles(made, content, ["relu4_2"], grid_of(made, content.shape[2:], tile))
     if tile:
         measured = MeasuredStyle(made, style, tile)
         exemplars = {name: measured.exemplar(name, 1.0, None) for name in ("relu1_1", "relu2_1")}
@@ -154,7 +154,7 @@ def test_features_are_on_the_device_and_what_is_kept_of_a_large_content_on_the_h
     with pretend:
         image = torch.rand(1, 3, 160, 96)
         assert {one.device for one in made(image).values()} == {GPU}
-        kept = features_by_tiles(made, image, ["relu4_2"], 64)
+        kept = features_by_tiles(made, image, ["relu4_2"], grid_of(made, (160, 96), 64))
         assert kept["relu4_2"].device == CPU
         measured = MeasuredStyle(made, image, 64).exemplar("relu1_1", 1.0, None)
         assert measured.moments.first.device == GPU
@@ -188,7 +188,7 @@ def test_what_pulls_at_features_is_where_they_are(pretend, made, no_way_back):
         image, style = torch.rand(1, 3, 160, 96), torch.rand(1, 3, 80, 90)
         tiled = TiledObjective(objective(made, image, style, 64), 64)
         parts = {part: torch.zeros(()) for part in tiled.on_features}
-        sums, (tile, *_) = {}, grid_of(made, image, 64)
+        sums, (tile, *_) = {}, grid_of(made, (160, 96), 64)
         tiled._add_up(tile, image, sums)
         pulls = [style.pull(moments, parts) for style, moments in sums.items()]
         for layer, features in made.along(tile.cut(image), tile.joins):

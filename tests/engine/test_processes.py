@@ -3,6 +3,7 @@
 The processes are real ones, started by torch's launcher, and speak gloo to each other.
 """
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,8 @@ RUNS = [
     "two scales of L-BFGS",
     "a line search",
     "a periodic texture",
+    "scales of a periodic texture",
+    "a line search around what is kept",
     "deep layers",
     "transparent",
     "regions",
@@ -104,10 +107,46 @@ def test_the_first_has_all_rows_to_show_and_others_their_own(runs, name):
     for together in runs:
         first, *others = (one[name]["rows"] for one in together)
         assert first == together[0][name]["shape"][0]
-        if name == "a line search":  # torch's own, which divides nothing
+        if name.startswith("a line search"):  # torch's own, which divides nothing
             assert {first, *others} == {first}
         elif others:
             assert len(others) / (len(others) + 1) * first == pytest.approx(sum(others), abs=32)
+
+
+def test_no_process_but_the_first_ever_has_the_whole_picture(tmp_path):
+    (first, second) = found_by("held_by_processes.py", 2, tmp_path / "held")
+    assert "going on" in second
+    for name, found in second.items():
+        height, width = 288, 200
+        assert found["rows"] == height / 2
+        own = (height / 2 + 16) * width * 3  # and what the network sees around them
+        assert math.prod(found["largest"]) <= own, (name, found["largest"])
+        assert math.prod(first[name]["largest"]) >= height * width * 3
+
+
+@pytest.fixture(scope="module")
+def short_of_memory(tmp_path_factory):
+    """What two processes make where memory runs out in one, or in both."""
+    return found_by("memory_by_processes.py", 2, tmp_path_factory.mktemp("memory") / "made")
+
+
+@pytest.mark.parametrize(
+    ("place", "step"), [("content", 0), ("style", 0), ("pass 1", 1), ("pass 2", 1)]
+)
+def test_all_go_on_in_smaller_tiles_where_memory_runs_out_in_one(short_of_memory, place, step):
+    one, both = ([each[place, n] for each in short_of_memory] for n in ("one", "both"))
+    since = f"from iteration {step}" if step else "from the start"
+    for first, second in (one, both):
+        assert first["said"] == [f"Ran out of memory; going on {since} in tiles of 64 pixels."]
+        assert second["said"] == []
+        assert first["tiles"] == second["tiles"] == [128] * step + [64] * (3 - step)
+        assert first["losses"] == second["losses"] == both[0]["losses"]
+        assert torch.equal(first["picture"], both[0]["picture"])
+    enough = short_of_memory[0]["enough"]
+    assert enough["tiles"] == [128] * 3
+    for ours, theirs in zip(both[0]["losses"], enough["losses"], strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3)
+    assert (both[0]["picture"] - enough["picture"]).abs().mean() < 1e-4
 
 
 def test_what_is_kept_is_so_to_the_last_bit(runs):

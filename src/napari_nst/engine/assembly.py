@@ -9,11 +9,12 @@ from napari_nst.engine import color
 from napari_nst.engine.bands import Bands
 from napari_nst.engine.canvas import Canvas
 from napari_nst.engine.images import resize
-from napari_nst.engine.measured import MeasuredStyle, SeenStyle, features_by_tiles
+from napari_nst.engine.measured import MeasuredStyle, SeenStyle, features_by_tiles, grid_of
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.order import Order
 from napari_nst.engine.processes import ALONE
 from napari_nst.engine.regions import guided_style_losses
+from napari_nst.engine.resampling import resized_rows
 from napari_nst.engine.scales import Scale
 from napari_nst.engine.shelf import MEMORY, Shelf
 from napari_nst.engine.spans import Axis
@@ -88,6 +89,7 @@ class Assembly:
         self.shelf: Shelf = MEMORY
         self.watch: Watch | None = None
         self.colours: Tensor | None = None
+        self._colours_here: Tensor | None = None
         self._take_colours()
         self.canvas = Canvas(
             recipe.image_range, grey=self.shows_grey or recipe.color == "luminance"
@@ -110,32 +112,33 @@ class Assembly:
 
     def objective_at(self, scale: Scale) -> Objective:
         """Compute the targets of a scale, and what its pictures are shown with."""
-        recipe = self.recipe
+        recipe, guides, bands = self.recipe, self.order.guides, self.bands_at(scale.shape)
         self._shape = scale.shape
-        content, styles = self.subjects_at(scale)
-        mask = content.mask if content else None
+        self._colours_here = None
+        losses: dict[str, WeightedLoss] = {}
+        with torch.no_grad():
+            with self.processes.all_or_none():
+                mask = self._mask_at(scale)
+                features = self._features(scale)
+                free, fixed = self._kept_at(scale, bands)
+                styles = self.styles_at(scale)
+                of_styles = [self._seen(style) for style in styles]
+            if features is not None:
+                losses = content_losses(recipe, features, mask, bands)
+            if guides is not None and features is not None:
+                losses |= guided_style_losses(
+                    recipe, guides, scale.shape, mask, styles, self.order.fits(scale), of_styles
+                )
+            elif styles:
+                losses |= style_losses(recipe, of_styles, [style.mask for style in styles], mask)
         # Resampling leaves [0, 1] by a rounding error, and whoever saves it would hear of it.
         self.alpha = None if mask is None else mask.clamp(0, 1)
         if self.surroundings is not None:
             self.alpha = self.surroundings.alpha
-        if self.colours is not None:
-            self._colours_here = self.shelf.resized(self.colours, scale.shape)
-        bands = self._bands_at(scale.shape)
-        losses: dict[str, WeightedLoss] = {}
-        with torch.no_grad():
-            of_styles = [self._seen(style) for style in styles]
-            if content is not None:
-                losses = content_losses(recipe, self._features(content), mask, bands)
-            guides = self.order.guides
-            if guides is not None and content is not None:
-                fits = self.order.fits(scale)
-                losses |= guided_style_losses(recipe, guides, content, styles, fits, of_styles)
-            elif styles:
-                losses |= style_losses(recipe, of_styles, [style.mask for style in styles], mask)
-        kept = self._kept_at(scale)
         seamless = self.surroundings is not None and self.surroundings.seamless
-        free = kept[0] if kept and seamless else None
-        on_image = image_losses(recipe, free, self.network.pulse, self.shelf)
+        seams = free if seamless else None
+        on_image = image_losses(recipe, seams, self.network.pulse, self.shelf)
+        kept = None if free is None or fixed is None else (bands.cut(free), fixed)
         objective = Objective(self.network, losses, on_image, kept)
         if self._is_tiled(scale.shape):
             return TiledObjective(objective, self.tile, self.watch, bands, self.shelf)
@@ -144,19 +147,23 @@ class Assembly:
     def _is_tiled(self, shape: tuple[int, int]) -> bool:
         return 0 < self.tile < max(shape) or self.processes.count > 1
 
-    def _bands_at(self, shape: tuple[int, int]) -> Bands:
+    def bands_at(self, shape: tuple[int, int]) -> Bands:
         """Return the rows of a scale's pictures that belong to each process."""
         rows = Axis.of(shape[0], self.network.layers, self.network.padding)
         return Bands.of(rows, self.processes)
 
-    def _features(self, content: Subject) -> Features:
-        """Return a content's features at the layers that keep it."""
-        layers = layer_weights(self.recipe, "content")
-        if self._is_tiled(content.shape):
-            return features_by_tiles(
-                self.target_network, content.image, layers, self.tile, self.processes, self.shelf
-            )
-        features: Features = self.target_network(content.image)
+    def _features(self, scale: Scale) -> Features | None:
+        """Return the content's features at the layers that keep it, of this process's rows."""
+        network, content, shape = self.target_network, self.content, scale.shape
+        if content is None:
+            return None
+        if self._is_tiled(shape):
+            grid = grid_of(network, shape, self.tile, self.processes)
+            (rows,) = grid.bands.own.reach  # what is given has borders
+            seen = resized_rows(content.image, shape, rows, self.shelf)
+            layers = layer_weights(self.recipe, "content")
+            return features_by_tiles(network, seen, layers, grid, self.shelf)
+        features: Features = network(resize(content.image, shape))
         return features
 
     def _seen(self, style: Subject) -> SeenStyle:
@@ -165,17 +172,13 @@ class Assembly:
         features: Features = self.target_network(style.image)
         return features
 
-    def subjects_at(self, scale: Scale) -> tuple[Subject | None, list[Subject]]:
-        """Return the content and the styles as a scale compares them."""
-        content = None if self.content is None else self.content.resized(scale.shape, self.shelf)
-        styles = [
-            style.fitted(fit)
-            for style, fit in zip(self.styles, self.order.fits(scale), strict=True)
-        ]
-        return content, styles
+    def styles_at(self, scale: Scale) -> list[Subject]:
+        """Return the styles as a scale compares them."""
+        fits = self.order.fits(scale)
+        return [style.fitted(fit) for style, fit in zip(self.styles, fits, strict=True)]
 
     def first_image(self, shape: tuple[int, int]) -> Tensor:
-        """Return what the run starts from."""
+        """Return what the run starts from, the rows of this process."""
         return initial_image(
             self.recipe,
             shape,
@@ -183,6 +186,7 @@ class Assembly:
             self.styles,
             self.start,
             grey=self.canvas.grey,
+            rows=self.bands_at(shape).own.core,
             shelf=self.shelf,
         )
 
@@ -203,6 +207,8 @@ class Assembly:
         It has the content's colours, and what the run keeps around it, if so.
         """
         if self.colours is not None:
+            if self._colours_here is None:  # only who shows a picture needs them
+                self._colours_here = self.shelf.resized(self.colours, self._shape)
             colours, grey = self._colours_here, image
             image = self.shelf.filled(
                 colours.shape,
@@ -216,10 +222,17 @@ class Assembly:
             picture = resize(self.surroundings.within(picture), self._shape)
         return color.luminance(picture).expand(-1, 3, -1, -1) if self.canvas.grey else picture
 
-    def _kept_at(self, scale: Scale) -> tuple[Tensor, Tensor] | None:
-        if self.surroundings is None or self.content is None:
+    def _mask_at(self, scale: Scale) -> Tensor | None:
+        """Return how much each pixel of the content counts."""
+        if self.content is None or self.content.mask is None:
             return None
-        return self.surroundings.at(self.content.image, scale.shape)
+        return self.shelf.resized(self.content.mask, scale.shape, smooth=False)
+
+    def _kept_at(self, scale: Scale, bands: Bands) -> tuple[Tensor | None, Tensor | None]:
+        """Return which pixels are free, and what stands in the others of this process's rows."""
+        if self.surroundings is None or self.content is None:
+            return None, None
+        return self.surroundings.at(self.content.image, scale.shape, bands.own.core)
 
 
 def _grey(subject: Subject) -> Subject:

@@ -7,7 +7,7 @@ these then are to change by it gives back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,6 +42,13 @@ class Bands:
         if processes.count == 1 or rows.cells // unit < processes.count:
             return cls.undivided(rows.length)
         return cls(tuple(rows.divided(processes.count, unit=unit)), processes)
+
+    @classmethod
+    def of_first(cls, height: int, processes: Processes) -> Bands:
+        """Return the rows of an image that the first process alone has."""
+        nothing = slice(height, height)
+        others = [Span(nothing, (nothing,))] * (processes.count - 1)
+        return cls((*cls.undivided(height).spans, *others), processes)
 
     @classmethod
     def undivided(cls, height: int) -> Bands:
@@ -81,16 +88,26 @@ class Bands:
         """Return this process's rows of a layer's (N, C, H', W') that are `side` pixels apart."""
         return values[:, :, self.own.positions(side)]
 
+    def reaching(self, rows: Sequence[tuple[slice, ...]]) -> Bands:
+        """Return the same bands where each process sees other rows than these do."""
+        spans = (Span(own.core, reach) for own, reach in zip(self.spans, rows, strict=True))
+        return Bands(tuple(spans), self.processes)
+
     def surrounded(self, rows: Tensor) -> Tensor:
         """Return what this process sees, given its own rows (N, C, h, W), and others theirs."""
-        if not self.are_divided:
+        own, me = self.own, self.processes.rank
+        if not self.are_divided and own.reach == (own.core,):
             return rows
-        own = self.own
         seen = rows.new_empty((*rows.shape[:2], own.length, rows.shape[3]))
-        seen[:, :, own.at(own.core)] = rows
-        for pieces, values in self._exchanged(seen):
-            for piece, part in zip(pieces, _split(values, pieces), strict=True):
-                seen[:, :, own.at(piece)] = part
+        for piece in self._shared(of=me, seen_by=me):
+            seen[:, :, own.at(piece)] = rows[:, :, self._among_own(piece)]
+        given = {
+            other: [self._among_own(piece) for piece in self._shared(of=me, seen_by=other)]
+            for other in self._others
+        }
+        taken = {other: self._shared(of=other, seen_by=me) for other in self._others}
+        for piece, values in self._exchanged(rows, given, taken):
+            seen[:, :, own.at(piece)] = values
         return seen
 
     def returned(self, seen: Tensor) -> Tensor:
@@ -103,25 +120,21 @@ class Bands:
         """
         if not self.are_divided:
             return seen
-        own = self.own
+        own, me = self.own, self.processes.rank
         rows = seen[:, :, own.at(own.core)].contiguous()
-        for pieces, values in self._exchanged(seen, back=True):
-            for piece, part in zip(pieces, _split(values, pieces), strict=True):
-                top = piece.start - own.core.start
-                rows[:, :, top : top + length_of(piece)] += part
+        given = {
+            other: [own.at(piece) for piece in self._shared(of=other, seen_by=me)]
+            for other in self._others
+        }
+        taken = {other: self._shared(of=me, seen_by=other) for other in self._others}
+        for piece, values in self._exchanged(seen, given, taken):
+            rows[:, :, self._among_own(piece)] += values
         return rows
 
     def whole(self, rows: Tensor) -> Tensor:
         """Return all rows, in every process, given each one's own (N, C, h, W)."""
-        if not self.are_divided:
-            return rows
-        image = rows.new_empty((*rows.shape[:2], self.height, rows.shape[3]))
-        for rank, span in enumerate(self.spans):
-            is_own = rank == self.processes.rank
-            part = rows.contiguous() if is_own else self._room_for(span, rows)
-            self.processes.send_to_all(part, rank)
-            image[:, :, span.core] = part
-        return image
+        everything = (slice(0, self.height),)
+        return self.reaching([everything] * self.processes.count).surrounded(rows)
 
     def at_first(self, rows: Tensor) -> Tensor:
         """Return all rows, given each one's own (N, C, h, W), in the first process alone.
@@ -149,31 +162,46 @@ class Bands:
     def _room_for(span: Span, rows: Tensor) -> Tensor:
         return rows.new_empty((*rows.shape[:2], length_of(span.core), rows.shape[3]))
 
-    def _exchanged(
-        self, seen: Tensor, *, back: bool = False
-    ) -> Iterator[tuple[list[slice], Tensor]]:
-        """Yield rows of the image that another process has given, and their values.
+    @property
+    def _others(self) -> set[int]:
+        return set(range(self.processes.count)) - {self.processes.rank}
 
-        Each gives its own rows to those who see them, or, back, all else that it sees to those
-        whose they are.
+    def _among_own(self, piece: slice) -> slice:
+        """Return where some of this process's rows of the image are among all of its own."""
+        top = self.own.core.start
+        return slice(piece.start - top, piece.stop - top)
+
+    def _exchanged(
+        self,
+        values: Tensor,
+        given: Mapping[int, Sequence[slice]],
+        taken: Mapping[int, Sequence[slice]],
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """Yield rows of the image, in pieces, and what other processes give of them.
+
+        Parameters
+        ----------
+        values : Tensor
+            (N, C, h, W): what this one has.
+        given : mapping of int to sequence of slice
+            Rank → rows of that which another gets.
+        taken : mapping of int to sequence of slice
+            Rank → rows of the image that another gives.
         """
-        me, others = self.processes.rank, set(range(self.processes.count)) - {self.processes.rank}
-        own_rows = {other: self._shared(of=me, seen_by=other) for other in others}
-        their_rows = {other: self._shared(of=other, seen_by=me) for other in others}
-        gives, takes = (their_rows, own_rows) if back else (own_rows, their_rows)
-        given = {
-            other: torch.cat([seen[:, :, self.own.at(piece)] for piece in pieces], dim=2)
-            for other, pieces in gives.items()
+        messages = {
+            other: torch.cat([values[:, :, piece] for piece in pieces], dim=2)
+            for other, pieces in given.items()
             if pieces
         }
-        taken = {
-            other: seen.new_empty((*seen.shape[:2], sum(map(length_of, pieces)), seen.shape[3]))
-            for other, pieces in takes.items()
-            if pieces
+        lengths = {other: list(map(length_of, pieces)) for other, pieces in taken.items() if pieces}
+        room = {
+            other: values.new_empty((*values.shape[:2], sum(each), values.shape[3]))
+            for other, each in lengths.items()
         }
-        self.processes.exchange(given, taken)
-        for other, values in taken.items():
-            yield takes[other], values
+        self.processes.exchange(messages, room)
+        for other, part in room.items():
+            pieces = torch.split(part, lengths[other], dim=2)
+            yield from zip(taken[other], pieces, strict=True)
 
     def _shared(self, *, of: int, seen_by: int) -> list[slice]:
         """Return the rows of one process that another one sees, in pieces."""
@@ -183,11 +211,3 @@ class Bands:
             for piece in self.spans[seen_by].reach
         )
         return [piece for piece in pieces if piece.start < piece.stop]
-
-
-def _split(values: Tensor, pieces: Sequence[slice]) -> Iterator[Tensor]:
-    """Yield rows (N, C, h, W) as pieces of an image's rows, one after the other."""
-    top = 0
-    for piece in pieces:
-        yield values[:, :, top : top + length_of(piece)]
-        top += length_of(piece)

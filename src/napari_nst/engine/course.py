@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from napari_nst.engine.assembly import Assembly
+from napari_nst.engine.banded import BandedImage
+from napari_nst.engine.bands import Bands
 from napari_nst.engine.device import choose_device, choose_precision
 from napari_nst.engine.explained import explained_errors
 from napari_nst.engine.forecast import forecast, work_of_step
@@ -216,13 +219,17 @@ class Course:
                 self.steering.tell(sentence)
         return found, objective
 
-    def _first_image(self) -> Tensor:
-        first = self.order.scales[0]
+    def _first_image(self) -> BandedImage:
+        scale, processes = self.order.scales[0], self.tiling.processes
+        self.tiling.settle(self.assembly, scale)
         if self.after is None:
-            self.assembly.shelf = self.tiling.shelf(self.order, first)
-            return self.assembly.first_image(first.shape)
-        pixels = self.tiling.processes.of_first(self.after.pixels, self.after.shape)
-        return self.assembly.image_of(pixels.to(self.home))
+            bands = self.assembly.bands_at(scale.shape)
+            return BandedImage(self.assembly.first_image(scale.shape), bands)
+        height, width = scale.shape if self.order.kept else self.after.shape
+        pixels = torch.empty(1, 3, 0, width, device=self.home)
+        if not processes.rank:  # which alone has got all of it
+            pixels = self.assembly.image_of(self.after.pixels.to(self.home))
+        return BandedImage(pixels, Bands.of_first(height, processes))
 
     def _network(self, recipe: Recipe) -> VGG19:
         layers = network_layers(recipe)

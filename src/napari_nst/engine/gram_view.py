@@ -91,8 +91,8 @@ def gram_view(
         check_room(fit.shape, layer, order.recipe, f"{ROLES[order.job][1]} at this scale")
     with explained_errors(order.recipe, order.scales), torch.no_grad():
         assembly = assembled(order, scale, [layer], progress)
-        content, styles = assembly.subjects_at(scale)
-        given = [*([content] if content else []), *styles]
+        content = assembly.content and assembly.content.resized(scale.shape)
+        given = [*([content] if content else []), *assembly.styles_at(scale)]
         image = assembly.image_of(to_tensor(pixels, assembly.device))
         own = Subject(image, content.mask if content else None)
         matrices = [_gram(assembly.target_network, one, layer) for one in given]

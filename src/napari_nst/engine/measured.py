@@ -13,6 +13,7 @@ from napari_nst.engine.losses import AnyExemplar, Exemplar, MeasuredExemplar, Mo
 from napari_nst.engine.masks import mask_at
 from napari_nst.engine.processes import ALONE, Processes
 from napari_nst.engine.shelf import MEMORY, Shelf
+from napari_nst.engine.spans import length_of
 from napari_nst.engine.tiles import Grid, Tile
 from napari_nst.engine.vgg import VGG19
 from napari_nst.recipe.layer_names import poolings_before
@@ -29,37 +30,35 @@ def features_in(tile: Tile, network: VGG19, image: Tensor) -> dict[str, Tensor]:
 @torch.no_grad()
 def features_by_tiles(
     network: VGG19,
-    image: Tensor,
+    seen: Tensor,
     layers: Iterable[str],
-    tile: int,
-    processes: Processes = ALONE,
+    grid: Grid,
     shelf: Shelf = MEMORY,
 ) -> dict[str, Tensor]:
     """Return an image's features at some layers, in the network's number format.
 
-    Of several processes, each gets those of its own `Bands`.
+    Of several processes, each gets those of its own rows.
 
     Parameters
     ----------
     network : VGG19
         It returns at least these layers.
-    image : Tensor
-        (1, 3, H, W).
+    seen : Tensor
+        (1, 3, h, W): the rows of the image that this process sees.
     layers : iterable of str
         Canonical names.
-    tile, processes : int, Processes
-        As for `Grid.of`.
+    grid : Grid
+        The tiles that it computes.
     shelf : Shelf
-        Where they are kept.
+        Where the features are kept.
     """
     whole: dict[str, Tensor] = {}
-    grid = grid_of(network, image, tile, processes)
-    seen = grid.bands.around(image)
+    shape = (length_of(grid.bands.own.core), seen.shape[3])
     for one in grid:
         features = features_in(one, network, seen)
         for layer in layers:
             if layer not in whole:
-                whole[layer] = _room_for(features[layer], layer, grid.bands.cut(image), shelf)
+                whole[layer] = _room_for(features[layer], layer, shape, seen.device, shelf)
             whole[layer][(..., *one.positions(layer))] = features[layer]
         del features  # before the next tile's are computed
     return whole
@@ -81,7 +80,7 @@ class MeasuredStyle:
     def __init__(
         self, network: VGG19, image: Tensor, tile: int, processes: Processes = ALONE
     ) -> None:
-        self._grid = grid_of(network, image, tile, processes)
+        self._grid = grid_of(network, (image.shape[2], image.shape[3]), tile, processes)
         self._network, self._seen = network, self._grid.bands.around(image)
         self._measured: tuple[Tensor | None, dict[str, Moments]] | None = None
 
@@ -99,12 +98,13 @@ class MeasuredStyle:
             layer: own_rows(mask_at(mask, layer), bands, layer) for layer in self._network.layers
         }
         sums: dict[str, Moments] = {}
-        for tile in self._grid:
-            features = features_in(tile, self._network, self._seen)
-            for layer, own in features.items():
-                moments = Moments.of(own, cropped(masks[layer], tile, layer))
-                sums[layer] = sums[layer] + moments if layer in sums else moments
-            del features, own
+        with bands.processes.all_or_none():
+            for tile in self._grid:
+                features = features_in(tile, self._network, self._seen)
+                for layer, own in features.items():
+                    moments = Moments.of(own, cropped(masks[layer], tile, layer))
+                    sums[layer] = sums[layer] + moments if layer in sums else moments
+                del features, own
         return added_up(sums, bands)
 
 
@@ -133,7 +133,9 @@ def exemplar_of(style: SeenStyle, layer: str, share: float, mask: Tensor | None)
 
 def own_rows(mask: Tensor | None, bands: Bands, layer: str) -> Tensor | None:
     """Return what this process has of a mask (1, 1, H', W') of a layer's positions."""
-    return None if mask is None else bands.positions(mask, 1 << poolings_before(layer))
+    if mask is None or not bands.are_divided:
+        return mask
+    return bands.positions(mask, 1 << poolings_before(layer)).clone()  # the others' can go
 
 
 def cropped(mask: Tensor | None, tile: Tile, layer: str) -> Tensor | None:
@@ -157,14 +159,17 @@ def added_up(sums: Mapping[K, Moments], bands: Bands) -> dict[K, Moments]:
     }
 
 
-def grid_of(network: VGG19, image: Tensor, tile: int, processes: Processes = ALONE) -> Grid:
-    """Return the tiles that a network sees an image (1, 3, H, W) in; see `Grid.of`."""
-    shape = (image.shape[-2], image.shape[-1])
+def grid_of(
+    network: VGG19, shape: tuple[int, int], tile: int, processes: Processes = ALONE
+) -> Grid:
+    """Return the tiles that a network sees an image of some height and width in; see `Grid.of`."""
     return Grid.of(shape, tile, network.layers, network.padding, processes)
 
 
-def _room_for(features: Tensor, layer: str, image: Tensor, shelf: Shelf) -> Tensor:
-    """Return an empty tensor for all that a layer has of an image, or of rows of it."""
-    height, width = (length >> poolings_before(layer) for length in image.shape[-2:])
+def _room_for(
+    features: Tensor, layer: str, shape: tuple[int, int], device: torch.device, shelf: Shelf
+) -> Tensor:
+    """Return an empty tensor for all that a layer has of some rows of an image."""
+    height, width = (length >> poolings_before(layer) for length in shape)
     channels_last = (1, height, width, features.shape[1])
-    return shelf.empty(channels_last, features.dtype, image.device).permute(0, 3, 1, 2)
+    return shelf.empty(channels_last, features.dtype, device).permute(0, 3, 1, 2)

@@ -36,11 +36,12 @@ IMAGES = 14
 ON_DISK = 12
 """Of these, what is written to disk where the picture lies there."""
 
-UNDER_WAY = 400_000_000
-"""Bytes of memory for what is computed then a part at a time."""
+SHOWN = 2
+"""Of these, what the first of several processes has of rows that are not its own: the picture that
+it shows, and what others send of it."""
 
-BETWEEN_SCALES = 2
-"""Of these, what each of several processes has of rows that are not its own, where they begin."""
+UNDER_WAY = 400_000_000
+"""Bytes of memory for what is computed a part at a time where the picture lies on disk."""
 
 OF_ANY_RUN, WITH_AMX, OF_ANOTHER_SHAPE = 140_000_000, 65_000_000, 50_000_000
 """Bytes that torch's libraries take when they first compute, more of them where the processor has
@@ -65,7 +66,7 @@ class Footprint:
     past_steps : int
         How many of them.
     parts : int
-        How many processes divide the picture; all numbers are what each of them takes.
+        How many processes divide the picture; all numbers are what the first of them takes.
     beside : int or None
         Where the picture lies on disk, and past steps with it, what of a run's images is in memory
         all the same; else None.
@@ -134,8 +135,8 @@ def footprint(
     numbers = own * (1 if is_grey else 3)
     styles = [math.prod(fit.shape) for fit in order.fits(scale)]
     images = numbers * ((ON_DISK if on_disk else IMAGES) + 2 * bool(recipe.ema))
-    images += 3 * pixels * (order.content is not None)
-    images += 3 * BETWEEN_SCALES * (pixels - own)
+    images += 3 * own * (order.content is not None)
+    images += 3 * SHOWN * (pixels - own)
     content = own * _width(layer_weights(recipe, "content"))
     # In tiles a style is added up; whole, the features of all styles are there at once.
     is_whole = not tile and parts == 1

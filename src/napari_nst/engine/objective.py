@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,8 @@ class Objective(nn.Module):
         ``tv`` → a loss of the image itself.
     kept : tuple of Tensor, optional
         Which pixels are free, (1, 1, H, W) bool, and an image (1, 3, H, W) that all others are
-        taken from, whatever they are: they have no gradient.
+        taken from, whatever they are: they have no gradient. Of several processes that divide the
+        image, each has its own rows of both.
     """
 
     free: Tensor | None
@@ -66,12 +67,12 @@ class Objective(nn.Module):
         parts.update({name: loss(image) for name, loss in self.on_image.items()})
         return parts
 
-    def bands_of(self, image: Tensor) -> Bands:
-        """Return the rows that belong to each process, of an image (1, 3, H, W)."""
-        return Bands.undivided(image.shape[2])
+    def bands_at(self, height: int) -> Bands:
+        """Return the rows that belong to each process, of an image of so many."""
+        return Bands.undivided(height)
 
     def seen(self, image: Tensor) -> Tensor:
-        """Return an image (1, 3, H, W) with what is kept in its place."""
+        """Return an image (1, 3, H, W), or own rows of one, with what is kept in its place."""
         if self.free is None or self.fixed is None:
             return image
         return torch.where(self.free, image, self.fixed)
@@ -82,6 +83,13 @@ class Objective(nn.Module):
         for loss in random:
             loss.redraw()
         return bool(random)
+
+
+def bands_of(objective: Callable[[Tensor], Parts], height: int) -> Bands:
+    """Return the rows that belong to each process, of an image that has an objective."""
+    if isinstance(objective, Objective):
+        return objective.bands_at(height)
+    return Bands.undivided(height)
 
 
 def network_layers(recipe: Recipe) -> list[str]:

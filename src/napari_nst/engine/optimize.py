@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from napari_nst.engine.objective import Objective, summarise
+from napari_nst.engine.banded import BandedImage
+from napari_nst.engine.bands import Bands
+from napari_nst.engine.objective import Objective, bands_of, summarise
 from napari_nst.engine.scales import Scale
 from napari_nst.engine.shelf import MEMORY, Shelf
 from napari_nst.engine.stepper import Stepper
@@ -121,7 +123,7 @@ class Iteration:
 
 
 def optimize(
-    start: Tensor,
+    start: Tensor | BandedImage,
     scales: Sequence[Scale],
     objective_at: Callable[[Scale], Objective],
     stepper: Stepper,
@@ -135,8 +137,8 @@ def optimize(
 
     Parameters
     ----------
-    start : Tensor
-        Image to start from, (1, 3, H, W) in [0, 1].
+    start : Tensor or BandedImage
+        Image to start from, (1, 3, H, W) in [0, 1], or what this process has of it.
     scales : sequence of Scale
         Coarse to fine.
     objective_at : callable
@@ -162,15 +164,17 @@ def optimize(
     step, before = (after.step, after.seconds) if after else (0, 0.0)
     steps = step + sum(scale.steps for scale in scales)
     done = 0.0
-    set_out = [start]  # from there the next scale; taken out, since a large picture is a large copy
+    # From there the next scale sets out; taken out, since a large picture is a large copy.
+    set_out = [BandedImage.whole(start) if isinstance(start, Tensor) else start]
     del start
     for index, scale in enumerate(scales):
         work = work_at(scale)
         later = sum(one.steps * work_at(one) for one in scales[index + 1 :])
         objective = objective_at(scale)
-        image = _enlarged(set_out.pop(), scale, stepper.shelf, periodic)
+        own = bands_of(objective, scale.shape[0])
+        image = _enlarged(set_out.pop(), scale, own, stepper.shelf, periodic)
         stepper.begin(image, objective)
-        del image, objective
+        del image, objective  # whose targets the stepper alone may have
         for taken in range(1, scale.steps + 1):
             if steered is not None and (changed := steered(scale)) is not None:
                 stepper.begin(*changed)
@@ -186,7 +190,7 @@ def optimize(
         set_out.append(stepper.end())
 
 
-def _enlarged(image: Tensor, scale: Scale, shelf: Shelf, periodic: bool) -> Tensor:
-    """Return an image at a scale."""
-    resized = shelf.resized(image, scale.shape, periodic=periodic)
+def _enlarged(image: BandedImage, scale: Scale, own: Bands, shelf: Shelf, periodic: bool) -> Tensor:
+    """Return the rows of an image at a scale that are this process's there."""
+    resized = image.resized(scale.shape, own, shelf, periodic=periodic)
     return shelf.filled(resized.shape, lambda rows: resized[:, :, rows].clamp(0, 1))

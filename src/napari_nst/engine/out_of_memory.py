@@ -12,6 +12,10 @@ import torch
 T = TypeVar("T")
 
 
+class SharedOutOfMemory(MemoryError):
+    """Raised in all of several processes where one has run out: they can go on with less."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there is no memory left."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):

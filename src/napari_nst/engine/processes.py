@@ -8,6 +8,7 @@ begins. Everything else that is as large as the picture, each has of its own row
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from napari_nst import launch
+from napari_nst.engine.out_of_memory import SharedOutOfMemory, is_out_of_memory
 from napari_nst.errors import ProcessLost
 
 PATIENCE = timedelta(minutes=30)
@@ -60,25 +62,29 @@ class Processes:
         """Return the least that any process has of something, so that all decide alike."""
         return value if self.count == 1 else int(self._reduced(value, dist.ReduceOp.MIN))
 
-    def send_to_all(self, tensor: Tensor, rank: int) -> None:
-        """Give what one process has in a tensor to all others, in theirs of the same shape.
+    @contextmanager
+    def all_or_none(self) -> Iterator[None]:
+        """Have what is computed in a ``with``, between two exchanges, succeed in all or in none.
 
         Raises
         ------
-        ProcessLost
-            As for `add_up`.
+        SharedOutOfMemory
+            In every process, where memory has run out in one.
         """
-        if self.count > 1:
-            with self._together():
-                dist.broadcast(tensor, rank)
-
-    def of_first(self, image: Tensor, shape: tuple[int, int]) -> Tensor:
-        """Return the image (1, C, H, W) of such a shape that the first process has."""
-        if self.rank:
-            image = image.new_empty((*image.shape[:2], *shape))
-        image = image.contiguous()
-        self.send_to_all(image, 0)
-        return image
+        if self.count == 1:
+            yield
+            return
+        said = ""
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            # To tell the others takes some memory, too.
+            traceback.clear_frames(error.__traceback__)
+            said = f"Out of memory: {error}"
+        if self.total(bool(said)):
+            raise SharedOutOfMemory(said or "Another process is out of memory.")
 
     def exchange(self, given: Mapping[int, Tensor], taken: Mapping[int, Tensor]) -> None:
         """Send tensors to other processes, and fill others with what these send to this one.

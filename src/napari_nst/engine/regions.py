@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -46,7 +47,8 @@ class Region:
 def guided_style_losses(
     recipe: Recipe,
     guides: Guides,
-    content: Subject,
+    shape: tuple[int, int],
+    mask: Tensor | None,
     styles: Sequence[Subject],
     fits: Sequence[Fit],
     seen: Sequence[SeenStyle],
@@ -59,7 +61,11 @@ def guided_style_losses(
         As for `style_losses`.
     guides : Guides
         Of content and styles as they came.
-    content, styles : Subject, sequence of Subject
+    shape : tuple of int
+        Height and width of the content at the scale.
+    mask : Tensor or None
+        How much each of its pixels counts, (1, 1, H, W); None where all count alike.
+    styles : sequence of Subject
         At the scale's sizes.
     fits : sequence of Fit
         How each style came to its.
@@ -69,7 +75,7 @@ def guided_style_losses(
     weights = layer_weights(recipe, "style")
     losses: dict[str, dict[int, StyleLoss]] = {layer: {} for layer in weights}
     shares = {}
-    for region in _regions(guides, content, styles, fits):
+    for region in _regions(guides, shape, mask, styles, fits):
         shares[region.label] = region.share
         for layer in weights:
             # Which layers leave a region out has been told before the run.
@@ -83,27 +89,33 @@ def guided_style_losses(
 
 
 def _regions(
-    guides: Guides, content: Subject, styles: Sequence[Subject], fits: Sequence[Fit]
+    guides: Guides,
+    shape: tuple[int, int],
+    visible: Tensor | None,
+    styles: Sequence[Subject],
+    fits: Sequence[Fit],
 ) -> Iterator[Region]:
     """Make one region's masks after the other: all at once would take memory for each label."""
-    whole = Fit((slice(None), slice(None)), content.shape)
-    visible = float(content.mask.sum()) if content.mask is not None else content.image[0, 0].numel()
+    whole, device = Fit((slice(None), slice(None)), shape), styles[0].image.device
+    pixels = math.prod(shape) if visible is None else float(visible.sum())
     for label in guides.labels:
-        mask = _region_mask(guides.content, label, whole, content)
+        mask = _region_mask(guides.content, label, whole, visible, device)
         serving = {}
         for index in guides.serving(label):
             labels, style = guides.styles[index], styles[index]
             if labels is None:
                 serving[index] = style.mask
             else:
-                serving[index] = _region_mask(labels, label, fits[index], style)
-        yield Region(label, mask, float(mask.sum()) / visible, serving)
+                serving[index] = _region_mask(labels, label, fits[index], style.mask, device)
+        yield Region(label, mask, float(mask.sum()) / pixels, serving)
 
 
-def _region_mask(labels: Labels, label: int, fit: Fit, subject: Subject) -> Tensor:
+def _region_mask(
+    labels: Labels, label: int, fit: Fit, visible: Tensor | None, device: torch.device
+) -> Tensor:
     marked = torch.from_numpy((labels[fit.window] == label).astype(np.float32))[None, None]
-    mask = resize(marked.to(subject.image.device), fit.shape, smooth=False)
-    return mask if subject.mask is None else mask * subject.mask
+    mask = resize(marked.to(device), fit.shape, smooth=False)
+    return mask if visible is None else mask * visible
 
 
 def _region_loss(

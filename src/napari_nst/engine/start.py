@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.shelf import MEMORY, Shelf
+from napari_nst.engine.spans import length_of
 from napari_nst.engine.subjects import Subject
 from napari_nst.recipe import Recipe
 
@@ -23,9 +24,10 @@ def initial_image(
     image: Subject | None,
     *,
     grey: bool = False,
+    rows: slice | None = None,
     shelf: Shelf = MEMORY,
 ) -> Tensor:
-    """Return what a run starts from, (1, 3, H, W) in [0, 1].
+    """Return what a run starts from, (1, 3, H, W) in [0, 1], or some rows of it.
 
     Parameters
     ----------
@@ -41,40 +43,48 @@ def initial_image(
         What ``image`` starts from, likewise.
     grey : bool
         Whether the picture is grey; its noise then is too.
+    rows : slice, optional
+        Which; all where left out.
     shelf : Shelf
         Where it lies.
     """
-    full = (1, 3, *shape)
+    rows = rows or slice(0, shape[0])
+    size = (1, 3, length_of(rows), shape[1])
 
     def cut_off(given: Tensor) -> Tensor:
-        return shelf.filled(full, lambda rows: given[:, :, rows].clamp(0, 1))
+        return shelf.filled(size, lambda part: given[:, :, part].clamp(0, 1))
 
     if recipe.init == "image":
         assert image is not None
-        return cut_off(image.covering(shape, shelf).image)
+        return cut_off(image.covering(shape, rows, shelf).image)
     if recipe.init == "style":
-        return cut_off(styles[0].covering(shape, shelf).image)
+        return cut_off(styles[0].covering(shape, rows, shelf).image)
     pattern = content or styles[0]
     share = {"content": 0.0, "noise": 1.0, "mix": recipe.init_noise}[recipe.init]
     if not share:
-        return cut_off(pattern.covering(shape, shelf).image)
-    noise = _noise(recipe, shape, styles[0] if styles else pattern, grey, shelf)
+        return cut_off(pattern.covering(shape, rows, shelf).image)
+    noise = _noise(recipe, shape, rows, styles[0] if styles else pattern, grey, shelf)
     noise = noise.to(pattern.image.device)
     if share == 1:
         return noise
-    beneath = pattern.covering(shape, shelf).image
+    beneath = pattern.covering(shape, rows, shelf).image
     return shelf.filled(
-        full,
-        lambda rows: torch.lerp(beneath[:, :, rows].to(noise), noise[:, :, rows], share).clamp(
+        size,
+        lambda part: torch.lerp(beneath[:, :, part].to(noise), noise[:, :, part], share).clamp(
             0, 1
         ),
     )
 
 
 def _noise(
-    recipe: Recipe, shape: tuple[int, int], pattern: Subject, grey: bool, shelf: Shelf
+    recipe: Recipe,
+    shape: tuple[int, int],
+    rows: slice,
+    pattern: Subject,
+    grey: bool,
+    shelf: Shelf,
 ) -> Tensor:
-    """Return noise (1, 3, H, W) in [0, 1], drawn on the processor: the same for every device."""
+    """Return rows of noise in [0, 1], drawn on the processor: the same for every device."""
     generator = torch.Generator().manual_seed(recipe.seed)
     # One draw for all channels of a grey picture: the mean of three would be fainter.
     size = (1, 1 if grey else 3, *shape)
@@ -88,9 +98,10 @@ def _noise(
         torch.randn(size, generator=generator, out=drawn)
     if recipe.noise not in ("uniform", "normal"):
         middle, spread = _moments_of(pattern)
+    own = drawn[:, :, rows]
     return shelf.filled(
-        (1, 3, *shape),
-        lambda rows: (middle + drawn[:, :, rows] * spread).float().clamp(0, 1),
+        (1, 3, *own.shape[2:]),
+        lambda part: (middle + own[:, :, part] * spread).float().clamp(0, 1),
     )
 
 

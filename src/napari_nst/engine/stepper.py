@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.averaging import MovingAverage
+from napari_nst.engine.banded import BandedImage
 from napari_nst.engine.bands import Bands
 from napari_nst.engine.canvas import Canvas, WholeCanvas
 from napari_nst.engine.loss_scale import LossScale
-from napari_nst.engine.objective import Objective
+from napari_nst.engine.objective import Objective, bands_of
 from napari_nst.engine.out_of_memory import with_less_memory
 from napari_nst.engine.pulse import Pulse, go_on
 from napari_nst.engine.replay import Evaluated, Replays
@@ -85,15 +86,19 @@ class Stepper:
         self.replays = Replays()
 
     def begin(self, image: Tensor, objective: Losses) -> None:
-        """Take over an image (1, 3, H, W) in [0, 1], at a new scale or with another objective."""
+        """Take over an image, at a new scale or with another objective.
+
+        It is (1, 3, H, W) in [0, 1], or of that the rows which the objective gives this process.
+        """
         self.objective = objective
         self.learning_rate = self._given_learning_rate()
-        self.bands = Bands.undivided(image.shape[2])
+        bands = bands_of(objective, image.shape[2])
+        self.bands = self._divided(bands)
         if isinstance(objective, Objective):
-            self.bands = self._divided(objective.bands_of(image))
             objective.network.loss_scale.begin()
             # So that what is kept is carried to the next scale.
-            image = objective.seen(self.bands.cut(image))
+            image = objective.seen(bands.cut(image) if bands.has_all(image) else image)
+            image = image if self.bands is bands else bands.whole(image)
         self._whole = WholeCanvas(self.canvas, self.unit, self.shelf)
         self.pixels = self._whole.numbers(image).requires_grad_()
         self._best: Best = (self._room(self.pixels.dtype), self._room(torch.bfloat16), {})
@@ -109,13 +114,13 @@ class Stepper:
             MovingAverage(self.recipe.ema, self._rows, self.shelf) if self.recipe.ema else None
         )
 
-    def end(self) -> Tensor:
+    def end(self) -> BandedImage:
         """Return the image to carry to the next scale, and let go of what belongs to this one.
 
         Else the largest would have to find room beside the one before. `begin` has to follow.
         """
         self.replays.forget()
-        image = self.bands.whole(self._shown)
+        image = BandedImage(self._shown, self.bands)
         del self._best
         self.average = None
         self.objective = _no_losses

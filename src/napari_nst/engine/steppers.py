@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from napari_nst.engine.banded import BandedImage
 from napari_nst.engine.bands import Bands
 from napari_nst.engine.lbfgs import LimitedMemoryBFGS
 from napari_nst.engine.stepper import Losses, Stepper
@@ -34,7 +35,7 @@ class LBFGS(Stepper):
     redraws_every = 10  # it learns the curvature of one function
     most_history: int | None = None
 
-    def end(self) -> Tensor:
+    def end(self) -> BandedImage:
         """Return the image to carry on, without the curvature of this scale."""
         image = super().end()
         del self.optimizer
@@ -108,20 +109,20 @@ class Adam(Stepper):
 
     def begin(self, image: Tensor, objective: Losses) -> None:
         """Take over an image, with the moments of the scale before resampled to its size."""
-        moments = self._whole_moments() if hasattr(self, "optimizer") else {}
+        moments = self._moments() if hasattr(self, "optimizer") else None
         super().begin(image, objective)
         # Of a picture that has become grey, or coloured, they are moments of other numbers.
-        if moments and moments["exp_avg"].shape[1] == self.pixels.shape[1]:
-            shape = (image.shape[-2], image.shape[-1])
+        if moments is not None and moments[0].rows.shape[1] == self.pixels.shape[1]:
+            first, second, step = moments
+            shape = (self.bands.height, self.pixels.shape[3])
             periodic = self.recipe.padding == "circular"
-            resized = self.shelf.resized
-            first = resized(moments["exp_avg"], shape, periodic=periodic)
-            second = resized(moments["exp_avg_sq"], shape, smooth=False, periodic=periodic)
+            mean = first.resized(shape, self.bands, self.shelf, periodic=periodic)
+            square = second.resized(shape, self.bands, self.shelf, smooth=False, periodic=periodic)
             # Fused, torch's Adam goes through memory as it lies there.
             self.optimizer.state[self.pixels] = {
-                "step": moments["step"],
-                "exp_avg": self.bands.cut(first).contiguous(),
-                "exp_avg_sq": self.bands.cut(second).relu_().contiguous(),
+                "step": step,
+                "exp_avg": mean.contiguous(),
+                "exp_avg_sq": square.relu_().contiguous(),
             }
 
     def step(self) -> dict[str, float]:
@@ -134,13 +135,11 @@ class Adam(Stepper):
                 state[name] = self._room(self.pixels.dtype).zero_()
         return super().step()
 
-    def _whole_moments(self) -> dict[str, Tensor]:
-        """Return what the scale before has learned, of all its rows."""
+    def _moments(self) -> tuple[BandedImage, BandedImage, Tensor]:
+        """Return what has been learned before, the first moment and the second, and the steps."""
         known = self.optimizer.state[self.pixels]
-        return {
-            name: self.bands.whole(value) if name.startswith("exp_avg") else value
-            for name, value in known.items()
-        }
+        first, second = known["exp_avg"], known["exp_avg_sq"]
+        return BandedImage(first, self.bands), BandedImage(second, self.bands), known["step"]
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         recipe = self.recipe

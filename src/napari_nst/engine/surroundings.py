@@ -12,6 +12,7 @@ from torch import Tensor
 from napari_nst.engine.guides import Guides
 from napari_nst.engine.images import resize, to_tensor
 from napari_nst.engine.pixels import InputImage
+from napari_nst.engine.resampling import Resampling
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +76,8 @@ class Surroundings:
         """Height and width of the picture."""
         return self.picture.shape[-2], self.picture.shape[-1]
 
-    def at(self, image: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Return which pixels of a scale are free, and what stands in all others.
+    def at(self, image: Tensor, shape: tuple[int, int], rows: slice) -> tuple[Tensor, Tensor]:
+        """Return which pixels of a scale are free, and what stands in all others of some rows.
 
         Parameters
         ----------
@@ -84,19 +85,23 @@ class Surroundings:
             (1, 3, H, W), of the window's size: the picture as the run compares it.
         shape : tuple of int
             Of the scale.
+        rows : slice
+            Of that, what is wanted of `fixed`.
 
         Returns
         -------
         free : Tensor
             (1, 1, H', W') bool: those at least half of which is.
         fixed : Tensor
-            (1, 3, H', W'): the mean of the pixels around, without the free ones, which shall leave
+            (1, 3, h, W'): the mean of the pixels around, without the free ones, which shall leave
             no trace.
         """
         around = 1 - self.free.to(image)
         kept = resize(around, shape, smooth=False)
-        fixed = resize(image * around, shape, smooth=False) / kept.clamp_min(1e-3)
-        return kept <= 0.5, fixed
+        resampling = Resampling(image.shape[2], shape, smooth=False)
+        (needed,) = resampling.needs(rows)
+        fixed = resampling.of(image[:, :, needed] * around[:, :, needed], rows)
+        return kept <= 0.5, fixed / kept[:, :, rows].clamp_min(1e-3)
 
     def around(self, image: Tensor) -> Tensor:
         """Return the whole picture with what a run has made of its free pixels, a copy."""

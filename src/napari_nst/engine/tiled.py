@@ -60,8 +60,8 @@ class TiledObjective(Objective):
     watch : callable, optional
         Called after each tile, of either pass.
     bands : Bands, optional
-        The rows of the image that belong to each of several processes. Contents and masks then have
-        this one's alone.
+        The rows of the image that belong to each of several processes. Contents, masks and what is
+        kept then have this one's alone.
     shelf : Shelf, optional
         Where its gradient lies.
 
@@ -104,16 +104,9 @@ class TiledObjective(Objective):
                         one.mask = own_rows(one.mask, bands, layer)
                     self._styles.append(TiledStyle(part, layer, weight * factor, one, scale))
 
-    def bands_of(self, image: Tensor) -> Bands:
-        """Return the rows that belong to each process, of an image (1, 3, H, W)."""
-        return super().bands_of(image) if self._bands is None else self._bands
-
-    def seen(self, image: Tensor) -> Tensor:
-        """Return an image (1, 3, H, W), or own rows of it, with what is kept in its place."""
-        bands = self.bands_of(image)
-        if self.free is None or self.fixed is None or bands.has_all(image):
-            return super().seen(image)
-        return torch.where(bands.cut(self.free), image, bands.cut(self.fixed))
+    def bands_at(self, height: int) -> Bands:
+        """Return the rows that belong to each process, of an image of so many."""
+        return super().bands_at(height) if self._bands is None else self._bands
 
     def forward(self, image: Tensor) -> Parts:
         """Return the weighted parts for an image (1, 3, H, W) in [0, 1].
@@ -123,18 +116,19 @@ class TiledObjective(Objective):
 
         Of several processes, each has its own rows of the image, or all of them.
         """
-        image = self.seen(image)
-        bands = self.bands_of(image)
+        bands = self.bands_at(image.shape[2])
         has_all = bands.has_all(image)
         with torch.no_grad():
             rows = image.detach()
-            parts, gradient = self._computed(bands.cut(rows) if has_all else rows)
+            parts, gradient = self._computed(self.seen(bands.cut(rows) if has_all else rows))
+            if self.free is not None:
+                gradient.masked_fill_(~self.free, 0)
             gradient = bands.whole(gradient) if has_all else gradient
         return known(image, gradient, parts)
 
     def _computed(self, image: Tensor) -> tuple[Parts, Tensor]:
         """Return the parts, and the gradient of their sum by an image, or by own rows of it."""
-        bands, network = self.bands_of(image), self.network
+        bands, network = self.bands_at(image.shape[2]), self.network
         shape = (bands.height, image.shape[3])
         grid = Grid.of(shape, self.tile, network.layers, network.padding, bands.processes)
         first, *others = grid
@@ -143,22 +137,24 @@ class TiledObjective(Objective):
         parts = {part: image.new_zeros(()) for part in self.on_features}
         pulls: list[Pull] = []
         sums: dict[TiledStyle, Moments] = {}
-        for done, tile in enumerate(reversed(others) if self._styles else (), start=1):
-            self._add_up(tile, seen, sums)
-            self._tell(done, total, None, None)
-        # The first pass ends where the second begins, which then is half done.
-        way: _Way | None = self._way(first, seen, pulls, parts, sums)
+        with bands.processes.all_or_none():
+            for done, tile in enumerate(reversed(others) if self._styles else (), start=1):
+                self._add_up(tile, seen, sums)
+                self._tell(done, total, None, None)
+            # The first pass ends where the second begins, which then is half done.
+            way: _Way | None = self._way(first, seen, pulls, parts, sums)
         if self._styles:
             self._tell(len(grid), total, None, None)
             pulls += [
                 style.pull(moments, parts) for style, moments in added_up(sums, bands).items()
             ]
-        gradient = self._by_image(seen, bands, parts)
-        for done, tile in enumerate(grid, start=total - len(grid) + 1):
-            way = way or self._way(tile, seen, pulls, parts)
-            tile.add(way.back(), gradient)
-            way = None  # before the next one
-            self._tell(done, total, tile.window, image[(..., *tile.window)])
+        with bands.processes.all_or_none():
+            gradient = self._by_image(seen, bands, parts)
+            for done, tile in enumerate(grid, start=total - len(grid) + 1):
+                way = way or self._way(tile, seen, pulls, parts)
+                tile.add(way.back(), gradient)
+                way = None  # before the next one
+                self._tell(done, total, tile.window, image[(..., *tile.window)])
         of_positions = [content.part for content in self._contents] + [*self.on_image]
         bands.add_up([parts[part] for part in of_positions])
         return parts, bands.returned(gradient)

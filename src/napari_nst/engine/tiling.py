@@ -21,7 +21,7 @@ from napari_nst.engine.capacity import (
 from napari_nst.engine.memory import Footprint, footprint, free_bytes
 from napari_nst.engine.objective import Objective
 from napari_nst.engine.order import Order
-from napari_nst.engine.out_of_memory import release, with_less_memory
+from napari_nst.engine.out_of_memory import SharedOutOfMemory, release, with_less_memory
 from napari_nst.engine.processes import ALONE, Processes, present
 from napari_nst.engine.refusal import refusal
 from napari_nst.engine.scales import Scale
@@ -45,7 +45,8 @@ class Tiling:
     dtype : torch.dtype
         Of the network.
     say_smaller : callable
-        Called with the side of the tiles that are taken after memory has run out.
+        Called with the side of the tiles that are taken after memory has run out, in the first
+        of several processes.
     is_grey : bool
         Whether the optimiser has one number per pixel instead of three.
     folder : Path, optional
@@ -133,11 +134,15 @@ class Tiling:
                 )
         return said
 
-    def objective(self, assembly: Assembly, scale: Scale) -> Objective:
-        """Return the objective of a scale, in tiles that its targets fit into, too."""
+    def settle(self, assembly: Assembly, scale: Scale) -> None:
+        """Tell an assembly in which tiles a scale is computed, by whom, and where it lies."""
         order = assembly.order
         assembly.tile, assembly.processes = self.at(order, scale)[0], self.sharing(order, scale)
         assembly.shelf = self.shelf(order, scale)
+
+    def objective(self, assembly: Assembly, scale: Scale) -> Objective:
+        """Return the objective of a scale, in tiles that its targets fit into, too."""
+        self.settle(assembly, scale)
         return with_less_memory(
             lambda: assembly.objective_at(scale),
             lambda error: self._halve(assembly, scale, error),
@@ -151,13 +156,14 @@ class Tiling:
     def _halve(self, assembly: Assembly, scale: Scale, error: BaseException) -> None:
         tile = assembly.tile or max(scale.shape)
         half = 2 ** math.floor(math.log2(tile * 3 / 4))
-        # Others would not know, and wait for what this process was to send them.
-        is_alone = self.processes.count == 1
-        if half < LEAST_TILE or not can_be_tiled(assembly.recipe) or not is_alone:
+        # Where others do not know, they wait for what this process was to send them.
+        all_know = self.processes.count == 1 or isinstance(error, SharedOutOfMemory)
+        if half < LEAST_TILE or not can_be_tiled(assembly.recipe) or not all_know:
             raise error
         release(self.device)
         self.limit = assembly.tile = half
-        self.say_smaller(half)
+        if not self.processes.rank:
+            self.say_smaller(half)
 
     def sharing(self, order: Order, scale: Scale) -> Processes:
         """Return who divides a scale's picture; this process alone, where that is not worth it."""

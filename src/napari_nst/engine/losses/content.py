@@ -62,7 +62,7 @@ class ContentLoss(FeatureLoss):
     ) -> None:
         super().__init__(norm, mask)
         if mask is not None:
-            own = mask if part is None else mask[:, :, part.rows]
+            own = mask if part is None else mask[:, :, part.rows].clone()  # the others' can go
             refuse_other_size(own, target)
             self.mask = own.to(target.device)
         self._total: Callable[[float], float] = float if part is None else part.total
