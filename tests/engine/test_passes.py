@@ -5,9 +5,12 @@ import weakref
 
 import pytest
 import torch
+from torch import nn
 
-from napari_nst.engine import passes
+from napari_nst.engine import maximum, passes
+from napari_nst.engine import stages as stages_module
 from napari_nst.engine.passes import features_along, stages_of
+from napari_nst.engine.stages import NO_JOINS
 from napari_nst.engine.vgg import PADDINGS, VGG19
 from napari_nst.errors import Cancelled
 
@@ -156,9 +159,10 @@ def test_its_pulse_can_end_it_on_both_ways(untrained, random_image):
     beats = []
     network.pulse = lambda: beats.append(1)
     found = network(image)
-    assert len(beats) == len(list(network.features))
+    # conv1_1, relu1_1, conv1_2, relu1_2 with pool1, conv2_1, relu2_1
+    assert len(beats) == 6
     sum(features.sum() for features in found.values()).backward()
-    assert len(beats) == 2 * len(list(network.features))
+    assert len(beats) == 12
 
     def stop():
         raise Cancelled("Stopped by the user.")
@@ -170,18 +174,81 @@ def test_its_pulse_can_end_it_on_both_ways(untrained, random_image):
     del found
 
 
-def test_it_keeps_one_tensor_per_rectifier(untrained, random_image):
+@pytest.mark.parametrize(
+    ("pooling", "hidden"),
+    [
+        # What was largest; two rectifiers' signs; a single zero has the shape of what is averaged.
+        ("max", [(torch.int16, 64 * 64)]),
+        ("average", [(torch.int8, 64 * 256), (torch.float32, 1)]),
+        ("l2", [(torch.float32, 64 * 256)]),
+    ],
+)
+def test_it_keeps_no_more_than_the_way_back_needs(untrained, random_image, pooling, hidden):
     layers = ["relu1_1", "relu2_2"]
-    stages = stages_of(VGG19(layers, untrained, padding="replicate").features)
+    stages = stages_of(VGG19(layers, untrained, pooling, "replicate").features)
     image = random_image(16, 16).requires_grad_()
     found = dict(features_along(image, stages, layers))
     own = [one for features in found.values() for one, _ in features.grad_fn.kept]
-    kept = {
-        one.untyped_storage().data_ptr(): tuple(one.shape[1:]) for one in own if one is not None
-    }
-    assert list(kept.values()) == [(64, 16, 16), (64, 16, 16), (128, 8, 8), (128, 8, 8)]
+    kept = {one.untyped_storage().data_ptr(): one for one in own if one is not None}
+    assert [(one.dtype, len(one.untyped_storage()) // one.itemsize) for one in kept.values()] == [
+        (torch.float32, 64 * 256),
+        *hidden,
+        (torch.int8, 128 * 64),
+        (torch.float32, 128 * 64),
+    ]
     with torch.no_grad():
         assert dict(features_along(image, stages, layers))["relu2_2"].grad_fn is None
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_what_is_kept_of_a_hidden_rectifier_gives_the_same_gradient(
+    untrained, random_image, monkeypatch, dtype
+):
+    """As the result itself, to the last bit, whichever of two equal numbers is the largest."""
+    layers = ["relu1_1", "relu3_3"]
+    network = VGG19(layers, untrained, padding="replicate", dtype=dtype)
+    image = (random_image(45, 38) * 4).round().div(4).requires_grad_()  # with many equal numbers
+    found = network(image)
+    ours = gradient(found, image)
+    with monkeypatch.context() as context:
+        context.setattr(passes, "_added", lambda way, stage: [*way, stage])
+        plain = network(image)
+        assert all(torch.equal(plain[layer], found[layer]) for layer in layers)
+        theirs = gradient(plain, image)
+    assert torch.equal(ours, theirs)
+    assert ours.abs().sum() > 0
+
+
+def test_what_nobody_goes_back_from_keeps_nothing(untrained, random_image, monkeypatch):
+    network = VGG19(["relu2_2"], untrained)
+    kept = []
+    forward = maximum.RectifiedMaximum.forward
+    monkeypatch.setattr(
+        maximum.RectifiedMaximum,
+        "forward",
+        lambda *of, **how: kept.append(1) or forward(*of, **how),
+    )
+    network(random_image(16, 16))
+    assert not kept
+    network(random_image(16, 16).requires_grad_())
+    assert kept
+
+
+def test_several_images_at_once(untrained, pixels):
+    network = VGG19(["relu2_1", "relu3_2"], untrained, dtype=torch.float64)
+    image = torch.cat([pixels(13, 18).detach(), pixels(13, 18).detach().flip(3)]).requires_grad_()
+    ours, theirs = network(image), by_torch(network, image)
+    torch.testing.assert_close(gradient(ours, image), gradient(theirs, image))
+
+
+def test_places_of_a_wide_image_have_room():
+    """Of 16,384 columns a pair of rows has more places than 16 bits count."""
+    features = torch.zeros(1, 1, 2, 2**14 + 2)
+    features[..., 1, -1] = features[..., 0, 0] = 1.0
+    stage = maximum.RectifiedMaximum(nn.MaxPool2d(2))
+    halved, places = stage.forward(features, NO_JOINS, is_own=True)
+    by_features = stage.backward(torch.ones_like(halved), places, NO_JOINS, is_own=True)
+    assert torch.equal(by_features, features)
 
 
 def test_what_the_way_back_has_passed_it_keeps_no_longer(untrained, random_image):
@@ -192,9 +259,8 @@ def test_what_the_way_back_has_passed_it_keeps_no_longer(untrained, random_image
     kept += [weakref.ref(one) for one, _ in features.grad_fn.kept if one is not None]
     left.clear()
     features.sum().backward(retain_graph=True)
-    # relu2_2, conv2_2, relu2_1, conv2_1, pool1 (and what it halved), relu1_2, conv1_2, relu1_1,
-    # conv1_1
-    assert left == [5, 4, 4, 3, 3, 2, 1, 1, 0]
+    # relu2_2, conv2_2, relu2_1, conv2_1, pool1 with relu1_2, conv1_2, relu1_1, conv1_1
+    assert left == [4, 3, 3, 2, 2, 1, 1, 0]
     with pytest.raises(RuntimeError, match="compute features again"):
         features.sum().backward()
 
@@ -222,12 +288,15 @@ def test_a_gradient_that_is_given_stays_as_it_is(untrained, random_image):
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("size", [(22, 9), (23, 10), (24, 11)])
 def test_poolings_go_back_in_bands(untrained, pixels, monkeypatch, pooling, size):
-    monkeypatch.setattr(passes, "BAND", 64 * 5 * 3)
-    network = VGG19(["pool1", "relu2_1"], untrained, pooling, dtype=torch.float64)
-    image = pixels(*size)
-    torch.testing.assert_close(
-        gradient(network(image), image), gradient(by_torch(network, image), image)
-    )
+    """Also where nobody sees the rectifier before, and where somebody does."""
+    monkeypatch.setattr(stages_module, "BAND", 64 * 5 * 3)
+    for layers in (["pool1", "relu2_1"], ["relu1_2", "pool1", "conv2_1"]):
+        network = VGG19(layers, untrained, pooling, dtype=torch.float64)
+        image = pixels(*size)
+        ours, theirs = network(image), by_torch(network, image)
+        for layer, features in theirs.items():
+            torch.testing.assert_close(ours[layer], features)
+        torch.testing.assert_close(gradient(ours, image), gradient(theirs, image))
 
 
 def test_other_padding_has_stages_of_its_own(untrained, pixels):

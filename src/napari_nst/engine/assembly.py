@@ -163,11 +163,14 @@ class Assembly:
             seen = resized_rows(content.image, shape, rows, self.shelf)
             layers = layer_weights(self.recipe, "content")
             return features_by_tiles(network, seen, layers, grid, self.shelf)
-        features: Features = network(resize(content.image, shape))
-        return features
+        along, layers = (
+            network.along(resize(content.image, shape)),
+            layer_weights(self.recipe, "content"),
+        )
+        return {layer: features for layer, features in along if layer in layers}
 
     def _seen(self, style: Subject) -> SeenStyle:
-        if self._is_tiled(style.shape):
+        if self.order.compares_sums or self._is_tiled(style.shape):
             return MeasuredStyle(self.target_network, style.image, self.tile, self.processes)
         features: Features = self.target_network(style.image)
         return features

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from napari_nst.engine.strips import adjoint, correlated, with_border, without_border
 from napari_nst.engine.winograd import Winograd
 
 
@@ -30,20 +30,19 @@ class Convolution:
         """Return (N, out, H, W) for features (N, in, H, W)."""
         weight, bias, mode = self.module.weight, self.module.bias, self.module.padding_mode
         if (quick := self._quick_for(features)) is not None:
-            result = quick.forward(_padded(features, mode))
+            result = quick.forward(with_border(features, mode))
             return result if bias is None else result.add_(bias[:, None, None])
-        if mode == "zeros":
-            return functional.conv2d(features, weight, bias, padding=1)
-        return functional.conv2d(_padded(features, mode), weight, bias)
+        return correlated(features, weight, bias, mode)
 
-    def backward(self, gradient: Tensor) -> Tensor:
-        """Return the gradient by the features, given that by the result."""
+    def backward(self, gradient: Tensor, *, is_own: bool = False) -> Tensor:
+        """Return the gradient by the features, given that by the result.
+
+        A gradient that nobody else has, being `own`, may go under.
+        """
         mode = self.module.padding_mode
         if (quick := self._quick_for(gradient)) is not None:
-            return _folded(quick.backward(gradient), mode)
-        if mode == "zeros":
-            return functional.conv2d(gradient, self.turned, padding=1)
-        return _folded(functional.conv2d(gradient, self.turned, padding=2), mode)
+            return without_border(quick.backward(gradient), mode)
+        return adjoint(gradient, self.turned, mode, is_own=is_own)
 
     def bytes_for(self, positions: int) -> int:
         """Return what kernels take for both ways of features of so many positions."""
@@ -69,21 +68,3 @@ class Convolution:
             turned = weight.detach().flip(2, 3).transpose(0, 1)
             self._turned = turned.contiguous(memory_format=torch.channels_last)
         return self._turned
-
-
-def _padded(features: Tensor, mode: str) -> Tensor:
-    """Return features with a border of one around."""
-    border = (1, 1, 1, 1)
-    return functional.pad(features, border, "constant" if mode == "zeros" else mode)
-
-
-def _folded(padded: Tensor, mode: str) -> Tensor:
-    """Return the gradient by features, given that by the same with a border of one around."""
-    if mode == "zeros":
-        return padded[..., 1:-1, 1:-1]
-    # Which row or column the border is a copy of, from the near end and from the far one.
-    near, far = {"replicate": (1, -2), "reflect": (2, -3), "circular": (-2, 1)}[mode]
-    for dim in (2, 3):
-        padded.select(dim, near).add_(padded.select(dim, 0))
-        padded.select(dim, far).add_(padded.select(dim, -1))
-    return padded[..., 1:-1, 1:-1]

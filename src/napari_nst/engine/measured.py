@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import torch
@@ -21,10 +21,10 @@ from napari_nst.recipe.layer_names import poolings_before
 K = TypeVar("K", bound=Hashable)
 
 
-def features_in(tile: Tile, network: VGG19, image: Tensor) -> dict[str, Tensor]:
-    """Return what a network sees in a tile: layer → (1, C, h, w), of the tile's own positions."""
-    features = network(tile.cut(image), tile.joins)
-    return {layer: own[(..., *tile.within_reach(layer))] for layer, own in features.items()}
+def features_in(tile: Tile, network: VGG19, image: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Yield what a network sees in a tile, layer by layer: (1, C, h, w) of its own positions."""
+    for layer, features in network.along(tile.cut(image), tile.joins):
+        yield layer, features[(..., *tile.within_reach(layer))]
 
 
 @torch.no_grad()
@@ -52,20 +52,20 @@ def features_by_tiles(
     shelf : Shelf
         Where the features are kept.
     """
-    whole: dict[str, Tensor] = {}
+    whole, wanted = dict[str, Tensor](), set(layers)
     shape = (length_of(grid.bands.own.core), seen.shape[3])
     for one in grid:
-        features = features_in(one, network, seen)
-        for layer in layers:
-            if layer not in whole:
-                whole[layer] = _room_for(features[layer], layer, shape, seen.device, shelf)
-            whole[layer][(..., *one.positions(layer))] = features[layer]
-        del features  # before the next tile's are computed
+        for layer, features in features_in(one, network, seen):
+            if layer in wanted:
+                if layer not in whole:
+                    whole[layer] = _room_for(features, layer, shape, seen.device, shelf)
+                whole[layer][(..., *one.positions(layer))] = features
+            del features  # before the next layer's are computed
     return whole
 
 
 class MeasuredStyle:
-    """A style that is too large to be seen at once: what its features add up to.
+    """A style of which only the sums are kept that its features come to, layer by layer.
 
     Parameters
     ----------
@@ -100,11 +100,10 @@ class MeasuredStyle:
         sums: dict[str, Moments] = {}
         with bands.processes.all_or_none():
             for tile in self._grid:
-                features = features_in(tile, self._network, self._seen)
-                for layer, own in features.items():
+                for layer, own in features_in(tile, self._network, self._seen):
                     moments = Moments.of(own, cropped(masks[layer], tile, layer))
                     sums[layer] = sums[layer] + moments if layer in sums else moments
-                del features, own
+                    del own  # before the next layer's are computed
         return added_up(sums, bands)
 
 

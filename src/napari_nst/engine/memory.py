@@ -27,6 +27,9 @@ from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings
 TEMPORARY = 0.5
 """Tensors of the widest layer, 64 numbers per pixel, that a pass has beside those that it keeps."""
 
+AT_TOP = 3.0
+"""Such tensors that there are where the way back reaches the first layers: its gradients."""
+
 FREED, MOST_FREED = 6.0, 170_000_000
 """Of such tensors too, and in bytes: what the C library keeps of freed memory for the next pass."""
 
@@ -138,9 +141,9 @@ def footprint(
     images += 3 * own * (order.content is not None)
     images += 3 * SHOWN * (pixels - own)
     content = own * _width(layer_weights(recipe, "content"))
-    # In tiles a style is added up; whole, the features of all styles are there at once.
-    is_whole = not tile and parts == 1
-    of_styles = sum(styles) * _width(layer_weights(recipe, "style")) if is_whole else 0.0
+    # Mostly a style is added up; else the features of all styles are there at once.
+    are_seen = not (tile or parts > 1 or order.compares_sums)
+    of_styles = sum(styles) * _width(layer_weights(recipe, "style")) if are_seen else 0.0
     seen = _seen(scale.shape, tile, recipe, parts)
     # Those in the middle overlap on two sides, those at a border on one.
     shapes = math.prod(2 if tile and math.ceil(side / tile) > 2 else 1 for side in scale.shape)
@@ -168,11 +171,26 @@ def free_bytes(device: torch.device) -> int:
 
 def _pass_bytes(recipe: Recipe, dtype: torch.dtype, pixels: int) -> float:
     """Return what the network holds for an image of some pixels on the way to it and back."""
-    layers = network_layers(recipe)
-    rectifiers = [name for name in _up_to_deepest(layers) if name.startswith("relu")]
     widest = pixels * _width(["relu1_1"]) * dtype.itemsize
-    kept = pixels * _width(rectifiers) * dtype.itemsize
-    return kept + TEMPORARY * widest + min(FREED * widest, MOST_FREED)
+    kept = pixels * _kept(recipe, dtype)
+    return max(kept + TEMPORARY * widest, AT_TOP * widest) + min(FREED * widest, MOST_FREED)
+
+
+def _kept(recipe: Recipe, dtype: torch.dtype) -> float:
+    """Return the bytes for each pixel that rectifiers and poolings keep for the way back."""
+    asked = {canonical_layer(name) for name in network_layers(recipe)}
+    passed = _up_to_deepest(asked)
+    total = 0.0
+    for name, following in zip(passed, (*passed[1:], ""), strict=True):
+        if name.startswith("relu"):
+            is_pooled = following.startswith("pool")
+            if name in asked or (is_pooled and recipe.pooling == "l2"):
+                total += _width([name]) * dtype.itemsize
+            elif is_pooled and recipe.pooling == "max":
+                total += _width([following]) * 2  # places, in 16 bits
+            else:
+                total += _width([name])  # signs, in bytes
+    return total
 
 
 def _width(layers: Iterable[str]) -> float:

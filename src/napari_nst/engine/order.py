@@ -19,6 +19,7 @@ from napari_nst.engine.surroundings import Kept, kept_by
 from napari_nst.engine.vanishing import too_small
 from napari_nst.engine.weighted import shares_of
 from napari_nst.recipe import Recipe
+from napari_nst.recipe.likeness import MOMENT_LOSSES
 
 LEFT_ASIDE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -101,6 +102,12 @@ class Order:
         if self.content:
             named = {content: self.content, **named}
         return named | ({"start": self.start} if self.start else {})
+
+    @property
+    def compares_sums(self) -> bool:
+        """Whether all that is compared of a style is what its features add up to, once."""
+        # Each guide's sums would be a pass of their own; of features all are taken at once.
+        return self.recipe.style_loss in MOMENT_LOSSES and self.guides is None
 
     def fits(self, scale: Scale) -> list[Fit]:
         """Return how each style is fitted to a scale."""

@@ -13,10 +13,11 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from napari_nst.engine.convolutions import Convolution
 from napari_nst.engine.loss_scale import LossScale
-from napari_nst.engine.passes import NO_JOINS, Joins, features_along, stages_of
+from napari_nst.engine.passes import features_along, stages_of
 from napari_nst.engine.pooling import POOLINGS
 from napari_nst.engine.pooling import pooling as pooling_module
 from napari_nst.engine.pulse import Pulse, go_on
+from napari_nst.engine.stages import NO_JOINS, Joins
 from napari_nst.engine.weights import PretrainedVGG, load
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
