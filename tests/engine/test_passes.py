@@ -299,6 +299,15 @@ def test_poolings_go_back_in_bands(untrained, pixels, monkeypatch, pooling, size
         torch.testing.assert_close(gradient(ours, image), gradient(theirs, image))
 
 
+def test_other_devices_than_processors_are_told_of_larger_parts():
+    """Since telling a GPU takes as long as what it does of a small one."""
+    parts = {
+        device: len(list(stages_module.bands_of(torch.empty(1, 64, 512, 512, device=device))))
+        for device in ("cpu", "meta")
+    }
+    assert parts == {"cpu": 64, "meta": 4}
+
+
 def test_other_padding_has_stages_of_its_own(untrained, pixels):
     network = VGG19(["relu1_2"], untrained, padding="zeros", dtype=torch.float64)
     other = network.with_padding("circular")

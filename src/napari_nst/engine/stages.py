@@ -7,6 +7,7 @@ looks at that anyway, otherwise from one byte per number. Of an average only the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +19,9 @@ Joins = tuple[int | None, int | None]
 
 NO_JOINS: Joins = (None, None)
 
-BAND = 2**18
-"""Numbers that are handled at a time: with all that this takes, a few MB."""
+BAND, BAND_ELSEWHERE = 2**18, 2**22
+"""Numbers that are handled at a time, with all that this takes a few MB on processors, and on other
+devices, which are told of large parts as soon as of small ones."""
 
 
 class Rectifier:
@@ -47,7 +49,7 @@ class Rectifier:
 class UnseenRectifier:
     """A rectifier whose result is the next layer's alone: as `Rectifier`, but it keeps signs."""
 
-    WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # noqa: RUF012
+    WHOLE: ClassVar = {2: torch.int16, 4: torch.int32, 8: torch.int64}
     """Bytes of a number → whole numbers of as many."""
 
     def forward(self, features: Tensor, joins: Joins, *, is_own: bool) -> tuple[Tensor, Tensor]:
@@ -120,7 +122,8 @@ class Pooling:
 def bands_of(features: Tensor) -> Iterator[slice]:
     """Yield rows of (N, C, H, W) that take little memory together, all in turn."""
     height = features.shape[2]
-    count = max(1, BAND // max(1, features[:, :, :1].numel()))
+    numbers = BAND if features.is_cpu else BAND_ELSEWHERE
+    count = max(1, numbers // max(1, features[:, :, :1].numel()))
     for start in range(0, height, count):
         yield slice(start, min(start + count, height))
 
