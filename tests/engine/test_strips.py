@@ -55,15 +55,16 @@ def test_a_result_takes_the_place_of_a_gradient_that_nobody_else_has(given, monk
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_other_gradients_can_be_added_to_a_result_in_place(given, mode):
+def test_other_gradients_can_be_added_to_a_result_in_place(given, monkeypatch, mode):
     """As torch does where numbers lie side by side, not in a part of something larger."""
+    monkeypatch.setattr(strips, "STRIP", 64 * 17 * 4)
     module, features = given(mode, 64)
     result = Convolution(module).backward(features.detach())
     assert result.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_what_has_not_been_measured_goes_as_a_whole(given, monkeypatch):
-    """Half precision, and few channels, whose copies are small beside what comes out."""
+    """Half precision, and features of fewer channels or more."""
     monkeypatch.setattr(strips, "STRIP", 1)
     taken = []
     rows = strips._rows
@@ -72,7 +73,8 @@ def test_what_has_not_been_measured_goes_as_a_whole(given, monkeypatch):
         module, features = given("zeros", 64, dtype)
         Convolution(module).forward(features.detach())
         assert len(taken) == count
-    first = nn.Conv2d(3, 64, 3, padding=1).requires_grad_(False)
     taken.clear()
-    Convolution(first).forward(torch.rand(1, 3, 9, 9))
+    for channels in (3, 256):
+        other = nn.Conv2d(channels, 64, 3, padding=1).requires_grad_(False)
+        Convolution(other).forward(torch.rand(1, channels, 9, 9))
     assert not taken

@@ -17,8 +17,8 @@ from torch.nn import functional
 STRIP = 2**20
 """Numbers of features in a strip; of fewer, calls take longer than caches save."""
 
-FEWEST_CHANNELS = 64
-"""Of fewer, such as an image's, copies are small beside the result."""
+CHANNELS = (64, 128)
+"""Of fewer, such as an image's, copies are small beside the result; of more, features are few."""
 
 BEYOND = {"replicate": (0, -1), "reflect": (1, -2), "circular": (-1, 0)}
 """Padding mode → of which row of an image the one before the first is a copy, and after the last.
@@ -62,9 +62,11 @@ def adjoint(gradient: Tensor, turned: Tensor, mode: str, *, is_own: bool = False
     is_own : bool
         Whether nobody else has the gradient, so that the result may take its place.
     """
-    if mode == "zeros" and not _goes_by_strips(gradient):
-        return functional.conv2d(gradient, turned, padding=1)
-    takes_place = is_own and _goes_by_strips(gradient) and gradient.shape[1] == len(turned)
+    if not _goes_by_strips(gradient):
+        if mode == "zeros":
+            return functional.conv2d(gradient, turned, padding=1)
+        return without_border(functional.conv2d(gradient, turned, padding=2), mode)
+    takes_place = is_own and gradient.shape[1] == len(turned)
     # Torch adds other gradients to this one in place, which it would not to a part of a padded one.
     result = gradient if takes_place else _empty(gradient, len(turned))
     height, ends = gradient.shape[2], list[Tensor]()
@@ -116,13 +118,13 @@ def _goes_by_strips(features: Tensor) -> bool:
     In single precision on processors; elsewhere nobody has measured what it is worth.
     """
     is_single = features.is_cpu and features.dtype == torch.float32
-    return is_single and features.shape[1] >= FEWEST_CHANNELS and features.numel() > STRIP
+    return is_single and features.shape[1] in CHANNELS and features.numel() > STRIP
 
 
 def _strips(features: Tensor) -> Iterator[tuple[int, int]]:
-    """Yield rows, from one to before another, all in turn; of small features all at once."""
+    """Yield rows, from one to before another, all in turn."""
     height = features.shape[2]
-    count = max(1, STRIP * height // features.numel()) if _goes_by_strips(features) else height
+    count = max(1, STRIP * height // features.numel())
     for first in range(0, height, count):
         yield first, min(first + count, height)
 
