@@ -163,10 +163,8 @@ class Assembly:
             seen = resized_rows(content.image, shape, rows, self.shelf)
             layers = layer_weights(self.recipe, "content")
             return features_by_tiles(network, seen, layers, grid, self.shelf)
-        along, layers = (
-            network.along(resize(content.image, shape)),
-            layer_weights(self.recipe, "content"),
-        )
+        layers = layer_weights(self.recipe, "content")
+        along = network.along(resize(content.image, shape))
         return {layer: features for layer, features in along if layer in layers}
 
     def _seen(self, style: Subject) -> SeenStyle:
