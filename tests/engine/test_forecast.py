@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import napari_nst as nst
+from napari_nst.engine import feature_bytes, memory
 from napari_nst.engine import forecast as forecasts
-from napari_nst.engine import memory
 from napari_nst.engine.forecast import Forecast
 
 RNG = np.random.default_rng(0)
@@ -215,6 +215,26 @@ def test_memory_is_forecast_within_a_fifth(untrained_file, fields):
     )  # fmt: skip
     peak, expected = json.loads(done.stdout)
     assert expected == pytest.approx(peak, rel=0.2)
+
+
+def test_what_a_scale_leaves_behind_counts_at_the_next_one():
+    one, two, three = (
+        memory.Footprint(picture=size, passes=size, past_step=0, past_steps=0, freed=size)
+        for size in (100, 500, 480)
+    )
+    assert memory.peak_bytes([two]) == two.bytes
+    assert memory.peak_bytes([one, two]) == two.bytes + 100 * memory.LEFT
+    assert memory.peak_bytes([one, two, three]) == three.bytes + 500 * memory.LEFT
+
+
+def test_formats_that_do_not_go_by_strips_have_a_border_beside_their_features():
+    recipe, pixels = nst.preset("default"), 10**6
+    wide, narrow = (
+        feature_bytes.held_bytes(recipe, dtype, pixels) for dtype in (torch.float32, torch.bfloat16)
+    )
+    top = feature_bytes.AT_TOP * 64 * pixels
+    assert wide >= 4 * top
+    assert narrow >= 2 * (top + feature_bytes.BORDERED * 64 * pixels)
 
 
 def test_libraries_take_more_where_the_processor_has_amx(monkeypatch):

@@ -12,7 +12,7 @@ import torch
 
 from napari_nst.engine.assembly import Assembly
 from napari_nst.engine.device import describe_device
-from napari_nst.engine.memory import Footprint, amount
+from napari_nst.engine.memory import Footprint, amount, peak_bytes
 from napari_nst.engine.objective import least_side, network_layers
 from napari_nst.engine.order import Order
 from napari_nst.engine.processes import Processes
@@ -100,7 +100,7 @@ def forecast(assembly: Assembly, plan: Sequence[Planned]) -> Forecast:
     pace = _pace(assembly, work, tile or max(last.shape))
     seen = max(math.prod(min(one or side, side) for side in scale.shape) for scale, one, _ in plan)
     return Forecast(
-        bytes=network.kernel_bytes(seen) + max(taken.bytes for *_, taken in plan),
+        bytes=network.kernel_bytes(seen) + peak_bytes([taken for *_, taken in plan]),
         seconds=None if pace is None else pace * work,
         tile=tile,
         device=describe_device(network.device),

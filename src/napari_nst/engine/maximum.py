@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_nst.engine.stages import NO_JOINS, Joins, Pooling, Rectifier, bands_of
+from napari_nst.engine.stages import NO_JOINS, Joins, Pooling, Rectifier, bands_of, room_like
 
 
 class RectifiedMaximum(Pooling):
@@ -26,10 +26,11 @@ class RectifiedMaximum(Pooling):
         """
         if joins != NO_JOINS:
             return super().forward(features.relu(), joins, is_own=True)
-        height, width = features.shape[2] // 2, features.shape[3] // 2
-        halved = _empty(features, height, width)
+        channels, height, width = features.shape[1], features.shape[2] // 2, features.shape[3] // 2
+        halved = room_like(features, (channels, height, width))
         narrow = torch.int16 if features.shape[3] <= 2**14 else torch.int32
-        kept = _empty(features, features.shape[2] - height, features.shape[3] - width, narrow)
+        upper = (channels, features.shape[2] - height, features.shape[3] - width)
+        kept = room_like(features, upper, narrow)
         for image, result, places in zip(*map(_images, (features, halved, kept)), strict=True):
             for rows in bands_of(halved):
                 largest, place = functional.max_pool2d_with_indices(_pairs(image, rows), (2, 2))
@@ -42,8 +43,9 @@ class RectifiedMaximum(Pooling):
         if joins != NO_JOINS:
             by_result = super().backward(gradient, kept, joins, is_own=is_own)
             return Rectifier().backward(by_result, kept, joins, is_own=True)
-        height, width = gradient.shape[2:]
-        by_features = _empty(gradient, height + kept.shape[2], width + kept.shape[3])
+        channels, height, width = gradient.shape[1:]
+        whole = (channels, height + kept.shape[2], width + kept.shape[3])
+        by_features = room_like(gradient, whole)
         by_features[:, :, 2 * height :] = 0
         back = torch.ops.aten.max_pool2d_with_indices_backward.grad_input
         for image, given, places in zip(*map(_images, (by_features, gradient, kept)), strict=True):
@@ -54,16 +56,6 @@ class RectifiedMaximum(Pooling):
                 how = ([2, 2], [2, 2], [0, 0], [1, 1], False)
                 back(_of_one_row(above), pairs, *how, _of_one_row(index), grad_input=pairs)
         return by_features
-
-
-def _empty(like: Tensor, height: int, width: int, dtype: torch.dtype | None = None) -> Tensor:
-    """Return (N, C, height, width), channels last, of a tensor's kind or of a number format."""
-    return torch.empty(
-        (*like.shape[:2], height, width),
-        dtype=dtype or like.dtype,
-        device=like.device,
-        memory_format=torch.channels_last,
-    )
 
 
 def _images(features: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,27 +11,19 @@ import psutil
 import torch
 
 from napari_nst.engine.device import has_amx
+from napari_nst.engine.feature_bytes import freed_bytes, held_bytes, up_to_deepest, width
 from napari_nst.engine.objective import network_layers
 from napari_nst.engine.order import Order
 from napari_nst.engine.scales import Scale
 from napari_nst.engine.spans import receptive_field
-from napari_nst.engine.weight_files import SHAPES
 from napari_nst.engine.weighted import layer_weights
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
 
 # Fitted to peaks of runs of the default recipe on processors with and without AMX, of 384 to 2048
-# pixels at one scale, whole and in tiles, with L-BFGS and Adam. Of what passes keep now, 0.85 to
-# 1.17 of what seven runs took in float32, of 384 to 1024 pixels.
+# pixels, whole and in tiles, with L-BFGS and Adam.
 
-TEMPORARY = 0.5
-"""Tensors of the widest layer, 64 numbers per pixel, that a pass has beside those that it keeps."""
-
-AT_TOP = 3.0
-"""Such tensors that there are where the way back reaches the first layers: its gradients."""
-
-FREED, MOST_FREED = 6.0, 170_000_000
-"""Of such tensors too, and in bytes: what the C library keeps of freed memory for the next pass."""
+LEFT = 0.5
+"""How much of what the C library keeps is still there, in pieces of no use, at the next scale."""
 
 IMAGES = 14
 """Float32 copies of the image's numbers: pixels, gradients, the best so far, the one shown, …"""
@@ -73,6 +65,8 @@ class Footprint:
     beside : int or None
         Where the picture lies on disk, and past steps with it, what of a run's images is in memory
         all the same; else None.
+    freed : int
+        What of `passes` is memory that the C library keeps after them.
     """
 
     picture: int
@@ -81,6 +75,7 @@ class Footprint:
     past_steps: int
     parts: int = 1
     beside: int | None = None
+    freed: int = 0
 
     @property
     def bytes(self) -> int:
@@ -140,11 +135,12 @@ def footprint(
     images = numbers * ((ON_DISK if on_disk else IMAGES) + 2 * bool(recipe.ema))
     images += 3 * own * (order.content is not None)
     images += 3 * SHOWN * (pixels - own)
-    content = own * _width(layer_weights(recipe, "content"))
+    content = own * width(layer_weights(recipe, "content"))
     # Mostly a style is added up; else the features of all styles are there at once.
     are_seen = not (tile or parts > 1 or order.compares_sums)
-    of_styles = sum(styles) * _width(layer_weights(recipe, "style")) if are_seen else 0.0
+    of_styles = sum(styles) * width(layer_weights(recipe, "style")) if are_seen else 0.0
     seen = _seen(scale.shape, tile, recipe, parts)
+    held, freed = held_bytes(recipe, dtype, seen), freed_bytes(dtype, seen)
     # Those in the middle overlap on two sides, those at a border on one.
     shapes = math.prod(2 if tile and math.ceil(side / tile) > 2 else 1 for side in scale.shape)
     beside = 12 * sum(styles) + (shapes - 1) * OF_ANOTHER_SHAPE
@@ -152,12 +148,19 @@ def footprint(
     squares = content / 8 * 4
     return Footprint(
         picture=round(4 * images + content * dtype.itemsize + (0 if on_disk else beside)),
-        passes=round(max(_pass_bytes(recipe, dtype, seen), of_styles * dtype.itemsize)),
+        passes=round(max(held + freed, of_styles * dtype.itemsize)),
         past_step=_past_step(recipe) * numbers,
         past_steps=min(recipe.history, scale.steps),
         parts=parts,
         beside=round(beside + squares + UNDER_WAY) if on_disk else None,
+        freed=round(freed),
     )
+
+
+def peak_bytes(scales: Sequence[Footprint]) -> int:
+    """Return the most that a run has in memory at any of its scales, which come in turn."""
+    left = [0, *(round(LEFT * scale.freed) for scale in scales)]
+    return max(scale.bytes + before for scale, before in zip(scales, left, strict=False))
 
 
 def free_bytes(device: torch.device) -> int:
@@ -169,49 +172,9 @@ def free_bytes(device: torch.device) -> int:
     return round(min(psutil.virtual_memory().available, _left_of_limit()))
 
 
-def _pass_bytes(recipe: Recipe, dtype: torch.dtype, pixels: int) -> float:
-    """Return what the network holds for an image of some pixels on the way to it and back."""
-    widest = pixels * _width(["relu1_1"]) * dtype.itemsize
-    kept = pixels * _kept(recipe, dtype)
-    return max(kept + TEMPORARY * widest, AT_TOP * widest) + min(FREED * widest, MOST_FREED)
-
-
-def _kept(recipe: Recipe, dtype: torch.dtype) -> float:
-    """Return the bytes for each pixel that rectifiers and poolings keep for the way back."""
-    asked = {canonical_layer(name) for name in network_layers(recipe)}
-    passed = _up_to_deepest(asked)
-    total = 0.0
-    for name, following in zip(passed, (*passed[1:], ""), strict=True):
-        if name.startswith("relu"):
-            is_pooled = following.startswith("pool")
-            if name in asked or (is_pooled and recipe.pooling == "l2"):
-                total += _width([name]) * dtype.itemsize
-            elif is_pooled and recipe.pooling == "max":
-                total += _width([following]) * 2  # places, in 16 bits
-            else:
-                total += _width([name])  # signs, in bytes
-    return total
-
-
-def _width(layers: Iterable[str]) -> float:
-    """Return how many numbers some layers have together for each pixel of an image."""
-    names = [canonical_layer(name) for name in layers]
-    return sum(_channels(name) / (1 << 2 * poolings_before(name)) for name in names)
-
-
-def _channels(layer: str) -> int:
-    number = "2" if layer.startswith("pool") else layer[-1]
-    return SHAPES[f"conv{layer[4]}_{number}.weight"][0]
-
-
-def _up_to_deepest(layers: Iterable[str]) -> tuple[str, ...]:
-    deepest = max(LAYER_NAMES.index(canonical_layer(name)) for name in layers)
-    return LAYER_NAMES[: deepest + 1]
-
-
 def _seen(shape: tuple[int, int], tile: int, recipe: Recipe, parts: int) -> int:
     """Return how many pixels the network sees of the largest tile, its overlaps included."""
-    overlap = receptive_field(_up_to_deepest(network_layers(recipe))[-1])
+    overlap = receptive_field(up_to_deepest(network_layers(recipe))[-1])
     own = (math.ceil(shape[0] / parts), shape[1])
     return math.prod(
         min(side, math.ceil(length / math.ceil(length / (tile or length))) + 2 * overlap)

@@ -128,6 +128,26 @@ def bands_of(features: Tensor) -> Iterator[slice]:
         yield slice(start, min(start + count, height))
 
 
+def room_like(features: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:
+    """Return an empty tensor for features (N, *shape), channels last, of the same kind or format.
+
+    Parameters
+    ----------
+    features : Tensor
+        (N, C, H, W).
+    shape : tuple of int
+        Channels, height and width.
+    dtype : torch.dtype, optional
+        Another number format.
+    """
+    return torch.empty(
+        (features.shape[0], *shape),
+        dtype=dtype or features.dtype,
+        device=features.device,
+        memory_format=torch.channels_last,
+    )
+
+
 def _without_odd(features: Tensor, joins: Joins) -> Tensor:
     for dim, join in zip((2, 3), joins, strict=True):
         if join is not None and join % 2:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from napari_nst.engine.stages import room_like
+
 STRIP = 2**20
 """Numbers of features in a strip; of fewer, calls take longer than caches save."""
 
@@ -41,7 +43,7 @@ def correlated(features: Tensor, kernels: Tensor, bias: Tensor | None, mode: str
         if mode == "zeros":
             return functional.conv2d(features, kernels, bias, padding=1)
         return functional.conv2d(with_border(features, mode), kernels, bias)
-    result = _empty(features, len(kernels))
+    result = room_like(features, (len(kernels), *features.shape[2:]))
     for first, last in _strips(features):
         seen = _rows(features, first - 1, last + 1, mode)
         result[:, :, first:last] = functional.conv2d(seen, kernels, bias)
@@ -68,7 +70,8 @@ def adjoint(gradient: Tensor, turned: Tensor, mode: str, *, is_own: bool = False
         return without_border(functional.conv2d(gradient, turned, padding=2), mode)
     takes_place = is_own and gradient.shape[1] == len(turned)
     # Torch adds other gradients to this one in place, which it would not to a part of a padded one.
-    result = gradient if takes_place else _empty(gradient, len(turned))
+    shape = (len(turned), *gradient.shape[2:])
+    result = gradient if takes_place else room_like(gradient, shape)
     height, ends = gradient.shape[2], list[Tensor]()
     strips = list(_strips(gradient))
     seen = _seen_back(gradient, strips[0], mode)
@@ -148,14 +151,3 @@ def _folded(padded: Tensor, dim: int, mode: str) -> Tensor:
     for index, end in zip(BEYOND[mode], (0, -1), strict=True):
         inner.select(dim, index).add_(padded.select(dim, end))
     return inner
-
-
-def _empty(features: Tensor, channels: int) -> Tensor:
-    """Return (N, channels, H, W), channels last, of the kind of features (N, C, H, W)."""
-    number, _, height, width = features.shape
-    return torch.empty(
-        (number, channels, height, width),
-        dtype=features.dtype,
-        device=features.device,
-        memory_format=torch.channels_last,
-    )
