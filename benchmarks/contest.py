@@ -17,9 +17,9 @@ from torch import Tensor
 import napari_nst as nst
 from benchmarks import textbook
 from benchmarks.machine import wait_for
-from napari_nst.engine.images import resize, to_array, to_tensor
-from napari_nst.engine.pixels import as_rgb
-from napari_nst.engine.weights import PretrainedVGG, load
+from napari_nst.engine.images.convert import resize, to_array, to_tensor
+from napari_nst.engine.job.input_image import as_rgb
+from napari_nst.engine.vgg.weights import PretrainedVGG, load
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.samples import content_and_style
 

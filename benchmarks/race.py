@@ -22,7 +22,7 @@ from benchmarks import textbook
 from benchmarks.contest import Setting, images, tensors, weights
 from benchmarks.machine import name_of, precision, wait_for
 from benchmarks.rows import NotMeasured, Row
-from napari_nst.engine.images import resize, to_tensor
+from napari_nst.engine.images.convert import resize, to_tensor
 from napari_nst.recipe import Recipe
 
 

@@ -17,7 +17,7 @@ from benchmarks import operations
 from benchmarks.contest import Setting, our_steps, ours, seconds_by_turns, textbook_steps
 from benchmarks.machine import matrix_products, name_of, precision
 from benchmarks.rows import NotMeasured, Row
-from napari_nst.engine import replay
+from napari_nst.engine.run import replay
 from napari_nst.recipe import Recipe
 
 SETTLED = replay.EAGER + replay.TRIALS

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from napari_nst.engine.weights import PretrainedVGG
+from napari_nst.engine.vgg.weights import PretrainedVGG
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES
 

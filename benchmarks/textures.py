@@ -18,13 +18,13 @@ import numpy as np
 from skimage import data
 
 import napari_nst as nst
-from napari_nst.engine.similarity import (
+from napari_nst.engine.inspect.similarity import (
     corners,
     distances_between_crops,
     gram_distances,
     gram_matrices,
 )
-from napari_nst.files import write_image
+from napari_nst.io.read_image import write_image
 from napari_nst.recipe import CONTROLS
 
 EXEMPLARS = {

@@ -14,11 +14,12 @@ from click.testing import CliRunner
 from torch.utils.flop_counter import FlopCounterMode
 
 import napari_nst as nst
-from napari_nst.engine import forecast, replay
-from napari_nst.engine.objective import Objective, network_layers
-from napari_nst.engine.vgg import network_of
-from napari_nst.engine.weighted import content_losses, image_losses, style_losses
-from napari_nst.engine.weights import load
+from napari_nst.engine.objective.from_recipe import content_losses, image_losses, style_losses
+from napari_nst.engine.objective.objective import Objective, network_layers
+from napari_nst.engine.run import replay
+from napari_nst.engine.run import time_estimate as forecast
+from napari_nst.engine.vgg.network import network_of
+from napari_nst.engine.vgg.weights import load
 
 CPU = torch.device("cpu")
 
@@ -131,8 +132,8 @@ def test_an_iterations_operations_are_those_that_torch_counts(untrained_vgg):
 
 @pytest.fixture
 def untrained_vgg():
-    from napari_nst.engine.weight_files import SHAPES
-    from napari_nst.engine.weights import PretrainedVGG
+    from napari_nst.engine.vgg.weights import PretrainedVGG
+    from napari_nst.engine.vgg.weights.formats import SHAPES
 
     parameters = {name: torch.full(shape, 0.01) for name, shape in SHAPES.items()}
     triple = (0.5, 0.5, 0.5)

@@ -11,8 +11,8 @@ import numpy as np
 from skimage import data
 
 import napari_nst as nst
-from napari_nst.engine.pixels import as_rgb, shape_fitting
-from napari_nst.files import write_image
+from napari_nst.engine.job.input_image import as_rgb, shape_fitting
+from napari_nst.io.read_image import write_image
 from napari_nst.painting import paint
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -40,7 +40,7 @@ def at_height(image: np.ndarray) -> np.ndarray:
     """Resample an image to the height of the row."""
     import torch
 
-    from napari_nst.engine.images import resize, to_array, to_tensor
+    from napari_nst.engine.images.convert import resize, to_array, to_tensor
 
     rgb = as_rgb(image)
     longest = round(max(rgb.shape[:2]) * HEIGHT / rgb.shape[0])

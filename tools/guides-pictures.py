@@ -14,9 +14,9 @@ from PIL import Image
 from skimage import data
 
 import napari_nst as nst
-from napari_nst.grid import Cell, Grid, resampled, sheet_of
+from napari_nst.io.contact_sheet import Cell, Grid, resampled, sheet_of
 from napari_nst.painting import paint
-from napari_nst.viewer.values import to_uint8
+from napari_nst.viewer.layers.intensity import to_uint8
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZE, STEPS = 256, 100

@@ -13,10 +13,10 @@ from PIL import Image
 from skimage import data
 
 import napari_nst as nst
-from napari_nst.engine.gram_view import GramView
-from napari_nst.engine.order import Order
-from napari_nst.engine.pixels import displayable
-from napari_nst.grid import Cell, Grid, resampled, sheet_of
+from napari_nst.engine.inspect.gram import GramView
+from napari_nst.engine.job.input_image import displayable
+from napari_nst.engine.job.job import Order
+from napari_nst.io.contact_sheet import Cell, Grid, resampled, sheet_of
 from napari_nst.painting import paint
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

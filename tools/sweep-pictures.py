@@ -12,8 +12,8 @@ from PIL import Image
 from skimage import data
 
 import napari_nst as nst
-from napari_nst.grid import Grid, sheet_of
-from napari_nst.image_writing import levels
+from napari_nst.io.contact_sheet import Grid, sheet_of
+from napari_nst.io.write_image import levels
 from napari_nst.painting import paint
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

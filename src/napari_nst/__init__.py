@@ -12,51 +12,51 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_nst.engine import losses
-    from napari_nst.engine.gram_view import gram_view
-    from napari_nst.engine.inspection import feature_maps, loss_maps
-    from napari_nst.engine.jobs import reconstruct, stylize, synthesize
-    from napari_nst.engine.optimize import Iteration
-    from napari_nst.engine.orders import (
-        order_to_reconstruct,
-        order_to_stylize,
-        order_to_synthesize,
-    )
-    from napari_nst.engine.series import (
+    from napari_nst.engine.api import reconstruct, stylize, synthesize
+    from napari_nst.engine.compare import (
         compare_reconstructions,
         compare_textures,
         stylize_channels,
     )
+    from napari_nst.engine.inspect.feature_maps import feature_maps, loss_maps
+    from napari_nst.engine.inspect.gram import gram_view
+    from napari_nst.engine.job.build import (
+        order_to_reconstruct,
+        order_to_stylize,
+        order_to_synthesize,
+    )
+    from napari_nst.engine.run.loop import Iteration
     from napari_nst.engine.steering import Steering
-    from napari_nst.engine.sweeps import explore_layers, sweep
-    from napari_nst.engine.vgg import VGG19
+    from napari_nst.engine.sweep import explore_layers, sweep
+    from napari_nst.engine.vgg.network import VGG19
     from napari_nst.errors import NstError
     from napari_nst.recipe import Recipe, on_flavour, preset, preset_names
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Iteration": "napari_nst.engine.optimize",
+    "Iteration": "napari_nst.engine.run.loop",
     "NstError": "napari_nst.errors",
     "Recipe": "napari_nst.recipe",
     "Steering": "napari_nst.engine.steering",
-    "VGG19": "napari_nst.engine.vgg",
-    "compare_reconstructions": "napari_nst.engine.series",
-    "compare_textures": "napari_nst.engine.series",
-    "explore_layers": "napari_nst.engine.sweeps",
-    "feature_maps": "napari_nst.engine.inspection",
-    "gram_view": "napari_nst.engine.gram_view",
-    "loss_maps": "napari_nst.engine.inspection",
+    "VGG19": "napari_nst.engine.vgg.network",
+    "compare_reconstructions": "napari_nst.engine.compare",
+    "compare_textures": "napari_nst.engine.compare",
+    "explore_layers": "napari_nst.engine.sweep",
+    "feature_maps": "napari_nst.engine.inspect.feature_maps",
+    "gram_view": "napari_nst.engine.inspect.gram",
+    "loss_maps": "napari_nst.engine.inspect.feature_maps",
     "on_flavour": "napari_nst.recipe",
-    "order_to_reconstruct": "napari_nst.engine.orders",
-    "order_to_stylize": "napari_nst.engine.orders",
-    "order_to_synthesize": "napari_nst.engine.orders",
+    "order_to_reconstruct": "napari_nst.engine.job.build",
+    "order_to_stylize": "napari_nst.engine.job.build",
+    "order_to_synthesize": "napari_nst.engine.job.build",
     "preset": "napari_nst.recipe",
     "preset_names": "napari_nst.recipe",
-    "reconstruct": "napari_nst.engine.jobs",
-    "stylize": "napari_nst.engine.jobs",
-    "stylize_channels": "napari_nst.engine.series",
-    "sweep": "napari_nst.engine.sweeps",
-    "synthesize": "napari_nst.engine.jobs",
+    "reconstruct": "napari_nst.engine.api",
+    "stylize": "napari_nst.engine.api",
+    "stylize_channels": "napari_nst.engine.compare",
+    "sweep": "napari_nst.engine.sweep",
+    "synthesize": "napari_nst.engine.api",
 }
 """Public name → the module it lives in. Imported when first used: torch takes seconds."""
 

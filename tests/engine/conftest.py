@@ -3,9 +3,10 @@ import math
 import pytest
 import torch
 
-from napari_nst.engine import course, weights
-from napari_nst.engine.weight_files import SHAPES
-from napari_nst.engine.weights import PretrainedVGG
+from napari_nst.engine.run import run as course
+from napari_nst.engine.vgg import weights
+from napari_nst.engine.vgg.weights import PretrainedVGG
+from napari_nst.engine.vgg.weights.formats import SHAPES
 from napari_nst.recipe import Recipe
 
 

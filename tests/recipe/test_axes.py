@@ -3,7 +3,7 @@
 import pytest
 
 from napari_nst.recipe import CONTROLS, Recipe, preset
-from napari_nst.recipe.axes import MOST_PICTURES, parse_values, swept, value_words
+from napari_nst.recipe.sweep_axes import MOST_PICTURES, parse_values, swept, value_words
 
 
 def test_there_is_a_recipe_for_each_combination_row_by_row():

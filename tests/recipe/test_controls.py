@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_nst.recipe import CONTROLS, SECTIONS, Recipe
-from napari_nst.recipe.controls import control_of
+from napari_nst.recipe.fields import control_of
 from napari_nst.recipe.layer_weights import LayerWeights
 
 NUMBERS = {name: c for name, c in CONTROLS.items() if c.kind in (int, float)}

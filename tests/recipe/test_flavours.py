@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_nst.recipe import Recipe, on_flavour, preset, preset_names
-from napari_nst.recipe.flavours import BYTES_TO_NORMALISED, MEAN_ACTIVATIONS, mean_activation
+from napari_nst.recipe.convert_weights import BYTES_TO_NORMALISED, MEAN_ACTIVATIONS, mean_activation
 from napari_nst.recipe.layer_names import LAYER_NAMES
 from napari_nst.recipe.likeness import GRAM_LOSSES, NORMS
 
@@ -18,7 +18,7 @@ PAIRS = list(itertools.permutations(FLAVOURS, 2))
 
 
 def test_the_flavours_are_those_of_the_network():
-    from napari_nst.engine import weights
+    from napari_nst.engine.vgg import weights
 
     assert set(FLAVOURS) == set(weights.FLAVOURS)
 

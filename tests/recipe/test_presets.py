@@ -16,8 +16,8 @@ from napari_nst.recipe import (
     preset_summary,
     published,
 )
-from napari_nst.recipe.catalogue import ENTRIES
-from napari_nst.recipe.flavours import MEAN_ACTIVATIONS
+from napari_nst.recipe.convert_weights import MEAN_ACTIVATIONS
+from napari_nst.recipe.presets.catalogue import ENTRIES
 
 BY_JOB = {
     "transfer": [

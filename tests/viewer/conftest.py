@@ -4,13 +4,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fake_iterations import evaluate, iteration
 from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
 from napari.utils.notifications import notification_manager
 
-from napari_nst.engine import jobs, series
+from napari_nst.engine import api as jobs
+from napari_nst.engine import compare as series
 from napari_nst.recipe import DEFAULT_PRESETS
+from tests.helpers.fake_iterations import evaluate, iteration
 
 ENGINE = {
     "stylize": jobs,
@@ -211,7 +212,7 @@ def plugin_preferences():
 def _nothing_remembered():
     """Let no test's run say where the next test's widgets begin."""
     yield
-    from napari_nst.viewer.memory.remembered import remember
+    from napari_nst.viewer.settings.remembered import remember
 
     for kind in DEFAULT_PRESETS:
         remember(kind, {})

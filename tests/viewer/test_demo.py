@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from napari_nst.files import read_image
+from napari_nst.io.read_image import read_image
 
 pytestmark = [pytest.mark.window, pytest.mark.network]
 

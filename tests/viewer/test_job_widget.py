@@ -9,9 +9,9 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
-from napari_nst.files import read_image, read_text
+from napari_nst.io.read_image import read_image, read_text
 from napari_nst.recipe import SECTIONS, Recipe, on_flavour, preset
-from napari_nst.viewer.form import NARROWEST
+from napari_nst.viewer.controls.form import NARROWEST
 
 pytestmark = pytest.mark.window
 

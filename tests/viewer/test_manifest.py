@@ -88,8 +88,8 @@ def test_preferences_have_a_page(plugin_preferences):
 
 
 def test_the_cache_folder_is_the_users_to_choose(plugin_preferences, monkeypatch, tmp_path):
-    from napari_nst.engine.weights import cache_folder
-    from napari_nst.viewer.settings import apply_cache_folder
+    from napari_nst.engine.vgg.weights import cache_folder
+    from napari_nst.viewer.settings.preferences import apply_cache_folder
 
     monkeypatch.setenv("NAPARI_NST_HOME", "")
     usual = cache_folder()

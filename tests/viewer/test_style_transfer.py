@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from napari_nst.errors import NstError
-from napari_nst.viewer.values import to_uint8
+from napari_nst.viewer.layers.intensity import to_uint8
 
 pytestmark = pytest.mark.window
 
@@ -172,7 +172,7 @@ def test_memory_running_out_mid_run_names_a_smaller_size(
     def explode(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr("napari_nst.engine.course.load", explode)
+    monkeypatch.setattr("napari_nst.engine.run.run.load", explode)
     widget.size.value = 512
     widget.start()
     until(lambda: not widget.running)
@@ -233,7 +233,7 @@ def test_stop_works_before_the_first_iteration(viewer, widget, until, monkeypatc
             time.sleep(0.01)
         yield
 
-    monkeypatch.setattr("napari_nst.engine.jobs.stylize", stylize)
+    monkeypatch.setattr("napari_nst.engine.api.stylize", stylize)
     widget.start()
     until(lambda: "Downloading the network 0 of 100 MB" in widget.status_text)
     assert widget.progress.max > 0

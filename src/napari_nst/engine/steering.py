@@ -17,7 +17,7 @@ from napari_nst.recipe import CONTROLS, SECTIONS
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_nst.engine.guides import Guides
+    from napari_nst.engine.job.guides import Guides
 
 Array = np.ndarray[Any, Any]
 

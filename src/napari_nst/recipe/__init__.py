@@ -1,6 +1,6 @@
 """What to do, as data. Imports nothing heavy."""
 
-from napari_nst.recipe.flavours import on_flavour
+from napari_nst.recipe.convert_weights import on_flavour
 from napari_nst.recipe.presets import (
     DEFAULT_PRESETS,
     preset,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_nst.recipe.controls import choice, number, switch
+from napari_nst.recipe.fields import choice, number, switch
 
 LEAST_TILE = 128
 """Pixels: smaller tiles are mostly overlap with their neighbours, 80 on each side to relu5_1."""

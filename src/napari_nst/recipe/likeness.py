@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from napari_nst.recipe.controls import choice, layers, number, numbers
+from napari_nst.recipe.fields import choice, layers, number, numbers
 
 GRAM_LOSSES = ("gram", "shifted_gram", "centred_gram")
 """Style losses that compare Gram matrices."""

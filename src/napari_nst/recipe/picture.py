@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from napari_nst.recipe.controls import choice, number
+from napari_nst.recipe.fields import choice, number
 
 
 @dataclass(frozen=True, kw_only=True)

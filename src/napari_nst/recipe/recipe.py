@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from napari_nst.io.record import record_of
 from napari_nst.recipe.computation import LEAST_TILE, Network, Optimizer
-from napari_nst.recipe.controls import Control, control_of
+from napari_nst.recipe.fields import Control, control_of
 from napari_nst.recipe.likeness import MOMENT_LOSSES, NORMS, Likeness
 from napari_nst.recipe.picture import Colour, Schedule, Start
-from napari_nst.recorded import record_of
 
 _SECTIONS = {
     "Size and steps": Schedule,

@@ -9,17 +9,17 @@ from magicgui.widgets import CheckBox, ComboBox
 
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import COMPARED_LAYERS, LAYER_NAMES
-from napari_nst.viewer.choosers import chosen_layer, layer_box
-from napari_nst.viewer.compared_layers import compared_layers, compared_layers_text
-from napari_nst.viewer.engine_call import EngineCall
-from napari_nst.viewer.job import Job
+from napari_nst.viewer.controls.compared_layers import compared_layers, compared_layers_text
+from napari_nst.viewer.controls.layer_choice import chosen_layer, layer_box
 from napari_nst.viewer.job_widget import JobWidget
-from napari_nst.viewer.stream import Progress
+from napari_nst.viewer.run.engine_call import EngineCall
+from napari_nst.viewer.run.request import Job
+from napari_nst.viewer.run.worker import Progress
 
 if TYPE_CHECKING:
     import napari.viewer
 
-    from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.run.loop import Iteration
     from napari_nst.engine.steering import Steering
 
 SEVERAL = "several (see Likeness)"
@@ -71,7 +71,7 @@ class ContentReconstruction(JobWidget):
             return {"image": image.read(), "init_image": begin.read() if begin else None}
 
         def compare(progress: Progress, steering: Steering, _: Any) -> Iterator[Iteration]:
-            from napari_nst.engine.series import compare_reconstructions
+            from napari_nst.engine.compare import compare_reconstructions
 
             progress("reading the layer", 0, 0)
             return compare_reconstructions(

@@ -9,7 +9,7 @@ import napari
 from qtpy.QtCore import QTimer
 
 from napari_nst.errors import NstError
-from napari_nst.viewer.results import save_result
+from napari_nst.viewer.layers.save import save_result
 
 WINDOW = (1440, 900)
 """Width and height of the window, a small laptop's."""

@@ -12,19 +12,19 @@ from magicgui.widgets.bases import ValueWidget
 from napari.layers import Image
 
 from napari_nst.recipe import SECTIONS, Recipe
-from napari_nst.viewer.choosers import layer_box
-from napari_nst.viewer.form import form, scrolling_column
-from napari_nst.viewer.inspection.controls import Inspection
-from napari_nst.viewer.job import Job
-from napari_nst.viewer.layers import Picture, picture_of
-from napari_nst.viewer.memory.control_values import ControlValues
-from napari_nst.viewer.memory.settings_menu import SettingsMenu
-from napari_nst.viewer.notes import Notes
-from napari_nst.viewer.recipe_controls import RecipeControls
+from napari_nst.viewer.controls.form import form, scrolling_column
+from napari_nst.viewer.controls.layer_choice import layer_box
+from napari_nst.viewer.controls.notes import Notes
+from napari_nst.viewer.controls.recipe_form import RecipeControls
+from napari_nst.viewer.controls.sections import Section
+from napari_nst.viewer.inspect.controls import Inspection
+from napari_nst.viewer.layers.read import Picture, picture_of
+from napari_nst.viewer.run.request import Job
 from napari_nst.viewer.run_panel import RunPanel
-from napari_nst.viewer.sections import Section
+from napari_nst.viewer.settings.control_values import ControlValues
+from napari_nst.viewer.settings.menu import SettingsMenu
 from napari_nst.viewer.steering.live_controls import Followed, LiveControls
-from napari_nst.viewer.sweeps.controls import Sweeps
+from napari_nst.viewer.sweep.controls import Sweeps
 
 if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel

@@ -12,19 +12,19 @@ from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_nst.recipe import Recipe
-from napari_nst.viewer.control_widgets import label_of
+from napari_nst.viewer.brush.controls import BrushControls
+from napari_nst.viewer.controls.recipe_field import label_of
+from napari_nst.viewer.controls.sections import Section
 from napari_nst.viewer.history.controls import HistoryControls
-from napari_nst.viewer.job import Job
-from napari_nst.viewer.painting.controls import BrushControls
-from napari_nst.viewer.plot.loss_plot import LossPlot
-from napari_nst.viewer.progress_text import busy_seconds, finished_text, how_far, progress_text
-from napari_nst.viewer.results import save_result
+from napari_nst.viewer.layers.save import save_result
+from napari_nst.viewer.loss_plot.plot import LossPlot
+from napari_nst.viewer.run.request import Job
+from napari_nst.viewer.run.runner import Runner
+from napari_nst.viewer.run.status import busy_seconds, finished_text, how_far, progress_text
+from napari_nst.viewer.run.status_text import StatusText
+from napari_nst.viewer.run.worker import Run
 from napari_nst.viewer.run_buttons import RunButtons
-from napari_nst.viewer.runner import Runner
-from napari_nst.viewer.sections import Section
-from napari_nst.viewer.status_text import StatusText
 from napari_nst.viewer.steering.going_on import GoingOn
-from napari_nst.viewer.stream import Run
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

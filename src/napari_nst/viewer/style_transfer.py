@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
 
-from napari_nst.viewer.calibration import comparable_sizes
-from napari_nst.viewer.choosers import chosen_layer, image_layers, layer_box, layer_list
-from napari_nst.viewer.content_choice import Content, ContentChoice
-from napari_nst.viewer.engine_call import EngineCall
+from napari_nst.viewer.controls.content_choice import Content, ContentChoice
+from napari_nst.viewer.controls.layer_choice import (
+    chosen_layer,
+    image_layers,
+    layer_box,
+    layer_list,
+)
 from napari_nst.viewer.guides.choice import GuideChoice, Guiding
-from napari_nst.viewer.guides.untouched import Untouched
-from napari_nst.viewer.job import Job
 from napari_nst.viewer.job_widget import JobWidget
-from napari_nst.viewer.layers import Picture
+from napari_nst.viewer.layers.keep_outside import Untouched
+from napari_nst.viewer.layers.pixel_size import comparable_sizes
+from napari_nst.viewer.layers.read import Picture
+from napari_nst.viewer.run.engine_call import EngineCall
+from napari_nst.viewer.run.request import Job
 from napari_nst.viewer.transfer_inputs import TransferInputs
 
 if TYPE_CHECKING:

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox
 
-from napari_nst.engine.pixels import shape_fitting
+from napari_nst.engine.job.input_image import shape_fitting
 from napari_nst.recipe import Recipe, preset
 from napari_nst.recipe.layer_names import COMPARED_LAYERS
-from napari_nst.viewer.choosers import chosen_layer, layer_box
-from napari_nst.viewer.compared_layers import compared_layers, compared_layers_text
-from napari_nst.viewer.engine_call import EngineCall
-from napari_nst.viewer.guides.fill import Fill, FillChoice
-from napari_nst.viewer.job import Job
+from napari_nst.viewer.controls.compared_layers import compared_layers, compared_layers_text
+from napari_nst.viewer.controls.layer_choice import chosen_layer, layer_box
+from napari_nst.viewer.controls.number_box import CountBox
+from napari_nst.viewer.guides.inpainting import Fill, FillChoice
 from napari_nst.viewer.job_widget import JobWidget
-from napari_nst.viewer.layers import Picture
-from napari_nst.viewer.number_box import CountBox
-from napari_nst.viewer.placing import Place
-from napari_nst.viewer.results import tile_preview
-from napari_nst.viewer.stream import Progress
+from napari_nst.viewer.layers.position import Place
+from napari_nst.viewer.layers.read import Picture
+from napari_nst.viewer.layers.save import tile_preview
+from napari_nst.viewer.run.engine_call import EngineCall
+from napari_nst.viewer.run.request import Job
+from napari_nst.viewer.run.worker import Progress
 
 if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Image, Layer
 
-    from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.run.loop import Iteration
     from napari_nst.engine.steering import Steering
 
 OFF, EACH, CUMULATIVE = "off", "layer by layer", "cumulative"
@@ -98,7 +98,7 @@ class TextureSynthesis(JobWidget):
             return {"exemplar": exemplar.read(), "shape": shape, "init_image": start}
 
         def compare(progress: Progress, steering: Steering, _: Any) -> Iterator[Iteration]:
-            from napari_nst.engine.series import compare_textures
+            from napari_nst.engine.compare import compare_textures
 
             progress("reading the layer", 0, 0)
             return compare_textures(

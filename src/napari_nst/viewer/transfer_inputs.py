@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.engine.guides import Guides
-from napari_nst.viewer.content_choice import Content
+from napari_nst.engine.job.guides import Guides
+from napari_nst.viewer.controls.content_choice import Content
 from napari_nst.viewer.guides.choice import Guiding
-from napari_nst.viewer.guides.untouched import Untouched
-from napari_nst.viewer.layers import Picture
-from napari_nst.viewer.stream import Progress
+from napari_nst.viewer.layers.keep_outside import Untouched
+from napari_nst.viewer.layers.read import Picture
+from napari_nst.viewer.run.worker import Progress
 
 if TYPE_CHECKING:
     from napari.components import Dims
 
-    from napari_nst.engine.optimize import Iteration
+    from napari_nst.engine.run.loop import Iteration
     from napari_nst.engine.steering import Steering
     from napari_nst.recipe import Recipe
 
@@ -84,7 +84,7 @@ class TransferInputs:
         self, recipe: Recipe, progress: Progress, steering: Steering
     ) -> Iterator[Iteration]:
         """Read the layers and begin with the first channel; called in the worker thread."""
-        from napari_nst.engine.series import stylize_channels
+        from napari_nst.engine.compare import stylize_channels
 
         progress("reading the layers", 0, 0)
         return stylize_channels(

@@ -24,7 +24,7 @@ from napari_nst.engine.losses.gram import CentredGramLoss, GramLoss, ShiftedGram
 from napari_nst.engine.losses.guided import GuidedLoss
 from napari_nst.engine.losses.mean_covariance import MeanCovarianceLoss
 from napari_nst.engine.losses.moments import Moments, gram_matrix
-from napari_nst.engine.losses.patches import PatchLoss
+from napari_nst.engine.losses.mrf import PatchLoss
 from napari_nst.engine.losses.seam import SeamLoss
 from napari_nst.engine.losses.sliced_wasserstein import SlicedWassersteinLoss
 from napari_nst.engine.losses.sums import gradient_by_features

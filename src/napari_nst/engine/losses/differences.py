@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from napari_nst.engine.pulse import Pulse, go_on
-from napari_nst.engine.shelf import MEMORY, Shelf
-from napari_nst.engine.spans import Span, length_of
+from napari_nst.engine.cancel import Pulse, go_on
+from napari_nst.engine.run.shelf import MEMORY, Shelf
+from napari_nst.engine.tiling.spans import Span, length_of
 
 BAND = 1 << 16
 """About how many pixels are computed at a time."""

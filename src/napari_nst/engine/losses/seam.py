@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from napari_nst.engine.bands import Bands
+from napari_nst.engine.run.bands import Bands
 
 WEIGHT = 6.0
 """Of the loss, beside style losses relative to their targets of weight 1.

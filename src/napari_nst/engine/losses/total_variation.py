@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from napari_nst.engine.bands import Bands
+from napari_nst.engine.cancel import Pulse, go_on
 from napari_nst.engine.losses.differences import (
     Differences,
     Window,
@@ -13,8 +13,8 @@ from napari_nst.engine.losses.differences import (
     weighted,
     within,
 )
-from napari_nst.engine.pulse import Pulse, go_on
-from napari_nst.engine.shelf import MEMORY, Shelf
+from napari_nst.engine.run.bands import Bands
+from napari_nst.engine.run.shelf import MEMORY, Shelf
 
 KINDS = ("mean", "nine_point", "sum", "inner_sum")
 """Ways to measure total variation."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.losses.base import AnyExemplar, MomentLoss, blended_moments
+from napari_nst.engine.losses.matrix_sqrt import square_root, trace_of_square_root
 from napari_nst.engine.losses.moments import Moments
-from napari_nst.engine.losses.square_root import square_root, trace_of_square_root
 from napari_nst.engine.losses.statistics import covariance_matrix
 
 LEAST_VARIANCE = 1e-4

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from magicgui.widgets import CheckBox
 
-from napari_nst.engine.guides import Guides, read_guides
-from napari_nst.viewer.guides.layers import Guide, guide_box, guide_of
-from napari_nst.viewer.layers import Picture
+from napari_nst.engine.job.guides import Guides, read_guides
+from napari_nst.viewer.guides.rasterize import Guide, guide_box, guide_of
+from napari_nst.viewer.layers.read import Picture
 
 if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
 
-from napari_nst.animation import check_format
 from napari_nst.errors import NstError
+from napari_nst.io.animation import check_format
 from napari_nst.viewer.history.export import Exporter, ask_for_path
 from napari_nst.viewer.history.form import EVEN, OFF, HistoryForm
 from napari_nst.viewer.history.layers import IterationLayers
-from napari_nst.viewer.history.of_run import RunHistory
-from napari_nst.viewer.plot.pace import STACK, Pace
+from napari_nst.viewer.history.run_history import RunHistory
+from napari_nst.viewer.run.pace import STACK, Pace
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_nst.viewer.job import Job
-    from napari_nst.viewer.stream import Run
+    from napari_nst.viewer.run.request import Job
+    from napari_nst.viewer.run.worker import Run
 
 Draw = Callable[[Callable[[], object], Callable[[], object]], None]
 

@@ -11,14 +11,14 @@ import numpy as np
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_nst.animation import KINDS, write_animation
 from napari_nst.errors import Cancelled, NstError
-from napari_nst.viewer.values import to_uint8, to_unit
-from napari_nst.viewer.work import start_work
+from napari_nst.io.animation import KINDS, write_animation
+from napari_nst.viewer.layers.intensity import to_uint8, to_unit
+from napari_nst.viewer.run.work import start_work
 
 if TYPE_CHECKING:
-    from napari_nst.stack import Stack
-    from napari_nst.viewer.job import Job
+    from napari_nst.io.frame_stack import Stack
+    from napari_nst.viewer.run.request import Job
 
 Pixels = np.ndarray[Any, Any]
 

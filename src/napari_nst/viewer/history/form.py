@@ -8,7 +8,7 @@ from magicgui.widgets import CheckBox, ComboBox, Label, PushButton, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtWidgets import QSizePolicy
 
-from napari_nst.history import BUDGET
+from napari_nst.io.history import BUDGET
 from napari_nst.viewer.history.layers import IterationLayers
 
 LOG, EVEN, OFF = "log-spaced", "evenly", "off"

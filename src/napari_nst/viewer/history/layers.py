@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.recorded import RECORD
-from napari_nst.stack import Stack
-from napari_nst.viewer.panels import PanelText, known_units
-from napari_nst.viewer.placing import move_slider, shown_index
-from napari_nst.viewer.results import LAYOUT
+from napari_nst.io.frame_stack import Stack
+from napari_nst.io.record import RECORD
+from napari_nst.viewer.layers.panel_label import PanelText, known_units
+from napari_nst.viewer.layers.position import move_slider, shown_index
+from napari_nst.viewer.layers.save import LAYOUT
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_nst.viewer.job import Job
+    from napari_nst.viewer.run.request import Job
 
 Pixels = np.ndarray[Any, Any]
 

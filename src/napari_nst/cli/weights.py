@@ -1,0 +1,68 @@
+"""The ``weights`` commands: the pretrained network on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from napari_nst.cli import terminal
+from napari_nst.recipe import Recipe
+
+if TYPE_CHECKING:
+    from napari_nst.engine.vgg.weights import WeightsStatus
+
+
+@click.group(no_args_is_help=False)
+def weights() -> None:
+    """Look after the pretrained network."""
+
+
+def _flavour(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    from napari_nst.engine.vgg.weights import FLAVOURS
+
+    if value is not None and value not in FLAVOURS:
+        raise click.BadParameter(f"must be {', '.join(FLAVOURS)}; not {value!r}.")
+    return value
+
+
+@weights.command()
+def status() -> None:
+    """List the flavours, and whether they are on this machine."""
+    from napari_nst.engine.vgg import weights as network
+
+    _print_table(network.status())
+
+
+@weights.command()
+@click.argument("flavour", default=Recipe().weights, callback=_flavour)
+@click.option("--force", is_flag=True, help="Fetch it anew even if it is there and whole.")
+def fetch(flavour: str, force: bool) -> None:
+    """Fetch FLAVOUR (gatys, where left out) unless it is there, and print its path."""
+    from napari_nst.cli.progress import Bars
+    from napari_nst.engine.vgg import weights as network
+
+    with Bars() as bars:
+        path = network.fetch(flavour, bars.download, force=force)
+    click.echo(path)
+
+
+@weights.command()
+@click.argument("flavour", required=False, callback=_flavour)
+def verify(flavour: str | None) -> int:
+    """Recompute the hash of FLAVOUR, or of all that are there; exit 1 if one does not hold."""
+    from napari_nst.engine.vgg import weights as network
+
+    found = [network.verify(flavour)] if flavour else network.status()
+    _print_table(found)
+    present = [one for one in found if one.state != "absent"]
+    holds = bool(present) and all(one.state == "ok" for one in present)
+    return 0 if holds else terminal.WENT_WRONG
+
+
+def _print_table(found: Sequence[WeightsStatus]) -> None:
+    for one in found:
+        size = (one.size if one.path else one.download_size) / 1e6
+        where = one.path or f"would come from {one.origin}"
+        click.echo(f"{one.flavour:12} {one.state:7} {size:6.1f} MB  {where}")

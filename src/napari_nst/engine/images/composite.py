@@ -1,0 +1,115 @@
+"""What a run leaves as it is: all of a picture but the pixels that it may change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_nst.engine.images.convert import resize, to_tensor
+from napari_nst.engine.job.guides import Guides
+from napari_nst.engine.job.input_image import InputImage
+from napari_nst.engine.run.resampling import Resampling
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A picture of which a run may change some pixels.
+
+    Attributes
+    ----------
+    picture : InputImage
+        All of it.
+    free : ndarray
+        (H, W) bool, of the picture's size: the pixels that may change.
+    window : tuple of slice
+        The rows and columns that the run works on; every free pixel is inside.
+    seamless : bool
+        Whether what comes in shall go on from what is around it.
+    """
+
+    picture: InputImage
+    free: np.ndarray[Any, np.dtype[np.bool_]]
+    window: tuple[slice, slice]
+    seamless: bool = False
+
+
+def kept_by(guides: Guides, content: InputImage) -> Kept | None:
+    """Return what guides keep of a content: its unlabelled pixels, if anything."""
+    if not guides.keep_unlabelled:
+        return None
+    height, width = content.shape
+    return Kept(content, guides.content > 0, (slice(0, height), slice(0, width)))
+
+
+class Surroundings:
+    """A kept picture on the device.
+
+    Parameters
+    ----------
+    kept : Kept
+        What it is.
+    device : torch.device
+        Where it goes.
+
+    Attributes
+    ----------
+    alpha : Tensor or None
+        The picture's, (1, 1, H, W).
+    seamless : bool
+        As of the kept picture.
+    """
+
+    def __init__(self, kept: Kept, device: torch.device) -> None:
+        self.window = (..., *kept.window)
+        self.seamless = kept.seamless
+        self.free = torch.from_numpy(kept.free[kept.window].copy())[None, None].to(device)
+        self.picture = to_tensor(kept.picture.rgb, device)
+        alpha = kept.picture.alpha
+        self.alpha = None if alpha is None else torch.from_numpy(alpha)[None, None].to(device)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the picture."""
+        return self.picture.shape[-2], self.picture.shape[-1]
+
+    def at(self, image: Tensor, shape: tuple[int, int], rows: slice) -> tuple[Tensor, Tensor]:
+        """Return which pixels of a scale are free, and what stands in all others of some rows.
+
+        Parameters
+        ----------
+        image : Tensor
+            (1, 3, H, W), of the window's size: the picture as the run compares it.
+        shape : tuple of int
+            Of the scale.
+        rows : slice
+            Of that, what is wanted of `fixed`.
+
+        Returns
+        -------
+        free : Tensor
+            (1, 1, H', W') bool: those at least half of which is.
+        fixed : Tensor
+            (1, 3, h, W'): the mean of the pixels around, without the free ones, which shall leave
+            no trace.
+        """
+        around = 1 - self.free.to(image)
+        kept = resize(around, shape, smooth=False)
+        resampling = Resampling(image.shape[2], shape, smooth=False)
+        (needed,) = resampling.needs(rows)
+        fixed = resampling.of(image[:, :, needed] * around[:, :, needed], rows)
+        return kept <= 0.5, fixed / kept[:, :, rows].clamp_min(1e-3)
+
+    def around(self, image: Tensor) -> Tensor:
+        """Return the whole picture with what a run has made of its free pixels, a copy."""
+        made = resize(image, (self.free.shape[-2], self.free.shape[-1]))
+        whole = self.picture.clone()
+        whole[self.window] = torch.where(self.free, made, whole[self.window])
+        return whole
+
+    def within(self, picture: Tensor) -> Tensor:
+        """Return the window of a whole picture."""
+        return picture[self.window]

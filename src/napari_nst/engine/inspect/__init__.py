@@ -1,0 +1,1 @@
+"""Feature maps, loss maps and Gram matrices."""

@@ -1,0 +1,98 @@
+"""What the jobs refuse before anything slow starts, each in one sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from napari_nst.engine.device import choose_device
+from napari_nst.engine.job.input_image import InputImage, read_input
+from napari_nst.engine.objective.from_recipe import shares_of
+from napari_nst.engine.vgg.weights import FLAVOURS
+from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset
+
+Images = ArrayLike | Sequence[ArrayLike]
+"""One image, or a list of them."""
+
+
+def checked_recipe(recipe: Recipe | None, job: str) -> Recipe:
+    """Refuse, before anything slow starts, what no run could be made of."""
+    recipe = preset(DEFAULT_PRESETS[job]) if recipe is None else recipe
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe must be a Recipe, such as preset('default'); not {recipe!r}.")
+    choose_device(recipe.device)
+    if recipe.weights not in FLAVOURS and not Path(recipe.weights).expanduser().is_file():
+        known = ", ".join(FLAVOURS)
+        raise ValueError(f"weights must be {known} or a file; {recipe.weights!r} is neither.")
+    return recipe
+
+
+def read_styles(images: Images, name: str, recipe: Recipe) -> list[InputImage]:
+    """Read one style or several, as many as the recipe blends."""
+    several: list[Any] = list(images) if isinstance(images, (list, tuple)) else [images]
+    if not several:
+        raise ValueError(f"{name} is an empty list; give at least one image.")
+    shares_of(recipe, len(several))
+    return [read_input(one, name) for one in several]
+
+
+def read_start(image: ArrayLike | None, recipe: Recipe) -> InputImage | None:
+    """Read what a recipe with ``init="image"`` starts from."""
+    if recipe.init != "image":
+        return None
+    if image is None:
+        raise ValueError("init is 'image', but init_image is missing; give one, or another init.")
+    return read_input(image, "init_image")
+
+
+def check_style(style: InputImage, least: int, name: str) -> None:
+    """Refuse a style that is too small for the network."""
+    if min(style.shape) < least:
+        height, width = style.shape
+        raise ValueError(
+            f"{name} is {height} × {width} pixels; the recipe's layers need at least {least} "
+            "on both sides, take a larger image."
+        )
+
+
+def check_physical_size(style: InputImage, factor: float, least: int) -> None:
+    """Refuse a style that is too small for the network once it is scaled by a factor."""
+    narrow = round(min(style.shape) * factor)
+    if narrow < least:
+        raise ValueError(
+            f"style is {narrow} pixels narrow at the content's pixel size, and the recipe's layers "
+            f"need {least}; take a larger size or style_scale, or style_sizing 'fit'."
+        )
+
+
+def relative_pixels(pixel_sizes: Sequence[float] | None, styles: int) -> list[float] | None:
+    """Return each style's pixel size over the content's."""
+    if pixel_sizes is None:
+        return None
+    try:
+        sizes = [float(size) for size in pixel_sizes]
+    except (TypeError, ValueError):
+        sizes = []
+    if len(sizes) != styles + 1 or not all(math.isfinite(s) and s > 0 for s in sizes):
+        raise ValueError(
+            "pixel_sizes must be the content's and each style's, all above 0; "
+            f"not {sizes or pixel_sizes!r} for {styles} style{'s' if styles != 1 else ''}."
+        )
+    return [size / sizes[0] for size in sizes[1:]]
+
+
+def checked_shape(shape: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Return a shape that somebody asks for as two whole numbers."""
+    if shape is None:
+        return None
+    try:
+        height, width = (int(side) for side in shape)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"shape must be height and width in pixels; not {shape!r}.") from None
+    if min(height, width) < 1:
+        raise ValueError(f"shape must be at least one pixel on both sides; not {shape!r}.")
+    return height, width

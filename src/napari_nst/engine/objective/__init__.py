@@ -1,0 +1,1 @@
+"""Losses, weighted by a recipe."""

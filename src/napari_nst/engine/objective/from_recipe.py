@@ -1,0 +1,154 @@
+"""Losses as a recipe weighs them, made from the features of images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from napari_nst.engine.cancel import Pulse, go_on
+from napari_nst.engine.losses import STYLE_LOSSES, ContentLoss, Part, TotalVariationLoss, seam
+from napari_nst.engine.objective.masks import mask_at
+from napari_nst.engine.run.bands import Bands
+from napari_nst.engine.run.shelf import MEMORY, Shelf
+from napari_nst.engine.tiling.features import SeenStyle, exemplar_of
+from napari_nst.recipe import Recipe
+from napari_nst.recipe.layer_names import poolings_before
+
+Features = Mapping[str, Tensor]
+"""Layer → (1, C, H, W)."""
+
+
+class WeightedLoss(nn.Module):
+    """A loss times its weight."""
+
+    def __init__(self, loss: nn.Module, weight: float) -> None:
+        super().__init__()
+        self.loss = loss
+        self.weight = weight
+
+    def forward(self, value: Tensor, **of_part: Any) -> Tensor:
+        """Return the weighted loss of features or of an image, or of what the loss calls a part."""
+        weighted: Tensor = self.loss(value, **of_part) * self.weight
+        return weighted
+
+    def extra_repr(self) -> str:
+        """Say the weight."""
+        return f"weight={self.weight:g}"
+
+
+def content_losses(
+    recipe: Recipe, features: Features, mask: Tensor | None = None, bands: Bands | None = None
+) -> dict[str, WeightedLoss]:
+    """Make the losses that keep a content's features.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its `content_layers`, `content_weight` and `content_norm`.
+    features : mapping of str to Tensor
+        Layer → features of the content.
+    mask : Tensor, optional
+        Which pixels count, (1, 1, H, W) of the image's size.
+    bands : Bands, optional
+        Of which the features are this process's, where they are divided.
+    """
+    losses = {}
+    for layer, weight in layer_weights(recipe, "content").items():
+        rows = None
+        if bands is not None and bands.are_divided:
+            rows = Part(bands.own.positions(1 << poolings_before(layer)), bands.processes.total)
+        loss = ContentLoss(
+            features[layer], norm=recipe.content_norm, mask=mask_at(mask, layer), part=rows
+        )
+        losses[f"content/{layer}"] = WeightedLoss(loss, weight)
+    return losses
+
+
+def style_losses(
+    recipe: Recipe,
+    styles: Sequence[SeenStyle],
+    style_masks: Sequence[Tensor | None] | None = None,
+    mask: Tensor | None = None,
+) -> dict[str, WeightedLoss]:
+    """Make the losses that take over styles' statistics.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its `style_layers`, `style_weight`, `style_blend`, `style_loss` and `style_norm`.
+    styles : sequence of SeenStyle
+        For each style layer → features, of any size, or what measures them.
+    style_masks : sequence of Tensor or None, optional
+        Which pixels of each style count.
+    mask : Tensor, optional
+        Which pixels of the image count.
+    """
+    masks = style_masks or [None] * len(styles)
+    shares = shares_of(recipe, len(styles))
+    losses = {}
+    for layer, weight in layer_weights(recipe, "style").items():
+        exemplars = [
+            exemplar_of(style, layer, share, own)
+            for style, share, own in zip(styles, shares, masks, strict=True)
+        ]
+        loss = STYLE_LOSSES[recipe.style_loss](exemplars, recipe, mask_at(mask, layer))
+        losses[f"style/{layer}"] = WeightedLoss(loss, weight)
+    return losses
+
+
+def image_losses(
+    recipe: Recipe, free: Tensor | None = None, pulse: Pulse = go_on, shelf: Shelf = MEMORY
+) -> dict[str, WeightedLoss]:
+    """Make the losses of the image itself.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its `tv_weight`, without which there is no total variation.
+    free : Tensor, optional
+        Which pixels are, (1, 1, H, W) bool, where they shall go on seamlessly from the others.
+    pulse, shelf : callable, Shelf, optional
+        As for `TotalVariationLoss`.
+    """
+    losses = {}
+    if recipe.tv_weight:
+        loss = TotalVariationLoss(
+            recipe.tv_loss,
+            recipe.tv_exponent,
+            circular=recipe.padding == "circular",
+            pulse=pulse,
+            shelf=shelf,
+        )
+        losses["tv"] = WeightedLoss(loss, recipe.tv_weight)
+    if free is not None:
+        weight = seam.WEIGHT * sum(layer_weights(recipe, "style").values())
+        losses["tv/border"] = WeightedLoss(seam.SeamLoss(free), weight)
+    return losses
+
+
+def shares_of(recipe: Recipe, styles: int) -> list[float]:
+    """Return how much each of several styles counts; together 1.
+
+    Raises
+    ------
+    ValueError
+        If the recipe's blend is of another number of styles.
+    """
+    blend = recipe.style_blend or (1.0,) * styles
+    if len(blend) != styles:
+        raise ValueError(
+            f"style_blend has {len(blend)} numbers for {styles} "
+            f"style{'s' if styles != 1 else ''}; give one for each."
+        )
+    return [share / sum(blend) for share in blend]
+
+
+def layer_weights(recipe: Recipe, kind: str) -> dict[str, float]:
+    """Return the layers that count for ``content`` or ``style``, and how much in the total."""
+    factor, layers = {
+        "content": (recipe.content_weight, recipe.content_layers),
+        "style": (recipe.style_weight, recipe.style_layers),
+    }[kind]
+    return {layer: factor * weight for layer, weight in layers.items() if factor * weight}

@@ -1,0 +1,1 @@
+"""Files: images, records, animations. Neither Qt nor napari."""

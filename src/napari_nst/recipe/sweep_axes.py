@@ -1,0 +1,118 @@
+"""The axes of a sweep: one or two fields of a recipe, and the values that each takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from types import MappingProxyType
+from typing import Any
+
+from napari_nst.recipe.fields import Control
+from napari_nst.recipe.layer_weights import LayerWeights
+from napari_nst.recipe.recipe import CONTROLS, Recipe
+
+Axes = Mapping[str, Sequence[Any]]
+"""Field of a recipe → its values."""
+
+SMALL: Mapping[str, int] = MappingProxyType({"size": 128, "steps": 40})
+"""What each picture is made with where nobody says: a look, soon done."""
+
+MOST_PICTURES = 64
+"""How many pictures a sweep may have: eight rows of eight are as many as can be looked at."""
+
+_SWITCH = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
+
+
+def swept(recipe: Recipe, axes: Axes) -> list[Recipe]:
+    """Return a recipe for each combination of values, row by row.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What they have in common.
+    axes : mapping of str to sequence
+        One or two fields and their values: the first goes down the rows, the second along each.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are no such fields, a value is not allowed, alone or with the other, or given
+        twice, or there are more than `MOST_PICTURES`.
+    """
+    if len(axes) not in (1, 2):
+        listed = ", ".join(axes) or "none"
+        raise ValueError(f"A sweep varies one or two fields of a recipe; given are {listed}.")
+    for name, values in axes.items():
+        if isinstance(values, str) or not isinstance(values, Sequence):
+            raise TypeError(f"{name} must be a list of values to sweep, not {values!r}.")
+        if not values:
+            raise ValueError(f"{name} has no values to sweep; give at least one.")
+    count = 1
+    for values in axes.values():
+        count *= len(values)
+    if count > MOST_PICTURES:
+        sides = " × ".join(f"{len(values)} of {name}" for name, values in axes.items())
+        raise ValueError(
+            f"A sweep makes at most {MOST_PICTURES} pictures; {sides} would be {count}, give fewer."
+        )
+    recipes = [recipe.replace(**dict(zip(axes, at, strict=True))) for at in product(*axes.values())]
+    for name, values in axes.items():
+        if len({getattr(one, name) for one in recipes}) < len(values):
+            listed = ", ".join(map(str, values))
+            raise ValueError(f"{name} has a value twice among {listed}; give each once.")
+    return recipes
+
+
+def parse_values(name: str, text: str) -> list[Any]:
+    """Read the values of a field that a user typed: ``2, 4, 8``.
+
+    Semicolons part values that have commas in them: ``relu2_1:1; relu2_1:1, relu3_1:0.5``.
+
+    Parameters
+    ----------
+    name : str
+        A field of `Recipe`.
+    text : str
+        Numbers, choices, or on and off.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such field, or a value is not allowed by itself.
+    """
+    if name not in CONTROLS:
+        Recipe.from_dict({name: text})  # says so, and which is near
+        raise ValueError(f"{name} changes no picture; sweep another field of the recipe.")
+    control = CONTROLS[name]
+    has_commas = control.kind in (LayerWeights, tuple)
+    parts = [part.strip() for part in text.split(";" if has_commas else ",")]
+    return [control.checked(name, _parse(name, control, part)) for part in parts if part]
+
+
+def value_words(value: Any) -> str:
+    """Write a value of a field in short, for a heading."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{layer}:{weight:g}" for layer, weight in value.items())
+    if isinstance(value, (tuple, list)):
+        return ", ".join(f"{number:g}" for number in value)
+    return str(value)
+
+
+def _parse(name: str, control: Control, text: str) -> Any:
+    if control.kind is bool:
+        if text.lower() not in _SWITCH:
+            raise ValueError(f"{name} must be on or off; not {text!r}.")
+        return _SWITCH[text.lower()]
+    if control.kind not in (int, float):
+        return control.parse(name, text)
+    try:
+        return control.kind(text)
+    except ValueError:
+        wanted = (
+            "whole numbers such as 1, 2, 4" if control.kind is int else "numbers such as 0.5, 2"
+        )
+        raise ValueError(f"{name} must be {wanted}; not {text!r}.") from None

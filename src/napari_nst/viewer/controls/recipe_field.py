@@ -1,0 +1,69 @@
+"""The widget of each of a recipe's controls: made from its bounds, choices and explanation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
+from magicgui.widgets.bases import ValueWidget
+
+from napari_nst.recipe.fields import Control
+from napari_nst.recipe.layer_weights import LayerWeights
+from napari_nst.viewer.controls.form import LongText
+from napari_nst.viewer.controls.number_box import NumberBox
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""What the drop-down offers; the terminal takes any, such as ``cuda:1``."""
+
+LABELS = {
+    "min_size": "Coarsest size",
+    "first_scale_share": "Coarse share",
+    "tv_weight": "TV weight",
+    "tv_loss": "TV loss",
+    "tv_exponent": "TV exponent",
+    "init": "Start from",
+    "init_noise": "Noise in mix",
+    "color": "Colours",
+    "image_range": "Value range",
+    "weights": "Network",
+    "network_input": "Input range",
+    "optimizer": "Optimiser",
+    "history": "L-BFGS history",
+    "line_search": "L-BFGS line search",
+    "beta1": "Adam beta 1",
+    "beta2": "Adam beta 2",
+    "epsilon": "Adam epsilon",
+    "ema": "Moving average",
+}
+"""What a field is called where its own name does not read well."""
+
+
+def label_of(name: str) -> str:
+    """Return what a recipe's field is called in a form."""
+    return LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def widget_for(name: str, control: Control) -> ValueWidget[Any]:
+    """Make the widget of a recipe's field."""
+    common: dict[str, Any] = {"name": name, "label": label_of(name), "tooltip": control.help}
+    if control.kind is bool:
+        # A check box carries its label itself.
+        return CheckBox(text=common.pop("label"), **common)
+    if control.kind in (int, float):
+        most = control.most if math.isfinite(control.most) else 1e15
+        box = SpinBox if control.kind is int else NumberBox
+        return box(min=control.least, max=most, step=control.step, **common)
+    if control.kind is LayerWeights:
+        return LongText(**common)
+    choices = DEVICES if name == "device" else control.choices
+    return ComboBox(choices=choices, **common) if choices else LineEdit(**common)
+
+
+def show_value(widget: ValueWidget[Any], control: Control, value: Any) -> None:
+    """Put a recipe's value into its widget."""
+    if control.kind in (tuple, LayerWeights):
+        widget.value = control.text(value)
+        widget.native.setCursorPosition(0)  # a long text is read from its beginning
+    else:
+        widget.value = value

@@ -1,0 +1,228 @@
+"""A recipe as controls: made from the recipe's own fields, bounds and explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from magicgui.widgets import ComboBox
+
+from napari_nst.recipe import (
+    CONTROLS,
+    DEFAULT_PRESETS,
+    Recipe,
+    preset,
+    preset_names,
+    preset_summary,
+    published,
+)
+from napari_nst.recipe.likeness import NORMS
+from napari_nst.viewer.controls.recipe_field import show_value, widget_for
+from napari_nst.viewer.settings.preferences import preferred
+
+FROM_PREFERENCES = ("device", "precision")
+"""Fields that belong to the machine, not to the picture: choosing a preset leaves them alone.
+
+They are not remembered either: where a new widget computes is what the preferences say.
+"""
+
+_STYLE_FIELDS = ("style_weight", "style_layers", "style_loss", "style_norm", "style_scale")
+
+OF_NO_USE: Mapping[str, tuple[str, ...]] = {
+    "transfer": (),
+    "texture": (
+        *("content_weight", "content_layers", "content_norm", "color"),
+        *("style_sizing", "style_blend"),
+    ),
+    "reconstruction": (
+        *_STYLE_FIELDS,
+        *("projections", "patch_size", "patch_stride", "style_sizing", "style_blend", "color"),
+    ),
+}
+"""Job → fields that it leaves aside. They keep the preset's values, unseen."""
+
+STARTS: Mapping[str, tuple[str, ...]] = {
+    "transfer": ("content", "style", "noise", "mix", "image"),
+    "texture": ("style", "noise", "mix", "image"),
+    "reconstruction": ("noise", "mix", "image"),
+}
+"""Job → what it can start from."""
+
+_OTHER_WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "texture": {
+        "size": (
+            "Exemplar size",
+            "Longest side that the exemplar is fitted to, never enlarged; 0 takes it as it is.",
+        )
+    }
+}
+"""Job → field → label and explanation, where it means something else than in a transfer."""
+
+_MATTERS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "scale_ratio": lambda now: now["min_size"] > 0,
+    "first_scale_share": lambda now: now["min_size"] > 0,
+    "projections": lambda now: now["style_loss"] == "sliced_wasserstein",
+    "patch_size": lambda now: now["style_loss"] == "mrf",
+    "patch_stride": lambda now: now["style_loss"] == "mrf",
+    "tv_loss": lambda now: now["tv_weight"] > 0,
+    "tv_exponent": lambda now: now["tv_weight"] > 0,
+    "noise": lambda now: now["init"] in ("noise", "mix"),
+    "noise_spread": lambda now: now["init"] in ("noise", "mix") and now["noise"] != "matched",
+    "init_noise": lambda now: now["init"] == "mix",
+    "rescale_pooling": lambda now: now["pooling"] != "max",
+    "history": lambda now: now["optimizer"] == "lbfgs",
+    "line_search": lambda now: now["optimizer"] == "lbfgs",
+    "beta1": lambda now: now["optimizer"] == "adam",
+    "beta2": lambda now: now["optimizer"] == "adam",
+    "epsilon": lambda now: now["optimizer"] == "adam",
+}
+"""Field → whether the others' values leave it something to say."""
+
+
+class RecipeControls:
+    """The controls of a recipe, kept in step with each other.
+
+    Parameters
+    ----------
+    job : {"transfer", "texture", "reconstruction"}
+        Says which presets there are, and which controls are of use.
+
+    Attributes
+    ----------
+    preset : ComboBox
+        Which published recipe the controls started from.
+    fields : dict of str to Widget
+        Field of `Recipe` → its control.
+    used : list of str
+        The fields that the job does not leave aside.
+    """
+
+    def __init__(self, job: str) -> None:
+        self._job = job
+        self.preset = _preset_box(job)
+        self.fields: dict[str, Any] = {
+            name: widget_for(name, control) for name, control in CONTROLS.items()
+        }
+        for name, (label, tooltip) in _OTHER_WORDS.get(job, {}).items():
+            self.fields[name].label, self.fields[name].tooltip = label, tooltip
+        # Functions, since a drop-down asks for its choices again when it is put into a window.
+        self.fields["init"].choices = lambda _: STARTS[job]
+        self.fields["style_norm"].choices = lambda _: NORMS[self.fields["style_loss"].value]
+        self.used = [name for name in CONTROLS if name not in OF_NO_USE[job]]
+        for field in self.fields.values():
+            field.changed.connect(self._enable_what_matters)
+        self.fields["style_loss"].changed.connect(self.fields["style_norm"].reset_choices)
+        self.preset.changed.connect(self._apply_preset)
+        self.reset()
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that the controls say; raises `ValueError` where they contradict."""
+        values = {name: widget.value for name, widget in self.fields.items()}
+        return preset(self.preset.value, **values)
+
+    @recipe.setter
+    def recipe(self, recipe: Recipe) -> None:
+        for name, widget in self.fields.items():
+            show_value(widget, CONTROLS[name], getattr(recipe, name))
+        self._enable_what_matters()
+
+    def reset(self) -> None:
+        """Set all controls to the job's own preset, on what the preferences say."""
+        self.preset.value = DEFAULT_PRESETS[self._job]
+        self.recipe = preset(self.preset.value, **_machine())
+
+    def take(self, recipe: Recipe) -> None:
+        """Set the preset and the controls to a recipe that was made elsewhere, as `fitted` has it.
+
+        Raises
+        ------
+        ValueError
+            As `fitted`.
+        """
+        fitted = self.fitted(recipe)
+        self.preset.value = fitted.name
+        self.recipe = fitted
+
+    def fitted(self, recipe: Recipe) -> Recipe:
+        """Return a recipe as these controls can show it.
+
+        Fields that the job does not use have the preset's values, and the device is this machine's:
+        where another one computed is no part of the picture.
+
+        Raises
+        ------
+        ValueError
+            If the job cannot start from what the recipe does, or is left with nothing to do.
+        """
+        if recipe.init not in STARTS[self._job]:
+            raise ValueError(
+                f"init is {recipe.init!r}, which this widget cannot start from; "
+                f"take a recipe with one of {', '.join(STARTS[self._job])}."
+            )
+        name = recipe.name if recipe.name in self.preset.choices else DEFAULT_PRESETS[self._job]
+        fields = {field: getattr(recipe, field) for field in self.used}
+        return preset(name, **{**fields, "device": self.fields["device"].value})
+
+    def changes(self) -> dict[str, Any]:
+        """Return the preset's name and the fields that say other than it does, as plain data.
+
+        Without those that need a layer of today's, or belong to the machine.
+        """
+        name, now = self.preset.value, self.recipe.to_dict()
+        usual = preset(name, weights=now["weights"]).to_dict()
+        usual["weights"] = preset(name).weights
+        left_out = (*FROM_PREFERENCES, *(["init"] if now["init"] == "image" else []))
+        kept = [field for field in self.used if field not in left_out]
+        return {"preset": name, **{f: now[f] for f in kept if now[f] != usual[f]}}
+
+    def recall(self, changes: Mapping[str, Any]) -> None:
+        """Set the controls to what `changes` returned, maybe in an older version of the plugin.
+
+        What is not allowed any more is left aside; all of it, where there is no such preset.
+        """
+        if changes.get("preset") not in self.preset.choices:
+            return
+        kept = [field for field in self.used if field not in FROM_PREFERENCES]
+        allowed = {f: changes[f] for f in kept if f in changes and _is_allowed(f, changes[f])}
+        try:
+            self.take(preset(changes["preset"], **_machine(), **allowed))
+        except ValueError:  # each is allowed by itself, but they contradict
+            return
+
+    @property
+    def source(self) -> str:
+        """Where the preset's numbers come from."""
+        return published(self.preset.value).source
+
+    def _apply_preset(self, name: str) -> None:
+        kept = {field: self.fields[field].value for field in FROM_PREFERENCES}
+        self.recipe = preset(name, **kept)
+
+    def _enable_what_matters(self) -> None:
+        values = {name: widget.value for name, widget in self.fields.items()}
+        for name, matters in _MATTERS.items():
+            self.fields[name].enabled = matters(values)
+
+
+def _machine() -> dict[str, Any]:
+    return {name: preferred(name, getattr(Recipe, name)) for name in FROM_PREFERENCES}
+
+
+def _is_allowed(name: str, value: object) -> bool:
+    try:
+        CONTROLS[name].checked(name, value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _preset_box(job: str) -> ComboBox:
+    names = preset_names(job)
+    return ComboBox(
+        name="preset",
+        label="Preset",
+        choices=names,
+        tooltip="A published recipe; choosing one sets all controls to its values.\n"
+        + "\n".join(f"{name}: {preset_summary(name)}" for name in names),
+    )

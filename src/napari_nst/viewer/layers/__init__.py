@@ -1,0 +1,1 @@
+"""napari layers, read and written."""

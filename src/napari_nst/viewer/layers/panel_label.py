@@ -1,0 +1,114 @@
+"""Several pictures in one layer: the name of the one that is shown, and the unit of their axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakValueDictionary
+
+from napari_nst.viewer.layers.position import shown_axes, shown_index
+
+if TYPE_CHECKING:
+    from napari.components import Dims
+
+
+class PanelText:
+    """What a viewer's text overlay says while layers of several pictures are in it.
+
+    There is one for a viewer, from `of`. It lives as long as the viewer: the viewer's own events
+    hold it while it follows a layer, and nothing else does.
+    """
+
+    _existing: ClassVar[WeakValueDictionary[int, PanelText]] = WeakValueDictionary()
+
+    @classmethod
+    def of(cls, viewer: Any) -> PanelText:
+        """Return the one that a viewer has, or give it one."""
+        # A plugin's viewer is a proxy, and so is all that it hands out, each time another one.
+        model = getattr(viewer, "__wrapped__", viewer)
+        text = cls._existing.get(id(model.dims))
+        if text is None:
+            text = cls._existing[id(model.dims)] = cls(model)
+        return text
+
+    def __init__(self, viewer: Any) -> None:
+        self._dims, self._layers = viewer.dims, viewer.layers
+        self._overlay = viewer.canvas.overlays.text
+        self._followed: dict[Any, tuple[int, tuple[str, ...]]] = {}
+        self._written: str | None = None
+        self._former = ("", False)
+        # napari holds methods weakly, and functions not.
+        self._on_change = lambda event=None: self._update()
+
+    def follow(self, layer: Any, axis: int, labels: Sequence[str]) -> None:
+        """Write the label of the picture that a layer shows, for as long as it is there.
+
+        Parameters
+        ----------
+        layer : napari.layers.Image
+            In the viewer.
+        axis : int
+            Along which its pictures follow each other.
+        labels : sequence of str
+            What they are called.
+        """
+        layer = getattr(layer, "__wrapped__", layer)
+        if not self._followed:
+            for emitter in self._emitters():
+                emitter.connect(self._on_change)
+        self._followed[layer] = (axis, tuple(labels))
+        layer.events.visible.connect(self._on_change)
+        self._update()
+
+    def _emitters(self) -> list[Any]:
+        return [
+            self._dims.events.point,
+            self._dims.events.order,
+            self._layers.events.removed,
+            self._layers.events.reordered,
+        ]
+
+    def _update(self) -> None:
+        for layer in [layer for layer in self._followed if layer not in self._layers]:
+            layer.events.visible.disconnect(self._on_change)
+            del self._followed[layer]
+        label = self._label()
+        if label is None:
+            self._put_back()
+        else:
+            self._write(label)
+        if not self._followed:
+            for emitter in self._emitters():
+                emitter.disconnect(self._on_change)
+
+    def _label(self) -> str | None:
+        """Return the label of the topmost layer that has one and is seen."""
+        for layer in reversed(self._layers):
+            if layer in self._followed and layer.visible:
+                axis, labels = self._followed[layer]
+                if axis not in shown_axes(layer, self._dims):
+                    return labels[shown_index(layer, self._dims)[axis]]
+        return None
+
+    def _write(self, label: str) -> None:
+        if self._overlay.text != self._written:
+            # The first time, or somebody has written another text meanwhile.
+            self._former = (self._overlay.text, self._overlay.visible)
+            self._overlay.visible = True
+        self._overlay.text = self._written = label
+
+    def _put_back(self) -> None:
+        if self._written is not None and self._overlay.text == self._written:
+            self._overlay.text, self._overlay.visible = self._former
+        self._written = None
+
+
+def known_units(units: tuple[Any, ...], dims: Dims, ndim: int) -> tuple[Any, ...]:
+    """Return a new layer's units, with the viewer's on the axis that it has before its last `ndim`.
+
+    The viewer may have that axis already, for a deeper layer: with two units on one axis, it would
+    give up all units.
+    """
+    if dims.units and len(dims.units) > ndim < len(units):
+        return (dims.units[-ndim - 1], *units[1:])
+    return units

@@ -1,0 +1,140 @@
+"""What can be done with a result layer: tile it, save it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nst.io.read_image import depth_for, write_image, write_stack
+from napari_nst.io.record import RECORD
+from napari_nst.viewer.layers.intensity import to_unit
+from napari_nst.viewer.layers.position import layer_transform
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+Array = np.ndarray[Any, Any]
+
+LAYOUT = "layer"
+"""Key of the record: which axes of the layer's data the pictures have, and what they are called.
+
+The axes are the one along which several pictures follow each other, if there are, the vertical and
+the horizontal one.
+"""
+
+_TILES_OF = "napari-nst-tiles-of"
+
+
+def tile_preview(viewer: ViewerModel, layer: Image) -> Any:
+    """Show a texture beside itself, three times three, to see whether its edges meet.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Gets the layer; where it has that of an earlier call, that one is brought up to date.
+    layer : napari.layers.Image
+        A result of this plugin.
+
+    Returns
+    -------
+    napari.layers.Image
+        Its middle tile lies on the result.
+
+    Raises
+    ------
+    ValueError
+        If the layer is no such result.
+    """
+    vertical, horizontal = _layout(layer)["axes"][-2:]
+    repeats, first = np.ones(layer.data.ndim, int), np.zeros(layer.ndim)
+    for axis in (vertical, horizontal):
+        repeats[axis], first[axis] = 3, -layer.data.shape[axis]
+    levels = list(layer.data) if layer.multiscale else [layer.data]
+    tiled = [np.tile(level, repeats) for level in levels]
+    tiles = tiled if layer.multiscale else tiled[0]
+    transform = layer_transform(layer, first)
+    metadata = {RECORD: dict(layer.metadata[RECORD]), _TILES_OF: layer.unique_id}
+    for preview in viewer.layers:
+        if preview.metadata.get(_TILES_OF) == layer.unique_id:
+            preview.data, preview.metadata = tiles, metadata
+            preview.scale, preview.translate = transform["scale"], transform["translate"]
+            return preview
+    shown = {} if layer.rgb else {"contrast_limits": layer.contrast_limits}
+    return viewer.add_image(
+        tiles,
+        name=f"{layer.name} 3 × 3",
+        rgb=layer.rgb,
+        multiscale=layer.multiscale,
+        colormap=None if layer.rgb else layer.colormap,
+        metadata=metadata,
+        **shown,
+        **transform,
+    )
+
+
+def save_result(layer: Image, path: str | os.PathLike[str]) -> None:
+    """Write a result layer's picture into a file, with what made it as text.
+
+    Whole numbers of 8 and 16 bit are written as they are, where the format has them, and a TIFF
+    takes any other number as float32. The rest is written as it is shown, through the contrast
+    limits. Several pictures become the pages of a TIFF, or a grid with their labels; without alpha.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        A result of this plugin.
+    path : path-like
+        Ends in .png, .jpg, .jpeg, .tif or .tiff. A file that is there is replaced.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    ValueError
+        If the layer is no such result, or the picture does not go with the file's format.
+    """
+    layout = _layout(layer)
+    record = {key: value for key, value in layer.metadata[RECORD].items() if key != LAYOUT}
+    text = json.dumps(record) if record else ""
+    finest = layer.data[0] if layer.multiscale else layer.data
+    pixels = _upright(np.asarray(finest), layer.ndim, layout["axes"])
+    limits = None if layer.rgb else tuple(layer.contrast_limits)
+    name = f"Layer {layer.name!r}"
+    if labels := layout["panels"]:
+        shown = [to_unit(picture, limits, name) for picture in pixels]
+        opaque = [picture[..., :3] if layer.rgb else picture for picture in shown]
+        write_stack(path, opaque, labels, text=text)
+        return
+    ending = Path(path).suffix.lower()
+    if pixels.dtype == bool:
+        pixels = pixels * np.uint8(255)
+    if pixels.dtype == np.uint8 or (pixels.dtype == np.uint16 and ending not in (".jpg", ".jpeg")):
+        write_image(path, pixels, text=text)
+    elif ending in (".tif", ".tiff"):
+        write_image(path, pixels.astype(np.float32), 32, text=text)
+    else:
+        write_image(path, to_unit(pixels, limits, name), depth_for(path, pixels), text=text)
+
+
+def _layout(layer: Image) -> dict[str, Any]:
+    record = layer.metadata.get(RECORD)
+    layout = record.get(LAYOUT) if isinstance(record, Mapping) else None
+    if not isinstance(layout, dict):
+        raise ValueError(
+            f"Layer {layer.name!r} is no result of this plugin; choose one that it has made."
+        )
+    return layout
+
+
+def _upright(data: Array, ndim: int, axes: list[int]) -> Array:
+    """Take the pictures from a layer's data: the reverse of `Place.data`."""
+    taken = data[tuple(slice(None) if axis in axes else 0 for axis in range(ndim))]
+    # Where each of the axes is, among those that are left.
+    order = np.argsort(np.argsort(axes))
+    return taken.transpose(*order, *range(len(axes), taken.ndim))

@@ -1,0 +1,63 @@
+"""Pictures of one size as a layer with a slider that says what each of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nst.io.record import RECORD
+from napari_nst.viewer.layers.panel_label import PanelText, known_units
+from napari_nst.viewer.layers.position import Place, move_slider
+from napari_nst.viewer.layers.save import LAYOUT
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+
+def add_stack(
+    viewer: ViewerModel,
+    place: Place,
+    pictures: np.ndarray[Any, Any],
+    labels: Sequence[str],
+    *,
+    axis_label: str,
+    **display: Any,
+) -> Any:
+    """Show grey pictures over a place, with an axis of their own before all others.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Gets the layer.
+    place : Place
+        What they cover.
+    pictures : ndarray
+        (N, H, W), of any height and width.
+    labels : sequence of str
+        What each is called, written over the canvas.
+    axis_label : str
+        What the slider is called.
+    **display
+        As `add_image` takes it, such as ``name`` and ``colormap``.
+
+    Returns
+    -------
+    napari.layers.Image
+        The layer, with its first picture shown.
+    """
+    place = replace(place, panel_axis=None)
+    count, (height, width) = len(pictures), pictures.shape[1:3]
+    transform = place.transform_at((height, width), count)
+    transform["units"] = known_units(transform["units"], viewer.dims, place.ndim)
+    transform["axis_labels"] = (axis_label, *transform["axis_labels"][1:])
+    axes = place.pixel_axes(count)
+    layout = {"axes": list(axes), "panels": list(labels)}
+    layer: Any = viewer.add_image(
+        place.data(pictures, count), metadata={RECORD: {LAYOUT: layout}}, **display, **transform
+    )
+    PanelText.of(viewer).follow(layer, axes[0], labels)
+    move_slider(layer, viewer.dims, axes[0], 0)
+    return layer

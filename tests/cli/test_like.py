@@ -1,0 +1,192 @@
+"""``--like``: a picture says how it was made, and is made again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_nst.io.read_image import read_image, read_text, write_image
+from napari_nst.recipe import preset
+from tests.helpers.terminal_tools import QUICK, run, the_line
+
+
+@pytest.mark.parametrize("made", ["made.png", "made.jpg", "made.tif"])
+def test_a_picture_is_made_again_of_its_recorded_inputs(images, engine, capsys, made):
+    given = ["--steps", 2, "--style-weight", 3, "--init-image", "grey.png"]
+    assert run("stylize", "content.png", "style.jpg", "deep.tif", "-o", made, *given) == 0
+    capsys.readouterr()
+    assert run("stylize", "--like", made, "-o", "again.png") == 0
+    assert "not as it was" not in capsys.readouterr().err
+    first, again = engine.orders
+    assert again.recipe == first.recipe
+    assert {r: i.facts for r, i in again.images.items()} == {
+        r: i.facts for r, i in first.images.items()
+    }
+    one, other = (json.loads(read_text(path)) for path in (made, "again.png"))
+    assert {r: facts["path"] for r, facts in one["inputs"].items()} == {
+        r: facts["path"] for r, facts in other["inputs"].items()
+    }
+
+
+def test_it_is_made_again_from_another_folder(images, engine, monkeypatch):
+    assert run("stylize", "content.png", "style.jpg", "-o", "made.png", "--steps", 1) == 0
+    Path("deeper").mkdir()
+    monkeypatch.chdir("deeper")
+    assert run("stylize", "--like", "../made.png", "-o", "again.png") == 0
+    assert len(engine.orders) == 2
+
+
+def test_its_inputs_may_have_moved_along_with_it(images, engine, capsys):
+    Path("there").mkdir()
+    assert run("stylize", "content.png", "style.jpg", "-o", "made.png", "--steps", 1) == 0
+    for name in ("content.png", "style.jpg", "made.png"):
+        Path(name).rename(f"there/{name}")
+    capsys.readouterr()
+    assert run("stylize", "--like", "there/made.png", "-o", "again.png") == 0
+    assert "not as it was" not in capsys.readouterr().err
+    inputs = json.loads(read_text("again.png"))["inputs"]
+    assert inputs["content"]["path"] == str(Path("there/content.png").absolute())
+
+
+def test_what_was_stopped_is_made_to_its_end(images, engine, capsys):
+    engine.stop_after, engine.error = 1, KeyboardInterrupt()
+    assert run("stylize", "content.png", "style.jpg", "-o", "made.png", "--steps", 3) == 130
+    engine.stop_after = None
+    capsys.readouterr()
+    assert run("stylize", "--like", "made.png", "-o", "again.png") == 0
+    said = capsys.readouterr().err.splitlines()[0]
+    assert "made.png was stopped after step 1 of 3; this goes on to the last." in said
+    assert json.loads(read_text("again.png"))["step"] == 3
+
+
+def test_options_and_arguments_override_what_is_recorded(images, engine, capsys):
+    assert run("stylize", "content.png", "style.jpg", "-o", "made.png", "--steps", 2) == 0
+    given = ["grey.png", "--like", "made.png", "-o", "other.png", "--seed", 5]
+    assert run("stylize", *given) == 0
+    assert "not as it was" not in capsys.readouterr().err
+    order = engine.orders[-1]
+    assert order.recipe == preset(steps=2, seed=5)
+    assert order.content.is_grey
+    assert order.images["style"].facts == engine.orders[0].images["style"].facts
+
+
+def test_pixel_sizes_are_those_of_the_recorded_files(images, engine):
+    given = ["--pixel-size", "0.5,0.25", "--steps", 1]
+    assert run("stylize", "content.png", "style.jpg", "-o", "made.png", *given) == 0
+    again = ["stylize", "--like", "made.png", "-o", "again.png"]
+    assert run(*again) == 0
+    assert run(*again, "--pixel-size", "1,3") == 0
+    assert run(*again, "grey.png") == 0
+    assert [order.relative_pixels for order in engine.orders] == [[0.5], [0.5], [3.0], None]
+
+
+def test_a_texture_keeps_its_shape_unless_another_is_given(images, engine):
+    given = ["--shape", 90, 110, "--seamless", "--steps", 1]
+    assert run("synthesize", "style.jpg", "-o", "made.png", *given) == 0
+    assert run("synthesize", "--like", "made.png", "-o", "again.png") == 0
+    assert run("synthesize", "--like", "made.png", "-o", "again.png", "--shape", 80, 90) == 0
+    assert [order.scales[-1].shape for order in engine.orders] == [(90, 110), (90, 110), (80, 90)]
+    assert engine.orders[1].recipe.padding == "circular"
+
+
+@pytest.mark.parametrize("made", ["made.png", "made.tif"])
+def test_a_comparison_is_made_again(images, engine, made):
+    given = ["--compare", "cumulative", "--layers", "relu1_1,relu2_1", "--steps", 1]
+    assert run("synthesize", "style.jpg", "-o", made, *given) == 0
+    assert run("synthesize", "--like", made, "-o", "again.tif") == 0
+    assert [dict(order.recipe.style_layers) for order in engine.orders] == [
+        {"relu1_1": 1.0}, {"relu1_1": 0.5, "relu2_1": 0.5},
+    ] * 2  # fmt: skip
+    with tifffile.TiffFile("again.tif") as tiff:
+        assert tiff.imagej_metadata["Labels"] == ["relu1_1", "to relu2_1"]
+
+
+def test_a_layer_of_ones_own_ends_a_recorded_comparison(images, engine):
+    assert run("reconstruct", "grey.png", "-o", "made.tif", "--compare", "--steps", 1) == 0
+    given = ["--like", "made.tif", "-o", "one.png", "--layer", "relu3_1"]
+    assert run("reconstruct", *given) == 0
+    assert engine.orders[-1].recipe.content_layers == {"relu3_1": 1.0}
+    assert read_image("one.png").shape == (6, 8)
+
+
+def test_inputs_that_have_changed_are_named_in_one_line(images, engine, capsys):
+    assert run("stylize", "content.png", "style.jpg", "-o", "made.png", "--steps", 1) == 0
+    write_image("style.jpg", np.zeros((90, 90, 3)))
+    capsys.readouterr()
+    assert run("stylize", "--like", "made.png", "-o", "again.png") == 0
+    said = capsys.readouterr().err.splitlines()[0]
+    assert (
+        said == f"napari-nst: not as it was when made.png was made: {Path('style.jpg').absolute()}."
+    )
+
+
+def changed(record, path="made.png", **changes):
+    """Write a picture with another record."""
+    text = json.dumps({**record, **changes})
+    write_image(path, np.zeros((6, 8, 3)), text=text)
+
+
+LIKE = ["stylize", "--like"]
+WRONG = {
+    "another job": (["synthesize", "--like", "made.png"], "was made by stylize, not synthesize"),
+    "missing": ([*LIKE, "no.png"], "no.png: No such file"),
+    "not ours": ([*LIKE, "content.png"], "content.png does not say how it was made"),
+    "no image": ([*LIKE, "text.png"], "text.png is not a PNG"),
+    "two recipes": ([*LIKE, "made.png", "--preset", "default"], "--like and --preset"),
+    "lost input": ([*LIKE, "lost.png"], "gone.png, the content of lost.png, is gone;"),
+    "lost start": ([*LIKE, "lost-start.png"], "the start of lost-start.png, is gone;"),
+    "layers": ([*LIKE, "layers.png"], "layers.png names no file of its content; give"),
+    "nothing read": ([*LIKE, "empty.png"], "Missing argument 'CONTENT'"),
+    "odd recipe": ([*LIKE, "odd.png"], "odd.png: A recipe has no field 'stepz'"),
+    "odd record": ([*LIKE, "list.png"], "list.png does not say how it was made"),
+    "odd text": ([*LIKE, "words.png"], "words.png does not say how it was made"),
+    "odd inputs": ([*LIKE, "inputs.png"], "inputs.png does not say how it was made"),
+    "out of bounds": ([*LIKE, "made.png", "--steps", "0"], "steps must be between"),
+    "overwritten": ([*LIKE, "made.png", "-o", "made.png"], "made.png would be over"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_told_in_one_line_before_anything_is_written(images, engine, capsys, case):
+    assert run("stylize", "content.png", "style.jpg", "-o", "made.png", "--steps", 1) == 0
+    record, gone = json.loads(read_text("made.png")), {"path": "gone.png"}
+    inputs = record["inputs"]
+    Path("text.png").write_text("hello")
+    changed(record, "lost.png", inputs={**inputs, "content": gone})
+    changed(record, "lost-start.png", inputs={**inputs, "start": gone},
+            recipe=preset(init="image").to_dict())  # fmt: skip
+    changed(record, "layers.png", inputs={**inputs, "content": {"name": "a layer"}})
+    changed(record, "empty.png", inputs={})
+    changed(record, "odd.png", recipe={"stepz": 3})
+    changed(record, "inputs.png", inputs={"content": "content.png"})
+    write_image("words.png", np.zeros((6, 8, 3)), text="hello")
+    write_image("list.png", np.zeros((6, 8, 3)), text="[1, 2]")
+    before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
+    capsys.readouterr()
+    arguments, says = WRONG[case]
+    assert run(*arguments, *([] if "-o" in arguments else ["-o", "again.png"])) == 2
+    assert says in the_line(capsys.readouterr())
+    assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
+    assert len(engine.orders) == 1
+
+
+# With the real network
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("job", "given"),
+    [
+        ("stylize", ["content.png", "style.jpg", "--init", "mix", "--seed", 3]),
+        ("synthesize", ["style.jpg", "--shape", 40, 50, "--style-loss", "sliced_wasserstein"]),
+        ("reconstruct", ["grey.png", "--layer", "relu2_1", "--seed", 7]),
+    ],
+)
+def test_the_same_picture_again_to_the_last_bit(images, job, given):
+    assert run(job, *given, "-o", "made.tif", "--depth", 16, *QUICK, "--steps", 3) == 0
+    assert run(job, "--like", "made.tif", "-o", "again.tif", "--depth", 16) == 0
+    made = read_image("made.tif")
+    np.testing.assert_array_equal(read_image("again.tif"), made)
+    assert len(np.unique(made)) > 100

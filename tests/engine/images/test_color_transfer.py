@@ -1,0 +1,424 @@
+"""Colours against NumPy's own statistics and quantiles, in float64."""
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from skimage.color import rgb2yiq
+
+from napari_nst.engine.images.color_transfer import (
+    COLOR_METHODS,
+    LEAST_VARIANCE,
+    luminance,
+    match_colors,
+    match_luminance,
+    with_luminance,
+)
+
+LINEAR = ["cholesky", "pca", "symmetric"]
+
+
+def mid_range(shape, seed, spread=0.05):
+    """Correlated colours about the middle, none of which is near 0 or 1 before or after."""
+    rng = np.random.default_rng(seed)
+    mixing = rng.uniform(-1, 1, (3, 3)) + 2 * np.eye(3)
+    colors = mixing / np.linalg.norm(mixing, 2) @ rng.uniform(-1.7, 1.7, (3, shape[0] * shape[1]))
+    colors = rng.uniform(0.45, 0.55, (3, 1)) + spread * colors
+    return torch.from_numpy(colors.reshape(1, 3, *shape).astype(np.float32))
+
+
+def photograph(name, step=1):
+    pixels = getattr(skimage.data, name)()[::step, ::step] / np.float32(255)
+    return torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy())
+
+
+def flat(color, shape=(6, 5)):
+    return torch.tensor(color).view(1, 3, 1, 1).expand(1, 3, *shape).contiguous()
+
+
+def grey(shape, seed=0):
+    """Different pixels, all of them grey: a covariance of rank one."""
+    return mid_range(shape, seed)[:, :1].expand(1, 3, *shape).contiguous()
+
+
+def colors(image, mask=None):
+    """Pixels (3, N) in float64, those where `mask` is above one half."""
+    pixels = image[0].flatten(1).double().numpy()
+    return pixels if mask is None else pixels[:, mask.flatten().numpy() > 0.5]
+
+
+def covariance(image, mask=None):
+    return np.cov(colors(image, mask), bias=True)
+
+
+def assert_same_moments(matched, reference, mask=None, reference_mask=None, atol=1e-6):
+    means = [colors(matched, mask).mean(axis=1), colors(reference, reference_mask).mean(axis=1)]
+    np.testing.assert_allclose(*means, atol=atol)
+    covariances = covariance(matched, mask), covariance(reference, reference_mask)
+    np.testing.assert_allclose(*covariances, atol=atol)
+
+
+def color_map(image, matched):
+    """The matrix of the linear map from an image's colours to the matched ones."""
+    source, target = (c - c.mean(axis=1, keepdims=True) for c in map(colors, (image, matched)))
+    matrix, *_ = np.linalg.lstsq(source.T, target.T)
+    np.testing.assert_allclose(matrix.T @ source, target, atol=1e-6)  # it is linear
+    return matrix.T
+
+
+def numpy_power(matrix, exponent):
+    values, vectors = np.linalg.eigh(matrix)
+    return vectors @ np.diag(values**exponent) @ vectors.T
+
+
+def numpy_map(method, source, target):
+    """What the papers print."""
+    if method == "cholesky":
+        return np.linalg.cholesky(target) @ np.linalg.inv(np.linalg.cholesky(source))
+    if method == "pca":
+        return numpy_power(target, 0.5) @ numpy_power(source, -0.5)
+    root, inverse = numpy_power(source, 0.5), numpy_power(source, -0.5)
+    return inverse @ numpy_power(root @ target @ root, 0.5) @ inverse
+
+
+def left_half(image):
+    mask = torch.zeros(1, 1, *image.shape[2:])
+    mask[..., : image.shape[3] // 2] = 0.6
+    mask[..., image.shape[3] // 2 :] = 0.4  # not above one half: not selected
+    return mask
+
+
+@pytest.mark.parametrize("method", LINEAR)
+@pytest.mark.parametrize("shapes", [((20, 30), (20, 30)), ((31, 8), (64, 48)), ((40, 40), (3, 5))])
+def test_linear_methods_give_the_mean_and_covariance_of_the_reference(method, shapes):
+    image, reference = (mid_range(shape, seed) for seed, shape in enumerate(shapes))
+    matched = match_colors(image, reference, method)
+    assert 0 < matched.min() < matched.max() < 1  # nothing was clipped
+    assert matched.dtype == torch.float32
+    assert matched.shape == image.shape
+    assert_same_moments(matched, reference)
+
+
+@pytest.mark.parametrize("method", LINEAR)
+def test_linear_maps_are_those_of_the_papers(method):
+    image, reference = mid_range((30, 40), 1), mid_range((25, 25), 2)
+    found = color_map(image, match_colors(image, reference, method))
+    expected = numpy_map(method, covariance(image), covariance(reference))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_symmetric_map_is_symmetric_and_positive_definite(seed):
+    image, reference = mid_range((30, 40), seed), mid_range((25, 25), seed + 100)
+    matrix = color_map(image, match_colors(image, reference, "symmetric"))
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-5)
+    assert np.linalg.eigvalsh(matrix).min() > 0.01
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_symmetric_map_moves_colours_least(seed):
+    image, reference = mid_range((30, 40), seed), mid_range((25, 25), seed + 100)
+    cholesky, pca, symmetric = (
+        (match_colors(image, reference, method) - image).square().mean().item() for method in LINEAR
+    )
+    assert symmetric < min(cholesky, pca)
+
+
+@pytest.mark.parametrize("method", LINEAR)
+def test_photographs_have_their_references_moments(method):
+    """Squeezed towards the middle, so that nothing is clipped."""
+    image, reference = (0.4 + 0.2 * photograph(name) for name in ("astronaut", "coffee"))
+    assert_same_moments(match_colors(image, reference, method), reference)
+
+
+@pytest.mark.parametrize("method", LINEAR)
+@pytest.mark.parametrize("names", [("astronaut", "coffee"), ("coffee", "astronaut")])
+def test_photographs_are_clipped_where_the_map_leaves_the_range(method, names):
+    image, reference = map(photograph, names)
+    matrix = numpy_map(method, covariance(image), covariance(reference))
+    means = [colors(i).mean(axis=1, keepdims=True) for i in (image, reference)]
+    expected = matrix @ (colors(image) - means[0]) + means[1]
+    assert expected.min() < 0 or expected.max() > 1  # it does leave it
+    matched = match_colors(image, reference, method)
+    np.testing.assert_allclose(colors(matched), np.clip(expected, 0, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("names", [("astronaut", "coffee"), ("coffee", "astronaut")])
+def test_photographs_have_their_references_histograms(names):
+    image, reference = map(photograph, names)
+    matched = np.sort(colors(match_colors(image, reference, "histogram")))
+    target = np.sort(colors(reference))
+    at, positions = (np.arange(0.5, c.shape[1]) / c.shape[1] for c in (matched, target))
+    expected = np.stack([np.interp(at, positions, channel) for channel in target])
+    # Not exactly: where many pixels are black, there is but one value to give them.
+    assert np.abs(matched - expected).mean(axis=1).max() < 0.01
+
+
+@pytest.mark.parametrize("method", COLOR_METHODS)
+def test_an_image_that_has_the_colours_already_stays(method):
+    image = photograph("astronaut", 4)
+    torch.testing.assert_close(match_colors(image, image, method), image, rtol=0, atol=1e-5)
+
+
+def test_channels_are_alike_to_all_methods_but_cholesky():
+    image, reference = mid_range((30, 40), 1), mid_range((25, 25), 2)
+    for method in COLOR_METHODS:
+        matched = match_colors(image, reference, method)
+        turned = match_colors(image.flip(1), reference.flip(1), method).flip(1)
+        assert torch.allclose(matched, turned, atol=1e-5) == (method != "cholesky")
+
+
+@pytest.mark.parametrize("shapes", [((12, 10), (12, 10)), ((7, 9), (31, 17)), ((31, 17), (2, 2))])
+def test_histograms_have_the_quantiles_of_the_reference(shapes):
+    image, reference = (mid_range(shape, seed) for seed, shape in enumerate(shapes))
+    matched = colors(match_colors(image, reference, "histogram"))
+    n = matched.shape[1]
+    for channel, target in zip(matched, colors(reference), strict=True):
+        expected = np.quantile(target, (np.arange(n) + 0.5) / n, method="hazen")
+        np.testing.assert_allclose(np.sort(channel), expected, atol=1e-6)
+
+
+def test_histograms_of_as_many_pixels_become_the_same_values_in_the_same_order():
+    image, reference = mid_range((12, 10), 1), mid_range((8, 15), 2)
+    matched = match_colors(image, reference, "histogram")
+    for before, after, target in zip(*map(colors, (image, matched, reference)), strict=True):
+        np.testing.assert_array_equal(np.sort(after), np.sort(target))
+        np.testing.assert_array_equal(np.argsort(after), np.argsort(before))
+
+
+def test_equal_values_stay_equal_in_a_histogram():
+    """Eight bits have far fewer values than a photograph has pixels."""
+    image = photograph("coffee", 3)
+    matched = match_colors(image, photograph("astronaut", 3), "histogram")
+    for before, after in zip(colors(image), colors(matched), strict=True):
+        levels, index = np.unique(before, return_inverse=True)
+        np.testing.assert_array_equal(after, after[np.unique(index, return_index=True)[1]][index])
+        assert len(np.unique(after)) <= len(levels) <= 256
+
+
+@pytest.mark.parametrize("method", COLOR_METHODS)
+@pytest.mark.parametrize(
+    "reference",
+    [mid_range((9, 7), 3), flat([0.2, 0.5, 0.7]), grey((8, 8)), mid_range((1, 1), 4)],
+    ids=["colours", "flat", "grey", "one pixel"],
+)
+@pytest.mark.parametrize(
+    "image",
+    [
+        mid_range((9, 7), 5),
+        flat([0.9, 0.1, 0.4]),
+        flat([0.0, 0.0, 0.0]),
+        grey((8, 8), 6),
+        mid_range((1, 1), 7),
+        mid_range((1, 2), 8),
+    ],
+    ids=["colours", "flat", "black", "grey", "one pixel", "two pixels"],
+)
+def test_images_without_spread_have_colours_all_the_same(image, reference, method):
+    matched = match_colors(image, reference, method)
+    assert matched.shape == image.shape
+    assert 0 <= matched.min() <= matched.max() <= 1  # which no NaN is
+    if method != "histogram":
+        means = colors(matched).mean(axis=1), colors(reference).mean(axis=1)
+        np.testing.assert_allclose(*means, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", COLOR_METHODS)
+def test_a_flat_reference_leaves_one_colour(method):
+    color = [0.2, 0.5, 0.7]
+    matched = match_colors(photograph("coffee", 4), flat(color), method)
+    torch.testing.assert_close(matched, flat(color, matched.shape[2:]), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", LINEAR)
+def test_a_grey_reference_leaves_an_image_grey(method):
+    matched = match_colors(photograph("coffee", 4), grey((20, 20)), method)
+    assert (matched.amax(dim=1) - matched.amin(dim=1)).max() < 1e-4
+    np.testing.assert_allclose(covariance(matched), covariance(grey((20, 20))), atol=1e-4)
+
+
+@pytest.mark.parametrize("method", LINEAR)
+def test_rounding_of_singular_covariances_has_no_root_that_is_nan(method):
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        image = torch.rand((1, 1, 20, 20), generator=generator).expand(1, 3, 20, 20)
+        steps = torch.rand((1, 1, 20, 20), generator=generator).round()
+        reference = steps * torch.rand((1, 3, 1, 1), generator=generator)
+        assert match_colors(image, reference, method).isfinite().all()
+
+
+@pytest.mark.parametrize("method", LINEAR)
+def test_the_noise_of_a_grey_image_is_not_made_into_colours(method):
+    """Eight bits' rounding stays well below the colours of the reference."""
+    noise = torch.rand((1, 3, 40, 40), generator=torch.Generator().manual_seed(0)) - 0.5
+    image, reference = grey((40, 40)) + noise / 255, mid_range((30, 30), 3)
+    matrix = color_map(image, match_colors(image, reference, method))
+    of_noise = matrix @ covariance(noise / 255) @ matrix.T
+    assert np.trace(of_noise) < 0.2 * np.trace(covariance(reference))
+
+
+@pytest.mark.parametrize("method", LINEAR)
+def test_spread_above_noise_is_matched_exactly(method):
+    image = 0.5 + (mid_range((40, 40), 1, spread=0.05) - 0.5) * 0.2
+    assert LEAST_VARIANCE < np.linalg.eigvalsh(covariance(image)).min() < 10 * LEAST_VARIANCE
+    assert_same_moments(match_colors(image, reference := mid_range((30, 30), 2), method), reference)
+
+
+@pytest.mark.parametrize("method", LINEAR)
+def test_masks_choose_the_pixels_that_statistics_are_of(method):
+    image, reference = mid_range((20, 30), 1), mid_range((16, 22), 2)
+    image[..., 15:] -= 0.1
+    reference[..., 11:] = 0.9
+    masks = left_half(image), left_half(reference)
+    matched = match_colors(image, reference, method, mask=masks[0], reference_mask=masks[1])
+    assert_same_moments(matched, reference, *masks)
+    # All pixels go the same way, the ones outside the mask too.
+    color_map(image, matched)
+    cropped = match_colors(image[..., :15], reference[..., :11], method)
+    torch.testing.assert_close(matched[..., :15], cropped)
+
+
+def test_masks_choose_the_pixels_that_histograms_are_of():
+    image, reference = mid_range((20, 30), 1), mid_range((16, 22), 2)
+    image[..., 15:], reference[..., 11:] = 0.99, 0.9
+    masks = left_half(image), left_half(reference)
+    matched = match_colors(image, reference, "histogram", mask=masks[0], reference_mask=masks[1])
+    cropped = match_colors(image[..., :15], reference[..., :11], "histogram")
+    torch.testing.assert_close(matched[..., :15], cropped)
+    # What is above all that the mask selects goes to the most of what came out of it.
+    most = matched[..., :15].amax(dim=(2, 3), keepdim=True)
+    torch.testing.assert_close(matched[..., 15:], most.expand(1, 3, 20, 15))
+
+
+def test_a_histogram_is_interpolated_between_the_values_that_a_mask_selects():
+    image = torch.linspace(0, 1, 11).expand(1, 3, 1, 11)
+    mask = torch.zeros(1, 1, 1, 11)
+    mask[..., [2, 6]] = 1
+    reference = torch.tensor([0.3, 0.7]).expand(1, 3, 1, 2)
+    matched = match_colors(image, reference, "histogram", mask=mask)
+    expected = torch.tensor([0.3, 0.3, 0.3, 0.4, 0.5, 0.6, 0.7, 0.7, 0.7, 0.7, 0.7])
+    torch.testing.assert_close(matched, expected.expand(1, 3, 1, 11))
+
+
+@pytest.mark.parametrize("method", COLOR_METHODS)
+def test_a_mask_of_everything_changes_nothing(method):
+    image, reference = mid_range((20, 30), 1), mid_range((16, 22), 2)
+    masks = {"mask": torch.ones(1, 1, 20, 30), "reference_mask": torch.ones(1, 1, 16, 22)}
+    matched = match_colors(image, reference, method, **masks)
+    assert torch.equal(matched, match_colors(image, reference, method))
+
+
+def test_an_unknown_method_is_named():
+    image = mid_range((4, 4), 0)
+    with pytest.raises(ValueError, match=r"method must be one of cholesky, pca, .*'hsv'"):
+        match_colors(image, image, "hsv")
+
+
+MATCHERS = [
+    pytest.param(lambda image, **masks: match_colors(image, image, "pca", **masks), id="colours"),
+    pytest.param(
+        lambda image, **masks: match_luminance(image[:, :1], image[:, :1], **masks), id="luminance"
+    ),
+]
+
+
+@pytest.mark.parametrize("name", ["mask", "reference_mask"])
+@pytest.mark.parametrize("match", MATCHERS)
+def test_masks_that_do_not_fit_are_named(match, name):
+    image = mid_range((4, 4), 0)
+    with pytest.raises(ValueError, match=rf"^{name} must select a pixel"):
+        match(image, **{name: torch.full((1, 1, 4, 4), 0.5)})
+    with pytest.raises(ValueError, match=rf"^{name} must have shape \(1, 1, 4, 4\), not"):
+        match(image, **{name: torch.ones(1, 1, 4, 5)})
+
+
+def yiq(image):
+    return rgb2yiq(colors(image).T).T
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee"])
+def test_luminance_is_y_of_yiq(name):
+    image = photograph(name, 3)
+    y = luminance(image)
+    assert y.shape == (1, 1, *image.shape[2:])
+    np.testing.assert_allclose(colors(y)[0], yiq(image)[0], atol=1e-6)
+
+
+def test_luminance_of_white_is_one():
+    assert luminance(torch.ones(1, 3, 1, 1)).item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee"])
+def test_an_image_with_its_own_luminance_is_itself(name):
+    image = photograph(name)
+    restored = with_luminance(image, luminance(image))
+    torch.testing.assert_close(restored, image, rtol=0, atol=1e-5)
+
+
+def test_another_luminance_keeps_i_and_q_and_so_the_hue():
+    image = mid_range((20, 30), 1)
+    y = 0.35 + 0.3 * torch.rand((1, 1, 20, 30), generator=torch.Generator().manual_seed(0))
+    before, after = yiq(image), yiq(with_luminance(image, y))
+    np.testing.assert_allclose(after[0], colors(y)[0], atol=1e-6)
+    np.testing.assert_allclose(after[1:], before[1:], atol=1e-6)
+    saturated = np.hypot(*before[1:]) > 0.01
+    hues = [np.arctan2(i, q)[saturated] for _, i, q in (before, after)]
+    np.testing.assert_allclose(*hues, atol=1e-3)
+
+
+@pytest.mark.parametrize(("y", "limit"), [(-2.0, 0), (3.0, 1)])
+def test_a_luminance_out_of_range_is_clipped(y, limit):
+    painted = with_luminance(photograph("coffee", 8), torch.full((1, 1, 50, 75), y))
+    assert torch.equal(painted, torch.full_like(painted, limit))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 3, 4, 5), (1, 1, 5, 4)])
+def test_a_luminance_of_another_shape_is_named(shape):
+    with pytest.raises(ValueError, match=r"^y must have shape \(1, 1, 4, 5\), not"):
+        with_luminance(mid_range((4, 5), 0), torch.zeros(shape))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_matched_luminance_has_the_contents_mean_and_deviation(masked):
+    style, content = luminance(photograph("coffee", 2)), luminance(photograph("astronaut", 3))
+    masks = (left_half(style), left_half(content)) if masked else (None, None)
+    matched = match_luminance(style, content, mask=masks[0], reference_mask=masks[1])
+    assert matched.shape == style.shape
+    assert matched.dtype == torch.float32
+    s, c = colors(style, masks[0]), colors(content, masks[1])
+    expected = (colors(style) - s.mean()) * c.std() / s.std() + c.mean()
+    np.testing.assert_allclose(colors(matched), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (1, 1)])
+def test_a_flat_luminance_becomes_the_contents_mean(shape):
+    content = luminance(photograph("astronaut", 4))
+    matched = match_luminance(torch.full((1, 1, *shape), 0.2), content)
+    torch.testing.assert_close(matched, content.mean().expand(1, 1, *shape))
+
+
+def test_the_luminance_of_a_flat_content_is_flat():
+    style = luminance(photograph("astronaut", 4))
+    matched = match_luminance(style, torch.full((1, 1, 3, 3), 0.2))
+    torch.testing.assert_close(matched, torch.full_like(style, 0.2), rtol=0, atol=1e-5)
+
+
+FUNCTIONS = [
+    *(pytest.param(lambda i, m=m: match_colors(i, i.flip(1), m), id=m) for m in COLOR_METHODS),
+    pytest.param(luminance, id="luminance"),
+    pytest.param(lambda i: with_luminance(i, i[:, :1]), id="with_luminance"),
+    pytest.param(lambda i: match_luminance(i[:, :1], i[:, 1:2]), id="match_luminance"),
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_results_have_no_gradient_and_arguments_stay(function):
+    image = mid_range((6, 7), 0).to(memory_format=torch.channels_last).requires_grad_()
+    before = image.detach().clone()
+    assert not function(image).requires_grad
+    torch.testing.assert_close(function(image), function(before))
+    assert torch.equal(image, before)
+
+
+def test_methods_are_four():
+    assert COLOR_METHODS == ("cholesky", "pca", "symmetric", "histogram")

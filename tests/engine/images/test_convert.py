@@ -1,0 +1,93 @@
+"""Arrays to tensors and back, and resampling."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_nst.engine.images.convert import resize, to_array, to_tensor
+
+CPU = torch.device("cpu")
+
+
+def test_pixels_survive_the_round_trip():
+    pixels = np.random.default_rng(0).random((4, 5, 3), np.float32)
+    tensor = to_tensor(pixels, CPU)
+    assert tensor.shape == (1, 3, 4, 5)
+    assert tensor[0, 2, 1, 3] == pixels[1, 3, 2]
+    np.testing.assert_array_equal(to_array(tensor), pixels)
+
+
+def test_a_tensor_does_not_share_the_callers_memory(random_image):
+    image = random_image(4, 5)
+    array = to_array(image)
+    array[:] = 0
+    assert image.min() > 0
+
+
+def test_an_array_is_clipped_and_laid_out_row_by_row():
+    array = to_array(torch.tensor([-0.2, 0.5, 1.2]).view(1, 3, 1, 1).double())
+    assert array.dtype == np.float32
+    assert array.flags.c_contiguous
+    np.testing.assert_array_equal(array, [[[0, 0.5, 1]]])
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+@pytest.mark.parametrize("shape", [(4, 3), (13, 9), (8, 40), (1, 1)])
+def test_a_flat_image_stays_flat_at_every_size(shape, smooth):
+    resized = resize(torch.full((1, 3, 8, 8), 0.25), shape, smooth=smooth)
+    torch.testing.assert_close(resized, torch.full((1, 3, *shape), 0.25))
+
+
+def test_shrinking_averages_a_checkerboard_away():
+    board = torch.zeros(1, 3, 64, 64)
+    board[..., ::2, ::2] = board[..., 1::2, 1::2] = 1
+    assert (resize(board, (16, 16)) - 0.5).abs().max() < 0.05
+
+
+def test_without_smoothing_values_keep_their_range(random_image):
+    step = (random_image(8, 8) > 0.5).float()
+    enlarged = resize(step, (23, 23), smooth=False)
+    assert enlarged.min() >= 0
+    assert enlarged.max() <= 1
+    assert resize(step, (23, 23)).min() < 0  # which is what bicubic does
+
+
+def test_the_same_size_costs_nothing(random_image):
+    image = random_image(8, 9)
+    assert resize(image, (8, 9)) is image
+
+
+WAVES = [(32, 48), (33, 47), (64, 45), (16, 16), (91, 128), (31, 64)]
+
+
+def wave(height, width):
+    """Return a picture that tiles, sampled at the middle of each pixel."""
+    y = (np.arange(height) + 0.5)[:, None] / height
+    x = (np.arange(width) + 0.5) / width
+    tiled = 0.5 + 0.2 * np.sin(2 * np.pi * (x + y)) + 0.2 * np.cos(2 * np.pi * (2 * y - x) + 1)
+    return torch.from_numpy(np.stack([tiled, tiled.clip(0.4), 1 - tiled]))[None].float()
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+@pytest.mark.parametrize("shape", WAVES)
+def test_a_picture_that_tiles_does_so_at_every_size(shape, smooth):
+    """To the same precision at its border as inside, and without a shift."""
+    error = (resize(wave(45, 64), shape, smooth=smooth, periodic=True) - wave(*shape)).abs()
+    inside = error[..., 3:-3, 3:-3].max()
+    assert inside < 0.08  # a filter takes some of the waves' height
+    border = torch.cat([error[..., 0, :], error[..., -1, :]], dim=-1).max()
+    sides = torch.cat([error[..., :, 0], error[..., :, -1]], dim=-1).max()
+    assert max(border, sides) < inside + 0.01
+
+
+@pytest.mark.parametrize("shape", [(64, 80), (16, 20), (48, 60)])
+def test_rolled_around_and_resized_is_resized_and_rolled_around(random_image, shape):
+    image = random_image(32, 40)
+    rolled = resize(image.roll((8, -12), (2, 3)), shape, periodic=True)
+    factor = shape[0] / 32
+    expected = resize(image, shape, periodic=True).roll(
+        (round(8 * factor), round(-12 * factor)), (2, 3)
+    )
+    torch.testing.assert_close(rolled, expected, atol=1e-5, rtol=0)
+    usual = resize(image.roll((8, -12), (2, 3)), shape)
+    assert (usual - expected).abs().max() > 0.02

@@ -1,0 +1,66 @@
+"""Texture quality, by layers that nobody optimised, and the yardstick for it."""
+
+import numpy as np
+import pytest
+import skimage.data
+
+from napari_nst.engine.api import synthesize
+from napari_nst.engine.inspect.similarity import (
+    corners,
+    distances_between_crops,
+    gram_distances,
+    gram_matrices,
+)
+from napari_nst.engine.run import run as course
+from napari_nst.engine.vgg.network import VGG19
+from napari_nst.recipe import preset
+
+HELD_OUT = ("relu1_2", "relu2_2", "relu3_2", "relu3_4", "relu4_2", "relu4_4")
+SIDE = 96
+
+
+def test_corners_are_those_of_the_image():
+    image = np.arange(30).reshape(5, 6)
+    assert [corner.tolist() for corner in corners(image, 2)] == [
+        [[0, 1], [6, 7]], [[4, 5], [10, 11]], [[18, 19], [24, 25]], [[22, 23], [28, 29]],
+    ]  # fmt: skip
+
+
+def test_gram_distances_against_numpy(untrained):
+    network = VGG19(["relu1_1", "relu2_1"], untrained)
+    random = np.random.default_rng(0)
+    one, other = random.random((24, 24, 3)), random.random((32, 20, 3)) ** 2
+    found = gram_distances(gram_matrices(network, one), gram_matrices(network, other))
+    for layer, value in found.items():
+        g, a = (gram_matrices(network, image)[layer].double().numpy() for image in (one, other))
+        expected = np.linalg.norm(g - a) / ((np.linalg.norm(g) + np.linalg.norm(a)) / 2)
+        assert value == pytest.approx(expected, rel=1e-4)
+    same = gram_matrices(network, one)
+    assert set(gram_distances(same, same).values()) == {0.0}
+
+
+@pytest.fixture
+def real(monkeypatch, gatys):
+    """Save reading the real network's file again."""
+    monkeypatch.setattr(course, "load", lambda *args: gatys)
+    return VGG19(HELD_OUT, gatys, padding="replicate")
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("name", ["brick", "gravel", "grass", "immunohistochemistry"])
+def test_a_texture_is_as_like_its_exemplar_as_two_crops_of_it_are(real, name):
+    whole = getattr(skimage.data, name)()[:256, :256]
+    exemplar = corners(whole, SIDE)[0]
+    assert set(preset("texture").style_layers).isdisjoint(HELD_OUT)
+    target = gram_matrices(real, exemplar)
+    yardstick = distances_between_crops(real, whole, SIDE)
+
+    def ratios(image):
+        distances = gram_distances(gram_matrices(real, image), target)
+        return [distances[layer] / yardstick[layer] for layer in HELD_OUT]
+
+    texture = [it.picture for it in synthesize(exemplar, preset("texture", size=0, steps=60))][-1]
+    assert max(ratios(texture)) < 2
+    # The measure tells: pixels of the right colours in the wrong places do not pass.
+    shuffled = np.random.default_rng(0).permutation(exemplar.reshape(SIDE**2, -1))
+    assert max(ratios(shuffled.reshape(exemplar.shape))) > 2

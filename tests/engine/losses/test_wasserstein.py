@@ -1,0 +1,157 @@
+"""The Wasserstein losses, of bell curves and of slices, against NumPy in float64."""
+
+import numpy as np
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from napari_nst.engine.losses import Exemplar, SlicedWassersteinLoss, WassersteinLoss
+from tests.helpers.loss_features import (
+    blend,
+    features,
+    mean_and_gram,
+    mean_square,
+    positions,
+    soft_mask,
+)
+
+
+def root_by_eigenvalues(matrix):
+    values, vectors = np.linalg.eigh(matrix)
+    return vectors * values**0.5 @ vectors.T
+
+
+def root_by_products(matrix):
+    """Newton and Schulz's twelve steps, as crowsonkb/style-transfer-pytorch takes them."""
+    norm = np.linalg.norm(matrix)
+    y, z = matrix / norm, np.eye(len(matrix))
+    for _ in range(12):
+        t = (3 * np.eye(len(matrix)) - z @ y) / 2
+        y, z = y @ t, t @ z
+    return y * norm**0.5
+
+
+def numpy_wasserstein(tensor, mask, exemplars, norm, root):
+    (mean, second), (style_mean, style_second) = mean_and_gram(tensor, mask), blend(exemplars)
+    floor = 1e-4 * np.eye(len(mean))
+    covariance = second - np.outer(mean, mean) + floor
+    style_covariance = style_second - np.outer(style_mean, style_mean) + floor
+    style_root = root(style_covariance)
+    shared = root(style_root @ covariance @ style_root)
+    of_covariances = np.diagonal(style_covariance + covariance - 2 * shared).mean()
+    energy = np.diagonal(style_second).mean() if norm == "relative" else 1
+    return (mean_square(mean - style_mean) + of_covariances) / energy
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("norm", WassersteinLoss.norms)
+@pytest.mark.parametrize("shape", [(1, 5, 7, 9), (1, 12, 3, 2), (1, 3, 1, 1), (1, 1, 4, 4)])
+def test_wasserstein_loss(shape, norm, masked):
+    value, channels = features(shape, 1), shape[1]
+    mask = soft_mask(*shape[2:], seed=5) + 0.1 if masked else None
+    exemplars = [
+        Exemplar(features((1, channels, 8, 9), 2), 0.7, soft_mask(8, 9) if masked else None),
+        Exemplar(features((1, channels, 4, 6), 3) + 1, 0.3),
+    ]
+    expected = numpy_wasserstein(value, mask, exemplars, norm, root_by_products)
+    loss = WassersteinLoss(exemplars, norm=norm, mask=mask)(value)
+    assert loss.shape == ()
+    assert loss.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_where_covariances_are_well_conditioned_it_is_the_distance_itself():
+    value, style = features((1, 4, 12, 12), 1, torch.float64), features((1, 4, 9, 9), 2) * 2
+    exemplars = [Exemplar(style.double())]
+    expected = numpy_wasserstein(value, None, exemplars, "mean", root_by_eigenvalues)
+    assert WassersteinLoss(exemplars)(value).item() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("norm", WassersteinLoss.norms)
+def test_wasserstein_gradient_is_that_of_finite_differences(norm):
+    exemplars = [Exemplar(features((1, 3, 6, 6), 1, torch.float64))]
+    mask = soft_mask(4, 5, dtype=torch.float64)
+    value = features((1, 3, 4, 5), 2, torch.float64).requires_grad_()
+    assert gradcheck(WassersteinLoss(exemplars, norm=norm, mask=mask), value, atol=1e-4)
+
+
+def test_a_distance_of_means_alone_is_theirs():
+    style = features((1, 4, 9, 9))
+    assert WassersteinLoss([Exemplar(style)])(style + 3).item() == pytest.approx(9, rel=1e-3)
+
+
+def test_few_positions_have_a_finite_gradient():
+    value = features((1, 64, 2, 2)).requires_grad_()
+    loss = WassersteinLoss([Exemplar(torch.zeros(1, 64, 1, 1))], norm="relative")(value)
+    loss.backward()
+    assert loss.isfinite()
+    assert value.grad.isfinite().all()
+
+
+def numpy_sliced(tensor, exemplars, directions):
+    ordered = np.sort(directions @ positions(tensor), axis=1)
+    quantiles = (np.arange(ordered.shape[1]) + 0.5) / ordered.shape[1]
+    target = 0
+    for exemplar in exemplars:
+        style = np.sort(directions @ positions(exemplar.features), axis=1)
+        places = (np.arange(style.shape[1]) + 0.5) / style.shape[1]
+        read = np.stack([np.interp(quantiles, places, row) for row in style])
+        target = target + exemplar.share * read
+    return mean_square(ordered - target)
+
+
+@pytest.mark.parametrize("projections", [0, 3, 40])
+@pytest.mark.parametrize("norm", SlicedWassersteinLoss.norms)
+@pytest.mark.parametrize("shape", [(1, 5, 7, 9), (1, 8, 2, 2), (1, 3, 1, 1), (1, 1, 4, 4)])
+def test_sliced_wasserstein_loss(shape, norm, projections):
+    value, channels = features(shape, 1), shape[1]
+    exemplars = [
+        Exemplar(features((1, channels, 8, 3), 2), 0.7),
+        Exemplar(features((1, channels, *shape[2:]), 3) + 1, 0.3),
+    ]
+    loss = SlicedWassersteinLoss(exemplars, norm=norm, projections=projections)
+    directions = loss.directions.double().numpy()
+    assert directions.shape == (projections or channels, channels)
+    np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1, rtol=1e-6)
+    expected = numpy_sliced(value, exemplars, directions)
+    if norm == "relative":
+        expected /= sum(e.share * mean_square(positions(e.features)) for e in exemplars)
+    assert loss(value).item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [(4, 5), (6, 7)])
+def test_sliced_gradient_is_that_of_finite_differences(size):
+    exemplars = [Exemplar(features((1, 3, 4, 5), 1, torch.float64))]
+    value = features((1, 3, *size), 2, torch.float64).requires_grad_()
+    assert gradcheck(SlicedWassersteinLoss(exemplars, norm="relative"), value)
+
+
+def test_directions_stay_until_they_are_drawn_again():
+    value, exemplars = features((1, 5, 6, 7), 1), [Exemplar(features((1, 5, 6, 7), 2))]
+    first, second = (SlicedWassersteinLoss(exemplars, seed=3) for _ in range(2))
+    before = first(value)
+    assert first(value) == before == second(value)
+    first.redraw()
+    assert first(value) != before
+    second.redraw()
+    assert first(value) == second(value)
+    assert SlicedWassersteinLoss(exemplars, seed=4)(value) != before
+
+
+def test_only_slices_see_more_than_moments():
+    """Two distributions of one mean and variance, one of two values and one of three."""
+    two = torch.tensor([-1.0, 1.0]).repeat(50).view(1, 1, 10, 10)
+    three = torch.tensor([-2.0, 0, 0, 0, 0, 0, 0, 2.0]).repeat(10).view(1, 1, 8, 10)
+    assert WassersteinLoss([Exemplar(three)])(two).item() < 1e-4
+    assert SlicedWassersteinLoss([Exemplar(three)])(two).item() > 0.1
+
+
+def test_a_texture_of_twice_the_size_has_no_sliced_loss():
+    style = features((1, 5, 6, 7))
+    loss = SlicedWassersteinLoss([Exemplar(style.repeat(1, 1, 2, 3))])
+    assert loss(style).item() < 0.01 * SlicedWassersteinLoss([Exemplar(style + 1)])(style).item()
+
+
+def test_a_mask_of_halves_leaves_slices_nothing():
+    half = torch.full((1, 1, 6, 7), 0.5)
+    with pytest.raises(ValueError, match=r"mask is above 0\.5 at no position"):
+        SlicedWassersteinLoss([Exemplar(features((1, 5, 6, 7)))], mask=half)

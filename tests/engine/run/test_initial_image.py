@@ -1,0 +1,166 @@
+"""What runs start from: every init with every noise."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_nst.engine.images.masked_image import Subject
+from napari_nst.engine.run.initial_image import MEAN_COLOUR, initial_image
+from napari_nst.recipe import Recipe
+
+SHAPE = (90, 130)
+
+NOISES = pytest.mark.parametrize("noise", ["normal", "uniform", "matched"])
+
+
+@pytest.fixture
+def subjects(random_image):
+    """Return a content and a style, of other aspects than the picture's and quite unlike."""
+    middle = torch.tensor([0.6, 0.45, 0.3]).view(1, 3, 1, 1)
+    spread = torch.tensor([0.1, 0.02, 0.15]).view(1, 3, 1, 1)
+    style = middle + spread * (random_image(64, 64, seed=2) - 0.5)
+    return Subject(random_image(80, 120, seed=1)), Subject(style)
+
+
+def start(subjects, shape=SHAPE, image=None, **fields):
+    content, *styles = subjects
+    return initial_image(Recipe(**fields), shape, content, styles, image)
+
+
+def moments(image):
+    return image.mean(dim=(0, 2, 3)).numpy(), image.std(dim=(0, 2, 3)).numpy()
+
+
+# Noise
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.1, 0.15])
+def test_normal_noise_has_its_spread_around_the_colour_of_photographs(subjects, spread):
+    mean, std = moments(start(subjects, init="noise", noise="normal", noise_spread=spread))
+    np.testing.assert_allclose(mean, MEAN_COLOUR, atol=0.01)
+    np.testing.assert_allclose(std, spread, rtol=0.03)
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.2, 0.4])
+def test_uniform_noise_has_its_spread_to_both_sides(subjects, spread):
+    image = start(subjects, init="noise", noise="uniform", noise_spread=spread)
+    for channel, middle in zip(image[0], MEAN_COLOUR, strict=True):
+        assert channel.min().item() == pytest.approx(middle - spread, abs=1e-3)
+        assert channel.max().item() == pytest.approx(middle + spread, abs=1e-3)
+        assert channel.std().item() == pytest.approx(spread / np.sqrt(3), rel=0.03)
+
+
+def test_matched_noise_has_the_mean_and_spread_of_the_style(subjects):
+    mean, std = moments(start(subjects, init="noise", noise="matched"))
+    of_style = moments(subjects[1].image)
+    np.testing.assert_allclose(mean, of_style[0], atol=0.005)
+    np.testing.assert_allclose(std, of_style[1], rtol=0.05)
+
+
+def test_matched_noise_is_of_the_first_style(subjects, random_image):
+    another = Subject(random_image(50, 50, seed=5) * 0.1)
+    fields = {"init": "noise", "noise": "matched"}
+    assert torch.equal(start([*subjects, another], **fields), start(subjects, **fields))
+
+
+def test_matched_noise_of_a_reconstruction_is_like_its_image(subjects):
+    content = Subject(subjects[0].image * 0.4 + 0.3)
+    mean, std = moments(start([content], init="noise", noise="matched"))
+    of_content = moments(content.image)
+    np.testing.assert_allclose(mean, of_content[0], atol=0.01)
+    np.testing.assert_allclose(std, of_content[1], rtol=0.05)
+
+
+def test_matched_noise_leaves_transparent_pixels_out(subjects):
+    content, style = subjects
+    mask = torch.ones(1, 1, 64, 64)
+    mask[..., 40:, :] = 0
+    mask[..., 40:42, :] = 0.4  # more transparent than not
+    loud = torch.where(mask == 1, style.image, 1.0)
+    expected = moments(style.image[..., :40, :])
+    mean, std = moments(start([content, Subject(loud, mask)], init="noise", noise="matched"))
+    np.testing.assert_allclose(mean, expected[0], atol=0.005)
+    np.testing.assert_allclose(std, expected[1], rtol=0.05)
+
+
+@NOISES
+def test_noise_is_of_the_seed_alone(subjects, noise):
+    state = torch.random.get_rng_state()
+    one, again, other = (start(subjects, init="noise", noise=noise, seed=s) for s in (3, 3, 4))
+    assert torch.equal(one, again)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for channel in range(3):
+        drawn = torch.stack([image[0, channel].flatten() for image in (one, other)])
+        assert torch.corrcoef(drawn)[0, 1].abs() < 0.1
+
+
+@NOISES
+def test_noise_has_no_pattern(subjects, noise):
+    """Neither from pixel to pixel nor from channel to channel."""
+    image = start(subjects, init="noise", noise=noise)[0]
+    across = torch.stack([image[..., 1:].flatten(1)[0], image[..., :-1].flatten(1)[0]])
+    assert torch.corrcoef(across)[0, 1].abs() < 0.05
+    between = torch.corrcoef(image.flatten(1)) - torch.eye(3)
+    assert between.abs().max() < 0.05
+
+
+# What is there already
+
+
+def test_it_starts_from_the_content(subjects):
+    content, _ = subjects
+    assert torch.equal(start(subjects, (80, 120), init="content"), content.image)
+    smaller = start(subjects, (40, 60), init="content")
+    torch.testing.assert_close(smaller, content.resized((40, 60)).image.clamp(0, 1))
+
+
+def test_it_starts_from_the_style_at_its_own_aspect(subjects):
+    _, style = subjects
+    assert torch.equal(start(subjects, (64, 64), init="style"), style.image)
+    cut = start(subjects, (40, 64), init="style")
+    assert torch.equal(cut, style.image[..., 12:52, :])
+
+
+def test_it_starts_from_another_image_at_its_own_aspect(subjects, random_image):
+    another = Subject(random_image(30, 50, seed=9))
+    assert torch.equal(start(subjects, (30, 50), another, init="image"), another.image)
+    assert torch.equal(start(subjects, (30, 20), another, init="image"), another.image[..., 15:35])
+
+
+@NOISES
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_mix_has_its_share_of_noise(subjects, noise, share):
+    content = start(subjects, (80, 120), init="content")
+    alone = start(subjects, (80, 120), init="noise", noise=noise, seed=6)
+    mixed = start(subjects, (80, 120), init="mix", noise=noise, init_noise=share, seed=6)
+    torch.testing.assert_close(mixed, (1 - share) * content + share * alone)
+
+
+def test_a_texture_is_mixed_with_its_exemplar(random_image):
+    exemplar = Subject(random_image(40, 40, seed=1))
+    fields = {"init": "mix", "init_noise": 0.25, "seed": 2}
+    mixed = initial_image(Recipe(**fields), (40, 40), None, [exemplar], None)
+    noise = initial_image(Recipe(init="noise", seed=2), (40, 40), None, [exemplar], None)
+    torch.testing.assert_close(mixed, 0.75 * exemplar.image + 0.25 * noise)
+
+
+# All of them
+
+
+@NOISES
+@pytest.mark.parametrize("init", ["content", "style", "noise", "mix", "image"])
+@pytest.mark.parametrize("shape", [(48, 64), (31, 97), (100, 100)])
+def test_every_start_has_the_shape_of_the_picture_and_its_range(
+    subjects, random_image, init, noise, shape
+):
+    """Also where styles leave the range, as recoloured ones may, and resampling overshoots."""
+    content, style = subjects
+    beyond = Subject((style.image - 0.45) * 20)
+    image = start(
+        [content, beyond], shape, Subject((random_image(20, 30) > 0.5).float()),
+        init=init, noise=noise, noise_spread=1.0,
+    )  # fmt: skip
+    assert image.shape == (1, 3, *shape)
+    assert image.dtype == torch.float32
+    assert 0 <= image.min() <= image.max() <= 1
+    assert image.std() > 0.02

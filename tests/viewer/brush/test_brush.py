@@ -1,0 +1,306 @@
+"""Painting on an image layer with the mouse, and the controls for it."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from napari.utils.interactions import (
+    mouse_move_callbacks,
+    mouse_press_callbacks,
+    mouse_release_callbacks,
+)
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QColorDialog
+
+from napari_nst.viewer.brush.brush import Brush
+from napari_nst.viewer.brush.controls import BrushControls
+from napari_nst.viewer.brush.stroke import painted, upright
+from napari_nst.viewer.layers.intensity import values_of
+from napari_nst.viewer.layers.live_layer import LiveLayer
+from napari_nst.viewer.layers.read import picture_of
+from tests.helpers.fake_iterations import iteration
+from tests.helpers.real_mouse import drag, press_key
+
+
+def pressed(model, position, button=1):
+    """What napari hands to the callbacks of a drag; they change it as the drag goes on."""
+    shown = list(model.dims.displayed)
+    return SimpleNamespace(
+        type="mouse_press", button=button, position=position, dims_displayed=shown,
+        is_dragging=True, modifiers=(), handled=False,
+    )  # fmt: skip
+
+
+def stroke(model, layer, *positions, button=1):
+    """Drag the mouse along positions in the layer's data."""
+    world = [layer.data_to_world(np.array(position)) for position in positions]
+    event = pressed(model, world[0], button)
+    mouse_press_callbacks(layer, event)
+    event.type = "mouse_move"
+    for event.position in world[1:]:
+        mouse_move_callbacks(layer, event)
+    event.type = "mouse_release"
+    mouse_release_callbacks(layer, event)
+
+
+def rgb(model, shape=(30, 40, 3), **options):
+    return model.add_image(np.full(shape, 90, np.uint8), rgb=True, name="result", **options)
+
+
+def attached(viewer, layer, size=6.0, colour=(1, 0, 0)):
+    brush = Brush(viewer)
+    brush.attach(layer, values_of(layer))
+    brush.size, brush.colour = size, colour
+    return brush
+
+
+# ── what is painted ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_stroke_joins_the_places_that_the_mouse_was_at(windowless, model):
+    layer = rgb(model, scale=(2, 3), translate=(5, 7), rotate=20)
+    attached(windowless, windowless.layers["result"])
+    stroke(model, layer, (5, 5), (5, 30), (25, 30))
+    red = (layer.data == [255, 0, 0]).all(-1)
+    assert red[5, 5:31].all()
+    assert red[5:26, 30].all()
+    assert (layer.data[15:, :25] == 90).all()
+    wide = red[:, 15].sum()
+    assert wide == pytest.approx(6, abs=1)
+
+
+def test_alpha_stays_as_it_is(model):
+    layer = rgb(model, (30, 40, 4))
+    attached(model, layer)
+    stroke(model, layer, (5, 5), (20, 30))
+    assert (layer.data[..., 3] == 90).all()
+    assert (layer.data[12, 17] == [255, 0, 0, 90]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_grey_is_painted_in_the_layers_own_numbers(model, dtype):
+    layer = model.add_image(np.full((30, 40), 50, dtype), contrast_limits=(10, 210))
+    attached(model, layer, colour=(0.25, 0.5, 0.75))
+    stroke(model, layer, (10, 10), (10, 20))
+    assert layer.data.dtype == dtype
+    assert layer.data[10, 15] == 110
+    assert layer.data[25, 15] == 50
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 2, 0)])
+def test_the_shown_slice_is_painted_whatever_the_order_of_axes(model, order):
+    layer = model.add_image(np.zeros((30, 32, 34)), contrast_limits=(0, 1), scale=(2, 3, 4))
+    model.dims.order = order
+    model.dims.set_point(order[0], layer.scale[order[0]] * 7)
+    attached(model, layer, colour=(1, 1, 1))
+    start, end = np.full((2, 3), 7)
+    start[order[1]], end[order[1]], end[order[2]] = 3, 25, 20
+    stroke(model, layer, start, end)
+    hit = np.argwhere(layer.data)
+    assert (hit[:, order[0]] == 7).all()
+    assert np.ptp(hit[:, order[1]]) == pytest.approx(22 + 6, abs=1)
+    assert np.ptp(hit[:, order[2]]) == pytest.approx(13 + 6, abs=1)
+
+
+def test_a_layer_with_units_is_painted_where_the_mouse_is(model):
+    layer = rgb(model, scale=(2, 2), units=["um", "um"])
+    model.add_image(np.zeros((9, 9)), units=["nm", "nm"])
+    attached(model, layer)
+    stroke(model, layer, (10, 12), (10, 12))
+    np.testing.assert_allclose(np.argwhere(layer.data[..., 0] > 90).mean(0), [10, 12])
+
+
+@pytest.mark.parametrize("how", ["other button", "other mode", "3D view"])
+def test_other_gestures_paint_nothing(model, how):
+    layer = rgb(model)
+    attached(model, layer)
+    if how == "other mode":
+        layer.mode = "transform"
+        layer.mouse_drag_callbacks[:] = layer.mouse_drag_callbacks[:1]  # the brush's alone
+    if how == "3D view":
+        model.add_image(np.zeros((4, 9, 9)))
+        model.dims.ndisplay = 3
+    stroke(model, layer, (5, 5), (20, 30), button=2 if how == "other button" else 1)
+    assert (layer.data == 90).all()
+
+
+# ── on and off ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_while_it_is_on_dragging_paints_and_the_cursor_is_as_large_as_the_brush(model):
+    layer = rgb(model, scale=(2, 3))
+    model.layers.selection.clear()
+    brush = attached(model, layer, size=10)
+    assert model.layers.selection.active is layer
+    assert not layer.mouse_pan
+    assert layer.mouse_zoom
+    assert (layer.cursor, layer.cursor_size) == ("circle", 20)
+    brush.size = 5
+    assert layer.cursor_size == 10
+    brush.detach()
+    assert layer.mouse_pan
+    assert layer.cursor == "standard"
+    assert layer.mouse_drag_callbacks == []
+    assert not layer.keymap
+    assert brush.layer is None
+    stroke(model, layer, (5, 5), (20, 30))
+    assert (layer.data == 90).all()
+    brush.detach()
+
+
+def test_another_layer_takes_it_from_the_first(model):
+    first, second = rgb(model), rgb(model)
+    brush = attached(model, first)
+    brush.attach(second, values_of(second))
+    assert first.mouse_pan
+    assert first.mouse_drag_callbacks == []
+    assert brush.layer is second
+
+
+def test_a_stroke_ends_where_the_brush_is_taken_away(model):
+    layer = rgb(model)
+    brush = attached(model, layer)
+    event = pressed(model, (5, 5))
+    mouse_press_callbacks(layer, event)
+    brush.detach()
+    event.type, event.position = "mouse_move", (20, 30)
+    mouse_move_callbacks(layer, event)
+    assert layer.data[5, 5, 0] == 255
+    assert layer.data[20, 30, 0] == 90
+    assert not brush.can_undo
+
+
+def test_strokes_are_taken_back_one_by_one(model):
+    layer, told = rgb(model), []
+    brush = attached(model, layer)
+    brush.painted.connect(lambda: told.append(brush.can_undo))
+    stroke(model, layer, (5, 5), (5, 30))
+    once = layer.data.copy()
+    stroke(model, layer, (2, 20), (25, 20))
+    brush.undo()
+    np.testing.assert_array_equal(layer.data, once)
+    brush.undo()
+    assert (layer.data == 90).all()
+    assert told == [True, True, True, False]
+    brush.undo()
+    assert len(told) == 4
+
+
+# ── what becomes of it ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", ["rgb", "grey", "slice"])
+def test_what_is_painted_on_a_live_layer_is_found(model, kind):
+    if kind == "rgb":
+        content = rgb(model)
+    else:
+        shape = (30, 40) if kind == "grey" else (40, 5, 30)
+        content = model.add_image(np.zeros(shape, np.uint16), contrast_limits=(100, 1100))
+    if kind == "slice":
+        model.dims.order = (1, 2, 0)
+    picture = picture_of(content, model.dims)
+    live = LiveLayer(model, "live", picture.place, picture.values)
+    shown = iteration(1, 4, (30, 40), level=0.2, grey=kind != "rgb")
+    live.show(shown)
+    attached(model, live.layer, size=8, colour=(0.8, 0.8, 0.8))
+    positions = np.zeros((2, live.layer.ndim))
+    positions[:, picture.place.axes] = [(4, 6), (20, 30)]
+    stroke(model, live.layer, *positions)
+    drawn = picture.values.restore(shown.picture)
+    now, changed = painted(
+        drawn, upright(live.layer.data, picture.place), picture.values, live.layer.name
+    )
+    assert now.shape == shown.picture.shape
+    assert changed.shape == (30, 40)
+    np.testing.assert_allclose(now[12, 18], 0.8, atol=1 / 255)
+    np.testing.assert_allclose(now[~changed], 0.2, atol=1 / 255)
+    reach = 4.5  # half the brush, and its smooth edge
+    area = np.hypot(16, 24) * 2 * reach + np.pi * reach**2
+    assert changed.sum() == pytest.approx(area, rel=0.05)
+
+
+# ── its controls ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def controls(model, qtbot):
+    controls = BrushControls(model)
+    qtbot.addWidget(controls.native)
+    return controls
+
+
+def test_the_controls_are_there_while_there_is_a_layer_to_paint(model, controls):
+    layer = rgb(model)
+    assert controls.native.isHidden()
+    controls.offer(layer, values_of(layer))
+    assert not controls.native.isHidden()
+    assert controls.brush.layer is None  # until somebody wants to paint
+    controls.paint.click()
+    assert controls.brush.layer is layer
+    controls.size.setValue(12)
+    assert controls.brush.size == 12
+    assert not controls.undo.isEnabled()
+    stroke(model, layer, (5, 5), (20, 30))
+    assert controls.undo.isEnabled()
+    controls.undo.click()
+    assert (layer.data == 90).all()
+    assert not controls.undo.isEnabled()
+    controls.withdraw()
+    assert controls.brush.layer is None
+    assert controls.native.isHidden()
+
+
+def test_colour_paints_an_rgb_layer_and_level_a_grey_one(model, controls, monkeypatch):
+    colour, grey = rgb(model), model.add_image(np.zeros((30, 40)), contrast_limits=(0, 10))
+    controls.offer(colour, values_of(colour))
+    assert controls.level.isHidden()
+    monkeypatch.setattr(QColorDialog, "getColor", lambda *args: QColor("#204060"))
+    controls.colour.click()
+    controls.paint.click()
+    stroke(model, colour, (5, 5), (20, 30))
+    assert tuple(colour.data[5, 5]) == (0x20, 0x40, 0x60)
+    assert "#204060" in controls.colour.toolTip()
+    monkeypatch.setattr(QColorDialog, "getColor", lambda *args: QColor())  # cancelled
+    controls.colour.click()
+    assert "#204060" in controls.colour.toolTip()
+    controls.offer(grey, values_of(grey))
+    assert controls.colour.isHidden()
+    controls.level.setValue(30)
+    controls.paint.click()
+    stroke(model, grey, (5, 5), (20, 30))
+    assert grey.data[5, 5] == pytest.approx(3)
+    controls.offer(colour, values_of(colour))
+    assert controls.brush.colour == pytest.approx((0x20 / 255, 0x40 / 255, 0x60 / 255), abs=1e-3)
+
+
+def test_every_control_has_a_name_and_is_reached_by_the_keyboard(controls):
+    for control in (controls.paint, controls.colour, controls.level, controls.size, controls.undo):
+        assert control.accessibleName()
+        assert control.toolTip()
+        assert control.focusPolicy() & Qt.FocusPolicy.TabFocus
+
+
+@pytest.mark.window
+def test_in_a_window_the_mouse_paints_and_the_view_stays(viewer, qtbot):
+    layer = viewer.layers["cells"]
+    before = layer.data.copy()
+    controls = BrushControls(viewer)
+    viewer.window.add_dock_widget(controls.native, name="Paint")
+    controls.offer(layer, values_of(layer))
+    controls.paint.click()
+    controls.size.setValue(8)
+    drag(viewer, [(10, 10), (20, 40), (50, 70)])
+    centre, zoom = viewer.scene.camera.center, viewer.scene.camera.zoom
+    drag(viewer, [(50, 10), (40, 20)])
+    assert (viewer.scene.camera.center, viewer.scene.camera.zoom) == (centre, zoom)
+    orange = tuple(np.rint(np.array(controls.brush.colour) * 255))
+    for y, x in ((10, 10), (15, 25), (20, 40), (35, 55), (50, 70), (45, 15)):
+        assert tuple(layer.data[y, x]) == orange
+    press_key(viewer, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    press_key(viewer, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    np.testing.assert_array_equal(layer.data, before)
+    controls.withdraw()
+    drag(viewer, [(10, 10), (20, 40)])
+    np.testing.assert_array_equal(layer.data, before)
+    assert viewer.scene.camera.center != centre

@@ -1,0 +1,181 @@
+"""A recipe in widgets: every preset survives them exactly, and what cannot matter is grey."""
+
+import dataclasses
+
+import pytest
+from magicgui.widgets import CheckBox
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+from napari_nst.recipe import CONTROLS, DEFAULT_PRESETS, Recipe, preset, preset_names, published
+from napari_nst.viewer.controls.number_box import NumberBox
+from napari_nst.viewer.controls.recipe_form import (
+    FROM_PREFERENCES,
+    OF_NO_USE,
+    STARTS,
+    RecipeControls,
+)
+
+pytestmark = pytest.mark.usefixtures("qapp")
+
+
+@pytest.fixture
+def controls():
+    assert QApplication.instance() is not None
+    return RecipeControls("transfer")
+
+
+@pytest.mark.parametrize("job", DEFAULT_PRESETS)
+def test_untouched_controls_say_the_jobs_own_preset(job):
+    assert RecipeControls(job).recipe == preset(DEFAULT_PRESETS[job])
+
+
+@pytest.mark.parametrize("job", DEFAULT_PRESETS)
+def test_every_preset_of_a_job_survives_the_controls_exactly(job):
+    controls = RecipeControls(job)
+    assert list(controls.preset.choices) == preset_names(job)
+    # Twice: what one preset leaves behind must not show in the next.
+    for name in (*preset_names(job), *preset_names(job)):
+        controls.preset.value = name
+        assert controls.recipe == preset(name)
+        assert controls.source == published(name).source
+        assert published(name).summary in controls.preset.tooltip
+
+
+def test_every_control_explains_itself_and_keeps_its_bounds(controls):
+    names = set()
+    for name, control in CONTROLS.items():
+        widget = controls.fields[name]
+        assert widget.tooltip == control.help
+        names.add(widget.text if isinstance(widget, CheckBox) else widget.label)
+        if isinstance(widget, NumberBox):
+            assert widget.min == control.least
+    assert len(names) == len(CONTROLS), "two controls are called the same"
+    assert {field.name for field in dataclasses.fields(Recipe)} == {"name", *controls.fields}
+
+
+def test_a_preset_leaves_device_and_precision_alone(controls):
+    controls.fields["device"].value = "cpu"
+    controls.fields["precision"].value = "float32"
+    controls.preset.value = "gatys-2016"
+    assert controls.recipe == preset("gatys-2016", device="cpu", precision="float32")
+    assert FROM_PREFERENCES == ("device", "precision")
+
+
+def test_preferences_are_where_new_controls_start(plugin_preferences):
+    plugin_preferences.compute.device = "cpu"
+    plugin_preferences.compute.precision = "float32"
+    assert RecipeControls("transfer").recipe == Recipe(device="cpu", precision="float32")
+
+
+# ── texts ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_layers_and_blends_are_typed(controls):
+    controls.fields["content_layers"].value = "conv_9, relu5_1:0.25"
+    controls.fields["style_blend"].value = "0.7 0.3"
+    assert controls.recipe.content_layers == {"conv4_1": 1.0, "relu5_1": 0.25}
+    assert controls.recipe.style_blend == (0.7, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("content_layers", "relu4_9", "VGG-19 has no layer 'relu4_9'; did you mean"),
+        ("style_layers", "relu1_1:x", "style_layers must be layers and weights such as"),
+        ("style_layers", "relu1_1, relu1_1:2", "style_layers names relu1_1 twice"),
+        ("style_blend", "a lot", "style_blend must be numbers such as 0.7, 0.3"),
+        ("style_blend", "0, 0", "style_blend is 0 for every style"),
+    ],
+)
+def test_a_wrong_text_gets_the_recipes_own_sentence(controls, name, text, sentence):
+    controls.fields[name].value = text
+    with pytest.raises(ValueError, match=sentence):
+        _ = controls.recipe
+
+
+# ── what matters when ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("name", "off", "on"),
+    [
+        ("init_noise", {"init": "noise"}, {"init": "mix"}),
+        ("noise", {"init": "content"}, {"init": "noise"}),
+        ("noise_spread", {"init": "style"}, {"init": "mix"}),
+        ("noise_spread", {"init": "noise", "noise": "matched"}, {"noise": "uniform"}),
+        ("projections", {"style_loss": "gram"}, {"style_loss": "sliced_wasserstein"}),
+        ("patch_size", {"style_loss": "gram"}, {"style_loss": "mrf"}),
+        ("patch_stride", {"style_loss": "gram"}, {"style_loss": "mrf"}),
+        ("tv_exponent", {"tv_weight": 0}, {"tv_weight": 1}),
+        ("scale_ratio", {"min_size": 0}, {"min_size": 64}),
+        ("rescale_pooling", {"pooling": "max"}, {"pooling": "average"}),
+        ("history", {"optimizer": "adam"}, {"optimizer": "lbfgs"}),
+        ("line_search", {"optimizer": "adam"}, {"optimizer": "lbfgs"}),
+        ("beta1", {"optimizer": "lbfgs"}, {"optimizer": "adam"}),
+        ("beta2", {"optimizer": "lbfgs"}, {"optimizer": "adam"}),
+        ("epsilon", {"optimizer": "lbfgs"}, {"optimizer": "adam"}),
+    ],
+)
+def test_a_control_that_cannot_matter_is_grey(controls, name, off, on):
+    for enabled, values in [(False, off), (True, on)]:
+        for field, value in values.items():
+            controls.fields[field].value = value
+        assert controls.fields[name].enabled is enabled
+
+
+def test_only_norms_that_go_with_the_style_loss_are_offered(controls):
+    controls.fields["style_loss"].value = "gram"
+    controls.fields["style_norm"].value = "per_element"
+    controls.fields["style_loss"].value = "mrf"
+    assert set(controls.fields["style_norm"].choices) == {"relative", "mean", "sum"}
+    assert controls.recipe.style_norm == "relative"
+
+
+@pytest.mark.parametrize("job", DEFAULT_PRESETS)
+def test_a_job_offers_what_it_can_do(job):
+    controls = RecipeControls(job)
+    assert tuple(controls.fields["init"].choices) == STARTS[job]
+    assert set(controls.used) | set(OF_NO_USE[job]) == set(CONTROLS)
+    for name in ("size", "steps", "seed", "device", "tv_weight", "weights", "padding"):
+        assert name in controls.used
+
+
+# ── numbers ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (8.0, "8"), (0.001, "0.001"), (1e9, "1e9"), (2.5e8, "2.5e8"), (1e-8, "1e-8"),
+        (12.345678, "12.34568"), (2**0.5, "1.414214"), (0.003 * 0.226, "0.000678"),
+    ],
+)  # fmt: skip
+def test_numbers_of_any_size_are_shown_short_and_kept_exactly(number, shown):
+    box = NumberBox(name="box", min=0.0, max=1e15, step=0.5)
+    box.value = number
+    assert box.native.text() == shown
+    QTest.keyClick(box.native, Qt.Key.Key_Return)
+    assert box.value == number, "what nobody changed stays, also where it is shown rounded"
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"), [("0.05", 0.05), ("2e-4", 2e-4), ("1E9", 1e9), (".5", 0.5), ("x3-e", 3.0)]
+)
+def test_numbers_are_typed_as_finely_as_one_likes(typed, number):
+    box = NumberBox(name="box", min=0.0, max=1e15, step=0.5)
+    box.native.selectAll()
+    QTest.keyClicks(box.native, typed)
+    QTest.keyClick(box.native, Qt.Key.Key_Return)
+    assert box.value == number
+
+
+def test_arrows_add_up_without_dust():
+    box = NumberBox(name="box", min=0.0, max=1.0, step=0.1)
+    for _ in range(3):
+        box.native.stepUp()
+    assert box.value == 0.3
+    for _ in range(20):
+        box.native.stepUp()
+    assert box.value == 1.0

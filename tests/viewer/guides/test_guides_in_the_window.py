@@ -1,0 +1,173 @@
+"""Guides, edits and paint in a real window, with the optimiser replaced."""
+
+import numpy as np
+import pytest
+
+from napari_nst.engine import api as jobs
+from tests.helpers.fake_iterations import iteration
+
+pytestmark = pytest.mark.window
+
+
+@pytest.fixture
+def guided(viewer, widget):
+    """A label on the left half of the content, and one on the top of the style."""
+    left, top = np.zeros((60, 80), int), np.zeros((50, 50), int)
+    left[:, :40], top[:25] = 1, 1
+    widget.content_guide.value = viewer.add_labels(left, name="here")
+    widget.style_guide.value = viewer.add_labels(top, name="that")
+    return widget
+
+
+def test_without_a_guide_there_is_none(widget, optimiser, finish):
+    state = optimiser(steps=3)
+    assert not widget.style_guide.enabled
+    finish(widget)
+    assert state.got["guide"] is None
+
+
+def test_labels_reach_the_engine(guided, optimiser, finish):
+    state = optimiser(steps=3)
+    finish(guided)
+    assert state.got["guide"].shape == (60, 80)
+    assert state.got["guide"][:, :40].all()
+    assert not state.got["guide"][:, 40:].any()
+    [of_style] = state.got["style_guides"]
+    assert of_style[:25].all()
+    assert not of_style[25:].any()
+    assert state.got["keep_unlabelled"] is False
+
+
+def test_shapes_do_as_well(viewer, widget, optimiser, finish):
+    state = optimiser(steps=3)
+    shapes = viewer.add_shapes([np.array([[0, 0], [0, 39.4], [60, 39.4], [60, 0]])], name="drawn")
+    widget.content_guide.value = shapes
+    finish(widget)
+    assert state.got["guide"][5, 5] == 1
+    assert state.got["guide"][5, 70] == 0
+    assert state.got["style_guides"] == [None]
+
+
+def test_an_empty_guide_is_told_before_anything_is_made(
+    viewer, guided, optimiser, finish, messages
+):
+    optimiser(steps=3)
+    viewer.layers["here"].data = np.zeros((60, 80), int)
+    assert finish(guided) is None
+    assert "Layer 'here' has no label where the picture is" in messages()[-1]
+
+
+def test_what_is_too_small_for_a_layer_is_told(viewer, guided, monkeypatch, finish, messages):
+    facts = {"job": "stylize", "recipe": guided.recipe.to_dict(), "inputs": {}, "arguments": {}}
+    monkeypatch.setattr(jobs, "run", lambda *_: iter([iteration(1, 1, facts=facts)]))
+    speck, halves = np.zeros((60, 80), int), np.ones((50, 50), int)
+    speck[:, :40], speck[10:12, 60:62] = 1, 2
+    halves[25:] = 2
+    viewer.layers["here"].data, viewer.layers["that"].data = speck, halves
+    for _ in range(2):
+        assert finish(guided) is not None
+    told = "Regions of guide are too small for some layers, and left out: label 2 at relu5_1."
+    assert messages() == [told, told]
+
+
+def test_a_guide_does_not_go_with_channels_in_turn(viewer, guided, optimiser, messages):
+    optimiser(steps=3)
+    viewer.add_image(np.random.default_rng(0).random((3, 40, 40)), name="stack")
+    guided.content.value = viewer.layers["stack"]
+    guided.content_as.value = "each channel in turn"
+    guided.start()
+    assert not guided.running
+    assert "content_guide does not go with channels in turn" in messages()[-1]
+
+
+def test_what_is_kept_is_kept_number_by_number(viewer, widget, optimiser, finish):
+    optimiser(steps=3, shape_at=lambda step: (60, 80))
+    grey = np.random.default_rng(0).integers(0, 60000, (60, 80)).astype(np.uint16)
+    content = viewer.add_image(grey, name="deep", contrast_limits=(5000, 20000))
+    guide = np.zeros((60, 80), int)
+    guide[:30] = 1
+    widget.content_guide.value = viewer.add_labels(guide, name="here")
+    widget.content.value, widget.style.value = content, viewer.layers["starry"]
+    widget.keep_unlabelled.value = widget.keep_dtype.value = True
+    data = finish(widget).data
+    assert data.dtype == np.uint16
+    np.testing.assert_array_equal(data[30:], grey[30:])
+    assert (data[:30] != grey[:30]).mean() > 0.9
+
+
+def test_labels_drawn_meanwhile_reach_the_run(viewer, guided, running, until):
+    state = running(guided)
+    layer = viewer.layers["here"]
+    layer.selected_label, layer.brush_size, layer.mode = 1, 5, "paint"
+    layer.paint((10, 70), 1)
+    until(lambda: state.changes)
+    guides = state.changes[-1].guides()
+    assert guides.content[10, 70] == 1
+    assert guides.content.sum() > 60 * 40
+
+
+def test_pixels_and_choice_of_the_style_reach_the_run(viewer, widget, running, until):
+    state = running(widget)
+    viewer.layers["starry"].data = np.full((50, 50, 3), 77, np.uint8)
+    until(lambda: state.changes)
+    [style] = state.changes[-1].styles()
+    np.testing.assert_allclose(style, 77 / 255, atol=1e-6)
+    seen = len(state.changes)
+    other = viewer.add_image(np.full((30, 30, 3), 200, np.uint8), name="other", rgb=True)
+    widget.style.value = other
+    until(lambda: len(state.changes) > seen)
+    [style] = state.changes[-1].styles()
+    np.testing.assert_allclose(style, 200 / 255, atol=1e-6)
+    widget.panel.runner.stop()
+    until(lambda: not widget.running)
+    assert widget.panel.runner.job.names == ("cells", "other")
+    # The newly chosen one is watched now, the former no longer.
+    assert widget.result.name == "cells × starry"
+
+
+def test_a_removed_guide_frees_the_run(guided, running, until):
+    state = running(guided)
+    guided.content_guide.value = None
+    until(lambda: state.changes)
+    assert state.changes[-1].guides() is None
+
+
+def test_strokes_painted_while_paused_become_part_of_the_picture(widget, running, until):
+    state = running(widget)
+    assert widget.panel.brush.native.isHidden()
+    widget.pause.changed.emit(True)
+    until(lambda: not widget.panel.brush.native.isHidden())
+    layer = widget.result
+    layer.data[5:15, 5:15] = (255, 0, 0)
+    layer.refresh()
+    assert not state.changes
+    widget.pause.changed.emit(False)
+    until(lambda: state.changes)
+    assert widget.panel.brush.native.isHidden()
+    [strokes] = state.changes[0].strokes
+    assert strokes.where.sum() == 100
+    np.testing.assert_allclose(strokes.picture[5:15, 5:15], [[[1, 0, 0]] * 10] * 10)
+    assert "painted" not in widget.status_text
+
+
+def test_paint_on_a_finished_result_is_taken_along(widget, optimiser, finish, until):
+    state = optimiser(steps=4)
+    layer = finish(widget)
+    assert not widget.panel.brush.native.isHidden()
+    layer.data[:4] = 0
+    widget.panel.go_on(3)
+    until(lambda: not widget.running)
+    [change] = state.changes
+    assert change.strokes[0].where[:4].all()
+
+
+def test_a_layer_of_another_shape_is_told_and_the_run_goes_on(widget, running, until, messages):
+    state = running(widget)
+    widget.pause.changed.emit(True)
+    until(lambda: not widget.panel.brush.native.isHidden())
+    widget.result.data = np.zeros((10, 10, 3), np.uint8)
+    made = state.made
+    widget.pause.changed.emit(False)
+    until(lambda: state.made > made + 3)
+    assert not state.changes
+    assert any("has the shape" in message for message in messages())

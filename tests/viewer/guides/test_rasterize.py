@@ -1,0 +1,218 @@
+"""Labels and Shapes layers as guides: which region each pixel of a picture lies in."""
+
+import dask.array
+import numpy as np
+import pytest
+
+from napari_nst.viewer.guides.rasterize import guide_box, guide_of
+from napari_nst.viewer.layers.read import picture_of
+
+
+def read(model, guide, image, shape=None):
+    place = picture_of(image, model.dims).place
+    return guide_of(guide, place, model.dims).read(shape or place.shape)
+
+
+def regions(shape=(12, 16), labels=6):
+    return np.random.default_rng(0).integers(0, labels, shape)
+
+
+def square(top, left, side, *before):
+    corners = np.array([[0, 0], [0, side], [side, side], [side, 0]]) + np.array([top, left])
+    return np.concatenate([np.tile(before, (4, 1)), corners], axis=1)
+
+
+# ── labels ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64])
+def test_labels_on_the_same_pixels_are_taken_as_they_are(model, dtype):
+    image, labels = model.add_image(np.zeros((12, 16))), regions().astype(dtype)
+    found = read(model, model.add_labels(labels), image)
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, labels)
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (24, 32), (5, 9), (48, 64)])
+def test_a_picture_of_another_size_takes_the_labels_its_centres_lie_in(model, shape):
+    labels = regions()
+    image = model.add_image(np.zeros((12, 16)), scale=(2, 3), translate=(5, 7))
+    guide = model.add_labels(labels, scale=(2, 3), translate=(5, 7))
+    rows, columns = (
+        ((np.arange(n) + 0.5) * all_ / n).astype(int)
+        for n, all_ in zip(shape, labels.shape, strict=True)
+    )
+    np.testing.assert_array_equal(read(model, guide, image, shape), labels[np.ix_(rows, columns)])
+
+
+def test_a_guide_lies_over_the_picture_as_it_does_on_the_screen(model):
+    image = model.add_image(
+        np.zeros((20, 24)), scale=(2, 3), translate=(5, -7), rotate=20, shear=[0.2]
+    )
+    guide = model.add_labels(
+        regions((30, 50)), scale=(1.5, 1.1), translate=(-9, 4), rotate=-35,
+        affine=[[1.1, 0.1, 3], [0, 0.9, -2], [0, 0, 1]],
+    )  # fmt: skip
+    found = read(model, guide, image)
+    for y, x in np.ndindex(20, 24):
+        # What napari itself says lies under a position of the world.
+        value = guide.get_value(image.data_to_world((y, x)), world=True)
+        assert found[y, x] == (value or 0)
+    assert (found == 0).sum() > (guide.data == 0).mean() * found.size  # some of it lies beside
+
+
+def test_the_units_of_guide_and_picture_may_differ(model):
+    labels = regions()
+    image = model.add_image(np.zeros((12, 16)), scale=(2, 2), units=["um", "um"])
+    guide = model.add_labels(labels, scale=(2000, 2000), units=["nm", "nm"])
+    np.testing.assert_array_equal(read(model, guide, image), labels)
+    shape = model.add_shapes([square(1500, 1500, 4000)], units=["nm", "nm"])
+    expected = np.zeros((12, 16))
+    expected[1:3, 1:3] = 1
+    np.testing.assert_array_equal(read(model, shape, image), expected)
+
+
+def test_of_a_stack_of_labels_the_shown_slice_is_taken(model):
+    stack = regions((5, 12, 16))
+    image = model.add_image(np.zeros((12, 16)))
+    guide = model.add_labels(stack, scale=(10, 1, 1))
+    model.dims.set_point(0, 30)
+    np.testing.assert_array_equal(read(model, guide, image), stack[3])
+
+
+def test_axes_are_taken_in_the_order_shown(model):
+    stack = regions((5, 12, 16))
+    image, guide = model.add_image(np.zeros((5, 12, 16))), model.add_labels(stack)
+    model.dims.order = (1, 2, 0)
+    model.dims.set_point(1, 4)
+    np.testing.assert_array_equal(read(model, guide, image), stack[:, 4].T)
+
+
+def test_a_copy_of_the_sliders_keeps_the_slice(model):
+    stack = regions((5, 12, 16))
+    image, guide = model.add_image(np.zeros((5, 12, 16))), model.add_labels(stack)
+    model.dims.set_point(0, 1)
+    place, then = picture_of(image, model.dims).place, model.dims.model_copy(deep=True)
+    model.dims.set_point(0, 4)
+    np.testing.assert_array_equal(guide_of(guide, place, then).read((12, 16)), stack[1])
+
+
+def test_what_is_painted_after_the_pick_is_not_seen(model):
+    image, guide = model.add_image(np.zeros((12, 16))), model.add_labels(regions())
+    picked = guide_of(guide, picture_of(image, model.dims).place, model.dims)
+    before = guide.data.copy()
+    guide.data[:] = 5
+    np.testing.assert_array_equal(picked.read((12, 16)), before)
+
+
+def test_lazy_and_multiscale_labels_are_read(model):
+    labels, image = regions(), model.add_image(np.zeros((12, 16)))
+    for data in (dask.array.from_array(labels), [labels, labels[::2, ::2]]):
+        np.testing.assert_array_equal(read(model, model.add_labels(data), image), labels)
+
+
+# ── shapes ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_shapes_count_from_one_and_later_ones_lie_on_top(model):
+    image = model.add_image(np.zeros((12, 16)))
+    guide = model.add_shapes([square(0.5, 0.5, 6), square(3.5, 3.5, 5)])
+    expected = np.zeros((12, 16))
+    expected[1:7, 1:7] = 1
+    expected[4:9, 4:9] = 2
+    np.testing.assert_array_equal(read(model, guide, image), expected)
+    guide.selected_data = {0}
+    guide.move_to_front()
+    expected[1:7, 1:7] = 1
+    np.testing.assert_array_equal(read(model, guide, image), expected)
+
+
+def test_a_column_of_features_gives_the_labels(model):
+    image = model.add_image(np.zeros((12, 16)))
+    guide = model.add_shapes(
+        [square(0.5, 0.5, 3), square(5.5, 5.5, 3), square(0.5, 9.5, 3)],
+        features={"label": [7, 2.0, 7]},
+    )
+    found = read(model, guide, image)
+    assert (found[2, 2], found[7, 7], found[2, 11]) == (7, 2, 7)
+
+
+@pytest.mark.parametrize("label", [1.5, np.nan, np.inf, "sky", None])
+def test_a_label_that_is_no_whole_number_is_refused(model, label):
+    image = model.add_image(np.zeros((12, 16)))
+    guide = model.add_shapes(
+        [square(1, 1, 3), square(5, 5, 3)], features={"label": [1, label]}, name="parts"
+    )
+    with pytest.raises(ValueError, match=r"Layer 'parts' has the label .* for shape 2; give each"):
+        read(model, guide, image)
+
+
+def test_every_kind_of_shape_marks_its_pixels(model):
+    image = model.add_image(np.zeros((40, 60)))
+    kinds = {
+        "rectangle": [[5.5, 5.5], [5.5, 15.5], [15.5, 15.5], [15.5, 5.5]],
+        "ellipse": [[5.5, 25.5], [5.5, 45.5], [15.5, 45.5], [15.5, 25.5]],
+        "polygon": [[24.5, 5.5], [34.5, 5.5], [34.5, 15.5]],
+        "line": [[30, 30], [30, 49]],
+        "path": [[37, 30], [37, 40], [33, 40]],
+    }
+    guide = model.add_shapes(
+        list(map(np.array, kinds.values())), shape_type=list(kinds), edge_width=[1, 1, 1, 5, 0.01]
+    )
+    areas = np.bincount(read(model, guide, image).ravel())[1:]
+    assert areas[0] == 100
+    assert areas[1] == pytest.approx(np.pi * 50, rel=0.05)
+    assert areas[2] == pytest.approx(50, abs=6)
+    assert areas[3] == pytest.approx(20 * 5 + np.pi * 4, abs=12)
+    assert areas[4] == 15  # no thinner than a pixel, and without gaps
+
+
+def test_shapes_follow_their_transform(model):
+    image = model.add_image(np.zeros((40, 40)), scale=(2, 2))
+    guide = model.add_shapes([square(-4, -4, 8)], scale=(3, 3), rotate=45, translate=(40, 40))
+    found = read(model, guide, image)
+    area = (8 * 3 / 2) ** 2
+    assert found.sum() == pytest.approx(area, rel=0.05)
+    np.testing.assert_allclose(np.argwhere(found).mean(0), [20, 20], atol=0.3)
+    reach = np.ptp(np.argwhere(found), axis=0) + 1
+    np.testing.assert_allclose(reach, np.sqrt(2 * area), atol=1.5)  # it stands on a corner
+    smaller = read(model, guide, image, (20, 20))
+    assert smaller.sum() == pytest.approx(area / 4, rel=0.1)
+
+
+def test_of_shapes_in_a_stack_those_in_the_shown_slice_are_taken(model):
+    image = model.add_image(np.zeros((5, 12, 16)))
+    guide = model.add_shapes([square(1, 1, 4, 2), square(4, 4, 4, 3)])
+    model.dims.set_point(0, 3)
+    assert set(np.unique(read(model, guide, image))) == {0, 2}
+
+
+# ── what is no guide ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", ["no label", "beside", "no shape", "other slice"])
+def test_a_guide_that_marks_nothing_says_so_when_it_is_read(model, kind):
+    image = model.add_image(np.zeros((5, 12, 16)))
+    guide = {
+        "no label": lambda: model.add_labels(np.zeros((12, 16), int), name="parts"),
+        "beside": lambda: model.add_labels(np.ones((4, 4), int), translate=(50, 50), name="parts"),
+        "no shape": lambda: model.add_shapes(ndim=2, name="parts"),
+        "other slice": lambda: model.add_shapes([square(1, 1, 4, 0)], name="parts"),
+    }[kind]()
+    with pytest.raises(ValueError, match="Layer 'parts' has no label where the picture is; draw"):
+        read(model, guide, image)
+
+
+def test_other_layers_are_no_guides(model):
+    image = model.add_image(np.zeros((12, 16)), name="cells")
+    with pytest.raises(TypeError, match="Layer 'cells' is no guide; choose a Labels or a Shapes"):
+        read(model, image, image)
+
+
+def test_the_drop_down_offers_labels_and_shapes_and_none(model, qapp):
+    model.add_image(np.zeros((12, 16)))
+    labels, shapes = model.add_labels(regions()), model.add_shapes(ndim=2)
+    box = guide_box(model, "content_guide", "Which region takes which style.")
+    assert box.choices == (None, labels, shapes)
+    assert box.label == "Content guide"
+    assert box.value is None

@@ -1,0 +1,249 @@
+"""Layers as pictures: what each kind of layer shows, in which slice."""
+
+import dask.array
+import numpy as np
+import pytest
+
+from napari_nst.viewer.layers.read import picture_of
+
+
+def read(model, layer, size=0):
+    return picture_of(layer, model.dims, size).read()
+
+
+def test_rgb_is_divided_by_its_types_range(model):
+    pixels = np.array([[[0, 128, 255], [1, 2, 3]]], np.uint8)
+    np.testing.assert_allclose(read(model, model.add_image(pixels, rgb=True)), pixels / 255, 1e-6)
+    wide = pixels.astype(np.uint16) * 257
+    np.testing.assert_allclose(read(model, model.add_image(wide, rgb=True)), pixels / 255, 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_alpha_comes_as_a_fourth_channel(model, dtype):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 4), np.uint8)
+    given = pixels if dtype == np.uint8 else (pixels / 255).astype(dtype)
+    picture = read(model, model.add_image(given, rgb=True))
+    assert picture.dtype == np.float32
+    np.testing.assert_allclose(picture, pixels / 255, atol=1e-6)
+
+
+def test_float_rgb_beyond_its_range_is_clipped_as_the_screen_does(model):
+    layer = model.add_image(np.full((4, 4, 3), 1.5), rgb=True)
+    assert (read(model, layer) == 1).all()
+
+
+def test_rgb_of_a_type_without_a_range_is_refused_when_it_is_read(model):
+    layer = model.add_image(np.zeros((4, 4, 3), np.int32), rgb=True, name="odd")
+    with pytest.raises(TypeError, match="Layer 'odd' must be"):
+        read(model, layer)
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float16, np.float32, np.float64]
+)
+def test_grey_goes_through_the_shown_contrast_limits(model, dtype):
+    pixels = np.array([[0, 20], [70, 120]], dtype)
+    picture = read(model, model.add_image(pixels, contrast_limits=(20, 120)))
+    assert picture.dtype == np.float32
+    np.testing.assert_allclose(picture, [[0, 0], [0.5, 1]], atol=1e-6)
+
+
+def test_close_limits_far_from_zero_are_told_apart(model):
+    far = 2.0**40
+    layer = model.add_image(far + np.array([[0, 1], [2, 4.0]]), contrast_limits=(far, far + 4))
+    np.testing.assert_allclose(read(model, layer), [[0, 0.25], [0.5, 1]])
+
+
+def test_a_boolean_layer_is_black_and_white(model):
+    layer = model.add_image(np.eye(4, dtype=bool))
+    np.testing.assert_array_equal(read(model, layer), np.eye(4))
+
+
+def test_single_missing_pixels_are_drawn_dark(model):
+    pixels = np.ones((4, 4))
+    pixels[1, 2] = np.nan
+    shown = read(model, model.add_image(pixels, contrast_limits=(0, 1)))
+    assert shown[1, 2] == 0
+    assert shown[0, 0] == 1
+
+
+@pytest.mark.parametrize("shape", [(33, 4000), (1, 1), (7, 13, 3), (4000, 33, 4)])
+def test_no_size_is_changed(model, shape):
+    layer = model.add_image(np.zeros(shape, np.uint8), rgb=len(shape) == 3)
+    assert read(model, layer).shape == shape
+
+
+def test_of_a_stack_the_shown_slice_is_read(model):
+    stack = np.arange(5 * 7 * 8, dtype=np.uint16).reshape(5, 7, 8)
+    layer = model.add_image(stack, contrast_limits=(0, 279), scale=(10, 2, 3))
+    model.dims.set_point(0, 30)
+    np.testing.assert_allclose(read(model, layer), stack[3] / 279, atol=1e-6)
+
+
+def test_of_a_stack_of_rgb_the_shown_slice_is_read(model):
+    stack = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 3), np.uint8)
+    layer = model.add_image(stack, rgb=True)
+    model.dims.set_point(0, 2)
+    np.testing.assert_allclose(read(model, layer), stack[2] / 255, atol=1e-6)
+    model.dims.order = (1, 2, 0)
+    model.dims.set_point(1, 4)
+    np.testing.assert_allclose(read(model, layer), stack[:, 4].swapaxes(0, 1) / 255, atol=1e-6)
+
+
+def test_in_three_dimensions_the_last_two_axes_are_read(model):
+    stack = np.arange(5 * 7 * 8, dtype=np.float32).reshape(5, 7, 8)
+    layer = model.add_image(stack, contrast_limits=(0, 279))
+    model.dims.set_point(0, 1)
+    model.dims.ndisplay = 3
+    np.testing.assert_allclose(read(model, layer), stack[1] / 279, atol=1e-6)
+
+
+def test_axes_are_taken_in_the_order_shown(model):
+    stack = np.arange(3 * 4 * 5, dtype=np.float32).reshape(3, 4, 5)
+    layer = model.add_image(stack, contrast_limits=(0, 59), scale=(2, 3, 4), units=["um"] * 3)
+    model.dims.order = (1, 2, 0)
+    model.dims.set_point(1, 3 * 2)
+    picture = picture_of(layer, model.dims)
+    np.testing.assert_allclose(picture.read(), stack[:, 2].T / 59, atol=1e-6)
+    assert picture.place.shape == (5, 3)
+
+
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
+def test_the_slice_is_the_one_that_napari_draws(model):
+    """Whatever the transform: a tilted stack is sliced as on the screen, not exactly."""
+    stack = np.arange(9 * 20 * 20, dtype=np.float32).reshape(9, 20, 20)
+    layer = model.add_image(
+        stack, contrast_limits=(0, 3599), scale=(3, 1, 1), rotate=(0, 10, 0), translate=(2, 0, 0)
+    )
+    model.add_image(np.zeros((60, 4, 4)), translate=(-10, 0, 0))
+    for at in (4, 11, 23):
+        model.dims.set_point(0, at)
+        drawn = np.asarray(layer._slice.image.raw)
+        np.testing.assert_allclose(read(model, layer), drawn / 3599, atol=1e-6)
+
+
+def test_the_slice_is_found_in_the_viewers_unit(model):
+    stack = np.arange(5 * 7 * 8, dtype=np.float32).reshape(5, 7, 8)
+    layer = model.add_image(stack, contrast_limits=(0, 279), units=["um"] * 3)
+    model.add_image(np.zeros((9, 7, 8)), units=["nm"] * 3, scale=[500] * 3)
+    model.dims.set_point(0, 3000)  # nm, the finer one
+    picture = picture_of(layer, model.dims)
+    np.testing.assert_allclose(picture.read(), stack[3] / 279, atol=1e-6)
+    assert picture.where == "slice axis 0 = 3 of 5"
+
+
+def test_a_flat_layer_beside_a_stack_is_read_whole(model):
+    model.add_image(np.zeros((9, 30, 30)))
+    flat = model.add_image(np.random.default_rng(0).random((30, 40, 3)), rgb=True)
+    model.dims.set_point(0, 5)
+    picture = picture_of(flat, model.dims)
+    np.testing.assert_allclose(picture.read(), flat.data, atol=1e-6)
+    assert picture.where == ""
+
+
+def test_which_slice_is_meant_is_said_in_the_layers_words(model):
+    layer = model.add_image(np.zeros((3, 1, 40, 6, 6)), axis_labels=["t", "c", "z", "y", "x"])
+    model.dims.set_point((0, 2), (1, 5))
+    assert picture_of(layer, model.dims).where == "slice t = 1 of 3, z = 5 of 40"
+
+
+def test_which_slice_is_meant_is_said_in_the_viewers_words_where_the_layer_has_none(model):
+    layer = model.add_image(np.zeros((3, 40, 6, 6)))
+    model.dims.set_point((0, 1), (1, 5))
+    assert picture_of(layer, model.dims).where == "slice axis 0 = 1 of 3, axis 1 = 5 of 40"
+    model.dims.axis_labels = ("time", "depth", "y", "x")
+    assert picture_of(layer, model.dims).where == "slice time = 1 of 3, depth = 5 of 40"
+
+
+def test_beside_the_layer_the_nearest_slice_is_meant(model):
+    layer = model.add_image(np.zeros((4, 6, 6)))
+    model.add_image(np.zeros((30, 6, 6)))
+    model.dims.set_point(0, 25)
+    assert picture_of(layer, model.dims).where == "slice axis 0 = 3 of 4"
+
+
+def test_a_lazy_layer_is_read_only_when_it_is_asked_for(model):
+    read_blocks = []
+
+    def block(block_info=None):
+        read_blocks.append(block_info)
+        return np.full((1, 8, 8), 7, np.uint8)
+
+    lazy = dask.array.map_blocks(block, chunks=((1,) * 6, (8,), (8,)), dtype=np.uint8)
+    layer = model.add_image(lazy, contrast_limits=(0, 14))
+    read_blocks.clear()
+    picture = picture_of(layer, model.dims)
+    assert read_blocks == []
+    assert (picture.read() == 0.5).all()
+    assert len(read_blocks) == 1
+
+
+def test_data_that_reads_where_it_is_sliced_is_not_sliced_before(model):
+    """As h5py and zarr do."""
+
+    class Slow:
+        shape, ndim, dtype, size = (4, 6, 6), 3, np.dtype(np.uint8), 144
+        reads = 0
+
+        def __getitem__(self, index):
+            self.reads += 1
+            return np.full(self.shape, 7, np.uint8)[index]
+
+        def __array__(self, *args, **kwargs):
+            return self[:]
+
+    slow = Slow()
+    layer = model.add_image(slow, contrast_limits=(0, 14), rgb=False)
+    before = slow.reads
+    picture = picture_of(layer, model.dims)
+    assert slow.reads == before
+    assert (picture.read() == 0.5).all()
+
+
+def test_of_a_pyramid_the_smallest_level_that_suffices_is_read(model):
+    levels = [np.full((n, 2 * n), n, np.float32) for n in (200, 100, 50)]
+    layer = model.add_image(levels, multiscale=True, contrast_limits=(0, 200))
+    assert read(model, layer, size=200).shape == (100, 200)
+    assert read(model, layer, size=201).shape == (200, 400)
+    assert read(model, layer, size=0).shape == (200, 400)
+    assert read(model, layer, size=5000).shape == (200, 400)
+    assert picture_of(layer, model.dims, 50).place.shape == (200, 400)
+
+
+def test_a_pyramid_of_stacks_is_sliced_at_every_level(model):
+    fine = np.repeat(np.arange(8, dtype=np.float32), 40 * 60).reshape(8, 40, 60)
+    levels = [fine, fine[::2, ::2, ::2]]
+    layer = model.add_image(levels, multiscale=True, contrast_limits=(0, 8))
+    model.dims.set_point(0, 6)
+    assert (read(model, layer) == 6 / 8).all()
+    coarse = picture_of(layer, model.dims, 30)
+    assert coarse.read().shape == (20, 30)
+    assert (coarse.read() == 6 / 8).all()
+    assert coarse.where == "slice axis 0 = 6 of 8"
+    model.dims.set_point(0, 7)  # rounds up to a slice that the coarse level has not
+    assert (read(model, layer, size=30) == 6 / 8).all()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # napari divides by the size
+def test_an_empty_layer_is_refused_at_once(model):
+    layer = model.add_image(np.zeros((10, 10)), name="odd", contrast_limits=(0, 1))
+    with pytest.raises(ValueError, match="NaN"):  # napari draws no thumbnail of it, but keeps it
+        layer.data = np.zeros((0, 10))
+    with pytest.raises(ValueError, match="'odd' is empty"):
+        picture_of(layer, model.dims)
+
+
+def test_complex_numbers_are_refused_at_once(model):
+    layer = model.add_image(np.zeros((10, 10)), name="odd", contrast_limits=(0, 1))
+    with pytest.raises(TypeError):  # napari draws no thumbnail of them, but keeps them
+        layer.data = np.zeros((10, 10), complex)
+    with pytest.raises(ValueError, match="'odd' holds complex numbers"):
+        picture_of(layer, model.dims)
+
+
+@pytest.mark.parametrize("rgb", [False, True])
+def test_all_nan_is_refused_when_it_is_read(model, rgb):
+    data = np.full((5, 5, 3) if rgb else (5, 5), np.nan)
+    layer = model.add_image(data, rgb=rgb, name="odd", contrast_limits=(0, 1))
+    with pytest.raises(ValueError, match="'odd' is all NaN"):
+        read(model, layer)

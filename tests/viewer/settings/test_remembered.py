@@ -1,0 +1,168 @@
+"""What the controls last said, in the next session's widgets."""
+
+import json
+
+import pytest
+from magicgui.widgets import CheckBox, ComboBox, LineEdit
+from napari.components import ViewerModel
+
+from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset
+from napari_nst.viewer.controls.recipe_form import RecipeControls
+from napari_nst.viewer.settings.control_values import ControlValues
+from napari_nst.viewer.settings.remembered import recalled, remember
+
+pytestmark = pytest.mark.usefixtures("qapp", "plugin_preferences")
+
+
+def session(kind="transfer"):
+    """Controls as a new widget has them, before it recalls anything."""
+    own = [
+        ComboBox(name="compare", choices=("off", "layer by layer")),
+        LineEdit(name="compared_layers", value="relu1_1"),
+        CheckBox(name="keep_dtype"),
+        ComboBox(name="content_as", choices=("shown slice", "each channel in turn")),
+    ]
+    controls = RecipeControls(kind)
+    return controls, {one.name: one for one in own}, ControlValues(
+        ViewerModel(), kind, controls, own
+    )  # fmt: skip
+
+
+def test_values_are_kept_in_the_plugins_preferences(plugin_preferences):
+    assert recalled("texture") == {}
+    remember("texture", {"preset": "texture", "steps": 7, "why": "größer"})
+    assert recalled("texture") == {"preset": "texture", "steps": 7, "why": "größer"}
+    assert (
+        plugin_preferences.last_used.texture == '{"preset": "texture", "steps": 7, "why": "größer"}'
+    )
+    assert recalled("transfer") == {}
+    assert "steps" in plugin_preferences.config_path.read_text("utf-8"), "napari saves it"
+    remember("texture", {})
+    assert plugin_preferences.last_used.texture == ""
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[1]", "7"])
+def test_what_somebody_typed_into_the_preferences_is_not_trusted(plugin_preferences, text):
+    plugin_preferences.last_used.transfer = text
+    assert recalled("transfer") == {}
+
+
+def test_a_folder_that_cannot_be_written_costs_the_memory_not_the_run(
+    plugin_preferences, monkeypatch, tmp_path
+):
+    (tmp_path / "file").write_text("")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(plugin_preferences, "config_path", tmp_path / "file" / "nst.yaml")
+        remember("transfer", {"preset": "default"})
+    assert recalled("transfer") == {"preset": "default"}, "in this session it is known"
+
+
+def test_without_the_plugin_installed_nothing_is_kept(monkeypatch):
+    def no_page(name):
+        raise KeyError(name)
+
+    monkeypatch.setattr("napari_nst.viewer.settings.remembered.get_plugin_settings", no_page)
+    remember("transfer", {"preset": "default"})
+    assert recalled("transfer") == {}
+
+
+@pytest.mark.parametrize("kind", DEFAULT_PRESETS)
+def test_untouched_controls_are_a_preset_and_no_more(kind):
+    _, _, values = session(kind)
+    values.remember()
+    assert recalled(kind) == {"preset": DEFAULT_PRESETS[kind]}
+
+
+def test_the_next_session_begins_where_the_last_run_did():
+    controls, own, values = session()
+    controls.preset.value = "gatys-2016"
+    controls.fields["steps"].value = 7
+    controls.fields["style_weight"].value = 1.23456789e-7
+    controls.fields["style_layers"].value = "relu1_1:0.5, relu2_1:2"
+    controls.fields["style_blend"].value = "0.7, 0.3"
+    own["compare"].value = "layer by layer"
+    own["keep_dtype"].value = True
+    values.remember()
+    assert recalled("transfer") == {
+        "preset": "gatys-2016",
+        "steps": 7,
+        "style_weight": 1.23456789e-7,
+        "style_layers": {"relu1_1": 0.5, "relu2_1": 2.0},
+        "style_blend": [0.7, 0.3],
+        "compare": "layer by layer",
+        "keep_dtype": True,
+    }
+    again, own_again, values_again = session()
+    assert again.recipe == preset("default")
+    values_again.recall()
+    assert again.recipe == controls.recipe
+    assert own_again["compare"].value == "layer by layer"
+    assert own_again["compared_layers"].value == "relu1_1"
+    assert own_again["keep_dtype"].value is True
+
+
+def test_a_network_is_remembered_with_its_own_numbers():
+    controls, _, values = session()
+    controls.fields["weights"].value = "torchvision"
+    values.remember()
+    again, _, values_again = session()
+    values_again.recall()
+    assert again.recipe == controls.recipe
+    assert again.recipe.weights == "torchvision"
+
+
+def test_what_needs_a_layer_of_today_is_not_remembered():
+    controls, own, values = session()
+    controls.fields["init"].value = "image"
+    own["content_as"].value = "each channel in turn"
+    values.remember()
+    assert recalled("transfer") == {"preset": "default"}
+
+
+def test_where_to_compute_is_what_the_preferences_say(plugin_preferences):
+    controls, _, values = session()
+    controls.fields["device"].value = "cpu"
+    controls.fields["precision"].value = "float32"
+    values.remember()
+    assert recalled("transfer") == {"preset": "default"}
+    plugin_preferences.compute.precision = "bfloat16"
+    again, _, values_again = session()
+    values_again.recall()
+    assert (again.recipe.device, again.recipe.precision) == ("auto", "bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("kept", "recipe"),
+    [
+        ({"preset": "gatys-2034", "steps": 7}, Recipe()),
+        ({"preset": "texture", "steps": 7}, Recipe()),
+        ({"preset": 3}, Recipe()),
+        ({"preset": "default", "steps": 7, "sharpness": 1}, Recipe(steps=7)),
+        ({"preset": "default", "steps": 7, "size": -1, "color": "sepia"}, Recipe(steps=7)),
+        ({"preset": "default", "steps": 7, "style_layers": {"relu9_1": 1}}, Recipe(steps=7)),
+        ({"preset": "default", "content_weight": 0, "style_weight": 0}, Recipe()),
+        ({"compare": "sideways", "compared_layers": 3, "keep_dtype": "so"}, Recipe()),
+    ],
+    ids=["gone", "other", "no name", "field", "bounds", "layer", "contradiction", "own"],
+)
+def test_what_is_not_allowed_any_more_is_left_aside(plugin_preferences, messages, kept, recipe):
+    plugin_preferences.last_used.transfer = json.dumps(kept)
+    controls, own, values = session()
+    values.recall()
+    assert controls.recipe == recipe
+    assert own["compare"].value == "off"
+    assert messages() == []
+
+
+def test_the_defaults_are_one_step_away(plugin_preferences):
+    plugin_preferences.compute.device = "cpu"
+    controls, own, values = session()
+    controls.preset.value = "gatys-2016"
+    controls.fields["steps"].value = 7
+    controls.fields["device"].value = "auto"
+    own["compare"].value = "layer by layer"
+    values.remember()
+    values.reset()
+    assert controls.recipe == Recipe(device="cpu")
+    assert own["compare"].value == "off"
+    assert recalled("transfer") == {}

@@ -1,0 +1,299 @@
+"""The sheet that a sweep draws into: where it lies, how it fills, and what a click finds."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_nst.io.contact_sheet import DARK, Cell, Grid, Sheet
+from napari_nst.recipe import Recipe
+from napari_nst.viewer.layers.position import move_slider
+from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.save import save_result
+from napari_nst.viewer.sweep.grid_layer import LONGEST_SHEET, GridLayer, on_click, settings_at
+from tests.helpers.fake_iterations import iteration
+from tests.helpers.real_mouse import drag
+
+WEIGHTS, SIZES = (2.0, 8.0), (24, 48, 96)
+GRID = Grid(
+    tuple(f"style_weight {weight:g}" for weight in WEIGHTS),
+    tuple(f"size {size}" for size in SIZES),
+    tuple(
+        Cell(f"{weight:g} {size}", row, column, "", {"style_weight": weight, "size": size})
+        for row, weight in enumerate(WEIGHTS)
+        for column, size in enumerate(SIZES)
+    ),
+)
+
+
+@pytest.fixture
+def viewer(windowless):
+    return windowless
+
+
+def photo(model, **options):
+    return model.add_image(np.zeros((48, 64, 3), np.uint8), rgb=True, name="photo", **options)
+
+
+def step(panel, *, shape=(12, 16), full_shape=(24, 32), level=0.5, **options):
+    facts = {"recipe": Recipe().to_dict(), "grid": GRID.to_dict()}
+    return iteration(
+        panel + 1, 6, shape, level=level, panel=panel, panels=[cell.label for cell in GRID.cells],
+        full_shape=full_shape, facts=facts, **options,
+    )  # fmt: skip
+
+
+def live_for(viewer, model, content, **options):
+    place = picture_of(content, model.dims).place
+    return GridLayer(viewer, "sweep", place, **options)
+
+
+def rectangles(layer):
+    return [cell["rectangle"] for cell in layer.metadata["napari-nst"]["layer"]["cells"]]
+
+
+def shown_in(layer, index):
+    top, left, bottom, right = rectangles(layer)[index]
+    return np.squeeze(np.asarray(layer.data))[top:bottom, left:right]
+
+
+def world_of(layer, index):
+    """Return the world's box of a cell's outer edges on a flat layer: top, left, bottom, right."""
+    top, left, bottom, right = rectangles(layer)[index]
+    first = layer.data_to_world((top - 0.5, left - 0.5))
+    last = layer.data_to_world((bottom - 0.5, right - 0.5))
+    return np.array([*first, *last])
+
+
+# ── filling ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_there_is_no_layer_before_there_is_a_picture(viewer, model):
+    live = live_for(viewer, model, photo(model))
+    live.describe({"recipe": {}})
+    assert live.layer is None
+    assert not live.removed
+    assert len(model.layers) == 1
+
+
+def test_cells_fill_one_after_the_other_whatever_their_sizes(viewer, model):
+    live = live_for(viewer, model, photo(model))
+    for panel, level in enumerate((0.2, 0.4, 0.6)):
+        live.show(step(panel, shape=(12 << panel, 16 << panel), level=level))
+    layer = live.layer
+    assert layer.rgb
+    assert layer.data.dtype == np.uint8
+    assert [shown_in(layer, index)[5, 5, 0] for index in range(3)] == [51, 102, 153]
+    empty = Sheet(GRID, (10, 10), DARK).pixels[
+        tuple(np.add(Sheet(GRID, (10, 10)).rectangles[0][:2], 5))
+    ]
+    assert (shown_in(layer, 3) == empty).all()
+    assert len(model.layers) == 2
+    assert max(layer.data.shape) < 1.3 * LONGEST_SHEET
+
+
+def test_grey_and_transparent_pictures_are_drawn_too(viewer, model):
+    live = live_for(viewer, model, photo(model))
+    live.show(step(0, level=0.2, grey=True))
+    live.show(step(1, level=0.4, alpha=0.5))
+    assert (shown_in(live.layer, 0) == 51).all()
+    assert (shown_in(live.layer, 1) == 102).all()
+
+
+def test_an_iteration_is_drawn_once(viewer, model):
+    live = live_for(viewer, model, photo(model))
+    one = step(0)
+    live.show(one)
+    seen = []
+    live.layer.events.data.connect(lambda event: seen.append(event))
+    live.show(one)
+    assert not seen
+    live.show(step(1))
+    assert len(seen) == 1
+    assert live.shown.panel == 1
+
+
+def test_a_deleted_layer_stays_deleted(viewer, model):
+    live = live_for(viewer, model, photo(model))
+    live.show(step(0))
+    model.layers.remove("sweep")
+    assert live.removed
+    live.show(step(1))
+    assert len(model.layers) == 1
+
+
+# ── where it lies ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("scale", [(1, 1), (2, 3), (-2, 2)])
+@pytest.mark.parametrize("rotate", [0, 30])
+def test_it_lies_upright_beside_all_others_with_pictures_as_large_as_the_content(
+    viewer, model, scale, rotate
+):
+    content = photo(model, scale=scale, translate=(5, 7), rotate=rotate)
+    other = model.add_image(np.zeros((40, 300)), name="other")
+    live = live_for(viewer, model, content)
+    live.show(step(0))
+    top, left, bottom, right = world_of(live.layer, 0)
+    assert bottom - top == pytest.approx(48 * abs(scale[0]))
+    assert right - left == pytest.approx(64 * abs(scale[1]))
+    beside = max(layer.extent.world[1][1] for layer in (content, other))
+    edge = live.layer.data_to_world((-0.5, -0.5))
+    assert beside < edge[1] < beside + 64 * abs(scale[1]) / 4
+    assert edge[0] == pytest.approx(content.extent.world[0][0], abs=3)
+    assert live.layer.rotate.tolist() == np.eye(2).tolist()
+
+
+def test_hidden_layers_are_no_neighbours(viewer, model):
+    content = photo(model)
+    model.add_image(np.zeros((40, 3000)), name="other", visible=False)
+    live = live_for(viewer, model, content)
+    live.show(step(0))
+    assert live.layer.translate[1] < 100
+
+
+def test_the_next_sheet_lies_beside_the_first(viewer, model):
+    content = photo(model)
+    first, second = live_for(viewer, model, content), live_for(viewer, model, content)
+    first.show(step(0))
+    second.show(step(0))
+    assert second.layer.translate[1] > first.layer.extent.world[1][1]
+
+
+def test_in_a_stack_it_lies_in_the_shown_slice(viewer, model):
+    content = model.add_image(
+        np.zeros((5, 48, 64), np.uint8), scale=(10, 2, 2), axis_labels=["z", "y", "x"]
+    )
+    move_slider(content, model.dims, 0, 3)
+    live = live_for(viewer, model, content)
+    for panel in range(2):
+        live.show(step(panel, level=0.2))
+        assert live.layer.data.shape[0] == 1
+        assert live.layer.data_to_world((0, 0, 0))[0] == 30
+    assert live.layer.axis_labels == ("z", "y", "x")
+    assert (shown_in(live.layer, 1) == 51).all()
+
+
+def test_it_has_the_contents_units(viewer, model):
+    content = photo(model, scale=(0.5, 0.5), units=("um", "um"))
+    model.add_image(np.zeros((4, 4)), scale=(50_000, 50_000), units=("nm", "nm"), name="other")
+    live = live_for(viewer, model, content)
+    live.show(step(0))
+    assert [str(unit) for unit in live.layer.units] == ["micrometer"] * 2
+    assert 200 - 50 < live.layer.translate[1] < 200, "beside 150 µm, not 150000"
+    assert live.layer.scale[0] * 341 == pytest.approx(24, rel=0.5)
+
+
+def test_the_view_shows_everything_again_but_not_in_3d(viewer, model):
+    content = photo(model)
+    zoom = model.scene.camera.zoom
+    live = live_for(viewer, model, content)
+    live.show(step(0))
+    assert model.scene.camera.zoom < zoom
+    model.dims.ndisplay = 3
+    zoom = model.scene.camera.zoom
+    live = live_for(viewer, model, content)
+    live.show(step(0))
+    assert model.scene.camera.zoom == zoom
+
+
+# ── what it knows ────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_settings_of_a_picture_are_found_where_it_is(viewer, model):
+    live = live_for(viewer, model, photo(model, scale=(2, 2), translate=(5, 7)))
+    live.show(step(0))
+    for index, cell in enumerate(GRID.cells):
+        top, left, bottom, right = world_of(live.layer, index)
+        for y, x in [(top + 0.1, left + 0.1), (bottom - 0.1, right - 0.1)]:
+            assert settings_at(live.layer, (y, x)) == dict(cell.settings)
+        for y, x in [
+            (top - 0.1, left),
+            (top, left - 0.1),
+            (bottom + 0.1, right),
+            (top, right + 0.1),
+        ]:
+            assert settings_at(live.layer, (y, x)) is None
+    assert settings_at(live.layer, (99, *world_of(live.layer, 4)[:2] + 1)) == dict(
+        GRID.cells[4].settings
+    ), "a viewer of more dimensions than the layer"
+
+
+def test_settings_are_found_with_the_axes_swapped(viewer, model):
+    content = photo(model)
+    model.dims.order = (1, 0)
+    live = live_for(viewer, model, content)
+    live.show(step(0))
+    top, left, _, _ = rectangles(live.layer)[2]
+    at = live.layer.data_to_world((left + 1, top + 1))
+    assert settings_at(live.layer, at) == dict(GRID.cells[2].settings)
+
+
+def test_the_record_is_kept_with_the_pictures(viewer, model, tmp_path):
+    live = live_for(viewer, model, photo(model), names=["photo"])
+    live.show(step(0))
+    live.describe()
+    record = live.layer.metadata["napari-nst"]
+    assert record["recipe"] == Recipe().to_dict()
+    live.describe({"recipe": Recipe(size=64).to_dict(), "grid": GRID.to_dict()})
+    assert Recipe.from_layer(live.layer).size == 64
+    at = world_of(live.layer, 3)[:2] + 1
+    assert settings_at(live.layer, at) == {"style_weight": 8.0, "size": 24}
+    save_result(live.layer, tmp_path / "sheet.png")
+    assert (tmp_path / "sheet.png").stat().st_size > 500
+
+
+# ── clicks ───────────────────────────────────────────────────────────────────────────────────
+
+
+def mouse(layer, world, moves=(), button=1):
+    """Press, move and release the mouse, as napari tells a layer."""
+    (callback,) = layer.mouse_drag_callbacks
+    event = SimpleNamespace(
+        type="mouse_press", pos=np.array([100, 100]), position=world, button=button
+    )
+    told = callback(layer, event)
+    try:
+        next(told)
+        for pos in moves:
+            event.type, event.pos = "mouse_move", np.array(pos)
+            next(told)
+        event.type = "mouse_release"
+        next(told)
+    except StopIteration:
+        pass
+
+
+def test_a_click_hands_over_the_settings_and_a_drag_does_not(viewer, model):
+    live = live_for(viewer, model, photo(model))
+    live.show(step(0))
+    got = []
+    on_click(live.layer, got.append)
+    layer = model.layers["sweep"]
+    at = tuple(world_of(layer, 5)[:2] + 1)
+    mouse(layer, at)
+    assert got == [{"style_weight": 8.0, "size": 96}]
+    mouse(layer, at, moves=[(102, 101), (101, 100)])
+    assert len(got) == 2, "a hand is never quite still"
+    mouse(layer, at, moves=[(130, 100), (100, 100)])
+    mouse(layer, at, button=2)
+    mouse(layer, tuple(world_of(layer, 0)[:2] - 1))
+    assert len(got) == 2
+
+
+@pytest.mark.window
+def test_a_real_click_in_a_window_finds_the_picture(make_napari_viewer_proxy):
+    window = make_napari_viewer_proxy()
+    content = photo(window, scale=(2, 2), translate=(5, 7))
+    live = live_for(window, window, content)
+    live.show(step(0))
+    got = []
+    on_click(live.layer, got.append)
+    for index, cell in enumerate(GRID.cells):
+        top, left, bottom, right = world_of(live.layer, index)
+        middle = ((top + bottom) / 2, (left + right) / 2)
+        drag(window, [middle])
+        assert got == [dict(cell.settings)]
+        got.clear()
+    drag(window, [middle, (top, left), (top + 1, left + 1)])
+    assert not got
