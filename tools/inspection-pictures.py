@@ -15,7 +15,7 @@ from skimage import data
 import napari_nst as nst
 from napari_nst.engine.inspect.gram import GramView
 from napari_nst.engine.job.input_image import displayable
-from napari_nst.engine.job.job import Order
+from napari_nst.engine.job.job import Job
 from napari_nst.io.contact_sheet import Cell, Grid, resampled, sheet_of
 from napari_nst.painting import paint
 
@@ -52,7 +52,7 @@ def feature_sheet(content: np.ndarray) -> None:
     save("inspection-features.jpg", sheet_of(grid, small))
 
 
-def loss_sheet(order: Order, picture: np.ndarray, inputs: dict[str, np.ndarray]) -> None:
+def loss_sheet(order: Job, picture: np.ndarray, inputs: dict[str, np.ndarray]) -> None:
     """Show the images, then where each loss comes from."""
     maps = nst.loss_maps(order, picture)
     shown = {name: square(image) for name, image in inputs.items()}

@@ -9,7 +9,7 @@ from napari_nst.engine import distributed as processes
 from napari_nst.engine.losses import Exemplar, MeanCovarianceLoss
 from napari_nst.engine.objective.from_recipe import WeightedLoss, content_losses, image_losses
 from napari_nst.engine.objective.objective import Objective
-from napari_nst.engine.optim.optimizer import STEPPERS
+from napari_nst.engine.optim.optimizer import OPTIMIZERS
 from napari_nst.engine.tiling.features import features_by_tiles
 from napari_nst.engine.tiling.grid import Grid
 from napari_nst.engine.tiling.objective import TiledObjective
@@ -61,7 +61,7 @@ def main(path):
         leaf = image.clone().requires_grad_()
         parts = tiled(leaf)
         torch.stack(list(parts.values())).sum().backward()
-        stepper = STEPPERS["lbfgs"](recipe)
+        stepper = OPTIMIZERS["lbfgs"](recipe)
         stepper.begin(image, tiled)
         losses = [stepper.step() for _ in range(3)]
         found = {

@@ -15,7 +15,7 @@ from napari_nst.cli.terminal import about_input, say
 from napari_nst.io import atomic_write as outputs
 
 if TYPE_CHECKING:
-    from napari_nst.engine.job.job import Order
+    from napari_nst.engine.job.job import Job
     from napari_nst.io.read_image import Pixels
 
 _ROLES = {
@@ -132,7 +132,7 @@ def _read(image: Path, output: Path) -> Pixels:
     return pixels
 
 
-def _order_of(made: Made, picture: Pixels) -> Order:
+def _order_of(made: Made, picture: Pixels) -> Job:
     """Return the order that a picture was made by."""
     from napari_nst.engine.job import build as orders
     from napari_nst.io.read_image import read_image

@@ -13,7 +13,7 @@ from napari_nst.viewer.controls.compared_layers import compared_layers, compared
 from napari_nst.viewer.controls.layer_choice import chosen_layer, layer_box
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.run.engine_call import EngineCall
-from napari_nst.viewer.run.request import Job
+from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.worker import Progress
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ContentReconstruction(JobWidget):
         self._show_layer()
         self._enable_what_matters()
 
-    def job_of(self, recipe: Recipe) -> Job:
+    def job_of(self, recipe: Recipe) -> RunRequest:
         """Return the job of the chosen layer and a recipe."""
         layer = chosen_layer(self.image, "image")
         image, begin = self.picture(layer, recipe.size), self.start_picture(recipe)
@@ -80,7 +80,7 @@ class ContentReconstruction(JobWidget):
 
         call = EngineCall("reconstruct", recipe, read)
         what = "layers" if names else " + ".join(recipe.content_layers)
-        return Job(
+        return RunRequest(
             name=f"{image.name} · {what}",
             place=image.place,
             values=image.values,

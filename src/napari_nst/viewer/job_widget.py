@@ -18,8 +18,8 @@ from napari_nst.viewer.controls.notes import Notes
 from napari_nst.viewer.controls.recipe_form import RecipeControls
 from napari_nst.viewer.controls.sections import Section
 from napari_nst.viewer.inspect.controls import Inspection
-from napari_nst.viewer.layers.read import Picture, picture_of
-from napari_nst.viewer.run.request import Job
+from napari_nst.viewer.layers.read import LayerSlice, picture_of
+from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run_panel import RunPanel
 from napari_nst.viewer.settings.control_values import ControlValues
 from napari_nst.viewer.settings.menu import SettingsMenu
@@ -117,14 +117,14 @@ class JobWidget(Followed, Container[Any]):
         self.native.layout().insertWidget(1, self.settings_menu)
         self.control_values.recall()
 
-    def job(self, **changes: Any) -> Job:
+    def job(self, **changes: Any) -> RunRequest:
         """Read the controls, with some fields of the recipe replaced.
 
         Raises `ValueError` or `TypeError` where they make no job.
         """
         return self.job_of(self.recipe.replace(**changes))
 
-    def job_of(self, recipe: Recipe) -> Job:
+    def job_of(self, recipe: Recipe) -> RunRequest:
         """Return the job of the chosen layers and a recipe; raises as `job`."""
         raise NotImplementedError
 
@@ -132,7 +132,7 @@ class JobWidget(Followed, Container[Any]):
         """Return what this widget's own controls would say for a recorded call of the engine."""
         return {}
 
-    def _ordered(self, **changes: Any) -> Job:
+    def _ordered(self, **changes: Any) -> RunRequest:
         """Read the controls for a run, and remember them for the next session."""
         job = replace(self.job(**changes), controls=self.control_values.read())
         self.control_values.remember()
@@ -176,7 +176,9 @@ class JobWidget(Followed, Container[Any]):
         """The recipe to run; raises `ValueError` where the controls contradict."""
         return self.flavour_notice.applied(self.recipe_controls.recipe)
 
-    def picture(self, layer: Image, size: int | None = None, dims: Dims | None = None) -> Picture:
+    def picture(
+        self, layer: Image, size: int | None = None, dims: Dims | None = None
+    ) -> LayerSlice:
         """Pick what a layer shows, now or with sliders of some other moment.
 
         As large as a run of this size needs it.
@@ -186,7 +188,7 @@ class JobWidget(Followed, Container[Any]):
         wanted = self.size.value if size is None else size
         return picture_of(layer, dims or self._viewer.dims, 0 if is_physical else wanted)
 
-    def start_picture(self, recipe: Recipe) -> Picture | None:
+    def start_picture(self, recipe: Recipe) -> LayerSlice | None:
         """Pick what the run starts from, if that is an image of its own."""
         if recipe.init != "image":
             return None

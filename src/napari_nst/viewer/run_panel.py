@@ -18,11 +18,11 @@ from napari_nst.viewer.controls.sections import Section
 from napari_nst.viewer.history.controls import HistoryControls
 from napari_nst.viewer.layers.save import save_result
 from napari_nst.viewer.loss_plot.plot import LossPlot
-from napari_nst.viewer.run.request import Job
+from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.runner import Runner
 from napari_nst.viewer.run.status import busy_seconds, finished_text, how_far, progress_text
 from napari_nst.viewer.run.status_text import StatusText
-from napari_nst.viewer.run.worker import Run
+from napari_nst.viewer.run.worker import RunThread
 from napari_nst.viewer.run_buttons import RunButtons
 from napari_nst.viewer.steering.going_on import GoingOn
 
@@ -49,7 +49,7 @@ class RunPanel(Container[Any]):
 
     ended = Signal(description="Emitted when a run is over, however it ended.")
 
-    def __init__(self, viewer: ViewerModel, read_job: Callable[..., Job]) -> None:
+    def __init__(self, viewer: ViewerModel, read_job: Callable[..., RunRequest]) -> None:
         self._read_job = read_job
         self.buttons = RunButtons()
         self.progress = ProgressBar(value=0, min=0, max=1, tooltip=_ITERATIONS)
@@ -82,7 +82,7 @@ class RunPanel(Container[Any]):
         self.runner.failed.connect(self.complain)
 
     @property
-    def active(self) -> Run | None:
+    def active(self) -> RunThread | None:
         """The run that is going on, or held."""
         return self.runner.active
 
@@ -102,7 +102,7 @@ class RunPanel(Container[Any]):
         """Start a run; nothing if one is going on."""
         self.begin(self._read_job)
 
-    def begin(self, read_job: Callable[[], Job], *, go_on: bool = False) -> None:
+    def begin(self, read_job: Callable[[], RunRequest], *, go_on: bool = False) -> None:
         """Start another job than the controls'; nothing if a run is going on.
 
         Parameters
@@ -180,13 +180,13 @@ class RunPanel(Container[Any]):
 
     # ── what is said ─────────────────────────────────────────────────────────────────────────
 
-    def _report(self, run: Run) -> None:
+    def _report(self, run: RunThread) -> None:
         self._show_progress(run)
         self.history.show_state()
         if not run.stopping:
             self.say("\n".join([progress_text(run), *run.notices]))
 
-    def _show_progress(self, run: Run) -> None:
+    def _show_progress(self, run: RunThread) -> None:
         length, value = how_far(run)
         if (self.progress.max, self.progress.value) != (length, value):
             # Qt's bar repaints the window at once; so it is drawn with what else is new.
@@ -195,7 +195,7 @@ class RunPanel(Container[Any]):
             self.progress.native.setUpdatesEnabled(True)
         self.progress.tooltip = run.forecast or _ITERATIONS
 
-    def _on_ended(self, run: Run) -> None:
+    def _on_ended(self, run: RunThread) -> None:
         if run.newest is not None:
             self._show_progress(run)
         self._show_state()

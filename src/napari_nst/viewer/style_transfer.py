@@ -18,9 +18,9 @@ from napari_nst.viewer.guides.choice import GuideChoice, Guiding
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.keep_outside import Untouched
 from napari_nst.viewer.layers.pixel_size import comparable_sizes
-from napari_nst.viewer.layers.read import Picture
+from napari_nst.viewer.layers.read import LayerSlice
 from napari_nst.viewer.run.engine_call import EngineCall
-from napari_nst.viewer.run.request import Job
+from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.transfer_inputs import TransferInputs
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class StyleTransfer(JobWidget):
         )
         self._tell_apart()
 
-    def job_of(self, recipe: Recipe) -> Job:
+    def job_of(self, recipe: Recipe) -> RunRequest:
         """Return the job of the chosen layers and a recipe."""
         content = self.choice.read(recipe.size)
         chosen_layer(self.style, "style")
@@ -90,7 +90,7 @@ class StyleTransfer(JobWidget):
         self._inputs = None if content.in_turn else inputs
 
         call = EngineCall("stylize", recipe, inputs.read)
-        return Job(
+        return RunRequest(
             name=f"{content.name} × {' + '.join(style.name for style in styles)}",
             place=content.pictures[0].place,
             values=content.values,
@@ -139,10 +139,12 @@ class StyleTransfer(JobWidget):
     def _style_layers(self) -> list[Image]:
         return [layer for layer in (self.style.value, *self.more_styles.value) if layer is not None]
 
-    def _styles(self, size: int, dims: Dims) -> list[Picture]:
+    def _styles(self, size: int, dims: Dims) -> list[LayerSlice]:
         return [self.picture(layer, size, dims) for layer in self._style_layers]
 
-    def _guiding(self, content: Content, styles: Sequence[Picture], dims: Dims) -> Guiding | None:
+    def _guiding(
+        self, content: Content, styles: Sequence[LayerSlice], dims: Dims
+    ) -> Guiding | None:
         guiding = self.guides.pick(content.pictures[0], styles[0], dims)
         if guiding is not None and content.in_turn:
             raise ValueError(
@@ -171,7 +173,9 @@ class StyleTransfer(JobWidget):
                 self.style.value = others[0]
 
 
-def _pixel_sizes(recipe: Recipe, content: Content, styles: Sequence[Picture]) -> list[float] | None:
+def _pixel_sizes(
+    recipe: Recipe, content: Content, styles: Sequence[LayerSlice]
+) -> list[float] | None:
     """Return pixel sizes in one unit, the content's first, if the recipe needs them."""
     if recipe.style_sizing != "physical":
         return None

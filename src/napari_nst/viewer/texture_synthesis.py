@@ -17,10 +17,10 @@ from napari_nst.viewer.controls.number_box import CountBox
 from napari_nst.viewer.guides.inpainting import Fill, FillChoice
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.position import Place
-from napari_nst.viewer.layers.read import Picture
+from napari_nst.viewer.layers.read import LayerSlice
 from napari_nst.viewer.layers.save import tile_preview
 from napari_nst.viewer.run.engine_call import EngineCall
-from napari_nst.viewer.run.request import Job
+from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.worker import Progress
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class TextureSynthesis(JobWidget):
         )
         self._compared = compared_layers_text()
         self.fill = FillChoice(napari_viewer)
-        self._picked: Picture | Fill | None = None
+        self._picked: LayerSlice | Fill | None = None
         super().__init__(
             napari_viewer,
             "texture",
@@ -76,7 +76,7 @@ class TextureSynthesis(JobWidget):
         self._show_seamless()
         self._enable_what_matters()
 
-    def job_of(self, recipe: Recipe) -> Job:
+    def job_of(self, recipe: Recipe) -> RunRequest:
         """Return the job of the chosen layer and a recipe."""
         layer = chosen_layer(self.exemplar, "exemplar")
         fill = self.fill.pick(layer)
@@ -84,7 +84,7 @@ class TextureSynthesis(JobWidget):
             self._job_of_texture(layer, recipe) if fill is None else self._job_of_fill(fill, recipe)
         )
 
-    def _job_of_texture(self, layer: Image, recipe: Recipe) -> Job:
+    def _job_of_texture(self, layer: Image, recipe: Recipe) -> RunRequest:
         exemplar, begin = self.picture(layer, recipe.size), self.start_picture(recipe)
         self._picked, self._begin = exemplar, begin
         self._dims = self._viewer.dims.model_copy(deep=True)
@@ -112,7 +112,7 @@ class TextureSynthesis(JobWidget):
             )
 
         call = EngineCall("synthesize", recipe, read)
-        return Job(
+        return RunRequest(
             name=f"{exemplar.name} · texture{' by layers' if names else ''}",
             place=_place(exemplar, fitted, shape),
             values=exemplar.values,
@@ -124,7 +124,7 @@ class TextureSynthesis(JobWidget):
             afterwards=self._show_tiles if recipe.padding == PERIODIC else None,
         )
 
-    def _job_of_fill(self, fill: Fill, recipe: Recipe) -> Job:
+    def _job_of_fill(self, fill: Fill, recipe: Recipe) -> RunRequest:
         begin = self.start_picture(recipe.replace(size=0))
         self._picked, self._begin = fill, begin
 
@@ -132,7 +132,7 @@ class TextureSynthesis(JobWidget):
             return fill.arguments() | {"init_image": begin.read() if begin else None}
 
         call = EngineCall("synthesize", recipe, read)
-        return Job(
+        return RunRequest(
             name=f"{fill.picture.name} · filled",
             place=fill.picture.place,
             values=fill.picture.values,
@@ -237,7 +237,7 @@ def _fitted(shape: tuple[int, int], size: int) -> tuple[int, int]:
     return shape_fitting(shape, min(size or max(shape), max(shape)))
 
 
-def _place(exemplar: Picture, fitted: tuple[int, int], shape: tuple[int, int] | None) -> Place:
+def _place(exemplar: LayerSlice, fitted: tuple[int, int], shape: tuple[int, int] | None) -> Place:
     """Return where a texture lies: where the exemplar begins, with pixels as large as its."""
     place = exemplar.place
     if shape is None:

@@ -12,7 +12,7 @@ from napari_nst.engine.job.guides import Guides
 from napari_nst.viewer.controls.content_choice import Content
 from napari_nst.viewer.guides.choice import Guiding
 from napari_nst.viewer.layers.keep_outside import Untouched
-from napari_nst.viewer.layers.read import Picture
+from napari_nst.viewer.layers.read import LayerSlice
 from napari_nst.viewer.run.worker import Progress
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class TransferInputs:
     """
 
     content: Content
-    styles: Sequence[Picture]
-    begin: Picture | None
+    styles: Sequence[LayerSlice]
+    begin: LayerSlice | None
     guiding: Guiding | None
     pixel_sizes: list[float] | None
     dims: Dims

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_nst.engine.images.masked_image import Subject
+from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.input_image import read_input
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.job.style_size import LARGEST_STYLE, style_fit
@@ -19,7 +19,7 @@ def ramps(height, width):
     rows, columns = torch.meshgrid(
         torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij"
     )
-    return Subject(torch.stack([columns, rows, torch.zeros(height, width)])[None])
+    return MaskedImage(torch.stack([columns, rows, torch.zeros(height, width)])[None])
 
 
 def slopes(image):
@@ -29,14 +29,14 @@ def slopes(image):
 
 
 def of_shape(*shape):
-    return Subject(torch.zeros(1, 3, *shape))
+    return MaskedImage(torch.zeros(1, 3, *shape))
 
 
 # An image as it came
 
 
 def test_an_image_without_alpha_has_no_mask():
-    subject = Subject.of(read_input(CONTENT[:20], "content"), CPU)
+    subject = MaskedImage.of(read_input(CONTENT[:20], "content"), CPU)
     assert subject.mask is None
     assert subject.shape == (20, 64)
     np.testing.assert_allclose(subject.image[0].permute(1, 2, 0), CONTENT[:20] / 255, atol=1e-6)
@@ -45,7 +45,7 @@ def test_an_image_without_alpha_has_no_mask():
 def test_alpha_is_its_mask():
     alpha = np.zeros((64, 64), bool)
     alpha[10:30, 20:50] = True
-    subject = Subject.of(read_input(with_alpha(CONTENT, alpha), "content"), CPU)
+    subject = MaskedImage.of(read_input(with_alpha(CONTENT, alpha), "content"), CPU)
     np.testing.assert_array_equal(subject.mask[0, 0], alpha)
     assert subject.mask.dtype == torch.float32
 
@@ -55,7 +55,7 @@ def test_hidden_pixels_are_painted_over_with_the_mean_of_the_visible_ones():
     alpha = np.zeros((64, 64), bool)
     alpha[10:30, 20:50] = True
     image = np.where(alpha[..., None], CONTENT, 255).astype(np.uint8)
-    subject = Subject.of(read_input(with_alpha(image, alpha), "content"), CPU)
+    subject = MaskedImage.of(read_input(with_alpha(image, alpha), "content"), CPU)
     found = subject.image[0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(found[alpha], image[alpha] / 255, atol=1e-6)
     mean = np.broadcast_to(image[alpha].mean(axis=0) / 255, found[~alpha].shape)
@@ -66,7 +66,7 @@ def test_a_mask_is_resized_with_its_image_and_stays_in_range():
     mask = torch.zeros(1, 1, 40, 60)
     mask[..., 10:30, 20:50] = 1
     for shape in ((20, 30), (80, 120), (13, 21)):
-        resized = Subject(torch.zeros(1, 3, 40, 60), mask).resized(shape)
+        resized = MaskedImage(torch.zeros(1, 3, 40, 60), mask).resized(shape)
         assert resized.image.shape[2:] == resized.mask.shape[2:] == shape
         assert 0 <= resized.mask.min() <= resized.mask.max() <= 1 + 1e-6
         assert resized.mask.mean().item() == pytest.approx(mask.mean().item(), abs=0.02)
@@ -94,7 +94,7 @@ def test_the_middle_is_cut_out(shape, expected, corner):
 
 def test_the_middle_of_a_mask_is_that_of_its_image(random_image):
     mask = random_image(40, 60)[:, :1]
-    middle = Subject(mask.expand(-1, 3, -1, -1), mask).middle((13, 17))
+    middle = MaskedImage(mask.expand(-1, 3, -1, -1), mask).middle((13, 17))
     assert torch.equal(middle.mask, middle.image[:, :1])
 
 
@@ -130,7 +130,7 @@ def test_a_circle_stays_a_circle(shape, wanted):
     radius = 0.35 * min(shape)
     inside = np.hypot(rows - shape[0] / 2, columns - shape[1] / 2) < radius
     circle = torch.from_numpy(inside).float()[None, None]
-    covering = Subject(circle.expand(-1, 3, -1, -1), circle).covering(wanted)
+    covering = MaskedImage(circle.expand(-1, 3, -1, -1), circle).covering(wanted)
     diameter = 2 * radius * max(wanted[0] / shape[0], wanted[1] / shape[1])
     for covered in (covering.image[0, 0], covering.mask[0, 0]):
         height, width = ((covered > 0.5).any(dim=dim).sum().item() for dim in (1, 0))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_nst.engine.images.masked_image import Subject
+from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.guides import Guides
 from napari_nst.engine.job.style_size import Fit
 from napari_nst.engine.losses import STYLE_LOSSES, Exemplar, GuidedLoss, SeamLoss
@@ -29,7 +29,7 @@ def guided(recipe, content_labels, style_labels, of_styles, mask=None, masks=Non
     subjects, fits = [], []
     for one, own in zip(of_styles, masks, strict=True):
         shape = tuple(one.shape[2:])
-        subjects.append(Subject(torch.zeros(1, 3, *shape), own))
+        subjects.append(MaskedImage(torch.zeros(1, 3, *shape), own))
         fits.append(Fit((slice(None), slice(None)), shape))
     guides = Guides(content_labels, tuple(style_labels))
     (layer,) = recipe.style_layers
@@ -143,7 +143,7 @@ def test_a_region_too_small_for_a_layer_is_left_out_there():
     labels = np.zeros((16, 16), int)
     labels[:8], labels[12, 12] = 1, 2
     style = features((1, 4, 4, 4), 1)
-    subject = Subject(torch.zeros(1, 3, 16, 16))
+    subject = MaskedImage(torch.zeros(1, 3, 16, 16))
     fit = Fit((slice(None), slice(None)), (16, 16))
     guides = Guides(labels, (None,))
     losses = guided_style_losses(

@@ -6,7 +6,7 @@ import torch
 
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.optim.ema import MovingAverage
-from napari_nst.engine.optim.optimizer import STEPPERS, Adam
+from napari_nst.engine.optim.optimizer import OPTIMIZERS, Adam
 from napari_nst.engine.run.loop import optimize
 from napari_nst.recipe import Recipe
 
@@ -59,7 +59,7 @@ def towards_target(image):
     return {"content/pixels": (image - TARGET).square().sum()}
 
 
-@pytest.mark.parametrize("make", STEPPERS.values())
+@pytest.mark.parametrize("make", OPTIMIZERS.values())
 def test_the_image_is_the_average_and_the_losses_are_the_iterates(make):
     stepper = make(Recipe(ema=0.8))
     stepper.begin(torch.full_like(TARGET, 0.5), towards_target)

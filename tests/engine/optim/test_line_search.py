@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from napari_nst.engine.optim.optimizer import LBFGS
-from napari_nst.engine.optim.parametrization import Canvas
+from napari_nst.engine.optim.parametrization import Parametrization
 from napari_nst.recipe import Recipe
 
 
@@ -37,7 +37,7 @@ def bowl(image):
 
 def totals_of(objective, image, steps, **fields):
     recipe = Recipe(line_search=True, **fields)
-    stepper = LBFGS(recipe, Canvas(recipe.image_range))
+    stepper = LBFGS(recipe, Parametrization(recipe.image_range))
     stepper.begin(image, objective)
     totals = [sum(part.item() for part in objective(image).values())]
     totals += [sum(stepper.step().values()) for _ in range(steps)]

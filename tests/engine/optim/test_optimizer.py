@@ -7,7 +7,7 @@ import torch
 
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.objective.objective import network_layers
-from napari_nst.engine.optim.optimizer import LBFGS, STEPPERS, Adam
+from napari_nst.engine.optim.optimizer import LBFGS, OPTIMIZERS, Adam
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
@@ -129,8 +129,8 @@ def test_the_image_is_a_copy_and_so_is_the_start(make, random_image):
 
 @pytest.mark.parametrize(("name", "make"), [("lbfgs", LBFGS), ("adam", Adam)])
 def test_every_optimizer_of_a_recipe_exists(name, make):
-    assert STEPPERS[name] is make
-    assert Recipe(optimizer=name).optimizer in STEPPERS
+    assert OPTIMIZERS[name] is make
+    assert Recipe(optimizer=name).optimizer in OPTIMIZERS
 
 
 @BOTH

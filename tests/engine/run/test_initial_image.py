@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_nst.engine.images.masked_image import Subject
+from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.run.initial_image import MEAN_COLOUR, initial_image
 from napari_nst.recipe import Recipe
 
@@ -19,7 +19,7 @@ def subjects(random_image):
     middle = torch.tensor([0.6, 0.45, 0.3]).view(1, 3, 1, 1)
     spread = torch.tensor([0.1, 0.02, 0.15]).view(1, 3, 1, 1)
     style = middle + spread * (random_image(64, 64, seed=2) - 0.5)
-    return Subject(random_image(80, 120, seed=1)), Subject(style)
+    return MaskedImage(random_image(80, 120, seed=1)), MaskedImage(style)
 
 
 def start(subjects, shape=SHAPE, image=None, **fields):
@@ -58,13 +58,13 @@ def test_matched_noise_has_the_mean_and_spread_of_the_style(subjects):
 
 
 def test_matched_noise_is_of_the_first_style(subjects, random_image):
-    another = Subject(random_image(50, 50, seed=5) * 0.1)
+    another = MaskedImage(random_image(50, 50, seed=5) * 0.1)
     fields = {"init": "noise", "noise": "matched"}
     assert torch.equal(start([*subjects, another], **fields), start(subjects, **fields))
 
 
 def test_matched_noise_of_a_reconstruction_is_like_its_image(subjects):
-    content = Subject(subjects[0].image * 0.4 + 0.3)
+    content = MaskedImage(subjects[0].image * 0.4 + 0.3)
     mean, std = moments(start([content], init="noise", noise="matched"))
     of_content = moments(content.image)
     np.testing.assert_allclose(mean, of_content[0], atol=0.01)
@@ -78,7 +78,7 @@ def test_matched_noise_leaves_transparent_pixels_out(subjects):
     mask[..., 40:42, :] = 0.4  # more transparent than not
     loud = torch.where(mask == 1, style.image, 1.0)
     expected = moments(style.image[..., :40, :])
-    mean, std = moments(start([content, Subject(loud, mask)], init="noise", noise="matched"))
+    mean, std = moments(start([content, MaskedImage(loud, mask)], init="noise", noise="matched"))
     np.testing.assert_allclose(mean, expected[0], atol=0.005)
     np.testing.assert_allclose(std, expected[1], rtol=0.05)
 
@@ -122,7 +122,7 @@ def test_it_starts_from_the_style_at_its_own_aspect(subjects):
 
 
 def test_it_starts_from_another_image_at_its_own_aspect(subjects, random_image):
-    another = Subject(random_image(30, 50, seed=9))
+    another = MaskedImage(random_image(30, 50, seed=9))
     assert torch.equal(start(subjects, (30, 50), another, init="image"), another.image)
     assert torch.equal(start(subjects, (30, 20), another, init="image"), another.image[..., 15:35])
 
@@ -137,7 +137,7 @@ def test_a_mix_has_its_share_of_noise(subjects, noise, share):
 
 
 def test_a_texture_is_mixed_with_its_exemplar(random_image):
-    exemplar = Subject(random_image(40, 40, seed=1))
+    exemplar = MaskedImage(random_image(40, 40, seed=1))
     fields = {"init": "mix", "init_noise": 0.25, "seed": 2}
     mixed = initial_image(Recipe(**fields), (40, 40), None, [exemplar], None)
     noise = initial_image(Recipe(init="noise", seed=2), (40, 40), None, [exemplar], None)
@@ -155,9 +155,9 @@ def test_every_start_has_the_shape_of_the_picture_and_its_range(
 ):
     """Also where styles leave the range, as recoloured ones may, and resampling overshoots."""
     content, style = subjects
-    beyond = Subject((style.image - 0.45) * 20)
+    beyond = MaskedImage((style.image - 0.45) * 20)
     image = start(
-        [content, beyond], shape, Subject((random_image(20, 30) > 0.5).float()),
+        [content, beyond], shape, MaskedImage((random_image(20, 30) > 0.5).float()),
         init=init, noise=noise, noise_spread=1.0,
     )  # fmt: skip
     assert image.shape == (1, 3, *shape)

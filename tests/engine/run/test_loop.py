@@ -11,7 +11,7 @@ import torch
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.objective import network_layers
-from napari_nst.engine.optim.optimizer import LBFGS, STEPPERS, Adam
+from napari_nst.engine.optim.optimizer import LBFGS, OPTIMIZERS, Adam
 from napari_nst.engine.run.loop import Iteration, optimize
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe import Recipe
@@ -65,7 +65,7 @@ def test_the_time_left_goes_by_the_pixels_left():
     assert it.seconds_left == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize("make", STEPPERS.values())
+@pytest.mark.parametrize("make", OPTIMIZERS.values())
 def test_images_are_float32_rgb_in_range(make):
     for it in run(make(Recipe(learning_rate=0.5))):
         assert it.image.dtype == np.float32
@@ -73,7 +73,7 @@ def test_images_are_float32_rgb_in_range(make):
         assert 0 <= it.image.min() <= it.image.max() <= 1
 
 
-@pytest.mark.parametrize("make", STEPPERS.values())
+@pytest.mark.parametrize("make", OPTIMIZERS.values())
 def test_a_caller_may_change_the_image_without_changing_the_run(make):
     undisturbed = [it.image for it in run(make(Recipe()))]
     for it, expected in zip(run(make(Recipe())), undisturbed, strict=True):
@@ -81,7 +81,7 @@ def test_a_caller_may_change_the_image_without_changing_the_run(make):
         it.image[:] = 0
 
 
-@pytest.mark.parametrize("make", STEPPERS.values())
+@pytest.mark.parametrize("make", OPTIMIZERS.values())
 def test_an_image_stays_what_it_was_when_the_run_goes_on(make):
     late = [it.image for it in list(run(make(Recipe())))]  # fetched after the last step
     prompt = [it.image for it in run(make(Recipe()))]
@@ -174,7 +174,7 @@ def test_an_iteration_is_frozen_and_short_to_print():
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("optimizer", STEPPERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_with_the_real_network_parts_add_up_and_fall(gatys, random_image, optimizer):
     recipe = Recipe(optimizer=optimizer, tv_weight=1.0)
     network = VGG19(network_layers(recipe), gatys, recipe.pooling, recipe.padding)
@@ -184,7 +184,7 @@ def test_with_the_real_network_parts_add_up_and_fall(gatys, random_image, optimi
         return transfer_objective(recipe, network, resize(content, scale.shape), [style])
 
     scales = [Scale(45, (34, 45), 5), Scale(64, (48, 64), 5)]
-    iterations = list(optimize(content, scales, objective_at, STEPPERS[optimizer](recipe)))
+    iterations = list(optimize(content, scales, objective_at, OPTIMIZERS[optimizer](recipe)))
     for it in iterations:
         parts = {name: value for name, value in it.losses.items() if "/" in name or name == "tv"}
         assert set(parts) == {
@@ -203,7 +203,7 @@ def test_with_the_real_network_parts_add_up_and_fall(gatys, random_image, optimi
 def test_a_scale_begins_without_what_belonged_to_the_one_before(name, monkeypatch):
     """Of the largest, and of what is as large as the picture there, there is one at a time."""
     recipe = Recipe(optimizer=name, steps=4)
-    stepper, kept = STEPPERS[name](recipe), []
+    stepper, kept = OPTIMIZERS[name](recipe), []
 
     def objective_at(scale):
         gc.collect()

@@ -7,11 +7,11 @@ import torch
 
 from napari_nst.engine import api as jobs
 from napari_nst.engine.job.input_image import read_input
-from napari_nst.engine.job.job import Order
+from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.losses import STYLE_LOSSES
 from napari_nst.engine.objective.objective import network_layers
-from napari_nst.engine.run.targets import Assembly
+from napari_nst.engine.run.targets import RunSetup
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe import Recipe, preset
 from tests.helpers.small_images import CONTENT, STYLE
@@ -101,8 +101,8 @@ def objective_of(recipe, pretrained, shape):
     network = VGG19(network_layers(recipe), pretrained, recipe.pooling, recipe.padding)
     exemplar = read_input(STYLE, "exemplar")
     scale = Scale(64, shape, 1)
-    order = Order("synthesize", recipe, [scale], None, [exemplar], None, None, {})
-    return Assembly(order, network, torch.device("cpu")).objective_at(scale)
+    order = Job("synthesize", recipe, [scale], None, [exemplar], None, None, {})
+    return RunSetup(order, network, torch.device("cpu")).objective_at(scale)
 
 
 def total(objective, image):

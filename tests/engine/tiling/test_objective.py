@@ -8,7 +8,7 @@ from napari_nst.engine import api as jobs
 from napari_nst.engine.job.build import order_to_reconstruct, order_to_stylize, order_to_synthesize
 from napari_nst.engine.losses import STYLE_LOSSES, Moments
 from napari_nst.engine.objective.objective import network_layers
-from napari_nst.engine.run.targets import Assembly
+from napari_nst.engine.run.targets import RunSetup
 from napari_nst.engine.tiling import tiled_losses
 from napari_nst.engine.tiling.objective import TiledObjective
 from napari_nst.engine.vgg.network import PADDINGS, VGG19, network_of
@@ -62,7 +62,7 @@ def assembled(untrained):
     def objective(order, tile):
         recipe = order.recipe
         network = network_of(recipe, network_layers(recipe), untrained, torch.float64)
-        assembly = Assembly(order, network, torch.device("cpu"))
+        assembly = RunSetup(order, network, torch.device("cpu"))
         assembly.tile = tile
         return assembly.objective_at(order.scales[-1])
 
@@ -222,7 +222,7 @@ def test_the_default_recipe_in_single_precision(gatys, random_image, padding):
     recipe = Recipe(padding=padding, size=0, min_size=0, precision="float32")
     network = network_of(recipe, network_layers(recipe), gatys)
     order = order_to_stylize(picture(771, 165), picture(270, 90), recipe)
-    assembly = Assembly(order, network, torch.device("cpu"))
+    assembly = RunSetup(order, network, torch.device("cpu"))
     whole = assembly.objective_at(order.scales[-1])
     assembly.tile = 256
     tiled = assembly.objective_at(order.scales[-1])
@@ -261,7 +261,7 @@ def test_a_recipes_tile_is_what_is_taken(untrained):
     recipe = SHALLOW.replace(tile=128)
     network = network_of(recipe, network_layers(recipe), untrained)
     order = order_to_stylize(picture(130, 140), picture(20, 20), recipe)
-    objective = Assembly(order, network, torch.device("cpu")).objective_at(order.scales[-1])
+    objective = RunSetup(order, network, torch.device("cpu")).objective_at(order.scales[-1])
     assert isinstance(objective, TiledObjective)
     assert objective.tile == 128
 

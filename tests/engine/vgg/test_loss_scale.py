@@ -16,7 +16,7 @@ from napari_nst.engine.job.build import (
 from napari_nst.engine.objective.from_recipe import WeightedLoss
 from napari_nst.engine.objective.objective import Objective, network_layers
 from napari_nst.engine.optim.optimizer import LBFGS
-from napari_nst.engine.run.run import Course
+from napari_nst.engine.run.run import Run
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.tiling.objective import TiledObjective
 from napari_nst.engine.vgg.loss_scale import LEAST, LossScale
@@ -173,7 +173,7 @@ def first_gradient(gatys):
             order = order_to_synthesize(STYLE, recipe)
         else:
             order = order_to_reconstruct(STYLE, recipe)
-        course = Course(order, gatys, Steering(), None)
+        course = Run(order, gatys, Steering(), None)
         (scale,) = order.scales
         stepper = course.stepper
         stepper.begin(course.assembly.first_image(scale.shape), course.objective_at(scale))

@@ -18,7 +18,7 @@ from napari_nst.viewer.history.export import Export
 from napari_nst.viewer.history.form import EVEN, LOG, OFF
 from napari_nst.viewer.layers.read import picture_of
 from napari_nst.viewer.run import pace
-from napari_nst.viewer.run.request import Job
+from napari_nst.viewer.run.request import RunRequest
 from tests.helpers.fake_iterations import iteration
 
 
@@ -49,11 +49,11 @@ def job(model):
     return partial(job_in, model)
 
 
-class OnePicture(Job):
+class OnePicture(RunRequest):
     is_single = True
 
 
-class SeveralPictures(Job):
+class SeveralPictures(RunRequest):
     is_single = False
 
 

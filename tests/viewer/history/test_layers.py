@@ -16,7 +16,7 @@ from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.position import move_slider
 from napari_nst.viewer.layers.read import picture_of
 from napari_nst.viewer.layers.save import save_result
-from napari_nst.viewer.run.request import Job
+from napari_nst.viewer.run.request import RunRequest
 from tests.helpers.fake_iterations import iteration
 
 COARSE, FINE = (24, 32), (48, 64)
@@ -34,7 +34,9 @@ def photo(model, shape=(48, 64, 3), **options):
 def job_of(model, content, **options):
     picture = picture_of(content, model.dims)
     start = pytest.fail
-    return Job("photo × style", picture.place, picture.values, Recipe(), (), start, **options)
+    return RunRequest(
+        "photo × style", picture.place, picture.values, Recipe(), (), start, **options
+    )
 
 
 def history_of(job, steps=8, grey=False, alpha=None):

@@ -10,7 +10,7 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QApplication, QGraphicsView
 
 from napari_nst.viewer.run import pace, ration
-from napari_nst.viewer.run.worker import Run
+from napari_nst.viewer.run.worker import RunThread
 from tests.helpers.counted_events import Counted
 from tests.helpers.fake_iterations import iteration
 
@@ -212,7 +212,7 @@ def test_the_bar_is_drawn_with_what_else_is_new(seen, settle):
     painted = Counted(bar, QEvent.Type.Paint)
     settle(painted)
     before = painted.count
-    run = Run(pytest.fail)
+    run = RunThread(pytest.fail)
     run.newest = iteration(2, 4)
     seen.panel._show_progress(run)
     assert (bar.value(), bar.maximum()) == (2, 4)

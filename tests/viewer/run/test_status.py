@@ -8,7 +8,7 @@ import pytest
 
 from napari_nst.engine.steering import TileDone
 from napari_nst.viewer.run.status import duration, finished_text, how_far, progress_text
-from napari_nst.viewer.run.worker import Run
+from napari_nst.viewer.run.worker import RunThread
 from tests.helpers.fake_iterations import iteration
 
 LOSSES = {"total": 0.155, "content": 0.12345, "style": 0.0312, "tv": 0.0}
@@ -63,7 +63,7 @@ def test_times_in_words(seconds, words):
 def under_way(
     newest, tile=None, message="", forecast="", seconds_left=4000.0, times=(), amount=(0, 0)
 ):
-    run = Run(pytest.fail)
+    run = RunThread(pytest.fail)
     run.message, run.forecast = message, forecast
     run.done, run.total = amount
     run.newest = newest and replace(newest, seconds_left=seconds_left)

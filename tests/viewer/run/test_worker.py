@@ -12,7 +12,7 @@ from napari_nst.engine.steering import TileDone
 from napari_nst.errors import Cancelled, NstError
 from napari_nst.viewer.loss_plot.trace import LossTrace
 from napari_nst.viewer.run.status import finished_text
-from napari_nst.viewer.run.worker import Run
+from napari_nst.viewer.run.worker import RunThread
 from tests.helpers.fake_iterations import iteration
 
 
@@ -33,7 +33,7 @@ def test_a_trace_keeps_every_number():
 
 
 def test_a_run_keeps_all_losses_and_the_newest_picture():
-    run = Run(lambda *_: counting(30))
+    run = RunThread(lambda *_: counting(30))
     assert sum(1 for _ in run.work()) == 30
     assert len(run.losses) == 30
     assert run.newest.step == 30
@@ -53,7 +53,7 @@ def test_what_was_made_before_the_first_iteration_is_not_gone_through_for_garbag
             later.append([[] for _ in range(5000)])
         assert len(imported) == 5000
 
-    for _ in Run(start).work():
+    for _ in RunThread(start).work():
         pass
     assert frozen[0] > 0
     assert frozen[1] >= frozen[0] + 5000
@@ -63,7 +63,7 @@ def test_what_was_made_before_the_first_iteration_is_not_gone_through_for_garbag
 
 def test_the_last_of_each_of_several_pictures_waits_to_be_drawn():
     made = [iteration(step, 9, panel=(step - 1) // 3, panels="abc") for step in range(1, 10)]
-    run = Run(lambda *_: iter(made))
+    run = RunThread(lambda *_: iter(made))
     for _ in run.work():
         pass
     assert list(run.completed) == [made[2], made[5]]
@@ -79,7 +79,7 @@ def test_a_stopped_run_returns_and_closes_its_iterations():
         finally:
             closed.append(True)
 
-    run = Run(start)
+    run = RunThread(start)
     for _ in run.work():
         if run.newest.step == 5:
             run.stop()
@@ -89,7 +89,7 @@ def test_a_stopped_run_returns_and_closes_its_iterations():
 
 
 def test_a_window_that_closes_stops_the_run_too():
-    run = Run(lambda *_: counting(1000))
+    run = RunThread(lambda *_: counting(1000))
     run.quit_requested = lambda: run.newest is not None and run.newest.step >= 7
     assert sum(1 for _ in run.work()) == 6
     assert run.newest.step == 7
@@ -107,7 +107,7 @@ def test_a_run_is_stopped_within_an_iteration(how):
         assert steering.stopped
         raise Cancelled("Stopped by the user.")
 
-    run = Run(start)
+    run = RunThread(start)
     for _ in run.work():
         pass
     assert run.newest.step == 5
@@ -126,7 +126,7 @@ def test_a_tile_is_known_until_its_step_is_over_and_its_pixels_are_not_kept():
         yield iteration(2, 3)
         steering.watch(TileDone(3, 1, 12, None, None, (48, 64)))
 
-    run = Run(start)
+    run = RunThread(start)
     worked = run.work()
     next(worked)
     next(worked)
@@ -143,7 +143,7 @@ def test_what_is_forecast_stays_while_other_messages_pass():
         progress("measuring", 0, 0)
         yield iteration(1, 1)
 
-    run = Run(start)
+    run = RunThread(start)
     list(run.work())
     assert run.forecast == "About 4 min and 2.1 GB on cpu."
 
@@ -163,7 +163,7 @@ def test_news_are_what_a_report_would_tell_and_hold_no_pixels():
         told.append(run.news)
         yield iteration(2, 2)
 
-    run = Run(start)
+    run = RunThread(start)
     told.append(run.news)
     for _ in run.work():
         told.append(run.news)
@@ -181,7 +181,7 @@ def test_news_are_what_a_report_would_tell_and_hold_no_pixels():
 def test_the_time_left_passes_while_an_iteration_takes_its_time(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    run = Run(lambda *_: iter([replace(iteration(1, 9), seconds_left=50.0)]))
+    run = RunThread(lambda *_: iter([replace(iteration(1, 9), seconds_left=50.0)]))
     worked = run.work()
     next(worked)
     assert run.seconds_left == pytest.approx(50)
@@ -199,7 +199,7 @@ def test_progress_stops_what_is_slow_before_the_first_iteration():
         progress("downloading", 30, 100)
         yield
 
-    run = Run(start)
+    run = RunThread(start)
     assert list(run.work()) == []
     assert not run.failed
     assert finished_text(run) == "Stopped by you before the first iteration."
@@ -211,7 +211,7 @@ def test_runtime_errors_change_their_name_and_others_keep_it():
             yield iteration(1, 2)
             raise error
 
-        return Run(start)
+        return RunThread(start)
 
     with pytest.raises(NstError, match="CUDA error") as told:
         list((run := fail_with(RuntimeError("CUDA error"))).work())
@@ -233,12 +233,12 @@ def test_the_iterations_are_closed_when_one_fails():
             closed.append(True)
 
     with pytest.raises(ValueError, match="too small"):
-        list(Run(lambda *_: Failing()).work())
+        list(RunThread(lambda *_: Failing()).work())
     assert closed == [True]
 
 
 def test_pause_holds_and_does_not_count_as_time():
-    run = Run(lambda *_: counting(20, seen))
+    run = RunThread(lambda *_: counting(20, seen))
     seen = []
     run.pause(True)
     thread = threading.Thread(target=lambda: list(run.work()))
@@ -260,7 +260,7 @@ def test_what_is_held_is_ready_to_be_drawn_whenever_pause_was_pressed():
         if newest.step == 7:
             run.pause(True)
 
-    run = Run(lambda *_: counting(20), watch=pressed)
+    run = RunThread(lambda *_: counting(20), watch=pressed)
     thread = threading.Thread(target=lambda: list(run.work()))
     thread.start()
     while not run.holding:

@@ -16,7 +16,7 @@ from napari_nst.engine.run.resampling import Resampling
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class KeepOutside:
     """A picture of which a run may change some pixels.
 
     Attributes
@@ -37,15 +37,15 @@ class Kept:
     seamless: bool = False
 
 
-def kept_by(guides: Guides, content: InputImage) -> Kept | None:
+def kept_by(guides: Guides, content: InputImage) -> KeepOutside | None:
     """Return what guides keep of a content: its unlabelled pixels, if anything."""
     if not guides.keep_unlabelled:
         return None
     height, width = content.shape
-    return Kept(content, guides.content > 0, (slice(0, height), slice(0, width)))
+    return KeepOutside(content, guides.content > 0, (slice(0, height), slice(0, width)))
 
 
-class Surroundings:
+class Composite:
     """A kept picture on the device.
 
     Parameters
@@ -63,7 +63,7 @@ class Surroundings:
         As of the kept picture.
     """
 
-    def __init__(self, kept: Kept, device: torch.device) -> None:
+    def __init__(self, kept: KeepOutside, device: torch.device) -> None:
         self.window = (..., *kept.window)
         self.seamless = kept.seamless
         self.free = torch.from_numpy(kept.free[kept.window].copy())[None, None].to(device)

@@ -16,7 +16,7 @@ from napari_nst.engine.run.shelf import MEMORY, Shelf
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class MaskedImage:
     """An image on the device.
 
     Attributes
@@ -31,7 +31,7 @@ class Subject:
     mask: Tensor | None = None
 
     @classmethod
-    def of(cls, image: InputImage, device: torch.device) -> Subject:
+    def of(cls, image: InputImage, device: torch.device) -> MaskedImage:
         """Bring a checked image onto the device, its hidden pixels painted over."""
         pixels = to_tensor(image.rgb, device)
         if image.alpha is None:
@@ -49,30 +49,30 @@ class Subject:
 
     def resized(
         self, shape: tuple[int, int], rows: slice | None = None, shelf: Shelf = MEMORY
-    ) -> Subject:
+    ) -> MaskedImage:
         """Return the subject resampled to a height and width, or some rows of that."""
         rows, mask = rows or slice(0, shape[0]), self.mask
         if mask is not None:
             mask = resized_rows(mask, shape, rows, shelf, smooth=False)
-        return Subject(resized_rows(self.image, shape, rows, shelf), mask)
+        return MaskedImage(resized_rows(self.image, shape, rows, shelf), mask)
 
-    def middle(self, shape: tuple[int, int]) -> Subject:
+    def middle(self, shape: tuple[int, int]) -> MaskedImage:
         """Return the middle, at most `shape` large."""
         return self.cut(middle(self.shape, shape))
 
-    def cut(self, window: tuple[slice, slice]) -> Subject:
+    def cut(self, window: tuple[slice, slice]) -> MaskedImage:
         """Return some of the rows and columns."""
         rows, columns = window
         mask = None if self.mask is None else self.mask[..., rows, columns]
-        return Subject(self.image[..., rows, columns], mask)
+        return MaskedImage(self.image[..., rows, columns], mask)
 
-    def fitted(self, fit: Fit) -> Subject:
+    def fitted(self, fit: Fit) -> MaskedImage:
         """Return the subject as a scale wants it."""
         return self.cut(fit.window).resized(fit.shape)
 
     def covering(
         self, shape: tuple[int, int], rows: slice | None = None, shelf: Shelf = MEMORY
-    ) -> Subject:
+    ) -> MaskedImage:
         """Return the subject scaled to cover `shape` at its own aspect, and cut to it or to rows.
 
         Parameters

@@ -12,15 +12,15 @@ from numpy.typing import ArrayLike
 
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.images.convert import to_tensor
-from napari_nst.engine.images.masked_image import Subject
+from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.inspect.contributions import contributions
 from napari_nst.engine.job.checks import checked_recipe
 from napari_nst.engine.job.input_image import RGB, as_rgb, read_input, shape_fitting
-from napari_nst.engine.job.job import Order
+from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.objective import network_layers
 from napari_nst.engine.run.explained import explained_errors
-from napari_nst.engine.run.targets import Assembly
+from napari_nst.engine.run.targets import RunSetup
 from napari_nst.engine.vgg.network import least_size, network_of
 from napari_nst.engine.vgg.weights import Progress, load
 from napari_nst.recipe import Recipe
@@ -75,13 +75,13 @@ def feature_maps(
     device = choose_device(recipe.device)
     with explained_errors(recipe, [Scale(max(shape), shape, 1)]), torch.no_grad():
         network = network_of(recipe, [layer], load(recipe.weights, progress)).to(device)
-        maps = network(Subject.of(source, device).resized(shape).image)[layer]
+        maps = network(MaskedImage.of(source, device).resized(shape).image)[layer]
         found: Array = maps[0].float().contiguous().cpu().numpy()
         return found
 
 
 def loss_maps(
-    order: Order,
+    order: Job,
     picture: ArrayLike,
     *,
     layer: str | None = None,
@@ -130,7 +130,7 @@ def loss_maps(
         return {part: _on_picture(values.float().numpy(), order) for part, values in maps.items()}
 
 
-def _on_picture(values: Array, order: Order) -> Array:
+def _on_picture(values: Array, order: Job) -> Array:
     """Return a map of what a run works on as one of the whole picture."""
     if order.kept is None:
         return values
@@ -139,7 +139,7 @@ def _on_picture(values: Array, order: Order) -> Array:
     return whole
 
 
-def placed(order: Order, picture: ArrayLike) -> tuple[RGB, Scale]:
+def placed(order: Job, picture: ArrayLike) -> tuple[RGB, Scale]:
     """Check a picture of an order, and find the scale that it is of.
 
     Raises
@@ -162,12 +162,12 @@ def placed(order: Order, picture: ArrayLike) -> tuple[RGB, Scale]:
 
 
 def assembled(
-    order: Order, scale: Scale, layers: Iterable[str], progress: Progress | None
-) -> Assembly:
+    order: Job, scale: Scale, layers: Iterable[str], progress: Progress | None
+) -> RunSetup:
     """Return an order's images on its device at a scale, and a float32 network of some layers."""
     device = choose_device(order.recipe.device)
     network = network_of(order.recipe, layers, load(order.recipe.weights, progress))
-    return Assembly(replace(order, scales=[scale]), network.to(device), device)
+    return RunSetup(replace(order, scales=[scale]), network.to(device), device)
 
 
 def check_room(shape: tuple[int, int], layer: str, recipe: Recipe, name: str) -> None:

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.images.convert import to_tensor
-from napari_nst.engine.images.masked_image import Subject
+from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.inspect.feature_maps import assembled, check_room, placed
 from napari_nst.engine.inspect.similarity import gram_distances
 from napari_nst.engine.job.input_image import displayable
-from napari_nst.engine.job.job import ROLES, Order
+from napari_nst.engine.job.job import ROLES, Job
 from napari_nst.engine.losses import gram_matrix
 from napari_nst.engine.objective.masks import mask_at
 from napari_nst.engine.run.explained import explained_errors
@@ -64,7 +64,7 @@ class GramView:
 
 
 def gram_view(
-    order: Order, picture: ArrayLike, layer: str, *, progress: Progress | None = None
+    order: Job, picture: ArrayLike, layer: str, *, progress: Progress | None = None
 ) -> GramView:
     """Compare the Gram matrices of content, styles and picture at a layer.
 
@@ -94,7 +94,7 @@ def gram_view(
         content = assembly.content and assembly.content.resized(scale.shape)
         given = [*([content] if content else []), *assembly.styles_at(scale)]
         image = assembly.image_of(to_tensor(pixels, assembly.device))
-        own = Subject(image, content.mask if content else None)
+        own = MaskedImage(image, content.mask if content else None)
         matrices = [_gram(assembly.target_network, one, layer) for one in given]
         matrices.append(_gram(assembly.network, own, layer))
     roles = _roles(order)
@@ -103,13 +103,13 @@ def gram_view(
     return GramView(layer, (*roles, "picture"), torch.stack(matrices).cpu().numpy(), distances)
 
 
-def _roles(order: Order) -> list[str]:
+def _roles(order: Job) -> list[str]:
     """Return what the content and the styles are called."""
     content, style = ROLES[order.job]
     numbers = [""] if len(order.styles) == 1 else [f" {i + 1}" for i in range(len(order.styles))]
     return [*([content] if order.content else []), *(style + number for number in numbers)]
 
 
-def _gram(network: VGG19, subject: Subject, layer: str) -> torch.Tensor:
+def _gram(network: VGG19, subject: MaskedImage, layer: str) -> torch.Tensor:
     features = network(subject.image)[layer]
     return gram_matrix(features, mask_at(subject.mask, layer))[0]

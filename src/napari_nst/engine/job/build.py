@@ -21,7 +21,7 @@ from napari_nst.engine.job.checks import (
 from napari_nst.engine.job.fill import order_to_fill
 from napari_nst.engine.job.guides import Guides, read_guides
 from napari_nst.engine.job.input_image import InputImage, read_input
-from napari_nst.engine.job.job import LEFT_ASIDE, Order
+from napari_nst.engine.job.job import LEFT_ASIDE, Job
 from napari_nst.engine.job.schedule import plan_scales, plan_texture_scales
 from napari_nst.engine.objective.objective import least_side
 from napari_nst.recipe import Recipe
@@ -36,7 +36,7 @@ def order_to_stylize(
     guide: ArrayLike | None = None,
     style_guides: ArrayLike | Sequence[ArrayLike | None] | None = None,
     keep_unlabelled: bool = False,
-) -> Order:
+) -> Job:
     """Check what `stylize` got, which describes the parameters and what is raised."""
     recipe = checked_recipe(recipe, "transfer")
     if keep_unlabelled:
@@ -57,7 +57,7 @@ def order_to_stylize(
     if pixel_sizes is not None:
         arguments["pixel_sizes"] = [float(size) for size in pixel_sizes]
     kept = None if guides is None else kept_by(guides, subject)
-    return Order("stylize", recipe, scales, subject, styles, start, ratios, arguments, guides, kept)
+    return Job("stylize", recipe, scales, subject, styles, start, ratios, arguments, guides, kept)
 
 
 def order_to_synthesize(
@@ -68,7 +68,7 @@ def order_to_synthesize(
     into: ArrayLike | None = None,
     region: ArrayLike | None = None,
     exemplar_region: ArrayLike | None = None,
-) -> Order:
+) -> Job:
     """Check what `synthesize` got, which describes the parameters and what is raised."""
     if into is not None:
         if shape is not None:
@@ -93,12 +93,12 @@ def order_to_synthesize(
     scales = plan_texture_scales(recipe, exemplars[0].shape, shape, least)
     start = read_start(init_image, recipe)
     arguments = {"shape": None if shape is None else list(shape)}
-    return Order("synthesize", recipe, scales, None, exemplars, start, None, arguments)
+    return Job("synthesize", recipe, scales, None, exemplars, start, None, arguments)
 
 
 def order_to_reconstruct(
     image: ArrayLike, recipe: Recipe | None = None, init_image: ArrayLike | None = None
-) -> Order:
+) -> Job:
     """Check what `reconstruct` got, which describes the parameters and what is raised."""
     recipe = checked_recipe(recipe, "reconstruction")
     if not recipe.has_content:
@@ -113,7 +113,7 @@ def order_to_reconstruct(
     subject = read_input(image, "image")
     scales = plan_scales(recipe, subject.shape, least_side(recipe))
     start = read_start(init_image, recipe)
-    return Order("reconstruct", recipe, scales, subject, [], start, None, {})
+    return Job("reconstruct", recipe, scales, subject, [], start, None, {})
 
 
 def _read_guides(

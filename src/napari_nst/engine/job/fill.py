@@ -15,9 +15,9 @@ from napari_nst.engine.job.checks import (
     read_start,
     read_styles,
 )
-from napari_nst.engine.job.inpainting import MARGIN, Hole, around, part, read_region
+from napari_nst.engine.job.inpainting import MARGIN, Inpainting, around, part, read_region
 from napari_nst.engine.job.input_image import InputImage, read_input
-from napari_nst.engine.job.job import LEFT_ASIDE, Order
+from napari_nst.engine.job.job import LEFT_ASIDE, Job
 from napari_nst.engine.job.schedule import Scale, plan_scales
 from napari_nst.engine.job.style_size import LARGEST_STYLE
 from napari_nst.engine.objective.objective import least_side
@@ -31,7 +31,7 @@ def order_to_fill(
     region: ArrayLike | None,
     exemplar_region: ArrayLike | None = None,
     init_image: ArrayLike | None = None,
-) -> Order:
+) -> Job:
     """Check what `synthesize` got to fill, which describes the parameters and what is raised."""
     recipe = _recipe(recipe)
     least = least_side(recipe)
@@ -45,7 +45,7 @@ def order_to_fill(
     content = part(picture, window)
     longest = math.ceil(LARGEST_STYLE * max(content.shape) / recipe.style_scale)
     marked = None if exemplar_region is None else np.array(exemplar_region)
-    hole = Hole(picture, free, window, exemplars, marked, max(longest, least))
+    hole = Inpainting(picture, free, window, exemplars, marked, max(longest, least))
     start = read_start(init_image, recipe)
     if start is not None:
         if start.shape != picture.shape:
@@ -54,7 +54,7 @@ def order_to_fill(
                 f"{_size(start.shape)}."
             )
         start = part(start, window)
-    return Order(
+    return Job(
         job="synthesize",
         recipe=recipe,
         scales=_scales(recipe, content, hole.styles, least),

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch.nn import functional
 
-from napari_nst.engine.images.composite import Kept
+from napari_nst.engine.images.composite import KeepOutside
 from napari_nst.engine.job.guides import Guides, Labels, read_labels
 from napari_nst.engine.job.input_image import InputImage
 from napari_nst.engine.steering import Change
@@ -32,7 +32,7 @@ border then are the texture's too, and nothing shows where it was."""
 
 
 @dataclass(frozen=True, eq=False)
-class Hole:
+class Inpainting:
     """A region of a picture, and what it is filled with.
 
     Attributes
@@ -59,9 +59,9 @@ class Hole:
     longest: int
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> KeepOutside:
         """What stays as it is."""
-        return Kept(self.picture, self.free, self.window, seamless=True)
+        return KeepOutside(self.picture, self.free, self.window, seamless=True)
 
     @property
     def styles(self) -> list[InputImage]:
@@ -87,7 +87,7 @@ class Hole:
             facts["exemplar_pixels"] = sum(int((labels > 0).sum()) for labels in self._seen[1])
         return facts
 
-    def changed(self, change: Change, exemplars: Sequence[InputImage] | None) -> Hole:
+    def changed(self, change: Change, exemplars: Sequence[InputImage] | None) -> Inpainting:
         """Return the same hole with what a caller wants otherwise, in the same window.
 
         Parameters
@@ -116,7 +116,7 @@ class Hole:
             hole, free=free, exemplar_region=None if marked is None else np.array(marked)
         )
 
-    def differences(self, other: Hole) -> dict[str, Any]:
+    def differences(self, other: Inpainting) -> dict[str, Any]:
         """Return what another hole in the same picture has otherwise, as a record says it."""
         found = {"region": not np.array_equal(self.free, other.free)}
         own, its = self.exemplar_region, other.exemplar_region

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from napari_nst.engine.images.composite import Kept, kept_by
+from napari_nst.engine.images.composite import KeepOutside, kept_by
 from napari_nst.engine.job.checks import check_style, read_styles, relative_pixels
 from napari_nst.engine.job.guides import Guides, read_guides
-from napari_nst.engine.job.inpainting import Hole
+from napari_nst.engine.job.inpainting import Inpainting
 from napari_nst.engine.job.input_image import InputImage
 from napari_nst.engine.job.region_size import too_small
 from napari_nst.engine.job.schedule import Scale
@@ -43,7 +43,7 @@ ROLES: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
+class Job:
     """A checked job, ready to run.
 
     Attributes
@@ -81,8 +81,8 @@ class Order:
     relative_pixels: Sequence[float] | None
     arguments: Mapping[str, Any]
     guides: Guides | None = None
-    kept: Kept | None = None
-    hole: Hole | None = None
+    kept: KeepOutside | None = None
+    hole: Inpainting | None = None
 
     @property
     def pattern(self) -> InputImage:
@@ -121,7 +121,7 @@ class Order:
             for style, pixel in zip(self.styles, pixels, strict=True)
         ]
 
-    def changed(self, change: Change) -> Order:
+    def changed(self, change: Change) -> Job:
         """Return the same order with what a caller wants otherwise.
 
         Raises
@@ -157,7 +157,7 @@ class Order:
         too_small(changed)  # raises where a region is too small for all layers
         return changed
 
-    def differences(self, other: Order) -> dict[str, Any]:
+    def differences(self, other: Job) -> dict[str, Any]:
         """Return what another order of the same job has otherwise, as a record says it."""
         own, its = self.recipe.to_dict(), other.recipe.to_dict()
         found = {name: value for name, value in its.items() if value != own[name]}
@@ -171,7 +171,7 @@ class Order:
             found["guides"] = True
         return found
 
-    def _filling(self, hole: Hole) -> Order:
+    def _filling(self, hole: Inpainting) -> Job:
         return replace(
             self, hole=hole, styles=hole.styles, guides=hole.guides, kept=hole.kept,
             arguments=hole.facts,
@@ -179,7 +179,7 @@ class Order:
 
     def _guided_by(
         self, guides: Guides | None, styles: Sequence[InputImage]
-    ) -> tuple[Guides | None, Kept | None]:
+    ) -> tuple[Guides | None, KeepOutside | None]:
         assert self.content is not None
         keeps = guides is not None and guides.keep_unlabelled
         if keeps != (self.kept is not None):

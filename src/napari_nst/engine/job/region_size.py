@@ -13,7 +13,7 @@ from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import poolings_before
 
 if TYPE_CHECKING:
-    from napari_nst.engine.job.job import Order
+    from napari_nst.engine.job.job import Job
 
 LEAST_SHARE = 0.5
 """A region exists at a layer where at least this share of some position's pixels is the region's.
@@ -25,7 +25,7 @@ _NAMES = {"stylize": ("guide", "style_guides"), "synthesize": ("region", "exempl
 """Job → the arguments that labels of the content and of the styles come in."""
 
 
-def too_small(order: Order) -> list[str]:
+def too_small(order: Job) -> list[str]:
     """Say which regions of an order's guides are left out of which layers, at its finest scale.
 
     Returns

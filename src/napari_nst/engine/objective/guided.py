@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.images.convert import resize
-from napari_nst.engine.images.masked_image import Subject
+from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.guides import Guides, Labels
 from napari_nst.engine.job.region_size import covers
 from napari_nst.engine.job.style_size import Fit
@@ -49,7 +49,7 @@ def guided_style_losses(
     guides: Guides,
     shape: tuple[int, int],
     mask: Tensor | None,
-    styles: Sequence[Subject],
+    styles: Sequence[MaskedImage],
     fits: Sequence[Fit],
     seen: Sequence[SeenStyle],
 ) -> dict[str, WeightedLoss]:
@@ -92,7 +92,7 @@ def _regions(
     guides: Guides,
     shape: tuple[int, int],
     visible: Tensor | None,
-    styles: Sequence[Subject],
+    styles: Sequence[MaskedImage],
     fits: Sequence[Fit],
 ) -> Iterator[Region]:
     """Make one region's masks after the other: all at once would take memory for each label."""

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.optim.lbfgs import LimitedMemoryBFGS
-from napari_nst.engine.optim.stepper import Losses, Stepper
+from napari_nst.engine.optim.stepper import ImageOptimizer, Losses
 from napari_nst.engine.run.banded import BandedImage
 from napari_nst.engine.run.bands import Bands
 
 
-class LBFGS(Stepper):
+class LBFGS(ImageOptimizer):
     """L-BFGS without line search, unless the recipe wants one: one evaluation per step.
 
     It works on pixels of 0–255. The first step has no curvature to go by; it moves each pixel by
@@ -98,7 +98,7 @@ class LBFGS(Stepper):
         self.optimizer.param_groups[0]["lr"] = self.learning_rate
 
 
-class Adam(Stepper):
+class Adam(ImageOptimizer):
     """Adam (Kingma & Ba 2015) on pixels kept in [0, 1], its moments carried across scales.
 
     As in crowsonkb/style-transfer-pytorch: the first moment is resampled like
@@ -153,5 +153,5 @@ class Adam(Stepper):
         )
 
 
-STEPPERS: dict[str, type[Stepper]] = {"lbfgs": LBFGS, "adam": Adam}
+OPTIMIZERS: dict[str, type[ImageOptimizer]] = {"lbfgs": LBFGS, "adam": Adam}
 """Recipe's `optimizer` → class."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from napari_nst.engine.run.shelf import Shelf
 
 
-class Canvas:
+class Parametrization:
     """Free numbers ⇄ image, without colour noise where the image is grey.
 
     Parameters
@@ -72,7 +72,7 @@ class WholeCanvas:
         Where images and numbers lie.
     """
 
-    canvas: Canvas
+    canvas: Parametrization
     unit: float
     shelf: Shelf
 

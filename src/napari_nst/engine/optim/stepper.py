@@ -16,7 +16,7 @@ from torch import Tensor
 from napari_nst.engine.cancel import Pulse, go_on
 from napari_nst.engine.objective.objective import Objective, bands_of
 from napari_nst.engine.optim.ema import MovingAverage
-from napari_nst.engine.optim.parametrization import Canvas, WholeCanvas
+from napari_nst.engine.optim.parametrization import Parametrization, WholeCanvas
 from napari_nst.engine.run.banded import BandedImage
 from napari_nst.engine.run.bands import Bands
 from napari_nst.engine.run.errors import with_less_memory
@@ -38,7 +38,7 @@ def _no_losses(image: Tensor) -> dict[str, Tensor]:
     raise RuntimeError("A stepper has no objective before `begin`.")
 
 
-class Stepper:
+class ImageOptimizer:
     """Improves an image step by step, and takes back a step that went wrong.
 
     Parameters
@@ -76,9 +76,9 @@ class Stepper:
     explosion: ClassVar[float] = math.inf
     """How many times the best loss so far is no longer an excursion but a failure."""
 
-    def __init__(self, recipe: Recipe, canvas: Canvas | None = None) -> None:
+    def __init__(self, recipe: Recipe, canvas: Parametrization | None = None) -> None:
         self.recipe = recipe
-        self.canvas = canvas or Canvas(recipe.image_range)
+        self.canvas = canvas or Parametrization(recipe.image_range)
         self.learning_rate = self._given_learning_rate()
         self.lighten: Callable[[BaseException], Losses] | None = None
         self.shelf: Shelf = MEMORY
@@ -127,7 +127,7 @@ class Stepper:
         self.pixels.grad = None
         return image
 
-    def adopt(self, recipe: Recipe, canvas: Canvas) -> None:
+    def adopt(self, recipe: Recipe, canvas: Parametrization) -> None:
         """Go over to another recipe, with the same optimiser; `begin` has to follow."""
         self.recipe, self.canvas = recipe, canvas
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from napari_nst.engine.images.masked_image import Subject
+from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.run.shelf import MEMORY, Shelf
 from napari_nst.engine.tiling.spans import length_of
 from napari_nst.recipe import Recipe
@@ -19,9 +19,9 @@ MEAN_COLOUR = (0.485, 0.456, 0.406)
 def initial_image(
     recipe: Recipe,
     shape: tuple[int, int],
-    content: Subject | None,
-    styles: Sequence[Subject],
-    image: Subject | None,
+    content: MaskedImage | None,
+    styles: Sequence[MaskedImage],
+    image: MaskedImage | None,
     *,
     grey: bool = False,
     rows: slice | None = None,
@@ -80,7 +80,7 @@ def _noise(
     recipe: Recipe,
     shape: tuple[int, int],
     rows: slice,
-    pattern: Subject,
+    pattern: MaskedImage,
     grey: bool,
     shelf: Shelf,
 ) -> Tensor:
@@ -105,7 +105,7 @@ def _noise(
     )
 
 
-def _moments_of(pattern: Subject) -> tuple[Tensor, Tensor]:
+def _moments_of(pattern: MaskedImage) -> tuple[Tensor, Tensor]:
     """Return the mean and the spread of each channel, (1, 3, 1, 1)."""
     pixels = pattern.image.cpu().double().flatten(2)
     if pattern.mask is not None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.objective import Objective, bands_of, summarise
-from napari_nst.engine.optim.stepper import Stepper
+from napari_nst.engine.optim.stepper import ImageOptimizer
 from napari_nst.engine.run.banded import BandedImage
 from napari_nst.engine.run.bands import Bands
 from napari_nst.engine.run.shelf import MEMORY, Shelf
@@ -126,7 +126,7 @@ def optimize(
     start: Tensor | BandedImage,
     scales: Sequence[Scale],
     objective_at: Callable[[Scale], Objective],
-    stepper: Stepper,
+    stepper: ImageOptimizer,
     *,
     periodic: bool = False,
     steered: Callable[[Scale], tuple[Tensor, Objective] | None] | None = None,

@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.device import choose_device, choose_precision
-from napari_nst.engine.job.job import Order
+from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.region_size import too_small
 from napari_nst.engine.job.schedule import Scale, continued
 from napari_nst.engine.objective.objective import Objective, network_layers
-from napari_nst.engine.optim.optimizer import LBFGS, STEPPERS
+from napari_nst.engine.optim.optimizer import LBFGS, OPTIMIZERS
 from napari_nst.engine.run.banded import BandedImage
 from napari_nst.engine.run.bands import Bands
 from napari_nst.engine.run.explained import explained_errors
 from napari_nst.engine.run.loop import Iteration, optimize
 from napari_nst.engine.run.painted import painted
 from napari_nst.engine.run.provenance import facts_of_run
-from napari_nst.engine.run.targets import Assembly
+from napari_nst.engine.run.targets import RunSetup
 from napari_nst.engine.run.time_estimate import forecast, work_of_step
 from napari_nst.engine.steering import Change, Steering, TileDone
 from napari_nst.engine.tiling.budget import Tiling, home_of
@@ -33,7 +33,7 @@ from napari_nst.recipe import Recipe
 
 
 def run(
-    order: Order,
+    order: Job,
     progress: Progress | None = None,
     steering: Steering | None = None,
     after: Iteration | None = None,
@@ -69,11 +69,11 @@ def run(
 
 
 def _run(
-    order: Order, progress: Progress | None, steering: Steering, after: Iteration | None
+    order: Job, progress: Progress | None, steering: Steering, after: Iteration | None
 ) -> Iterator[Iteration]:
     try:
         with explained_errors(order.recipe, order.scales):
-            course = Course(order, load(order.recipe.weights, progress), steering, after)
+            course = Run(order, load(order.recipe.weights, progress), steering, after)
             if progress is not None:
                 progress(str(course.forecast), 0, 0)
             yield from course.iterations()
@@ -82,7 +82,7 @@ def _run(
             raise
 
 
-class Course:
+class Run:
     """What a run computes with, and how steering changes it.
 
     Parameters
@@ -99,7 +99,7 @@ class Course:
 
     def __init__(
         self,
-        order: Order,
+        order: Job,
         pretrained: PretrainedVGG,
         steering: Steering,
         after: Iteration | None,
@@ -113,7 +113,7 @@ class Course:
         self.home = home_of(order, self.device, self.dtype)
         self.network = self._network(order.recipe)
         self.assembly = self._assembly(order, self.network)
-        self.stepper = STEPPERS[order.recipe.optimizer](order.recipe, self.assembly.canvas)
+        self.stepper = OPTIMIZERS[order.recipe.optimizer](order.recipe, self.assembly.canvas)
         self.stepper.pulse = self._pulse
         self.step = after.step if after else 0
         self.steered: list[dict[str, Any]] = list(after.facts.get("steered", ())) if after else []
@@ -237,8 +237,8 @@ class Course:
         network.pulse = self._pulse
         return network
 
-    def _assembly(self, order: Order, network: VGG19) -> Assembly:
-        assembly = Assembly(order, network, self.home)
+    def _assembly(self, order: Job, network: VGG19) -> RunSetup:
+        assembly = RunSetup(order, network, self.home)
         assembly.watch = self._on_tile if self.steering.watch is not None else None
         return assembly
 

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from napari_nst.engine.distributed import ALONE
 from napari_nst.engine.images import color_transfer as color
-from napari_nst.engine.images.composite import Surroundings
+from napari_nst.engine.images.composite import Composite
 from napari_nst.engine.images.convert import resize
-from napari_nst.engine.images.masked_image import Subject
-from napari_nst.engine.job.job import Order
+from napari_nst.engine.images.masked_image import MaskedImage
+from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.from_recipe import (
     Features,
@@ -22,7 +22,7 @@ from napari_nst.engine.objective.from_recipe import (
 )
 from napari_nst.engine.objective.guided import guided_style_losses
 from napari_nst.engine.objective.objective import Objective
-from napari_nst.engine.optim.parametrization import Canvas
+from napari_nst.engine.optim.parametrization import Parametrization
 from napari_nst.engine.run.bands import Bands
 from napari_nst.engine.run.initial_image import initial_image
 from napari_nst.engine.run.resampling import resized_rows
@@ -33,7 +33,7 @@ from napari_nst.engine.tiling.spans import Axis
 from napari_nst.engine.vgg.network import VGG19
 
 
-class Assembly:
+class RunSetup:
     """The parts of a run on its device.
 
     Parameters
@@ -68,7 +68,7 @@ class Assembly:
         What objectives call after each tile, where there is more than one.
     """
 
-    def __init__(self, order: Order, network: VGG19, device: torch.device) -> None:
+    def __init__(self, order: Job, network: VGG19, device: torch.device) -> None:
         self.order = order
         self._shape = order.scales[0].shape
         self.recipe = recipe = order.recipe
@@ -77,12 +77,12 @@ class Assembly:
         # What is given has borders; only the picture to come shall tile.
         periodic = recipe.padding == "circular"
         self.target_network = network.with_padding("replicate") if periodic else network
-        self.content = Subject.of(order.content, device) if order.content else None
-        self.styles = [Subject.of(style, device) for style in order.styles]
-        self.start = Subject.of(order.start, device) if order.start else None
+        self.content = MaskedImage.of(order.content, device) if order.content else None
+        self.styles = [MaskedImage.of(style, device) for style in order.styles]
+        self.start = MaskedImage.of(order.start, device) if order.start else None
         wants_grey = order.pattern.is_grey if recipe.channels == "auto" else False
         self.shows_grey = wants_grey or recipe.channels == "grey"
-        self.surroundings = Surroundings(order.kept, device) if order.kept else None
+        self.surroundings = Composite(order.kept, device) if order.kept else None
         self.alpha: Tensor | None = None
         self.tile = recipe.tile
         self.processes = ALONE
@@ -91,7 +91,7 @@ class Assembly:
         self.colours: Tensor | None = None
         self._colours_here: Tensor | None = None
         self._take_colours()
-        self.canvas = Canvas(
+        self.canvas = Parametrization(
             recipe.image_range, grey=self.shows_grey or recipe.color == "luminance"
         )
 
@@ -167,13 +167,13 @@ class Assembly:
         along = network.along(resize(content.image, shape))
         return {layer: features for layer, features in along if layer in layers}
 
-    def _seen(self, style: Subject) -> SeenStyle:
+    def _seen(self, style: MaskedImage) -> SeenStyle:
         if self.order.compares_sums or self._is_tiled(style.shape):
             return MeasuredStyle(self.target_network, style.image, self.tile, self.processes)
         features: Features = self.target_network(style.image)
         return features
 
-    def styles_at(self, scale: Scale) -> list[Subject]:
+    def styles_at(self, scale: Scale) -> list[MaskedImage]:
         """Return the styles as a scale compares them."""
         fits = self.order.fits(scale)
         return [style.fitted(fit) for style, fit in zip(self.styles, fits, strict=True)]
@@ -236,22 +236,22 @@ class Assembly:
         return self.surroundings.at(self.content.image, scale.shape, bands.own.core)
 
 
-def _grey(subject: Subject) -> Subject:
+def _grey(subject: MaskedImage) -> MaskedImage:
     """Return a subject in grey; one that is so already stays as it is, to the last bit."""
     if torch.equal(subject.image[:, :1].expand_as(subject.image), subject.image):
         return subject
-    return Subject(color.luminance(subject.image).expand(-1, 3, -1, -1), subject.mask)
+    return MaskedImage(color.luminance(subject.image).expand(-1, 3, -1, -1), subject.mask)
 
 
-def _with_luminance_like(style: Subject, content: Subject) -> Subject:
+def _with_luminance_like(style: MaskedImage, content: MaskedImage) -> MaskedImage:
     matched = color.match_luminance(
         style.image[:, :1], content.image[:, :1], mask=style.mask, reference_mask=content.mask
     )
-    return Subject(matched.expand(-1, 3, -1, -1), style.mask)
+    return MaskedImage(matched.expand(-1, 3, -1, -1), style.mask)
 
 
-def _coloured_like(style: Subject, content: Subject, method: str) -> Subject:
+def _coloured_like(style: MaskedImage, content: MaskedImage, method: str) -> MaskedImage:
     matched = color.match_colors(
         style.image, content.image, method, mask=style.mask, reference_mask=content.mask
     )
-    return Subject(matched, style.mask)
+    return MaskedImage(matched, style.mask)

@@ -12,10 +12,10 @@ import torch
 
 from napari_nst.engine.device import describe_device
 from napari_nst.engine.distributed import Processes
-from napari_nst.engine.job.job import Order
+from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.objective import least_side, network_layers
-from napari_nst.engine.run.targets import Assembly
+from napari_nst.engine.run.targets import RunSetup
 from napari_nst.engine.tiling.grid import Grid
 from napari_nst.engine.tiling.memory_estimate import Footprint, amount, peak_bytes
 
@@ -84,7 +84,7 @@ class Forecast:
         return asdict(self)
 
 
-def forecast(assembly: Assembly, plan: Sequence[Planned]) -> Forecast:
+def forecast(assembly: RunSetup, plan: Sequence[Planned]) -> Forecast:
     """Foretell a run, after two steps on a small picture unless such were measured before.
 
     Parameters
@@ -110,7 +110,7 @@ def forecast(assembly: Assembly, plan: Sequence[Planned]) -> Forecast:
     )
 
 
-def work_of_step(order: Order, scale: Scale, tile: int, parts: int = 1) -> float:
+def work_of_step(order: Job, scale: Scale, tile: int, parts: int = 1) -> float:
     """Return what a step costs, in pixels that the network sees on the way forth and back.
 
     Parameters
@@ -134,7 +134,7 @@ def work_of_step(order: Order, scale: Scale, tile: int, parts: int = 1) -> float
     return first + sum(others) * (1 + FORWARD * recipe.has_style)
 
 
-def _work(order: Order, scale: Scale, tile: int, parts: int) -> float:
+def _work(order: Job, scale: Scale, tile: int, parts: int) -> float:
     """Return what a scale costs: its start, its steps, and its targets, which go forth alone."""
     given = [fit.shape for fit in order.fits(scale)]
     if order.content is not None:
@@ -145,7 +145,7 @@ def _work(order: Order, scale: Scale, tile: int, parts: int) -> float:
     return (1 + looks * scale.steps) * work_of_step(order, scale, tile, parts) + targets / parts
 
 
-def _pace(assembly: Assembly, work: float, most: int) -> float | None:
+def _pace(assembly: RunSetup, work: float, most: int) -> float | None:
     """Return the seconds that a pixel of a step takes, None if the run is too short to ask.
 
     What is timed is no larger than what the run sees at once, which memory has room for.
@@ -165,7 +165,7 @@ def _pace(assembly: Assembly, work: float, most: int) -> float | None:
     return _PACES[key]
 
 
-def _small(order: Order, side: int) -> Scale:
+def _small(order: Job, side: int) -> Scale:
     """Return the last scale, shrunk to a square's pixels, which are soon computed."""
     last = order.scales[-1]
     least = least_side(order.recipe)
@@ -175,7 +175,7 @@ def _small(order: Order, side: int) -> Scale:
     return Scale(max(1, round(last.longest * factor)), (height, width), 2)
 
 
-def _key(assembly: Assembly) -> Key:
+def _key(assembly: RunSetup) -> Key:
     """Return what a step's time depends on."""
     recipe, network = assembly.recipe, assembly.network
     guides = assembly.order.guides
@@ -192,7 +192,7 @@ def _key(assembly: Assembly) -> Key:
     )
 
 
-def _seconds_of_step(assembly: Assembly, scale: Scale) -> float:
+def _seconds_of_step(assembly: RunSetup, scale: Scale) -> float:
     """Return what the second of two steps takes; the first has to find its memory and kernels."""
     assembly.tile = 0
     objective = assembly.objective_at(scale)

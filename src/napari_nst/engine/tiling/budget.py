@@ -11,12 +11,12 @@ import torch
 
 from napari_nst.engine import launch
 from napari_nst.engine.distributed import ALONE, Processes, present
-from napari_nst.engine.job.job import Order
+from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.objective import Objective
 from napari_nst.engine.run.errors import SharedOutOfMemory, release, with_less_memory
 from napari_nst.engine.run.shelf import MEMORY, Disk, Shelf, free_on_disk
-from napari_nst.engine.run.targets import Assembly
+from napari_nst.engine.run.targets import RunSetup
 from napari_nst.engine.tiling.capacity import (
     LEAST_HISTORY,
     SHARE,
@@ -90,7 +90,7 @@ class Tiling:
             self.capacity = replace(self.capacity, folder=folder, disk=free_on_disk(folder))
         self.limit = 0
 
-    def at(self, order: Order, scale: Scale) -> tuple[int, Footprint]:
+    def at(self, order: Job, scale: Scale) -> tuple[int, Footprint]:
         """Return the tile that a scale is computed in, 0 for the whole, and what that takes.
 
         Raises
@@ -107,21 +107,21 @@ class Tiling:
             return self.limit, replace(smaller, past_steps=taken.past_steps)
         return tile, taken
 
-    def plan(self, order: Order) -> list[tuple[Scale, int, Footprint]]:
+    def plan(self, order: Job) -> list[tuple[Scale, int, Footprint]]:
         """Return the scales of an order, each with its tile and what it takes, as `at` does."""
         # From the last on: where one does not fit it is that which the user has asked for.
         return [(scale, *self.at(order, scale)) for scale in order.scales[::-1]][::-1]
 
-    def shelf(self, order: Order, scale: Scale) -> Shelf:
+    def shelf(self, order: Job, scale: Scale) -> Shelf:
         """Return where a scale's picture lies."""
         folder = self.capacity.folder
         return Disk(folder) if folder and self.at(order, scale)[1].is_on_disk else MEMORY
 
-    def past_steps(self, order: Order, scale: Scale) -> int:
+    def past_steps(self, order: Job, scale: Scale) -> int:
         """Return how many past steps L-BFGS remembers at a scale."""
         return self.at(order, scale)[1].past_steps
 
-    def forgotten(self, order: Order) -> list[str]:
+    def forgotten(self, order: Job) -> list[str]:
         """Say where L-BFGS remembers less than it would."""
         recipe, said = order.recipe, []
         for scale, _, taken in self.plan(order):
@@ -134,13 +134,13 @@ class Tiling:
                 )
         return said
 
-    def settle(self, assembly: Assembly, scale: Scale) -> None:
+    def settle(self, assembly: RunSetup, scale: Scale) -> None:
         """Tell an assembly in which tiles a scale is computed, by whom, and where it lies."""
         order = assembly.order
         assembly.tile, assembly.processes = self.at(order, scale)[0], self.sharing(order, scale)
         assembly.shelf = self.shelf(order, scale)
 
-    def objective(self, assembly: Assembly, scale: Scale) -> Objective:
+    def objective(self, assembly: RunSetup, scale: Scale) -> Objective:
         """Return the objective of a scale, in tiles that its targets fit into, too."""
         self.settle(assembly, scale)
         return with_less_memory(
@@ -148,12 +148,12 @@ class Tiling:
             lambda error: self._halve(assembly, scale, error),
         )
 
-    def lighter(self, assembly: Assembly, scale: Scale, error: BaseException) -> Objective:
+    def lighter(self, assembly: RunSetup, scale: Scale, error: BaseException) -> Objective:
         """Return the same objective in smaller tiles; raise the error where there are none."""
         self._halve(assembly, scale, error)
         return self.objective(assembly, scale)
 
-    def _halve(self, assembly: Assembly, scale: Scale, error: BaseException) -> None:
+    def _halve(self, assembly: RunSetup, scale: Scale, error: BaseException) -> None:
         tile = assembly.tile or max(scale.shape)
         half = 2 ** math.floor(math.log2(tile * 3 / 4))
         # Where others do not know, they wait for what this process was to send them.
@@ -165,13 +165,13 @@ class Tiling:
         if not self.processes.rank:
             self.say_smaller(half)
 
-    def sharing(self, order: Order, scale: Scale) -> Processes:
+    def sharing(self, order: Job, scale: Scale) -> Processes:
         """Return who divides a scale's picture; this process alone, where that is not worth it."""
         rows = scale.shape[0] // self.processes.count
         return self.processes if can_be_tiled(order.recipe) and rows >= LEAST_ROWS else ALONE
 
     def _footprint(
-        self, order: Order, scale: Scale, tile: int, *, on_disk: bool = False
+        self, order: Job, scale: Scale, tile: int, *, on_disk: bool = False
     ) -> Footprint:
         return footprint(
             order,
@@ -184,7 +184,7 @@ class Tiling:
         )
 
 
-def home_of(order: Order, device: torch.device, dtype: torch.dtype) -> torch.device:
+def home_of(order: Job, device: torch.device, dtype: torch.dtype) -> torch.device:
     """Return where the pictures of a run lie: on its device, or on the host if they are too large.
 
     There the network gets its tiles from, and the optimiser's state is there, too. Host memory is

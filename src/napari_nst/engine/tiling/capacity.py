@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from napari_nst.engine.job.job import Order
+from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.tiling.memory_estimate import Footprint
 from napari_nst.recipe import Recipe
@@ -32,9 +32,7 @@ LEAST_HISTORY = 5
 class Needs(Protocol):
     """Tells what a scale of an order takes."""
 
-    def __call__(
-        self, order: Order, scale: Scale, tile: int, *, on_disk: bool = False
-    ) -> Footprint:
+    def __call__(self, order: Job, scale: Scale, tile: int, *, on_disk: bool = False) -> Footprint:
         """Return it for tiles of a side, or, with 0, for the whole."""
 
 
@@ -62,19 +60,19 @@ class Capacity:
     folder: Path | None = None
     disk: int = 0
 
-    def fitting(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
+    def fitting(self, order: Job, scale: Scale) -> tuple[int, Footprint] | None:
         """Return the tile that a scale is computed in and what that takes; None if nothing fits."""
         found = self._in_memory(order, scale)
         if found is not None and self._holds(found[1], self.free):
             return found
         return self._on_disk(order, scale) or found
 
-    def least(self, order: Order, scale: Scale, *, on_disk: bool = False) -> tuple[int, Footprint]:
+    def least(self, order: Job, scale: Scale, *, on_disk: bool = False) -> tuple[int, Footprint]:
         """Return the tile with which a scale takes the least, 0 for none, and how much that is."""
         tile = SMALLEST_TILE if can_be_tiled(order.recipe) else 0
         return tile, _within(0, self.needs(order, scale, tile, on_disk=on_disk))
 
-    def may_lie_on_disk(self, order: Order) -> bool:
+    def may_lie_on_disk(self, order: Job) -> bool:
         """Whether all that is as large as an order's picture can lie on disk, if need be."""
         recipe = order.recipe
         # Torch's line search, and what lies around a region, have copies in memory.
@@ -82,7 +80,7 @@ class Capacity:
         has_copies = searches or order.kept is not None
         return self.folder is not None and can_be_tiled(recipe) and not has_copies
 
-    def _in_memory(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
+    def _in_memory(self, order: Job, scale: Scale) -> tuple[int, Footprint] | None:
         longest, asked = max(scale.shape), order.recipe.tile
         room = self.free * SHARE
         if asked:
@@ -104,7 +102,7 @@ class Capacity:
         # Some memory is left for others as long as there is a choice.
         return (tile, taken) if self._holds(taken, self.free) else None
 
-    def _on_disk(self, order: Order, scale: Scale) -> tuple[int, Footprint] | None:
+    def _on_disk(self, order: Job, scale: Scale) -> tuple[int, Footprint] | None:
         longest, asked = max(scale.shape), order.recipe.tile
         room = self.free * CACHE
         if not self.may_lie_on_disk(order):

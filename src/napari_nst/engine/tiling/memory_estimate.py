@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from napari_nst.engine.device import has_amx
-from napari_nst.engine.job.job import Order
+from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.from_recipe import layer_weights
 from napari_nst.engine.objective.objective import network_layers
@@ -100,7 +100,7 @@ class Footprint:
 
 
 def footprint(
-    order: Order,
+    order: Job,
     scale: Scale,
     dtype: torch.dtype,
     *,

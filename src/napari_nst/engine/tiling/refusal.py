@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import torch
 
-from napari_nst.engine.job.job import Order
+from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.tiling.capacity import Capacity
 from napari_nst.engine.tiling.memory_estimate import amount
 from napari_nst.recipe.likeness import MOMENT_LOSSES
 
 
-def refusal(capacity: Capacity, device: torch.device, order: Order, scale: Scale) -> str:
+def refusal(capacity: Capacity, device: torch.device, order: Job, scale: Scale) -> str:
     """Return a sentence for a scale that does not fit into what a run has."""
     recipe, longest = order.recipe, max(scale.shape)
     tile, taken = capacity.least(order, scale)
@@ -40,7 +40,7 @@ def refusal(capacity: Capacity, device: torch.device, order: Order, scale: Scale
     )
 
 
-def _sizes_that_fit(capacity: Capacity, order: Order, scale: Scale) -> Iterator[int]:
+def _sizes_that_fit(capacity: Capacity, order: Job, scale: Scale) -> Iterator[int]:
     longest = max(scale.shape)
     for size in range((longest - 1) // 64 * 64, 0, -64):
         factor = size / longest

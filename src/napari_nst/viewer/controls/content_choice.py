@@ -12,7 +12,7 @@ from magicgui.widgets import ComboBox, LineEdit
 from napari_nst.viewer.controls.layer_choice import chosen_layer, image_layers, layer_box
 from napari_nst.viewer.layers.channels import as_rgb_picture, channel_axes, channels_of
 from napari_nst.viewer.layers.intensity import Values
-from napari_nst.viewer.layers.read import Picture, picture_of
+from napari_nst.viewer.layers.read import LayerSlice, picture_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -34,7 +34,7 @@ class Content:
         Whether they are channels.
     """
 
-    pictures: Sequence[Picture]
+    pictures: Sequence[LayerSlice]
     in_turn: bool
 
     @property
@@ -147,7 +147,7 @@ class ContentChoice:
         self.channel_axis.reset_choices()
         self.channel_axis.value = (self._axes()[1:] or [SELECTED])[0]
 
-    def _channels(self, size: int) -> list[Picture]:
+    def _channels(self, size: int) -> list[LayerSlice]:
         dims = self._viewer.dims
         if self.channel_axis.value != SELECTED:
             layer = chosen_layer(self.layer, "content")

@@ -11,7 +11,7 @@ from magicgui.widgets import CheckBox
 
 from napari_nst.engine.job.guides import Guides, read_guides
 from napari_nst.viewer.guides.rasterize import Guide, guide_box, guide_of
-from napari_nst.viewer.layers.read import Picture
+from napari_nst.viewer.layers.read import LayerSlice
 
 if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel
@@ -107,7 +107,7 @@ class GuideChoice:
         chosen = [self.content.value, self.style.value] if self.content.value else []
         return [layer for layer in chosen if layer is not None]
 
-    def pick(self, content: Picture, style: Picture, dims: Dims) -> Guiding | None:
+    def pick(self, content: LayerSlice, style: LayerSlice, dims: Dims) -> Guiding | None:
         """Pick what the chosen layers mark on a content and a style; None without guides.
 
         Parameters

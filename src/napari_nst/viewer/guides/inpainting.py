@@ -10,7 +10,7 @@ import numpy as np
 from napari_nst.viewer.controls.layer_choice import layer_box
 from napari_nst.viewer.guides.rasterize import Guide, guide_box, guide_of
 from napari_nst.viewer.layers.keep_outside import Untouched
-from napari_nst.viewer.layers.read import Picture, picture_of
+from napari_nst.viewer.layers.read import LayerSlice, picture_of
 
 if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel
@@ -42,9 +42,9 @@ class Fill:
     """
 
     into: Image
-    picture: Picture
+    picture: LayerSlice
     region: Guide
-    exemplar: Picture | None
+    exemplar: LayerSlice | None
     exemplar_region: Guide | None
     dims: Dims
     untouched: Untouched = field(default_factory=Untouched)
@@ -172,7 +172,7 @@ class FillChoice:
 
     def _texture(
         self, exemplar: Image, into: Image, dims: Dims
-    ) -> tuple[Picture | None, Guide | None]:
+    ) -> tuple[LayerSlice | None, Guide | None]:
         """Return the exemplar, None for what is around the region, and what is marked on it."""
         source, marked = picture_of(exemplar, dims), self.exemplar_region.value
         if marked is not None:

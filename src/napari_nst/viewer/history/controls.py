@@ -20,8 +20,8 @@ from napari_nst.viewer.run.pace import STACK, Pace
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_nst.viewer.run.request import Job
-    from napari_nst.viewer.run.worker import Run
+    from napari_nst.viewer.run.request import RunRequest
+    from napari_nst.viewer.run.worker import RunThread
 
 Draw = Callable[[Callable[[], object], Callable[[], object]], None]
 
@@ -81,7 +81,7 @@ class HistoryControls(HistoryForm):
 
     # ── around a run ─────────────────────────────────────────────────────────────────────────
 
-    def new_history(self, job: Job, *, go_on: bool = False) -> RunHistory | None:
+    def new_history(self, job: RunRequest, *, go_on: bool = False) -> RunHistory | None:
         """Return what keeps the pictures of a run that begins; its `step` watches the run.
 
         Parameters
@@ -123,7 +123,7 @@ class HistoryControls(HistoryForm):
         if current is not None and self._shown.is_due(tuple(current.history.steps)):
             current.refresh()
 
-    def finish(self, run: Run) -> None:
+    def finish(self, run: RunThread) -> None:
         """Keep the last picture of a run that is over, and describe the layers.
 
         One that ended before its first iteration leaves the history of the run before.
@@ -136,7 +136,7 @@ class HistoryControls(HistoryForm):
         if not self._closed:
             self.show_state()
 
-    def _for(self, job: Job, each: bool) -> RunHistory | None:
+    def _for(self, job: RunRequest, each: bool) -> RunHistory | None:
         if not job.is_single or (self.keep.value == OFF and not each):
             return None
         return RunHistory(

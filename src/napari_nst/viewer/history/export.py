@@ -18,7 +18,7 @@ from napari_nst.viewer.run.work import start_work
 
 if TYPE_CHECKING:
     from napari_nst.io.frame_stack import Stack
-    from napari_nst.viewer.run.request import Job
+    from napari_nst.viewer.run.request import RunRequest
 
 Pixels = np.ndarray[Any, Any]
 
@@ -78,7 +78,7 @@ class Export:
         How far it is, or in the end what it has written; "" where it was cancelled.
     """
 
-    def __init__(self, path: Path, stack: Stack, job: Job, text: str) -> None:
+    def __init__(self, path: Path, stack: Stack, job: RunRequest, text: str) -> None:
         self.path = path
         self.message = f"Writing {path.name} …"
         self.quit_requested: Callable[[], bool] = lambda: False

@@ -17,7 +17,7 @@ from napari_nst.viewer.layers.save import LAYOUT
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_nst.viewer.run.request import Job
+    from napari_nst.viewer.run.request import RunRequest
 
 Pixels = np.ndarray[Any, Any]
 
@@ -39,7 +39,7 @@ class HistoryLayer:
         Whose history it is.
     """
 
-    def __init__(self, viewer: ViewerModel, job: Job) -> None:
+    def __init__(self, viewer: ViewerModel, job: RunRequest) -> None:
         self._viewer = viewer
         self._name = f"{job.name} · history"
         # Where the result's pictures lie along an axis of their own, iterations need another.
@@ -153,7 +153,7 @@ class IterationLayers:
     MOST = 100
     """Iterations of a run that may have a layer each: napari draws and lists every one of them."""
 
-    def __init__(self, viewer: ViewerModel, job: Job) -> None:
+    def __init__(self, viewer: ViewerModel, job: RunRequest) -> None:
         self._viewer = viewer
         self._job = job
         self._layers: dict[int, Any] = {}

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_nst.engine.run.loop import Iteration
-    from napari_nst.viewer.run.request import Job
-    from napari_nst.viewer.run.worker import Run
+    from napari_nst.viewer.run.request import RunRequest
+    from napari_nst.viewer.run.worker import RunThread
 
 
 class RunHistory:
@@ -46,7 +46,7 @@ class RunHistory:
     def __init__(
         self,
         viewer: ViewerModel,
-        job: Job,
+        job: RunRequest,
         spacing: Spacing = "log",
         every: int = 1,
         megabytes: float = BUDGET,
@@ -79,7 +79,7 @@ class RunHistory:
         if wanted and iteration.step not in self.history.steps:
             self.history.step(_within_reason(iteration), is_last=is_last)
 
-    def finish(self, run: Run) -> None:
+    def finish(self, run: RunThread) -> None:
         """Keep the last picture of the run, which is over, and describe the layers."""
         if run.newest is None:
             return

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_nst.engine.inspect.gram import GramView
-    from napari_nst.engine.job.job import Order
+    from napari_nst.engine.job.job import Job
     from napari_nst.engine.run.loop import Iteration
-    from napari_nst.viewer.run.request import Job
+    from napari_nst.viewer.run.request import RunRequest
     from napari_nst.viewer.run.runner import Runner
 
 Array = np.ndarray[Any, Any]
@@ -101,7 +101,7 @@ class Inspection:
         """Add the heat maps of the losses."""
         layer = None if self.layer.value == EVERY else self.layer.value
 
-        def compute(order: Order, newest: Iteration) -> dict[str, Array]:
+        def compute(order: Job, newest: Iteration) -> dict[str, Array]:
             from napari_nst.engine.inspect.feature_maps import loss_maps
 
             return loss_maps(order, newest.picture, layer=layer)
@@ -112,7 +112,7 @@ class Inspection:
         """Add the Gram matrices."""
         layer = self.layer.value
 
-        def compute(order: Order, newest: Iteration) -> GramView:
+        def compute(order: Job, newest: Iteration) -> GramView:
             from napari_nst.engine.inspect.gram import gram_view
 
             return gram_view(order, newest.picture, layer)
@@ -123,12 +123,12 @@ class Inspection:
         """Add the feature maps."""
         layer = self.layer.value
 
-        def compute(order: Order, newest: Iteration) -> Array:
+        def compute(order: Job, newest: Iteration) -> Array:
             from napari_nst.engine.inspect.feature_maps import feature_maps
 
             return feature_maps(newest.picture, layer, order.recipe.replace(size=0))
 
-        def show(job: Job, maps: Array) -> None:
+        def show(job: RunRequest, maps: Array) -> None:
             labels = [f"{layer} channel {index}" for index in range(len(maps))]
             self._add_stack(job, f"features {layer}", maps, labels, "channel", colormap="viridis")
 
@@ -137,8 +137,8 @@ class Inspection:
     def _look(
         self,
         what: str,
-        compute: Callable[[Order, Iteration], Any],
-        show: Callable[[Job, Any], None],
+        compute: Callable[[Job, Iteration], Any],
+        show: Callable[[RunRequest, Any], None],
     ) -> None:
         """Compute something of the newest picture in a thread, then show it."""
         runner, job = self._runner, self._runner.job
@@ -163,7 +163,7 @@ class Inspection:
         else:
             self._say(f"{what}: being computed …")
 
-    def _add_maps(self, job: Job, maps: dict[str, Array]) -> None:
+    def _add_maps(self, job: RunRequest, maps: dict[str, Array]) -> None:
         # In multiples of the average: layers' losses differ by orders of magnitude.
         stack = np.stack([one / max(float(one.mean()), 1e-30) for one in maps.values()])
         labels = [f"{part}, loss {one.sum():.3g}" for part, one in maps.items()]
@@ -173,7 +173,7 @@ class Inspection:
 
     def _add_stack(
         self,
-        job: Job,
+        job: RunRequest,
         what: str,
         stack: Array,
         labels: list[str],
@@ -192,7 +192,7 @@ class Inspection:
             **display,
         )
 
-    def _add_gram(self, job: Job, view: GramView) -> None:
+    def _add_gram(self, job: RunRequest, view: GramView) -> None:
         captions = [
             f"{name}, distance {view.distances[name]:.2f}" if name in view.distances else "result"
             for name in view.names

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_nst.viewer.layers.intensity import Values
 from napari_nst.viewer.layers.position import axis_name, shown_axes
-from napari_nst.viewer.layers.read import Picture, check_has_picture, picture_of
+from napari_nst.viewer.layers.read import LayerSlice, check_has_picture, picture_of
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -49,7 +49,7 @@ def channel_axes(layer: Image, dims: Dims | None = None) -> dict[str, int]:
     }
 
 
-def channels_of(layer: Image, dims: Dims, axis: int | str, size: int = 0) -> list[Picture]:
+def channels_of(layer: Image, dims: Dims, axis: int | str, size: int = 0) -> list[LayerSlice]:
     """Pick each channel of a layer, of the slice that the viewer shows.
 
     Parameters
@@ -82,7 +82,7 @@ def channels_of(layer: Image, dims: Dims, axis: int | str, size: int = 0) -> lis
     return [picture_of(layer, dims, size, channel=(number, index)) for index in range(count)]
 
 
-def as_rgb_picture(pictures: Sequence[Picture]) -> Picture:
+def as_rgb_picture(pictures: Sequence[LayerSlice]) -> LayerSlice:
     """Take three grey pictures for red, green and blue.
 
     Parameters
@@ -126,7 +126,7 @@ def as_rgb_picture(pictures: Sequence[Picture]) -> Picture:
     )
 
 
-def _check_shapes(pictures: Sequence[Picture], shapes: Sequence[tuple[int, ...]]) -> None:
+def _check_shapes(pictures: Sequence[LayerSlice], shapes: Sequence[tuple[int, ...]]) -> None:
     if len(set(shapes)) > 1:
         listed = ", ".join(
             f"{picture.name!r} {' × '.join(map(str, shape))}"
@@ -135,7 +135,7 @@ def _check_shapes(pictures: Sequence[Picture], shapes: Sequence[tuple[int, ...]]
         raise ValueError(f"Channels must be of one size; theirs are {listed}.")
 
 
-def _name(pictures: Sequence[Picture]) -> str:
+def _name(pictures: Sequence[LayerSlice]) -> str:
     parts = [picture.name.rpartition(" channel ") for picture in pictures]
     if all(base and base == parts[0][0] for base, _, _ in parts):
         return f"{parts[0][0]} channels {', '.join(number for _, _, number in parts)}"

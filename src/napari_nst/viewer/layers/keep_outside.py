@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nst.viewer.layers.read import Picture
+from napari_nst.viewer.layers.read import LayerSlice
 
 Array = np.ndarray[Any, Any]
 
@@ -21,7 +21,7 @@ class Untouched:
     def __init__(self) -> None:
         self._numbers: Array | None = None
 
-    def read(self, picture: Picture) -> None:
+    def read(self, picture: LayerSlice) -> None:
         """Note the numbers of all pixels."""
         self._numbers = picture.read_numbers()
 

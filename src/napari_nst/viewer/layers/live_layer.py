@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from napari_nst.engine.run.loop import Iteration
     from napari_nst.viewer.layers.pyramid import Pyramid
-    from napari_nst.viewer.run.request import Job
+    from napari_nst.viewer.run.request import RunRequest
 
 __all__ = ["LiveLayer", "to_uint8"]
 
@@ -93,7 +93,7 @@ class LiveLayer:
         self.shown: Iteration | None = None
 
     @classmethod
-    def of_job(cls, viewer: ViewerModel, job: Job) -> LiveLayer:
+    def of_job(cls, viewer: ViewerModel, job: RunRequest) -> LiveLayer:
         """Return the layer that a job's single picture, or its pictures in turn, are drawn into."""
         return cls(viewer, job.name, job.place, job.values, job.keep_dtype, untouched=job.untouched)
 

@@ -12,7 +12,7 @@ from napari_nst.viewer.layers.position import data_to_world
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from napari_nst.viewer.layers.read import Picture
+    from napari_nst.viewer.layers.read import LayerSlice
 
 _COMMON = ("micrometer", "pixel")
 """What sizes are given in: lengths in the first; the second is what napari calls no unit."""
@@ -46,7 +46,7 @@ def pixel_size_of(layer: Image, axes: tuple[int, int]) -> tuple[float | None, st
     return float(np.sqrt(sides.prod())), common
 
 
-def comparable_sizes(pictures: Sequence[Picture]) -> list[float] | None:
+def comparable_sizes(pictures: Sequence[LayerSlice]) -> list[float] | None:
     """Return the pixel sizes of pictures in one unit; None if they have none that all share."""
     sizes = [picture.pixel_size for picture in pictures if picture.pixel_size is not None]
     is_shared = len({picture.unit for picture in pictures}) == 1

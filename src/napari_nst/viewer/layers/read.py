@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image
 
-__all__ = ["Picture", "Place", "Values", "check_has_picture", "picture_of"]
+__all__ = ["LayerSlice", "Place", "Values", "check_has_picture", "picture_of"]
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class LayerSlice:
     """What an image layer shows now, picked in the main thread, to be read in another.
 
     Attributes
@@ -59,7 +59,7 @@ class Picture:
 
 def picture_of(
     layer: Image, dims: Dims, size: int = 0, *, channel: tuple[int, int] | None = None
-) -> Picture:
+) -> LayerSlice:
     """Pick the slice of a layer that the viewer shows.
 
     Parameters
@@ -105,7 +105,7 @@ def picture_of(
     def read() -> Array:
         return to_unit(read_numbers(), values.limits, f"Layer {name!r}")
 
-    return Picture(name, place, values, where, pixel_size, read, unit, read_numbers)
+    return LayerSlice(name, place, values, where, pixel_size, read, unit, read_numbers)
 
 
 def check_has_picture(layer: Image) -> None:

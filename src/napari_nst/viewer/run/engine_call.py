@@ -13,7 +13,7 @@ from napari_nst.recipe import Recipe
 from napari_nst.viewer.run.worker import Progress
 
 if TYPE_CHECKING:
-    from napari_nst.engine.job.job import Order
+    from napari_nst.engine.job.job import Job
     from napari_nst.engine.run.loop import Iteration
     from napari_nst.engine.steering import Steering
 
@@ -55,9 +55,9 @@ class EngineCall:
             show_warning(str(one.message))
         return iterations
 
-    def order(self) -> Order:
+    def order(self) -> Job:
         """Return the checked job itself, to look into what it computes."""
         from napari_nst.engine.job import build as orders
 
-        check: Callable[..., Order] = getattr(orders, f"order_to_{self.function}")
+        check: Callable[..., Job] = getattr(orders, f"order_to_{self.function}")
         return check(recipe=self.recipe, **self.read())

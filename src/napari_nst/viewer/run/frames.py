@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_nst.viewer.run.drawing import Drawing
 from napari_nst.viewer.run.pace import CURVES, PATIENCE, WORDS, Pace
-from napari_nst.viewer.run.worker import Run
+from napari_nst.viewer.run.worker import RunThread
 
 _TURN = 10
 """Milliseconds between the turns in which the end is drawn: each is composed by itself."""
@@ -32,14 +32,14 @@ class Frames:
         Returns whether that changes a layer that is there, with no controls to make.
     """
 
-    reported = Signal(Run, description="Emitted when it is time to say how the run goes.")
+    reported = Signal(RunThread, description="Emitted when it is time to say how the run goes.")
     plotted = Signal(description="Emitted when it is time to draw the losses.")
 
     def __init__(
         self,
         widget: QWidget,
-        current: Callable[[], Run | None],
-        show: Callable[[Run], object],
+        current: Callable[[], RunThread | None],
+        show: Callable[[RunThread], object],
         is_quick: Callable[[], bool],
     ) -> None:
         self._current = current
@@ -105,7 +105,7 @@ class Frames:
             counts=self._is_quick(),
         )
 
-    def _tell(self, run: Run) -> None:
+    def _tell(self, run: RunThread) -> None:
         """Say how the run goes, unless it has ended meanwhile."""
         if run is not self._current():
             return

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Job:
+class RunRequest:
     """What a widget asks for when Run is pressed.
 
     Attributes
@@ -64,7 +64,7 @@ class Job:
     keep_dtype: bool = False
     afterwards: Callable[[Any], None] | None = None
     untouched: Untouched | None = None
-    layer: Callable[[ViewerModel, Job], Any] = LiveLayer.of_job
+    layer: Callable[[ViewerModel, RunRequest], Any] = LiveLayer.of_job
     controls: Mapping[str, Any] = field(default_factory=dict)
     call: EngineCall | None = None
 

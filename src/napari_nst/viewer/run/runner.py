@@ -13,10 +13,10 @@ from napari_nst.engine.steering import LIVE_FIELDS
 from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.viewer.loss_plot.trace import LossTrace
 from napari_nst.viewer.run.frames import Frames
-from napari_nst.viewer.run.request import Job
+from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.triton_workaround import keep_triton_out
 from napari_nst.viewer.run.work import start_work
-from napari_nst.viewer.run.worker import Run
+from napari_nst.viewer.run.worker import RunThread
 from napari_nst.viewer.settings.control_values import CONTROLS as WIDGETS_CONTROLS
 from napari_nst.viewer.settings.preferences import apply_cache_folder, preferred
 
@@ -61,14 +61,16 @@ class Runner:
     began = Signal(description="Emitted when a run starts.")
     shown = Signal(description="Emitted when a picture is drawn, and other layers can be.")
     held = Signal(bool, description="Emitted when a paused run holds, and when it goes on.")
-    finished = Signal(Run, description="Emitted when the last picture is drawn, and others can be.")
-    ended = Signal(Run, description="Emitted when a run is over, however it ended.")
+    finished = Signal(
+        RunThread, description="Emitted when the last picture is drawn, and others can be."
+    )
+    ended = Signal(RunThread, description="Emitted when a run is over, however it ended.")
     failed = Signal(Exception, description="Emitted with what went wrong.")
 
     def __init__(self, viewer: ViewerModel, widget: QWidget) -> None:
         self._viewer = viewer
-        self.active: Run | None = None
-        self.job: Job | None = None
+        self.active: RunThread | None = None
+        self.job: RunRequest | None = None
         self.live: Any = None
         self.last: Iteration | None = None
         self.losses = LossTrace()
@@ -79,7 +81,7 @@ class Runner:
         self.frames = Frames(widget, self._seen, self._show, lambda: self.live.layer is not None)
         widget.destroyed.connect(self._on_destroyed)
 
-    def check_goes_on(self, job: Job) -> None:
+    def check_goes_on(self, job: RunRequest) -> None:
         """Raise `ValueError` where a job cannot go on from the last result."""
         if self.last is None or self.live is None or self.live.removed or self.job is None:
             raise ValueError("There is no result to go on from; press Run.")
@@ -89,7 +91,7 @@ class Runner:
                 "layers again, or press Run."
             )
 
-    def begin(self, job: Job, watch: Watch | None = None, *, go_on: bool = False) -> None:
+    def begin(self, job: RunRequest, watch: Watch | None = None, *, go_on: bool = False) -> None:
         """Start a run; nothing if one is going on.
 
         Parameters
@@ -110,7 +112,7 @@ class Runner:
         if not go_on:
             self.live, self.losses = job.layer(self._viewer, job), LossTrace()
         self.job, self.last, self._asked = job, None, job.recipe
-        run = self.active = Run(
+        run = self.active = RunThread(
             lambda progress, steering: job.start(progress, steering, after),
             self.losses,
             watch,
@@ -162,7 +164,7 @@ class Runner:
         if names and self.job is not None:
             self.job = replace(self.job, names=names)
 
-    def _seen(self) -> Run | None:
+    def _seen(self) -> RunThread | None:
         """Return the run that is there to be drawn; whose layer the user has removed, that ends."""
         run = self.active
         if run is None or self.closed:
@@ -171,19 +173,19 @@ class Runner:
             run.stop()
         return run
 
-    def _show(self, run: Run) -> None:
+    def _show(self, run: RunThread) -> None:
         if run.picture is not None:
             self._draw(run, run.picture)
             run.want_picture()
         self._note_holding(run)
         self.shown.emit()
 
-    def _draw(self, run: Run, picture: Iteration) -> None:
+    def _draw(self, run: RunThread, picture: Iteration) -> None:
         while run.completed:
             self.live.show(run.completed.popleft())
         self.live.show(picture)
 
-    def _note_holding(self, run: Run) -> None:
+    def _note_holding(self, run: RunThread) -> None:
         """Find out whether the picture is the user's to paint on now, or no longer."""
         holds = run.holding and self.live.shown is run.newest
         if holds != self._holds and self.job is not None and self.job.is_single:
@@ -192,7 +194,7 @@ class Runner:
                 self.live.remember()
             self.held.emit(holds)
 
-    def _take_strokes(self, run: Run) -> None:
+    def _take_strokes(self, run: RunThread) -> None:
         try:
             strokes = self.live.strokes()
         except ValueError as error:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_nst.engine.run.loop import Iteration
     from napari_nst.engine.steering import TileDone
-    from napari_nst.viewer.run.worker import Run
+    from napari_nst.viewer.run.worker import RunThread
 
 
-def progress_text(run: Run) -> str:
+def progress_text(run: RunThread) -> str:
     """Say what a run is doing: step, tile, rate, time left, losses, size and device."""
     newest = run.newest
     if newest is None:
@@ -26,7 +26,7 @@ def progress_text(run: Run) -> str:
     )
 
 
-def how_far(run: Run) -> tuple[int, int]:
+def how_far(run: RunThread) -> tuple[int, int]:
     """Return the length of a progress bar and where it is: iterations, or their tiles."""
     newest, tile = run.newest, run.tile
     if newest is None:
@@ -39,7 +39,7 @@ def how_far(run: Run) -> tuple[int, int]:
     return newest.steps * parts, newest.step * parts + (tile.done if tile else 0)
 
 
-def finished_text(run: Run) -> str:
+def finished_text(run: RunThread) -> str:
     """Say how a run ended, in one sentence with numbers."""
     newest = run.newest
     if newest is None:
@@ -60,7 +60,7 @@ def finished_text(run: Run) -> str:
     return f"{', '.join(parts)}{losses}."
 
 
-def busy_seconds(run: Run) -> float:
+def busy_seconds(run: RunThread) -> float:
     """Return how long a run has worked so far, pauses left out."""
     return run.newest.seconds - run.paused_seconds if run.newest is not None else 0.0
 
@@ -101,7 +101,7 @@ def _named(losses: dict[str, float]) -> list[str]:
     return [f"{name} {losses[name]:.3g}" for name in ("content", "style", "tv") if losses[name]]
 
 
-def _before(run: Run) -> str:
+def _before(run: RunThread) -> str:
     """Say what happens before the first iteration."""
     amount = f" {run.done / 1e6:.0f} of {run.total / 1e6:.0f} MB" if run.total else ""
     doing = "" if run.message == run.forecast else f"{run.message[:1].upper()}{run.message[1:]}"
@@ -111,7 +111,7 @@ def _before(run: Run) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _where(run: Run, newest: Iteration) -> str:
+def _where(run: RunThread, newest: Iteration) -> str:
     """Say how far the run is: what is complete, or, of a step in tiles, which is under way."""
     tile = run.tile
     if tile is None:

@@ -31,7 +31,7 @@ Progress = Callable[[str, int, int], None]
 Start = Callable[[Progress, "Steering"], Iterator["Iteration"]]
 
 
-class Run:
+class RunThread:
     """One run, seen from both threads.
 
     Parameters

@@ -12,7 +12,7 @@ from napari_nst.recipe import CONTROLS
 from napari_nst.recipe.layer_names import EXPLORED_SIZE
 from napari_nst.viewer.controls.layer_choice import chosen_layer
 from napari_nst.viewer.controls.recipe_field import label_of, show_value
-from napari_nst.viewer.run.request import Job
+from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.sweep.choice import SweepChoice
 from napari_nst.viewer.sweep.grid_layer import GridLayer
 
@@ -75,7 +75,7 @@ class Sweeps:
         """Begin with the layers; nothing if a run is going on."""
         self._widget.panel.begin(self.explorer_job)
 
-    def sweep_job(self) -> Job:
+    def sweep_job(self) -> RunRequest:
         """Return the job that makes all pictures; raises `ValueError` or `TypeError` if none."""
         recipe = self.choice.recipe(self._widget.recipe)
         axes = self.choice.axes(recipe)
@@ -104,7 +104,7 @@ class Sweeps:
             layer=self._grid_layer,
         )
 
-    def explorer_job(self) -> Job:
+    def explorer_job(self) -> RunRequest:
         """Return the job that goes through the layers; raises `ValueError` if nothing is chosen."""
         widget, layer = self._widget, chosen_layer(self._explored, self._explored.label.lower())
         picture, recipe = widget.picture(layer, EXPLORED_SIZE), widget.recipe
@@ -116,7 +116,7 @@ class Sweeps:
             progress("reading the layer", 0, 0)
             return explore_layers(picture.read(), progress=progress, steering=steering, **network)
 
-        return Job(
+        return RunRequest(
             name=f"{picture.name} · layers explored",
             place=picture.place,
             values=picture.values,
@@ -138,5 +138,5 @@ class Sweeps:
         )
         self._widget.panel.say(f"Taken over: {said}.")
 
-    def _grid_layer(self, viewer: Any, job: Job) -> GridLayer:
+    def _grid_layer(self, viewer: Any, job: RunRequest) -> GridLayer:
         return GridLayer(viewer, job.name, job.place, job.names, clicked=self.take_over)

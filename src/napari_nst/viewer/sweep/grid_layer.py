@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_nst.engine.run.loop import Iteration
-    from napari_nst.viewer.run.request import Job
+    from napari_nst.viewer.run.request import RunRequest
 
 LONGEST_SHEET, LONGEST_CELL = 2048, 512
 """Pixels along the longest side of all pictures together, and of one: what is soon drawn."""
@@ -74,7 +74,7 @@ class GridLayer:
         self.shown: Iteration | None = None
 
     @classmethod
-    def of_job(cls, viewer: ViewerModel, job: Job) -> GridLayer:
+    def of_job(cls, viewer: ViewerModel, job: RunRequest) -> GridLayer:
         """Return the layer that a job's pictures are drawn into."""
         return cls(viewer, job.name, job.place, job.names)
 
