@@ -1,6 +1,6 @@
 # make demo   a napari window in which a photograph becomes a painting
 # make test   every test, the ones in a real napari window included
-# make lint   ruff and mypy
+# make lint   ruff, mypy, the order of imports, the manifest
 # make bench  speed, memory and size beside other programs, as a table; ARGS="--quick" is a trial
 #
 # All of them make .venv and install what they need first; a second call finds it there.
@@ -27,12 +27,14 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	$(BIN)/napari-nst weights fetch
-	OMP_NUM_THREADS=1 $(VIRTUAL_DISPLAY) $(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(VIRTUAL_DISPLAY) $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tools/structure.py
 	$(BIN)/npe2 validate src/napari_nst/napari.yaml
 
 bench: $(VENV)/.bench

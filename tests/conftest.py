@@ -1,9 +1,18 @@
-"""What has to be settled before napari is imported."""
+"""Settings that must be in place before napari is imported, and the division among workers."""
 
 import os
 import tempfile
 from pathlib import Path
 
+import pytest
+
 # The user's own settings stay as they are, and a layer touched off the main thread is an error.
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp(prefix="napari-nst-")) / "settings.yaml")
 os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"
+
+
+def pytest_collection_modifyitems(items):
+    """Give all tests that use Qt to one worker: windows share the display and the keyboard."""
+    for item in items:
+        if "qapp" in item.fixturenames or item.get_closest_marker("window"):
+            item.add_marker(pytest.mark.xdist_group("window"))
