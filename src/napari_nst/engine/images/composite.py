@@ -12,7 +12,6 @@ from torch import Tensor
 from napari_nst.engine.images.convert import resize, to_tensor
 from napari_nst.engine.job.guides import Guides
 from napari_nst.engine.job.input_image import InputImage
-from napari_nst.engine.run.resampling import Resampling
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +75,8 @@ class Composite:
         """Height and width of the picture."""
         return self.picture.shape[-2], self.picture.shape[-1]
 
-    def at(self, image: Tensor, shape: tuple[int, int], rows: slice) -> tuple[Tensor, Tensor]:
-        """Return which pixels of a scale are free, and what stands in all others of some rows.
+    def at(self, image: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Return which pixels of a scale are free, and the fixed pixels outside them.
 
         Parameters
         ----------
@@ -85,23 +84,19 @@ class Composite:
             (1, 3, H, W), of the window's size: the picture as the run compares it.
         shape : tuple of int
             Of the scale.
-        rows : slice
-            Of that, what is wanted of `fixed`.
 
         Returns
         -------
         free : Tensor
             (1, 1, H', W') bool: those at least half of which is.
         fixed : Tensor
-            (1, 3, h, W'): the mean of the pixels around, without the free ones, which shall leave
+            (1, 3, H', W'): the mean of the pixels around, without the free ones, which shall leave
             no trace.
         """
         around = 1 - self.free.to(image)
         kept = resize(around, shape, smooth=False)
-        resampling = Resampling(image.shape[2], shape, smooth=False)
-        (needed,) = resampling.needs(rows)
-        fixed = resampling.of(image[:, :, needed] * around[:, :, needed], rows)
-        return kept <= 0.5, fixed / kept[:, :, rows].clamp_min(1e-3)
+        fixed = resize(image * around, shape, smooth=False)
+        return kept <= 0.5, fixed / kept.clamp_min(1e-3)
 
     def around(self, image: Tensor) -> Tensor:
         """Return the whole picture with what a run has made of its free pixels, a copy."""

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from napari_nst.engine.images.convert import to_tensor
+from napari_nst.engine.images.convert import resize, to_tensor
 from napari_nst.engine.job.input_image import InputImage
 from napari_nst.engine.job.style_size import Fit, middle
-from napari_nst.engine.run.resampling import resized_rows
-from napari_nst.engine.run.shelf import MEMORY, Shelf
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +45,10 @@ class MaskedImage:
         """Height and width."""
         return self.image.shape[-2], self.image.shape[-1]
 
-    def resized(
-        self, shape: tuple[int, int], rows: slice | None = None, shelf: Shelf = MEMORY
-    ) -> MaskedImage:
-        """Return the subject resampled to a height and width, or some rows of that."""
-        rows, mask = rows or slice(0, shape[0]), self.mask
-        if mask is not None:
-            mask = resized_rows(mask, shape, rows, shelf, smooth=False)
-        return MaskedImage(resized_rows(self.image, shape, rows, shelf), mask)
+    def resized(self, shape: tuple[int, int]) -> MaskedImage:
+        """Return the image and its mask, resampled to a height and width."""
+        mask = None if self.mask is None else resize(self.mask, shape, smooth=False)
+        return MaskedImage(resize(self.image, shape), mask)
 
     def middle(self, shape: tuple[int, int]) -> MaskedImage:
         """Return the middle, at most `shape` large."""
@@ -70,28 +64,10 @@ class MaskedImage:
         """Return the subject as a scale wants it."""
         return self.cut(fit.window).resized(fit.shape)
 
-    def covering(
-        self, shape: tuple[int, int], rows: slice | None = None, shelf: Shelf = MEMORY
-    ) -> MaskedImage:
-        """Return the subject scaled to cover `shape` at its own aspect, and cut to it or to rows.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            Height and width.
-        rows : slice, optional
-            Which of that height; all where left out.
-        shelf : Shelf
-            Where it lies, if all are wanted.
-        """
-        rows = rows or slice(0, shape[0])
+    def covering(self, shape: tuple[int, int]) -> MaskedImage:
+        """Return the image scaled to cover `shape` without distortion, and cropped to it."""
         factor = max(shape[0] / self.shape[0], shape[1] / self.shape[1])
         if all(own * factor <= want + 1 for own, want in zip(self.shape, shape, strict=True)):
-            return self.resized(shape, rows, shelf)  # the same aspect, but for rounding
+            return self.resized(shape)  # the same aspect ratio, except for rounding
         height, width = (math.ceil(side * factor - 1e-6) for side in self.shape)
-        larger = (max(height, shape[0]), max(width, shape[1]))
-        if rows == slice(0, shape[0]):
-            return self.resized(larger, shelf=shelf).middle(shape)
-        within, columns = middle(larger, shape)
-        own = slice(within.start + rows.start, within.start + rows.stop)
-        return self.resized(larger, own).cut((slice(None), columns))
+        return self.resized((max(height, shape[0]), max(width, shape[1]))).middle(shape)

@@ -187,9 +187,7 @@ class RunSetup:
             self.styles,
             self.start,
             grey=self.canvas.grey,
-            rows=self.bands_at(shape).own.core,
-            shelf=self.shelf,
-        )
+        )[:, :, self.bands_at(shape).own.core]
 
     @property
     def shows_one_channel(self) -> bool:
@@ -233,7 +231,8 @@ class RunSetup:
         """Return which pixels are free, and what stands in the others of this process's rows."""
         if self.surroundings is None or self.content is None:
             return None, None
-        return self.surroundings.at(self.content.image, scale.shape, bands.own.core)
+        free, fixed = self.surroundings.at(self.content.image, scale.shape)
+        return free, fixed[:, :, bands.own.core]
 
 
 def _grey(subject: MaskedImage) -> MaskedImage:
