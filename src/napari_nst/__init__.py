@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     )
     from napari_nst.engine.inspect.feature_maps import feature_maps, loss_maps
     from napari_nst.engine.inspect.gram import gram_view
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.job.build import (
         order_to_reconstruct,
         order_to_stylize,
         order_to_synthesize,
     )
-    from napari_nst.engine.run.loop import Iteration
     from napari_nst.engine.steering import Steering
     from napari_nst.engine.sweep import explore_layers, sweep
     from napari_nst.engine.vgg.network import VGG19
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Iteration": "napari_nst.engine.run.loop",
+    "Iteration": "napari_nst.engine.iteration",
     "NstError": "napari_nst.errors",
     "Recipe": "napari_nst.recipe",
     "Steering": "napari_nst.engine.steering",

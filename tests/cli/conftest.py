@@ -28,7 +28,7 @@ def engine(monkeypatch):
     import torch
 
     from napari_nst.engine import api as jobs
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
 
     asked = types.SimpleNamespace(orders=[], stop_after=None, error=None)
 

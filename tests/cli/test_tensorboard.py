@@ -9,7 +9,7 @@ import torch
 
 from napari_nst.cli import tensorboard
 from napari_nst.cli.tensorboard import Board, preview_steps
-from napari_nst.engine.run.loop import Iteration
+from napari_nst.engine.iteration import Iteration
 from napari_nst.errors import NstError
 
 

@@ -13,8 +13,8 @@ from napari_nst.engine.compare import (
     in_turn,
     stylize_channels,
 )
+from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.run import run as course
-from napari_nst.engine.run.loop import Iteration
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe.layer_names import COMPARED_LAYERS

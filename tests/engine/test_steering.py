@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import napari_nst as nst
+from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.schedule import Scale, continued
 from napari_nst.engine.optim.optimizer import LBFGS, Adam
-from napari_nst.engine.run.loop import Iteration
 from napari_nst.engine.steering import LIVE_FIELDS, Steering
 from napari_nst.recipe import CONTROLS
 

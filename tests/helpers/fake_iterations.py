@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from napari_nst.engine.run.loop import Iteration
+from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.steering import TileDone
 from napari_nst.errors import Cancelled
 

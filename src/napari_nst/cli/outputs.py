@@ -13,7 +13,7 @@ from napari_nst.io import atomic_write as outputs
 from napari_nst.recipe import Recipe
 
 if TYPE_CHECKING:
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.io.history import History
     from napari_nst.io.read_image import Depth, Pixels
 

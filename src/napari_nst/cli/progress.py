@@ -12,7 +12,7 @@ from tqdm import tqdm
 from napari_nst.cli import terminal
 
 if TYPE_CHECKING:
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import TileDone
 
 

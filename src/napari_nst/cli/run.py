@@ -17,7 +17,7 @@ from napari_nst.cli.terminal import about_input, say
 from napari_nst.errors import ProcessLost
 
 if TYPE_CHECKING:
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import Steering
     from napari_nst.engine.vgg.weights import Progress
 

@@ -24,7 +24,7 @@ from napari_nst.recipe.layer_names import (
 from napari_nst.recipe.sweep_axes import SMALL, parse_values, swept
 
 if TYPE_CHECKING:
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import Steering
     from napari_nst.engine.vgg.weights import Progress
 

@@ -14,7 +14,7 @@ from napari_nst.io.atomic_write import check_writable
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
 
 PREVIEWS = 20
 """How many pictures a run leaves: close together at first, when much changes."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from numpy.typing import ArrayLike
 
+from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.build import (
     order_to_reconstruct,
     order_to_stylize,
@@ -14,7 +15,6 @@ from napari_nst.engine.job.build import (
 )
 from napari_nst.engine.job.checks import Images
 from napari_nst.engine.job.region_size import too_small
-from napari_nst.engine.run.loop import Iteration
 from napari_nst.engine.run.run import run
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.api import reconstruct, stylize, synthesize
+from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.checks import Images, checked_recipe
 from napari_nst.engine.job.input_image import read_input
-from napari_nst.engine.run.loop import Iteration
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
 from napari_nst.recipe import Recipe

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from napari_nst.engine.api import reconstruct, synthesize
 from napari_nst.engine.compare import Panel, in_turn
-from napari_nst.engine.run.loop import Iteration
+from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
 from napari_nst.io.contact_sheet import Cell, Grid

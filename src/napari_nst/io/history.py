@@ -13,7 +13,7 @@ from napari_nst.io.frame_stack import Stack
 from napari_nst.io.write_image import levels
 
 if TYPE_CHECKING:
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
 
 Pixels = np.ndarray[Any, Any]
 Spacing = Literal["log", "even"]

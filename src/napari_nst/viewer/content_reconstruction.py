@@ -19,7 +19,7 @@ from napari_nst.viewer.run.worker import Progress
 if TYPE_CHECKING:
     import napari.viewer
 
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import Steering
 
 SEVERAL = "several (see Likeness)"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Image, Layer
 
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import Steering
 
 OFF, EACH, CUMULATIVE = "off", "layer by layer", "cumulative"

@@ -18,7 +18,7 @@ from napari_nst.viewer.run.worker import Progress
 if TYPE_CHECKING:
     from napari.components import Dims
 
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import Steering
     from napari_nst.recipe import Recipe
 

@@ -4,122 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 from torch import Tensor
 
+from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.objective import Objective, bands_of, summarise
 from napari_nst.engine.optim.stepper import ImageOptimizer
 from napari_nst.engine.run.banded import BandedImage
 from napari_nst.engine.run.bands import Bands
-from napari_nst.engine.run.shelf import MEMORY, Shelf
-
-
-@dataclass(frozen=True, eq=False)
-class Iteration:
-    """One step of a run.
-
-    Attributes
-    ----------
-    step, steps : int
-        Number of this step, from 1, and of all steps over all scales.
-    losses : dict of str to float
-        ``total``, ``content``, ``style``, ``tv``, and each layer's part such as ``style/relu1_1``.
-        Parts are weighted, and add up to the total. They are the losses of this very image, or,
-        where a moving average is shown, of the step that went into it last.
-    shape : tuple of int
-        Height and width of the picture: what this step worked at, or, where a run works on a part
-        of a picture alone, all of it.
-    seconds : float
-        Since the run began.
-    seconds_left : float
-        Until its end, estimated from the time per pixel so far: a step's cost grows with its area,
-        and with what tiles overlap.
-    pixels : Tensor
-        The image where the run computes, (1, 3, H, W); `image` is what most callers want. Of
-        several processes that divide it, the first has all rows, and others their own.
-    alpha : Tensor or None
-        (1, 1, H, W) in [0, 1], where the content had transparent pixels.
-    is_grey : bool
-        Whether the three channels are one.
-    full_shape : tuple of int
-        Height and width of the run's last scale.
-    panel, panels : int, tuple of str
-        Which of several pictures that are made in turn this is, and what they are called; empty
-        for a single one.
-    facts : mapping
-        What is known of the run; see `record`.
-    free : ndarray or None
-        (H, W) bool: the pixels that the run may change, where it leaves all others as they are.
-    shelf : Shelf
-        Where `pixels` lie, and `image` will.
-    """
-
-    step: int
-    steps: int
-    losses: dict[str, float]
-    shape: tuple[int, int]
-    seconds: float
-    seconds_left: float
-    pixels: Tensor = field(repr=False)
-    alpha: Tensor | None = field(default=None, repr=False)
-    is_grey: bool = False
-    full_shape: tuple[int, int] = (0, 0)
-    panel: int = 0
-    panels: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    free: np.ndarray[Any, np.dtype[np.bool_]] | None = field(default=None, repr=False)
-    shelf: Shelf = field(default=MEMORY, repr=False)
-
-    @cached_property
-    def image(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """The image as float32 (H, W, 3), RGB in [0, 1]: a copy that the caller owns.
-
-        It is fetched from the device when first asked for, so that steps which nobody looks at
-        cost no transfer.
-        """
-        return self.shelf.array(self.pixels)
-
-    @cached_property
-    def picture(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """The image with the channels of the content: (H, W), (H, W, 3), or RGBA (H, W, 4)."""
-        if self.is_grey and self.alpha is None:
-            return np.ascontiguousarray(self.image[..., 0])
-        if self.alpha is None:
-            return self.image
-        alpha = self.alpha.detach().cpu().numpy()[0, 0, :, :, None]
-        return np.concatenate([self.image, alpha], axis=-1)
-
-    def record(self, names: Sequence[str] = ()) -> dict[str, Any]:
-        """Return what made this image: recipe, inputs, weights, machine, versions, losses.
-
-        Parameters
-        ----------
-        names : sequence of str
-            What the inputs are called, in the order in which the caller gave them.
-
-        Returns
-        -------
-        dict
-            Plain data, as JSON can hold it.
-        """
-        inputs = {role: dict(facts) for role, facts in self.facts.get("inputs", {}).items()}
-        for facts, name in zip(inputs.values(), names, strict=False):
-            facts["name"] = name
-        return {
-            **self.facts,
-            "inputs": inputs,
-            "step": self.step,
-            "steps": self.steps,
-            "shape": list(self.shape),
-            "seconds": round(self.seconds, 3),
-            "losses": dict(self.losses),
-        }
+from napari_nst.engine.run.shelf import Shelf
 
 
 def optimize(
@@ -185,7 +80,7 @@ def optimize(
             left = seconds * (later + work * (scale.steps - taken)) / done
             yield Iteration(
                 step, steps, losses, scale.shape, before + seconds, left, stepper.image,
-                full_shape=scales[-1].shape, shelf=stepper.shelf,
+                full_shape=scales[-1].shape,
             )  # fmt: skip
         set_out.append(stepper.end())
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.device import choose_device, choose_precision
+from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.region_size import too_small
 from napari_nst.engine.job.schedule import Scale, continued
@@ -18,7 +19,7 @@ from napari_nst.engine.optim.optimizer import LBFGS, OPTIMIZERS
 from napari_nst.engine.run.banded import BandedImage
 from napari_nst.engine.run.bands import Bands
 from napari_nst.engine.run.explained import explained_errors
-from napari_nst.engine.run.loop import Iteration, optimize
+from napari_nst.engine.run.loop import optimize
 from napari_nst.engine.run.painted import painted
 from napari_nst.engine.run.provenance import facts_of_run
 from napari_nst.engine.run.targets import RunSetup

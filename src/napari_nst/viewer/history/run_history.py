@@ -16,7 +16,7 @@ from napari_nst.viewer.layers import pyramid
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.viewer.run.request import RunRequest
     from napari_nst.viewer.run.worker import RunThread
 

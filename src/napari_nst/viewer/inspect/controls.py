@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_nst.engine.inspect.gram import GramView
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.job.job import Job
-    from napari_nst.engine.run.loop import Iteration
     from napari_nst.viewer.run.request import RunRequest
     from napari_nst.viewer.run.runner import Runner
 

@@ -21,7 +21,7 @@ from napari_nst.viewer.layers.succession import succeed
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.viewer.layers.pyramid import Pyramid
     from napari_nst.viewer.run.request import RunRequest
 

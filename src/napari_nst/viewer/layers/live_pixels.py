@@ -15,7 +15,7 @@ from napari_nst.viewer.layers.pyramid import Pyramid, Window
 from napari_nst.viewer.run.ration import Ration
 
 if TYPE_CHECKING:
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import TileDone
 
 _BAND = 256

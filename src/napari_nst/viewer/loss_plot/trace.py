@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_nst.viewer.steering.change_text import change_text
 
 if TYPE_CHECKING:
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
 
 
 class LossTrace:

@@ -13,8 +13,8 @@ from napari_nst.recipe import Recipe
 from napari_nst.viewer.run.worker import Progress
 
 if TYPE_CHECKING:
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.job.job import Job
-    from napari_nst.engine.run.loop import Iteration
     from napari_nst.engine.steering import Steering
 
 

@@ -17,7 +17,7 @@ from napari_nst.viewer.run.worker import Progress
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import Steering
 
 

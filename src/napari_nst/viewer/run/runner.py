@@ -23,7 +23,7 @@ from napari_nst.viewer.settings.preferences import apply_cache_folder, preferred
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
 
 Watch = Callable[["Iteration"], None]
 

@@ -22,7 +22,7 @@ from napari_nst.viewer.run.loading import load_torch, without_long_collections
 from napari_nst.viewer.run.run_steering import RunSteering
 
 if TYPE_CHECKING:
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import Steering, TileDone
     from napari_nst.viewer.layers.live_pixels import LivePicture
 

@@ -19,7 +19,7 @@ from napari_nst.viewer.sweep.grid_layer import GridLayer
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
 
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import Steering
     from napari_nst.viewer.job_widget import JobWidget
     from napari_nst.viewer.run.worker import Progress

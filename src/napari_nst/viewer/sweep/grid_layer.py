@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
-    from napari_nst.engine.run.loop import Iteration
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.viewer.run.request import RunRequest
 
 LONGEST_SHEET, LONGEST_CELL = 2048, 512
