@@ -11,8 +11,7 @@ import torch
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from napari_nst.engine.objective.from_recipe import layer_weights
-from napari_nst.engine.objective.objective import network_layers
+from napari_nst.engine.job.layers import layer_weights, network_layers
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
 

@@ -14,8 +14,9 @@ from click.testing import CliRunner
 from torch.utils.flop_counter import FlopCounterMode
 
 import napari_nst as nst
+from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.objective.from_recipe import content_losses, image_losses, style_losses
-from napari_nst.engine.objective.objective import Objective, network_layers
+from napari_nst.engine.objective.objective import Objective
 from napari_nst.engine.run import replay
 from napari_nst.engine.run import time_estimate as forecast
 from napari_nst.engine.vgg.network import network_of

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from numpy.typing import ArrayLike
 
+from napari_nst.engine.device import choose_device
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.build import (
     order_to_reconstruct,
@@ -14,6 +15,7 @@ from napari_nst.engine.job.build import (
     order_to_synthesize,
 )
 from napari_nst.engine.job.checks import Images
+from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.region_size import too_small
 from napari_nst.engine.run.run import run
 from napari_nst.engine.steering import Steering
@@ -90,9 +92,7 @@ def stylize(
     order = order_to_stylize(
         content, style, recipe, init_image, pixel_sizes, guide, style_guides, keep_unlabelled
     )
-    for sentence in too_small(order):
-        warnings.warn(sentence, UserWarning, stacklevel=2)
-    return run(order, progress, steering, after)
+    return _start(order, progress, steering, after)
 
 
 def synthesize(
@@ -148,9 +148,7 @@ def synthesize(
         As `stylize`.
     """
     order = order_to_synthesize(exemplar, recipe, shape, init_image, into, region, exemplar_region)
-    for sentence in too_small(order):
-        warnings.warn(sentence, UserWarning, stacklevel=2)
-    return run(order, progress, steering, after)
+    return _start(order, progress, steering, after)
 
 
 def reconstruct(
@@ -190,4 +188,14 @@ def reconstruct(
         As `stylize`.
     """
     order = order_to_reconstruct(image, recipe, init_image)
+    return _start(order, progress, steering, after)
+
+
+def _start(
+    order: Job, progress: Progress | None, steering: Steering | None, after: Iteration | None
+) -> Iterator[Iteration]:
+    """Refuse a device that is not there, warn of regions that are too small, and run the job."""
+    choose_device(order.recipe.device)
+    for sentence in too_small(order):
+        warnings.warn(sentence, UserWarning, stacklevel=3)
     return run(order, progress, steering, after)

@@ -38,6 +38,9 @@ MEAN_ACTIVATIONS: Mapping[str, Mapping[str, float]] = MappingProxyType(
 )
 """Flavour → layer → mean of its features over photographs."""
 
+FLAVOURS: tuple[str, ...] = tuple(MEAN_ACTIVATIONS)
+"""The published sets of weights that are known by name."""
+
 
 def mean_activation(flavour: str, layer: str, network_input: str = "own") -> float:
     """Return about how large a layer's features are.

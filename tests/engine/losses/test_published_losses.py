@@ -8,8 +8,9 @@ from skimage.transform import resize
 from torch.nn import functional
 
 from napari_nst.engine.api import reconstruct, synthesize
+from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.objective.from_recipe import content_losses, image_losses, style_losses
-from napari_nst.engine.objective.objective import network_layers, summarise
+from napari_nst.engine.objective.objective import summarise
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe import preset, preset_names, published
 from napari_nst.recipe.convert_weights import on_flavour

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_nst.engine.objective.from_recipe import shares_of
-from napari_nst.engine.objective.objective import network_layers, summarise
+from napari_nst.engine.job.layers import network_layers, shares_of
+from napari_nst.engine.objective.objective import summarise
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe import Recipe
 from tests.helpers.transfer_objective import transfer_objective

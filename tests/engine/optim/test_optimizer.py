@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from napari_nst.engine.images.convert import resize
-from napari_nst.engine.objective.objective import network_layers
+from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.optim.optimizer import LBFGS, OPTIMIZERS, Adam
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.errors import NstError

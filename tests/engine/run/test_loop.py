@@ -10,8 +10,8 @@ import torch
 
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.iteration import Iteration
+from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.job.schedule import Scale
-from napari_nst.engine.objective.objective import network_layers
 from napari_nst.engine.optim.optimizer import LBFGS, OPTIMIZERS, Adam
 from napari_nst.engine.run.loop import optimize
 from napari_nst.engine.vgg.network import VGG19

@@ -6,7 +6,8 @@ import skimage.data
 
 import napari_nst as nst
 from napari_nst.engine.job.build import order_to_synthesize
-from napari_nst.engine.steering import Change, Steering
+from napari_nst.engine.job.change import Change
+from napari_nst.engine.steering import Steering
 from napari_nst.recipe import preset
 from tests.helpers.small_images import STYLE
 

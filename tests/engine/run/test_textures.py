@@ -8,9 +8,9 @@ import torch
 from napari_nst.engine import api as jobs
 from napari_nst.engine.job.input_image import read_input
 from napari_nst.engine.job.job import Job
+from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.losses import STYLE_LOSSES
-from napari_nst.engine.objective.objective import network_layers
 from napari_nst.engine.run.targets import RunSetup
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe import Recipe, preset

@@ -6,8 +6,8 @@ import torch
 
 from napari_nst.engine import api as jobs
 from napari_nst.engine.job.build import order_to_reconstruct, order_to_stylize, order_to_synthesize
+from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.losses import STYLE_LOSSES, Moments
-from napari_nst.engine.objective.objective import network_layers
 from napari_nst.engine.run.targets import RunSetup
 from napari_nst.engine.tiling import tiled_losses
 from napari_nst.engine.tiling.objective import TiledObjective

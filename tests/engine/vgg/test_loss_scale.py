@@ -13,8 +13,9 @@ from napari_nst.engine.job.build import (
     order_to_stylize,
     order_to_synthesize,
 )
+from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.objective.from_recipe import WeightedLoss
-from napari_nst.engine.objective.objective import Objective, network_layers
+from napari_nst.engine.objective.objective import Objective
 from napari_nst.engine.optim.optimizer import LBFGS
 from napari_nst.engine.run.run import Run
 from napari_nst.engine.steering import Steering

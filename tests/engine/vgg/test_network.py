@@ -12,8 +12,9 @@ from torch import nn
 from torch.autograd import gradcheck
 
 import napari_nst as nst
+from napari_nst.engine.job.layers import least_size
 from napari_nst.engine.losses import Exemplar, GramLoss
-from napari_nst.engine.vgg.network import VGG19, least_size
+from napari_nst.engine.vgg.network import VGG19
 from napari_nst.engine.vgg.pooling import L2Pool2d
 from napari_nst.recipe.layer_names import LAYER_NAMES
 

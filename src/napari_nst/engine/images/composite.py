@@ -2,46 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 import torch
 from torch import Tensor
 
 from napari_nst.engine.images.convert import resize, to_tensor
-from napari_nst.engine.job.guides import Guides
-from napari_nst.engine.job.input_image import InputImage
-
-
-@dataclass(frozen=True, eq=False)
-class KeepOutside:
-    """A picture of which a run may change some pixels.
-
-    Attributes
-    ----------
-    picture : InputImage
-        All of it.
-    free : ndarray
-        (H, W) bool, of the picture's size: the pixels that may change.
-    window : tuple of slice
-        The rows and columns that the run works on; every free pixel is inside.
-    seamless : bool
-        Whether what comes in shall go on from what is around it.
-    """
-
-    picture: InputImage
-    free: np.ndarray[Any, np.dtype[np.bool_]]
-    window: tuple[slice, slice]
-    seamless: bool = False
-
-
-def kept_by(guides: Guides, content: InputImage) -> KeepOutside | None:
-    """Return what guides keep of a content: its unlabelled pixels, if anything."""
-    if not guides.keep_unlabelled:
-        return None
-    height, width = content.shape
-    return KeepOutside(content, guides.content > 0, (slice(0, height), slice(0, width)))
+from napari_nst.engine.job.guides import KeepOutside
 
 
 class Composite:

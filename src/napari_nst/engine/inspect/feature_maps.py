@@ -17,11 +17,11 @@ from napari_nst.engine.inspect.contributions import contributions
 from napari_nst.engine.job.checks import checked_recipe
 from napari_nst.engine.job.input_image import RGB, as_rgb, read_input, shape_fitting
 from napari_nst.engine.job.job import Job
+from napari_nst.engine.job.layers import least_size, network_layers
 from napari_nst.engine.job.schedule import Scale
-from napari_nst.engine.objective.objective import network_layers
 from napari_nst.engine.run.explained import explained_errors
 from napari_nst.engine.run.targets import RunSetup
-from napari_nst.engine.vgg.network import least_size, network_of
+from napari_nst.engine.vgg.network import network_of
 from napari_nst.engine.vgg.weights import Progress, load
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer

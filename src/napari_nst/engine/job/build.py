@@ -7,7 +7,6 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from napari_nst.engine.images.composite import kept_by
 from napari_nst.engine.job.checks import (
     Images,
     check_physical_size,
@@ -19,11 +18,11 @@ from napari_nst.engine.job.checks import (
     relative_pixels,
 )
 from napari_nst.engine.job.fill import order_to_fill
-from napari_nst.engine.job.guides import Guides, read_guides
+from napari_nst.engine.job.guides import Guides, kept_by, read_guides
 from napari_nst.engine.job.input_image import InputImage, read_input
 from napari_nst.engine.job.job import LEFT_ASIDE, Job
+from napari_nst.engine.job.layers import least_side
 from napari_nst.engine.job.schedule import plan_scales, plan_texture_scales
-from napari_nst.engine.objective.objective import least_side
 from napari_nst.recipe import Recipe
 
 

@@ -9,11 +9,10 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from napari_nst.engine.device import choose_device
 from napari_nst.engine.job.input_image import InputImage, read_input
-from napari_nst.engine.objective.from_recipe import shares_of
-from napari_nst.engine.vgg.weights import FLAVOURS
+from napari_nst.engine.job.layers import shares_of
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset
+from napari_nst.recipe.convert_weights import FLAVOURS
 
 Images = ArrayLike | Sequence[ArrayLike]
 """One image, or a list of them."""
@@ -24,7 +23,6 @@ def checked_recipe(recipe: Recipe | None, job: str) -> Recipe:
     recipe = preset(DEFAULT_PRESETS[job]) if recipe is None else recipe
     if not isinstance(recipe, Recipe):
         raise TypeError(f"recipe must be a Recipe, such as preset('default'); not {recipe!r}.")
-    choose_device(recipe.device)
     if recipe.weights not in FLAVOURS and not Path(recipe.weights).expanduser().is_file():
         known = ", ".join(FLAVOURS)
         raise ValueError(f"weights must be {known} or a file; {recipe.weights!r} is neither.")

@@ -18,9 +18,9 @@ from napari_nst.engine.job.checks import (
 from napari_nst.engine.job.inpainting import MARGIN, Inpainting, around, part, read_region
 from napari_nst.engine.job.input_image import InputImage, read_input
 from napari_nst.engine.job.job import LEFT_ASIDE, Job
+from napari_nst.engine.job.layers import least_side
 from napari_nst.engine.job.schedule import Scale, plan_scales
 from napari_nst.engine.job.style_size import LARGEST_STYLE
-from napari_nst.engine.objective.objective import least_side
 from napari_nst.recipe import Recipe
 
 

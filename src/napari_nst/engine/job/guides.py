@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_nst.engine.job.input_image import InputImage
+
 Labels = np.ndarray[Any, np.dtype[np.int64]]
 """(H, W) whole numbers: the label of each pixel, 0 for none."""
 
@@ -71,6 +73,36 @@ class Guides:
     @cached_property
     def _labels_of_styles(self) -> list[tuple[int, ...] | None]:
         return [None if labels is None else labels_in(labels) for labels in self.styles]
+
+
+@dataclass(frozen=True, eq=False)
+class KeepOutside:
+    """A picture of which a run may change some pixels.
+
+    Attributes
+    ----------
+    picture : InputImage
+        All of it.
+    free : ndarray
+        (H, W) bool, of the picture's size: the pixels that may change.
+    window : tuple of slice
+        The rows and columns that the run works on; every free pixel is inside.
+    seamless : bool
+        Whether what comes in shall go on from what is around it.
+    """
+
+    picture: InputImage
+    free: np.ndarray[Any, np.dtype[np.bool_]]
+    window: tuple[slice, slice]
+    seamless: bool = False
+
+
+def kept_by(guides: Guides, content: InputImage) -> KeepOutside | None:
+    """Return what guides keep of a content: its unlabelled pixels, if anything."""
+    if not guides.keep_unlabelled:
+        return None
+    height, width = content.shape
+    return KeepOutside(content, guides.content > 0, (slice(0, height), slice(0, width)))
 
 
 def labels_in(labels: Labels) -> tuple[int, ...]:

@@ -8,14 +8,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
-from torch.nn import functional
 
-from napari_nst.engine.images.composite import KeepOutside
-from napari_nst.engine.job.guides import Guides, Labels, read_labels
+from napari_nst.engine.job.change import Change
+from napari_nst.engine.job.guides import Guides, KeepOutside, Labels, read_labels
 from napari_nst.engine.job.input_image import InputImage
-from napari_nst.engine.steering import Change
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 """(H, W) bool."""
@@ -207,7 +204,9 @@ def _densest(marked: Mask, longest: int) -> Window:
 
 
 def _enlarged(free: Mask) -> Labels:
-    marked = torch.from_numpy(free.astype(np.float32))[None, None]
-    wide = functional.max_pool2d(marked, 2 * BORDER + 1, stride=1, padding=BORDER)
-    labels: Labels = wide[0, 0].numpy().astype(np.int64)
-    return labels
+    """Return a mask grown by `BORDER` pixels on each side, as labels 0 and 1."""
+    marked = np.pad(free, BORDER)
+    for axis in (0, 1):
+        windows = np.lib.stride_tricks.sliding_window_view(marked, 2 * BORDER + 1, axis=axis)
+        marked = np.any(windows, axis=-1)
+    return marked.astype(np.int64)

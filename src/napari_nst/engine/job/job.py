@@ -7,17 +7,15 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from napari_nst.engine.images.composite import KeepOutside, kept_by
+from napari_nst.engine.job.change import Change
 from napari_nst.engine.job.checks import check_style, read_styles, relative_pixels
-from napari_nst.engine.job.guides import Guides, read_guides
+from napari_nst.engine.job.guides import Guides, KeepOutside, kept_by, read_guides
 from napari_nst.engine.job.inpainting import Inpainting
 from napari_nst.engine.job.input_image import InputImage
+from napari_nst.engine.job.layers import least_side, shares_of
 from napari_nst.engine.job.region_size import too_small
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.job.style_size import Fit, style_fit
-from napari_nst.engine.objective.from_recipe import shares_of
-from napari_nst.engine.objective.objective import least_side
-from napari_nst.engine.steering import Change
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.likeness import MOMENT_LOSSES
 

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from napari_nst.engine.cancel import Pulse, go_on
+from napari_nst.engine.job.layers import layer_weights, shares_of
 from napari_nst.engine.losses import STYLE_LOSSES, ContentLoss, Part, TotalVariationLoss, seam
 from napari_nst.engine.objective.masks import mask_at
 from napari_nst.engine.run.bands import Bands
@@ -126,29 +127,3 @@ def image_losses(
         weight = seam.WEIGHT * sum(layer_weights(recipe, "style").values())
         losses["tv/border"] = WeightedLoss(seam.SeamLoss(free), weight)
     return losses
-
-
-def shares_of(recipe: Recipe, styles: int) -> list[float]:
-    """Return how much each of several styles counts; together 1.
-
-    Raises
-    ------
-    ValueError
-        If the recipe's blend is of another number of styles.
-    """
-    blend = recipe.style_blend or (1.0,) * styles
-    if len(blend) != styles:
-        raise ValueError(
-            f"style_blend has {len(blend)} numbers for {styles} "
-            f"style{'s' if styles != 1 else ''}; give one for each."
-        )
-    return [share / sum(blend) for share in blend]
-
-
-def layer_weights(recipe: Recipe, kind: str) -> dict[str, float]:
-    """Return the layers that count for ``content`` or ``style``, and how much in the total."""
-    factor, layers = {
-        "content": (recipe.content_weight, recipe.content_layers),
-        "style": (recipe.style_weight, recipe.style_layers),
-    }[kind]
-    return {layer: factor * weight for layer, weight in layers.items() if factor * weight}

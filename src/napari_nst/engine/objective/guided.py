@@ -13,10 +13,11 @@ from torch import Tensor
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.guides import Guides, Labels
+from napari_nst.engine.job.layers import layer_weights, shares_of
 from napari_nst.engine.job.region_size import covers
 from napari_nst.engine.job.style_size import Fit
 from napari_nst.engine.losses import STYLE_LOSSES, GuidedLoss, StyleLoss
-from napari_nst.engine.objective.from_recipe import WeightedLoss, layer_weights, shares_of
+from napari_nst.engine.objective.from_recipe import WeightedLoss
 from napari_nst.engine.objective.masks import mask_at, pooled
 from napari_nst.engine.tiling.features import SeenStyle, exemplar_of
 from napari_nst.recipe import Recipe

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from napari_nst.engine.losses import SlicedWassersteinLoss
-from napari_nst.engine.objective.from_recipe import WeightedLoss, layer_weights
+from napari_nst.engine.objective.from_recipe import WeightedLoss
 from napari_nst.engine.run.bands import Bands
-from napari_nst.engine.vgg.network import VGG19, least_size
-from napari_nst.recipe import Recipe
+from napari_nst.engine.vgg.network import VGG19
 
 Parts = dict[str, Tensor]
 """Name of a part, such as ``style/relu1_1`` or ``tv`` → its weighted loss, a scalar."""
@@ -90,22 +89,6 @@ def bands_of(objective: Callable[[Tensor], Parts], height: int) -> Bands:
     if isinstance(objective, Objective):
         return objective.bands_at(height)
     return Bands.undivided(height)
-
-
-def network_layers(recipe: Recipe) -> list[str]:
-    """Return the layers that a recipe's losses look at."""
-    kinds = ("content", "style")
-    return [layer for kind in kinds for layer in layer_weights(recipe, kind)]
-
-
-def least_side(recipe: Recipe) -> int:
-    """Return how many pixels both sides of an image must have for a recipe's losses."""
-    least = least_size(network_layers(recipe), recipe.padding)
-    if recipe.style_loss != "mrf":
-        return least
-    # A patch must fit into the features.
-    layers = layer_weights(recipe, "style")
-    return max(least, *(recipe.patch_size * least_size([layer]) for layer in layers), 1)
 
 
 def summarise(parts: Mapping[str, float]) -> dict[str, float]:

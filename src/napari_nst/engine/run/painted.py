@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.images.convert import resize, to_tensor
+from napari_nst.engine.job.change import Strokes
 from napari_nst.engine.job.input_image import as_rgb
-from napari_nst.engine.steering import Strokes
 
 
 def painted(picture: Tensor, strokes: Strokes) -> Tensor:

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from napari_nst.engine.device import choose_device, choose_precision
 from napari_nst.engine.iteration import Iteration
+from napari_nst.engine.job.change import Change
 from napari_nst.engine.job.job import Job
+from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.job.region_size import too_small
 from napari_nst.engine.job.schedule import Scale, continued
-from napari_nst.engine.objective.objective import Objective, network_layers
+from napari_nst.engine.objective.objective import Objective
 from napari_nst.engine.optim.optimizer import LBFGS, OPTIMIZERS
 from napari_nst.engine.run.banded import BandedImage
 from napari_nst.engine.run.bands import Bands
@@ -24,7 +26,7 @@ from napari_nst.engine.run.painted import painted
 from napari_nst.engine.run.provenance import facts_of_run
 from napari_nst.engine.run.targets import RunSetup
 from napari_nst.engine.run.time_estimate import forecast, work_of_step
-from napari_nst.engine.steering import Change, Steering, TileDone
+from napari_nst.engine.steering import Steering, TileDone
 from napari_nst.engine.tiling.budget import Tiling, home_of
 from napari_nst.engine.vgg.network import VGG19, network_of
 from napari_nst.engine.vgg.weights import PretrainedVGG, Progress, load

@@ -11,13 +11,13 @@ from napari_nst.engine.images.composite import Composite
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.job import Job
+from napari_nst.engine.job.layers import layer_weights
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.from_recipe import (
     Features,
     WeightedLoss,
     content_losses,
     image_losses,
-    layer_weights,
     style_losses,
 )
 from napari_nst.engine.objective.guided import guided_style_losses

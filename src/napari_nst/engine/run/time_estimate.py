@@ -13,8 +13,8 @@ import torch
 from napari_nst.engine.device import describe_device
 from napari_nst.engine.distributed import Processes
 from napari_nst.engine.job.job import Job
+from napari_nst.engine.job.layers import least_side, network_layers
 from napari_nst.engine.job.schedule import Scale
-from napari_nst.engine.objective.objective import least_side, network_layers
 from napari_nst.engine.run.targets import RunSetup
 from napari_nst.engine.tiling.grid import Grid
 from napari_nst.engine.tiling.memory_estimate import Footprint, amount, peak_bytes

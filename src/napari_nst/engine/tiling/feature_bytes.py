@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import torch
 
-from napari_nst.engine.objective.objective import network_layers
+from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.vgg.weights.formats import SHAPES
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before

