@@ -61,7 +61,7 @@ class ContentReconstruction(JobWidget):
         self._show_layer()
         self._enable_what_matters()
 
-    def job_of(self, recipe: Recipe) -> RunRequest:
+    def build_request(self, recipe: Recipe) -> RunRequest:
         """Return the job of the chosen layer and a recipe."""
         layer = chosen_layer(self.image, "image")
         image, begin = self.picture(layer, recipe.size), self.start_picture(recipe)

@@ -24,7 +24,7 @@ from napari_nst.viewer.run_panel import RunPanel
 from napari_nst.viewer.settings.control_values import ControlValues
 from napari_nst.viewer.settings.menu import SettingsMenu
 from napari_nst.viewer.steering.live_controls import Followed, LiveControls
-from napari_nst.viewer.sweep.controls import Sweeps
+from napari_nst.viewer.sweep.controls import SweepControls
 
 if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel
@@ -76,7 +76,15 @@ class JobWidget(Followed, Container[Any]):
         )
         self.panel = RunPanel(viewer, self._ordered)
         self.inspection = Inspection(viewer, self.panel.runner, self.panel.say, self.panel.complain)
-        self.sweeps = Sweeps(self, choosers[0])
+        self.sweep = SweepControls(
+            self.recipe_controls,
+            choosers[0],
+            read_recipe=lambda: self.recipe,
+            build_request=self.build_request,
+            read_layer=self.picture,
+            begin=self.panel.begin,
+            say=self.panel.say,
+        )
         super().__init__(widgets=[self.panel], labels=False)
         extras = {
             **{title: extras[title] for title in extras if title not in SECTIONS},
@@ -84,8 +92,8 @@ class JobWidget(Followed, Container[Any]):
             "Colours": [self.keep_dtype, *extras.get("Colours", [])],
         }
         tools = {
-            "Sweep": self.sweeps.controls,
-            "Look into it": [*self.inspection.controls, self.sweeps.explore],
+            "Sweep": self.sweep.controls,
+            "Look into it": [*self.inspection.controls, self.sweep.explore],
             "History": self.panel.history.controls,
         }
         self.sections = self._sections(up_front, extras, tools)
@@ -117,15 +125,15 @@ class JobWidget(Followed, Container[Any]):
         self.native.layout().insertWidget(1, self.settings_menu)
         self.control_values.recall()
 
-    def job(self, **changes: Any) -> RunRequest:
+    def request(self, **changes: Any) -> RunRequest:
         """Read the controls, with some fields of the recipe replaced.
 
         Raises `ValueError` or `TypeError` where they make no job.
         """
-        return self.job_of(self.recipe.replace(**changes))
+        return self.build_request(self.recipe.replace(**changes))
 
-    def job_of(self, recipe: Recipe) -> RunRequest:
-        """Return the job of the chosen layers and a recipe; raises as `job`."""
+    def build_request(self, recipe: Recipe) -> RunRequest:
+        """Return the job of the chosen layers and a recipe; raises as `request`."""
         raise NotImplementedError
 
     def controls_from(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,7 +142,7 @@ class JobWidget(Followed, Container[Any]):
 
     def _ordered(self, **changes: Any) -> RunRequest:
         """Read the controls for a run, and remember them for the next session."""
-        job = replace(self.job(**changes), controls=self.control_values.read())
+        job = replace(self.request(**changes), controls=self.control_values.read())
         self.control_values.remember()
         return job
 

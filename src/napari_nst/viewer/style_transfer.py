@@ -70,7 +70,7 @@ class StyleTransfer(JobWidget):
         )
         self._tell_apart()
 
-    def job_of(self, recipe: Recipe) -> RunRequest:
+    def build_request(self, recipe: Recipe) -> RunRequest:
         """Return the job of the chosen layers and a recipe."""
         content = self.choice.read(recipe.size)
         chosen_layer(self.style, "style")

@@ -76,7 +76,7 @@ class TextureSynthesis(JobWidget):
         self._show_seamless()
         self._enable_what_matters()
 
-    def job_of(self, recipe: Recipe) -> RunRequest:
+    def build_request(self, recipe: Recipe) -> RunRequest:
         """Return the job of the chosen layer and a recipe."""
         layer = chosen_layer(self.exemplar, "exemplar")
         fill = self.fill.pick(layer)

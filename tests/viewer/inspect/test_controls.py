@@ -101,5 +101,5 @@ def test_layers_are_explored_as_a_grid(finished, until, monkeypatch):
     assert layer.name == "astronaut · layers explored"
     settings = [cell["settings"] for cell in layer.metadata["napari-nst"]["layer"]["cells"]]
     assert {"content_layers": {"relu2_1": 1.0}} in settings
-    widget.sweeps.take_over({"content_layers": {"relu2_1": 1.0}})
+    widget.sweep.apply({"content_layers": {"relu2_1": 1.0}})
     assert widget.content_layers.value == "relu2_1:1.0"

@@ -1,1 +1,1 @@
-"""Many small pictures side by side."""
+"""Sweeps: small images for several settings, shown side by side on one contact sheet."""

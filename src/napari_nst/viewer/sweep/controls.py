@@ -1,142 +1,137 @@
-"""Many small pictures at once: settings side by side, and what each layer of the network knows."""
+"""The controls that start a sweep or the layer explorer, and apply a clicked image's settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import PushButton
 
-from napari_nst.recipe import CONTROLS
+from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.recipe.layer_names import EXPLORED_SIZE
 from napari_nst.viewer.controls.layer_choice import chosen_layer
 from napari_nst.viewer.controls.recipe_field import label_of, show_value
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.sweep.choice import SweepChoice
-from napari_nst.viewer.sweep.grid_layer import GridLayer
+from napari_nst.viewer.sweep.panels import several_images
+from napari_nst.viewer.sweep.sheet_layer import SheetLayer
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
 
     from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import Steering
-    from napari_nst.viewer.job_widget import JobWidget
+    from napari_nst.viewer.controls.recipe_form import RecipeControls
+    from napari_nst.viewer.layers.read import LayerSlice
     from napari_nst.viewer.run.worker import Progress
 
 
-class Sweeps:
-    """The controls of a widget's sweeps, and of its layer explorer.
+class SweepControls:
+    """The choice of a sweep, and the buttons that start it and the layer explorer.
 
-    Parameters
-    ----------
-    widget : JobWidget
-        Whose job is done over and over.
-    explored : ComboBox
-        The layer that the explorer looks at.
-
-    Attributes
-    ----------
-    choice : SweepChoice
-        What varies.
-    run, explore : PushButton
-        Start.
+    `explored` is the drop-down whose layer the explorer uses. `read_recipe` returns the recipe of
+    the widget, `build_request` the request of one run of a recipe, `read_layer` the shown slice of
+    a layer for a working size. `begin` starts the run whose request a function returns, and `say`
+    shows a sentence below the buttons.
     """
 
-    def __init__(self, widget: JobWidget, explored: ComboBox) -> None:
-        self._widget = widget
+    def __init__(
+        self,
+        recipe_controls: RecipeControls,
+        explored: ComboBox,
+        *,
+        read_recipe: Callable[[], Recipe],
+        build_request: Callable[[Recipe], RunRequest],
+        read_layer: Callable[[Any, int], LayerSlice],
+        begin: Callable[[Callable[[], RunRequest]], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._fields = recipe_controls.fields
         self._explored = explored
-        self.choice = SweepChoice(widget.recipe_controls)
+        self._read_recipe = read_recipe
+        self._build_request = build_request
+        self._read_layer = read_layer
+        self._say = say
+        self.choice = SweepChoice(recipe_controls)
         self.run = PushButton(
             name="run_sweep",
             text="Run sweep",
-            tooltip="Make a small picture for every combination, as a grid. Click one to take its "
-            "settings over.",
+            tooltip="Make a small image for every combination of values, on one contact sheet. "
+            "Click an image to apply its settings.",
         )
         self.explore = PushButton(
             name="explore_layers",
             text=f"Explore layers of the {explored.label.lower()}",
-            tooltip="For every layer of the network, a small picture that has the same features, "
-            "and one of the same texture: what the layer keeps. Takes minutes on a processor.",
+            tooltip="For every layer of the network, a small image with the same features and one "
+            "with the same texture: what the layer keeps. Takes minutes on a CPU.",
         )
-        self.run.clicked.connect(self.start_sweep)
-        self.explore.clicked.connect(self.start_exploring)
+        self.run.clicked.connect(lambda: begin(self._sweep_request))
+        self.explore.clicked.connect(lambda: begin(self._explorer_request))
 
     @property
     def controls(self) -> list[Any]:
-        """What goes into a form."""
+        """The controls of the Sweep section."""
         return [*self.choice.widgets, self.run]
 
-    def start_sweep(self) -> None:
-        """Begin the sweep; nothing if a run is going on."""
-        self._widget.panel.begin(self.sweep_job)
+    def apply(self, settings: dict[str, Any]) -> None:
+        """Set the recipe's controls to the settings of an image, and say so."""
+        for name, value in settings.items():
+            control = CONTROLS[name]
+            show_value(self._fields[name], control, control.checked(name, value))
+        applied = ", ".join(
+            f"{label_of(name).lower()} {CONTROLS[name].text(self._fields[name].value)}"
+            for name in settings
+        )
+        self._say(f"Applied: {applied}.")
 
-    def start_exploring(self) -> None:
-        """Begin with the layers; nothing if a run is going on."""
-        self._widget.panel.begin(self.explorer_job)
-
-    def sweep_job(self) -> RunRequest:
-        """Return the job that makes all pictures; raises `ValueError` or `TypeError` if none."""
-        recipe = self.choice.recipe(self._widget.recipe)
+    def _sweep_request(self) -> RunRequest:
+        recipe = self.choice.recipe(self._read_recipe())
         axes = self.choice.axes(recipe)
-        one = self._widget.job_of(recipe)
-        if one.call is None:
+        single = self._build_request(recipe)
+        call = single.call
+        if call is None:
             raise ValueError(
-                "A sweep is of single pictures; choose no comparison, and no channels in turn."
+                "A sweep varies runs of a single image; switch off Compare layers, and take "
+                "another entry than 'each channel in turn' in Content as."
             )
-        call = one.call
 
         def start(progress: Progress, steering: Steering, _: Any) -> Iterator[Iteration]:
-            from napari_nst.engine import api as jobs
-            from napari_nst.engine.sweep import sweep
+            import napari_nst
 
             progress("reading the layers", 0, 0)
-            job, inputs = getattr(jobs, call.function), call.read()
-            watched = {"progress": progress, "steering": steering}
-            return sweep(lambda recipe: job(**inputs, recipe=recipe, **watched), recipe, axes)
+            make, inputs = getattr(napari_nst, call.function), call.read()
+
+            def run(recipe: Recipe) -> Iterator[Iteration]:
+                iterations: Iterator[Iteration] = make(
+                    **inputs, recipe=recipe, progress=progress, steering=steering
+                )
+                return iterations
+
+            return napari_nst.sweep(run, recipe, axes)
 
         return replace(
-            one,
-            name=f"{one.name} · {' × '.join(label_of(name).lower() for name in axes)}",
+            single,
+            name=f"{single.name} · {' × '.join(label_of(name).lower() for name in axes)}",
             start=start,
             call=None,
             afterwards=None,
-            layer=self._grid_layer,
+            layer=self._sheet_layer,
         )
 
-    def explorer_job(self) -> RunRequest:
-        """Return the job that goes through the layers; raises `ValueError` if nothing is chosen."""
-        widget, layer = self._widget, chosen_layer(self._explored, self._explored.label.lower())
-        picture, recipe = widget.picture(layer, EXPLORED_SIZE), widget.recipe
+    def _explorer_request(self) -> RunRequest:
+        layer = chosen_layer(self._explored, self._explored.label.lower())
+        image, recipe = self._read_layer(layer, EXPLORED_SIZE), self._read_recipe()
         network = {name: getattr(recipe, name) for name in ("weights", "network_input", "device")}
-
-        def start(progress: Progress, steering: Steering, _: Any) -> Iterator[Iteration]:
-            from napari_nst.engine.sweep import explore_layers
-
-            progress("reading the layer", 0, 0)
-            return explore_layers(picture.read(), progress=progress, steering=steering, **network)
-
         return RunRequest(
-            name=f"{picture.name} · layers explored",
-            place=picture.place,
-            values=picture.values,
+            name=f"{image.name} · layers explored",
+            place=image.place,
+            values=image.values,
             recipe=recipe,
-            names=(picture.name,),
-            start=start,
-            layer=self._grid_layer,
+            names=(image.name,),
+            start=several_images("explore_layers", lambda: {"image": image.read(), **network}),
+            layer=self._sheet_layer,
         )
 
-    def take_over(self, settings: dict[str, Any]) -> None:
-        """Set the recipe's controls to the settings of a picture, and say so."""
-        fields = self._widget.recipe_controls.fields
-        for name, value in settings.items():
-            control = CONTROLS[name]
-            show_value(fields[name], control, control.checked(name, value))
-        said = ", ".join(
-            f"{label_of(name).lower()} {CONTROLS[name].text(fields[name].value)}"
-            for name in settings
-        )
-        self._widget.panel.say(f"Taken over: {said}.")
-
-    def _grid_layer(self, viewer: Any, job: RunRequest) -> GridLayer:
-        return GridLayer(viewer, job.name, job.place, job.names, clicked=self.take_over)
+    def _sheet_layer(self, viewer: Any, request: RunRequest) -> SheetLayer:
+        return SheetLayer(viewer, request.name, request.place, request.names, clicked=self.apply)

@@ -1,21 +1,143 @@
-"""A sheet of labelled pictures as a layer beside what is there."""
+"""Contact sheets as layers: labelled images on one sheet, to the right of all visible layers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.io.contact_sheet import Sheet
+from napari_nst.io.contact_sheet import DARK, Grid, Sheet
+from napari_nst.io.record import RECORD
+from napari_nst.viewer.layers.intensity import to_uint8
 from napari_nst.viewer.layers.position import Place, whole_affine, world_units
+from napari_nst.viewer.layers.save import LAYOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_nst.engine.iteration import Iteration
+
+LONGEST_SHEET, LONGEST_CELL = 2048, 512
+"""Largest side of a sheet without its labels, and of one cell, in pixels: both redraw fast."""
+
+LETTERS = 32
+"""Height of letters in pixels: legible where a whole sheet is displayed at half its size."""
 
 GAP = 1 / 16
-"""Distance from the layers beside it, of the content's width."""
+"""Distance between a sheet and the layers to its left, as a fraction of the content's width."""
+
+_CLICK_TOLERANCE = 4
+"""How many pixels of the canvas the mouse may move during a click."""
+
+
+class SheetLayer:
+    """An RGB layer with one cell per image of a sweep, filled while the iterations arrive.
+
+    Use it from the main thread only. `clicked`, if given, is called with the settings of each image
+    that the user clicks.
+    """
+
+    drawn = None  # the sheet is small: the run's thread has nothing to draw in advance
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        name: str,
+        place: Place,
+        names: Sequence[str] = (),
+        clicked: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        self._viewer = viewer
+        self._name = name
+        self._place = place
+        self._names = tuple(names)
+        self._clicked = clicked
+        self._sheet: Sheet | None = None
+        self._layout: dict[str, Any] = {}
+        self.layer: Any = None
+        self.shown: Iteration | None = None
+
+    @property
+    def removed(self) -> bool:
+        """Whether the user deleted the layer."""
+        return self.layer is not None and self.layer not in self._viewer.layers
+
+    def show(self, iteration: Iteration) -> None:
+        """Draw an iteration into its cell; the first iteration makes the layer."""
+        if iteration is self.shown or self.removed:
+            return
+        self.shown = iteration
+        image = to_uint8(iteration.picture)
+        if self._sheet is None:
+            self._add(iteration, image)
+        else:
+            self._sheet.put(iteration.panel, image)
+            self.layer.data = self._place.data(self._sheet.pixels)
+
+    def describe(self, facts: Mapping[str, Any] | None = None) -> None:
+        """Store metadata in the layer: `facts`, or else the record of the newest iteration."""
+        if self.layer is None:
+            return
+        if facts is None:
+            facts = self.shown.record(self._names) if self.shown else {}
+        self.layer.metadata[RECORD] = {**facts, LAYOUT: self._layout}
+
+    def _add(self, iteration: Iteration, image: np.ndarray[Any, Any]) -> None:
+        grid = Grid.from_dict(iteration.facts["grid"])
+        shape = iteration.full_shape if all(iteration.full_shape) else iteration.shape
+        sheet = self._sheet = Sheet(grid, _cell_shape(grid, shape), DARK, letters=LETTERS)
+        sheet.put(iteration.panel, image)
+        cells = [
+            {"rectangle": list(rectangle), "settings": dict(cell.settings)}
+            for rectangle, cell in zip(sheet.rectangles, grid.cells, strict=True)
+        ]
+        self._layout = {"axes": list(self._place.axes), "panels": [], "cells": cells}
+        metadata = {RECORD: {LAYOUT: self._layout}}
+        self.layer = add_sheet(self._viewer, self._place, sheet, name=self._name, metadata=metadata)
+        if self._clicked is not None:
+            on_click(self.layer, self._clicked)
+
+
+def _cell_shape(grid: Grid, shape: tuple[int, int]) -> tuple[int, int]:
+    """Return the height and width of a cell, with the aspect ratio of an image of this shape."""
+    longest = min(LONGEST_CELL, LONGEST_SHEET // max(len(grid.rows), len(grid.columns)))
+    height, width = (max(1, round(side * longest / max(shape))) for side in shape)
+    return height, width
+
+
+def settings_at(layer: Image, position: Sequence[float]) -> dict[str, Any] | None:
+    """Return the recipe fields of the image at a world position, or None between the images."""
+    layout = layer.metadata[RECORD][LAYOUT]
+    pixel = np.asarray(layer.world_to_data(position))[layout["axes"]] + 0.5
+    for cell in layout["cells"]:
+        top, left, bottom, right = cell["rectangle"]
+        if top <= pixel[0] < bottom and left <= pixel[1] < right:
+            return dict(cell["settings"])
+    return None
+
+
+def on_click(layer: Image, callback: Callable[[dict[str, Any]], None]) -> None:
+    """Call `callback` with the settings of each image that is clicked while the layer is active.
+
+    Dragging moves the camera, as in every layer, and does not count as a click.
+    """
+
+    def clicked(layer: Image, event: Any) -> Iterator[None]:
+        if event.button != 1:
+            return
+        pressed = np.array(event.pos)
+        yield
+        moved = 0.0
+        while event.type == "mouse_move":
+            moved = max(moved, float(np.abs(np.array(event.pos) - pressed).max()))
+            yield
+        settings = settings_at(layer, event.position)
+        if settings is not None and moved <= _CLICK_TOLERANCE:
+            callback(settings)
+
+    layer.mouse_drag_callbacks.append(clicked)
 
 
 def add_sheet(
@@ -26,26 +148,9 @@ def add_sheet(
     name: str,
     metadata: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Show a sheet to the right of all that is visible, level with a place, in its slice.
+    """Add a sheet to the right of all visible layers, upright, in the slice of `place`.
 
-    It lies upright, and each of its pictures is as large as the place. The camera goes back to
-    show everything, unless the view is in 3D.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Gets the layer.
-    place : Place
-        Where the content lies.
-    sheet : Sheet
-        The pictures.
-    name, metadata
-        Of the layer.
-
-    Returns
-    -------
-    napari.layers.Image
-        Of RGB.
+    Each cell is as large as the content at `place`. In a 2D view, the camera is reset to show all.
     """
     layer: Any = viewer.add_image(
         place.data(sheet.pixels),
@@ -61,27 +166,29 @@ def add_sheet(
 
 
 def _transform(viewer: ViewerModel, place: Place, sheet: Sheet) -> dict[str, Any]:
-    """Return the transform of a sheet beside all visible layers, level with the content."""
-    dims = viewer.dims
-    own = place.transform
+    """Return scale, translation, units and axis labels of a sheet beside all visible layers."""
+    own, shown = place.transform, list(place.axes)
     to_world = whole_affine(own)
     top, left, bottom, right = sheet.rectangles[0]
-    shown = list(place.axes)
-    # As long as the content's edges, whichever way it is turned.
+    # Lengths of the content's edges in the world, whichever way the content is rotated.
     edges = np.linalg.norm(to_world.linear_matrix[:, shown], axis=0) * place.shape
     scale = np.array(own["scale"])
     scale[shown] = edges / (bottom - top, right - left)
-    corners = [_at(place, y, x) for y in (0, place.shape[0]) for x in (0, place.shape[1])]
-    translate = np.min([to_world(corner) for corner in corners], axis=0)
+    index = np.array(place.index, float)
+    corners = np.tile(index, (4, 1))
+    height, width = place.shape
+    ends = [(0, 0), (0, width), (height, 0), (height, width)]
+    corners[:, shown] = np.subtract(ends, 0.5)
+    translate = np.min(to_world(corners), axis=0)
     hidden = [axis for axis in range(place.ndim) if axis not in shown]
-    translate[hidden] = to_world(np.array(place.index, float))[hidden]
+    translate[hidden] = to_world(index)[hidden]
     visible = [layer for layer in viewer.layers if layer.visible]
     if visible:
         last = np.array(viewer.layers.get_extent(visible).world)[1]
-        units = world_units(own["units"], dims)
-        across = shown[1]
-        translate[across] = (last[-place.ndim :] * units)[across] + GAP * edges[1]
-    # Pixel centres, not corners, sit on whole coordinates.
+        units = world_units(own["units"], viewer.dims)
+        horizontal = shown[1]
+        translate[horizontal] = (last[-place.ndim :] * units)[horizontal] + GAP * edges[1]
+    # Integer coordinates are pixel centres, not pixel corners.
     translate[shown] += scale[shown] / 2
     return {
         "scale": scale,
@@ -89,10 +196,3 @@ def _transform(viewer: ViewerModel, place: Place, sheet: Sheet) -> dict[str, Any
         "units": own["units"],
         "axis_labels": own["axis_labels"],
     }
-
-
-def _at(place: Place, y: float, x: float) -> np.ndarray[Any, Any]:
-    """Return a corner of the content in its own pixels."""
-    corner = np.array(place.index, float)
-    corner[list(place.axes)] = y - 0.5, x - 0.5
-    return corner

@@ -1,6 +1,4 @@
-"""The sheet that a sweep draws into: where it lies, how it fills, and what a click finds."""
-
-from types import SimpleNamespace
+"""The contact sheet of a sweep: position, filling, and clicks."""
 
 import numpy as np
 import pytest
@@ -10,7 +8,7 @@ from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers.position import move_slider
 from napari_nst.viewer.layers.read import picture_of
 from napari_nst.viewer.layers.save import save_result
-from napari_nst.viewer.sweep.grid_layer import LONGEST_SHEET, GridLayer, on_click, settings_at
+from napari_nst.viewer.sweep.sheet_layer import LONGEST_SHEET, SheetLayer, on_click, settings_at
 from tests.helpers.fake_iterations import iteration
 from tests.helpers.real_mouse import drag
 
@@ -45,7 +43,7 @@ def step(panel, *, shape=(12, 16), full_shape=(24, 32), level=0.5, **options):
 
 def live_for(viewer, model, content, **options):
     place = picture_of(content, model.dims).place
-    return GridLayer(viewer, "sweep", place, **options)
+    return SheetLayer(viewer, "sweep", place, **options)
 
 
 def rectangles(layer):
@@ -76,7 +74,7 @@ def test_there_is_no_layer_before_there_is_a_picture(viewer, model):
     assert len(model.layers) == 1
 
 
-def test_cells_fill_one_after_the_other_whatever_their_sizes(viewer, model):
+def test_cells_fill_in_order_with_images_of_any_size(viewer, model):
     live = live_for(viewer, model, photo(model))
     for panel, level in enumerate((0.2, 0.4, 0.6)):
         live.show(step(panel, shape=(12 << panel, 16 << panel), level=level))
@@ -122,12 +120,11 @@ def test_a_deleted_layer_stays_deleted(viewer, model):
     assert len(model.layers) == 1
 
 
-# ── where it lies ────────────────────────────────────────────────────────────────────────────
+# ── position ────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("scale", [(1, 1), (2, 3), (-2, 2)])
-@pytest.mark.parametrize("rotate", [0, 30])
-def test_it_lies_upright_beside_all_others_with_pictures_as_large_as_the_content(
+@pytest.mark.parametrize(("scale", "rotate"), [((1, 1), 0), ((2, 3), 30), ((-2, 2), 30)])
+def test_it_is_upright_beside_all_layers_with_cells_as_large_as_the_content(
     viewer, model, scale, rotate
 ):
     content = photo(model, scale=scale, translate=(5, 7), rotate=rotate)
@@ -144,23 +141,7 @@ def test_it_lies_upright_beside_all_others_with_pictures_as_large_as_the_content
     assert live.layer.rotate.tolist() == np.eye(2).tolist()
 
 
-def test_hidden_layers_are_no_neighbours(viewer, model):
-    content = photo(model)
-    model.add_image(np.zeros((40, 3000)), name="other", visible=False)
-    live = live_for(viewer, model, content)
-    live.show(step(0))
-    assert live.layer.translate[1] < 100
-
-
-def test_the_next_sheet_lies_beside_the_first(viewer, model):
-    content = photo(model)
-    first, second = live_for(viewer, model, content), live_for(viewer, model, content)
-    first.show(step(0))
-    second.show(step(0))
-    assert second.layer.translate[1] > first.layer.extent.world[1][1]
-
-
-def test_in_a_stack_it_lies_in_the_shown_slice(viewer, model):
+def test_in_a_stack_it_is_in_the_shown_slice(viewer, model):
     content = model.add_image(
         np.zeros((5, 48, 64), np.uint8), scale=(10, 2, 2), axis_labels=["z", "y", "x"]
     )
@@ -197,26 +178,19 @@ def test_the_view_shows_everything_again_but_not_in_3d(viewer, model):
     assert model.scene.camera.zoom == zoom
 
 
-# ── what it knows ────────────────────────────────────────────────────────────────────────────
+# ── settings and metadata ────────────────────────────────────────────────────────────────────
 
 
-def test_the_settings_of_a_picture_are_found_where_it_is(viewer, model):
+def test_settings_are_found_at_a_position(viewer, model):
     live = live_for(viewer, model, photo(model, scale=(2, 2), translate=(5, 7)))
     live.show(step(0))
     for index, cell in enumerate(GRID.cells):
         top, left, bottom, right = world_of(live.layer, index)
-        for y, x in [(top + 0.1, left + 0.1), (bottom - 0.1, right - 0.1)]:
-            assert settings_at(live.layer, (y, x)) == dict(cell.settings)
-        for y, x in [
-            (top - 0.1, left),
-            (top, left - 0.1),
-            (bottom + 0.1, right),
-            (top, right + 0.1),
-        ]:
-            assert settings_at(live.layer, (y, x)) is None
-    assert settings_at(live.layer, (99, *world_of(live.layer, 4)[:2] + 1)) == dict(
-        GRID.cells[4].settings
-    ), "a viewer of more dimensions than the layer"
+        for at in [(top + 0.1, left + 0.1), (bottom - 0.1, right - 0.1)]:
+            assert settings_at(live.layer, at) == dict(cell.settings)
+            assert settings_at(live.layer, (99, *at)) == dict(cell.settings), "in a 3D viewer"
+        for at in [(top - 0.1, left), (top, left - 0.1), (bottom + 0.1, right)]:
+            assert settings_at(live.layer, at) is None
 
 
 def test_settings_are_found_with_the_axes_swapped(viewer, model):
@@ -243,46 +217,8 @@ def test_the_record_is_kept_with_the_pictures(viewer, model, tmp_path):
     assert (tmp_path / "sheet.png").stat().st_size > 500
 
 
-# ── clicks ───────────────────────────────────────────────────────────────────────────────────
-
-
-def mouse(layer, world, moves=(), button=1):
-    """Press, move and release the mouse, as napari tells a layer."""
-    (callback,) = layer.mouse_drag_callbacks
-    event = SimpleNamespace(
-        type="mouse_press", pos=np.array([100, 100]), position=world, button=button
-    )
-    told = callback(layer, event)
-    try:
-        next(told)
-        for pos in moves:
-            event.type, event.pos = "mouse_move", np.array(pos)
-            next(told)
-        event.type = "mouse_release"
-        next(told)
-    except StopIteration:
-        pass
-
-
-def test_a_click_hands_over_the_settings_and_a_drag_does_not(viewer, model):
-    live = live_for(viewer, model, photo(model))
-    live.show(step(0))
-    got = []
-    on_click(live.layer, got.append)
-    layer = model.layers["sweep"]
-    at = tuple(world_of(layer, 5)[:2] + 1)
-    mouse(layer, at)
-    assert got == [{"style_weight": 8.0, "size": 96}]
-    mouse(layer, at, moves=[(102, 101), (101, 100)])
-    assert len(got) == 2, "a hand is never quite still"
-    mouse(layer, at, moves=[(130, 100), (100, 100)])
-    mouse(layer, at, button=2)
-    mouse(layer, tuple(world_of(layer, 0)[:2] - 1))
-    assert len(got) == 2
-
-
 @pytest.mark.window
-def test_a_real_click_in_a_window_finds_the_picture(make_napari_viewer_proxy):
+def test_a_click_returns_the_settings_and_a_drag_does_not(make_napari_viewer_proxy):
     window = make_napari_viewer_proxy()
     content = photo(window, scale=(2, 2), translate=(5, 7))
     live = live_for(window, window, content)
