@@ -37,9 +37,9 @@ def engine(monkeypatch):
         progress("downloading", 10, 100)
         progress("downloading", 100, 100)
         facts = {
-            "job": order.job, "recipe": order.recipe.to_dict(),
+            "job": order.name, "recipe": order.recipe.to_dict(),
             "arguments": {k: v for k, v in order.arguments.items() if v is not None},
-            "inputs": {role: dict(image.facts) for role, image in order.images.items()},
+            "inputs": {role: dict(image.metadata) for role, image in order.images.items()},
         }  # fmt: skip
         has_alpha = order.content is not None and order.content.alpha is not None
         for step in range(1, order.recipe.steps + 1):
@@ -50,7 +50,7 @@ def engine(monkeypatch):
                 step=step, steps=order.recipe.steps, losses=losses, shape=(6, 8),
                 seconds=step / 10, seconds_left=83.0, pixels=torch.full((1, 3, 6, 8), step / 256),
                 alpha=torch.full((1, 1, 6, 8), 0.5) if has_alpha else None,
-                is_grey=order.pattern.is_grey, full_shape=(6, 8), facts=facts,
+                is_grey=order.main_image.is_grey, full_shape=(6, 8), facts=facts,
             )  # fmt: skip
 
     monkeypatch.setattr(jobs, "run", run)

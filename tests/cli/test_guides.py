@@ -35,7 +35,7 @@ def test_guides_reach_the_engine(labels, engine):
     (order,) = engine.orders
     np.testing.assert_array_equal(order.guides.content, HALVES)
     np.testing.assert_array_equal(order.guides.styles[0][:, 0] == 1, np.arange(80) < 40)
-    assert order.kept is None
+    assert order.keep_outside is None
     record = json.loads(read_text("out.png"))
     assert record["arguments"]["guide"] == {"labels": [1, 2], "shape": [72, 96]}
 
@@ -54,7 +54,7 @@ def test_unlabelled_pixels_are_kept_at_their_own_size(labels, engine):
     (order,) = engine.orders
     assert order.recipe.size == 0
     assert order.scales[-1].shape == (72, 96)
-    np.testing.assert_array_equal(order.kept.free, HOLE > 0)
+    np.testing.assert_array_equal(order.keep_outside.mask, HOLE > 0)
 
 
 def test_what_is_too_small_is_said_before_the_run(labels, engine, capsys):
@@ -75,8 +75,8 @@ def test_a_region_is_filled(labels, engine):
     assert list(with_exemplar.images) == ["into", "exemplar"]
     assert list(without.images) == ["into"]
     for order in engine.orders:
-        np.testing.assert_array_equal(order.kept.free, HOLE > 0)
-        assert order.kept.picture.shape == (72, 96)
+        np.testing.assert_array_equal(order.keep_outside.mask, HOLE > 0)
+        assert order.keep_outside.picture.shape == (72, 96)
     assert json.loads(read_text("out.png"))["inputs"]["into"]["name"] == "content.png"
 
 
@@ -103,7 +103,7 @@ def test_what_was_filled_is_filled_again_with_its_region(labels, engine, capsys)
     first, second = engine.orders
     assert first.recipe == second.recipe
     assert first.scales == second.scales
-    np.testing.assert_array_equal(first.kept.free, second.kept.free)
+    np.testing.assert_array_equal(first.keep_outside.mask, second.keep_outside.mask)
 
 
 def test_what_was_guided_is_made_again_with_its_guide(labels, engine, capsys):

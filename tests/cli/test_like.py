@@ -21,8 +21,8 @@ def test_a_picture_is_made_again_of_its_recorded_inputs(images, engine, capsys, 
     assert "not as it was" not in capsys.readouterr().err
     first, again = engine.orders
     assert again.recipe == first.recipe
-    assert {r: i.facts for r, i in again.images.items()} == {
-        r: i.facts for r, i in first.images.items()
+    assert {r: i.metadata for r, i in again.images.items()} == {
+        r: i.metadata for r, i in first.images.items()
     }
     one, other = (json.loads(read_text(path)) for path in (made, "again.png"))
     assert {r: facts["path"] for r, facts in one["inputs"].items()} == {
@@ -69,7 +69,7 @@ def test_options_and_arguments_override_what_is_recorded(images, engine, capsys)
     order = engine.orders[-1]
     assert order.recipe == preset(steps=2, seed=5)
     assert order.content.is_grey
-    assert order.images["style"].facts == engine.orders[0].images["style"].facts
+    assert order.images["style"].metadata == engine.orders[0].images["style"].metadata
 
 
 def test_pixel_sizes_are_those_of_the_recorded_files(images, engine):

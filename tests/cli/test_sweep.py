@@ -96,7 +96,7 @@ def test_a_jpeg_has_room_for_what_is_said_of_64_pictures(images, engine):
 
 def test_every_layer_is_explored(images, engine, capsys):
     assert run("explore", "content.png", "-o", "out.png", "--steps", 1) == 0
-    jobs = [order.job for order in engine.orders]
+    jobs = [order.name for order in engine.orders]
     assert jobs == ["reconstruct", "synthesize"] * len(EXPLORED_LAYERS)
     kept = [list(order.recipe.content_layers) for order in engine.orders[::2]]
     assert kept == [[layer] for layer in EXPLORED_LAYERS]

@@ -23,7 +23,7 @@ def labels_in(path):
 def test_a_texture_follows_the_texture_preset(images, engine, capsys):
     assert run("synthesize", "style.jpg", "-o", "out.png", "--steps", 2) == 0
     (order,) = engine.orders
-    assert order.job == "synthesize"
+    assert order.name == "synthesize"
     assert order.recipe == preset("texture", steps=2)
     assert json.loads(read_text("out.png"))["inputs"]["exemplar"]["name"] == "style.jpg"
     assert "wrote out.png (8 × 6 pixels, 8 bit)." in capsys.readouterr().err

@@ -32,10 +32,10 @@ def steps_with(recipe, at, change, steering=None, **arguments):
 
 def test_nothing_is_pending_at_first_nor_after_it_was_taken():
     steering = Steering()
-    assert steering.take() is None
+    assert steering.take_changes() is None
     steering.change(style_weight=3)
-    assert dict(steering.take().fields) == {"style_weight": 3.0}
-    assert steering.take() is None
+    assert dict(steering.take_changes().fields) == {"style_weight": 3.0}
+    assert steering.take_changes() is None
 
 
 def test_a_run_is_to_stop_once_somebody_says_so():
@@ -53,7 +53,7 @@ def test_changes_that_the_run_has_not_seen_yet_are_one_change():
     steering.restyle([STYLE])
     steering.change(style_weight=4)
     steering.paint(np.zeros((2, 2, 3)), np.ones((2, 2), bool))
-    change = steering.take()
+    change = steering.take_changes()
     assert dict(change.fields) == {"style_weight": 4.0, "tv_weight": 1.0}
     assert change.styles()[0] is STYLE
     assert len(change.strokes) == 1
@@ -62,7 +62,7 @@ def test_changes_that_the_run_has_not_seen_yet_are_one_change():
 def test_layers_and_blends_may_be_given_as_text():
     steering = Steering()
     steering.change(style_layers="relu1_1:2", style_blend="0.5, 0.5")
-    fields = steering.take().fields
+    fields = steering.take_changes().fields
     assert fields["style_layers"] == {"relu1_1": 2.0}
     assert fields["style_blend"] == (0.5, 0.5)
 
@@ -79,7 +79,7 @@ def test_a_bad_value_is_told_at_once_and_changes_nothing():
     steering = Steering()
     with pytest.raises(ValueError, match="style_weight must be at least 0"):
         steering.change(tv_weight=1, style_weight=-1)
-    assert steering.take() is None
+    assert steering.take_changes() is None
 
 
 def test_strokes_must_fit_their_picture():
@@ -92,7 +92,7 @@ def test_strokes_are_what_was_painted_then():
     picture = np.zeros((2, 2, 3))
     steering.paint(picture, np.ones((2, 2), bool))
     picture[:] = 1
-    assert steering.take().strokes[0].picture.max() == 0
+    assert steering.take_changes().strokes[0].picture.max() == 0
 
 
 def test_many_threads_lose_no_change():
@@ -106,7 +106,7 @@ def test_many_threads_lose_no_change():
         thread.start()
     for thread in threads:
         thread.join()
-    assert set(steering.take().fields) == set(names)
+    assert set(steering.take_changes().fields) == set(names)
 
 
 # ── what the run makes of it ─────────────────────────────────────────────────────────────────────

@@ -58,7 +58,7 @@ def optimiser(monkeypatch):
                     time.sleep(seconds)
                     if step == fail_at:
                         raise error
-                    if steering is not None and (change := steering.take()) is not None:
+                    if steering is not None and (change := steering.take_changes()) is not None:
                         state.changes.append(change)
                         noted = {"after_step": step - 1, **change.fields}
                         facts = {**facts, "steered": [*facts.get("steered", []), noted]}

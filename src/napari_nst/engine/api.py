@@ -16,7 +16,6 @@ from napari_nst.engine.job.build import (
 )
 from napari_nst.engine.job.checks import Images
 from napari_nst.engine.job.job import Job
-from napari_nst.engine.job.region_size import too_small
 from napari_nst.engine.run.run import run
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
@@ -196,6 +195,6 @@ def _start(
 ) -> Iterator[Iteration]:
     """Refuse a device that is not there, warn of regions that are too small, and run the job."""
     choose_device(order.recipe.device)
-    for sentence in too_small(order):
+    for sentence in order.small_regions():
         warnings.warn(sentence, UserWarning, stacklevel=3)
     return run(order, progress, steering, after)

@@ -194,7 +194,7 @@ def stylize_channels(
         panels.append(Panel(name, recipe.steps, iterations))
     roles = {f"content {name}": one for name, one in zip(names, contents, strict=True)}
     roles |= {f"style {index}": one for index, one in enumerate(styles, start=1)}
-    inputs = {role: read_input(one, role).facts for role, one in roles.items()}
+    inputs = {role: read_input(one, role).metadata for role, one in roles.items()}
     return in_turn(panels, {"inputs": inputs})
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.job.change import Change, Strokes
+from napari_nst.errors import Cancelled
 from napari_nst.recipe import CONTROLS, SECTIONS
 
 if TYPE_CHECKING:
@@ -175,7 +176,12 @@ class Steering:
         """Whether somebody has called `stop`."""
         return self._stopped.is_set()
 
-    def take(self) -> Change | None:
+    def check_cancelled(self) -> None:
+        """Raise `Cancelled` if somebody has called `stop`; the run calls this often."""
+        if self.stopped:
+            raise Cancelled("Stopped by the user.")
+
+    def take_changes(self) -> Change | None:
         """Return what was asked for since the last call, None where nothing was; the run calls."""
         with self._lock:
             pending, self._pending = self._pending, None

@@ -39,18 +39,18 @@ def test_an_only_style_serves_every_label_whole():
     guides = read(HALVES)
     assert guides.labels == (1, 2)
     assert guides.styles == (None,)
-    assert [guides.serving(label) for label in (1, 2, 7)] == [[0], [0], [0]]
+    assert [guides.styles_for(label) for label in (1, 2, 7)] == [[0], [0], [0]]
 
 
 def test_of_several_styles_each_serves_the_label_of_its_number():
     guides = read(HALVES, style_shapes=[(8, 9)] * 3)
-    assert [guides.serving(label) for label in (1, 2, 3)] == [[0], [1], [2]]
+    assert [guides.styles_for(label) for label in (1, 2, 3)] == [[0], [1], [2]]
 
 
 def test_a_style_with_labels_serves_those():
     labels = [np.full((8, 9), 2), None, boxes((4, 4), (0, 2, 0, 4), (2, 4, 0, 4))]
     guides = read(HALVES, labels, style_shapes=[(8, 9), (8, 9), (4, 4)])
-    assert [guides.serving(label) for label in (1, 2)] == [[2], [0, 1, 2]]
+    assert [guides.styles_for(label) for label in (1, 2)] == [[2], [0, 1, 2]]
 
 
 def test_labels_of_styles_alone_are_left_aside():
@@ -80,7 +80,7 @@ def test_the_caller_may_draw_on():
 
 
 def test_a_record_has_labels_and_shapes():
-    assert read(HALVES, keep_unlabelled=True).facts == {
+    assert read(HALVES, keep_unlabelled=True).metadata == {
         "guide": {"labels": [1, 2], "shape": [20, 30]},
         "style_guides": [None],
         "keep_unlabelled": True,

@@ -80,7 +80,7 @@ def test_a_run_works_around_the_region_alone():
     region[200:230, 20:50] = 4
     into = np.zeros((400, 300, 3), np.uint8)
     made = order(into=into, region=region, recipe=Recipe(init="noise", size=64, min_size=32))
-    rows, columns = made.kept.window
+    rows, columns = made.keep_outside.window
     assert (rows, columns) == (slice(200 - MARGIN, 230 + MARGIN), slice(0, 50 + MARGIN))
     assert made.scales[-1].shape == (30 + 2 * MARGIN, 50 + MARGIN)  # at its own size
     assert made.scales[0].shape < made.scales[-1].shape

@@ -105,7 +105,7 @@ def test_the_surroundings_are_those_of_the_new_region():
     assert labels[6, 40]
     assert not style.alpha[MOVED[: labels.shape[0], : labels.shape[1]] > 0].any()
     assert found == {"region": True}
-    np.testing.assert_array_equal(new.kept.free, MOVED > 0)
+    np.testing.assert_array_equal(new.keep_outside.mask, MOVED > 0)
 
 
 def test_the_exemplar_may_change_with_its_region():

@@ -27,12 +27,12 @@ class Composite:
         As of the kept picture.
     """
 
-    def __init__(self, kept: KeepOutside, device: torch.device) -> None:
-        self.window = (..., *kept.window)
-        self.seamless = kept.seamless
-        self.free = torch.from_numpy(kept.free[kept.window].copy())[None, None].to(device)
-        self.picture = to_tensor(kept.picture.rgb, device)
-        alpha = kept.picture.alpha
+    def __init__(self, keep: KeepOutside, device: torch.device) -> None:
+        self.window = (..., *keep.window)
+        self.seamless = keep.seamless
+        self.free = torch.from_numpy(keep.mask[keep.window].copy())[None, None].to(device)
+        self.picture = to_tensor(keep.picture.rgb, device)
+        alpha = keep.picture.alpha
         self.alpha = None if alpha is None else torch.from_numpy(alpha)[None, None].to(device)
 
     @property

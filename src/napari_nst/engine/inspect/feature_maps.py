@@ -132,10 +132,10 @@ def loss_maps(
 
 def _on_picture(values: Array, order: Job) -> Array:
     """Return a map of what a run works on as one of the whole picture."""
-    if order.kept is None:
+    if order.keep_outside is None:
         return values
-    whole = np.zeros(order.kept.picture.shape, np.float32)
-    whole[order.kept.window] = values
+    whole = np.zeros(order.keep_outside.picture.shape, np.float32)
+    whole[order.keep_outside.window] = values
     return whole
 
 
@@ -150,10 +150,10 @@ def placed(order: Job, picture: ArrayLike) -> tuple[RGB, Scale]:
     pixels = as_rgb(picture, "picture")
     shape = (pixels.shape[0], pixels.shape[1])
     shapes = [scale.shape for scale in order.scales]
-    if order.kept is not None:  # then the last scale is that of the picture's own pixels
-        shapes = [order.kept.picture.shape]
+    if order.keep_outside is not None:  # then the last scale is that of the picture's own pixels
+        shapes = [order.keep_outside.picture.shape]
     if shape in shapes:
-        return pixels, order.scales[-1] if order.kept else order.scales[shapes.index(shape)]
+        return pixels, order.scales[-1] if order.keep_outside else order.scales[shapes.index(shape)]
     sizes = " or ".join(f"{height} × {width}" for height, width in shapes)
     raise ValueError(
         f"picture is {shape[0]} × {shape[1]} pixels, and those that its order makes are {sizes}; "

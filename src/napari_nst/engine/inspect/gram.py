@@ -88,7 +88,7 @@ def gram_view(
     pixels, scale = placed(order, picture)
     check_room(scale.shape, layer, order.recipe, "picture")
     for fit in order.fits(scale):
-        check_room(fit.shape, layer, order.recipe, f"{ROLES[order.job][1]} at this scale")
+        check_room(fit.shape, layer, order.recipe, f"{ROLES[order.name][1]} at this scale")
     with explained_errors(order.recipe, order.scales), torch.no_grad():
         assembly = assembled(order, scale, [layer], progress)
         content = assembly.content and assembly.content.resized(scale.shape)
@@ -105,7 +105,7 @@ def gram_view(
 
 def _roles(order: Job) -> list[str]:
     """Return what the content and the styles are called."""
-    content, style = ROLES[order.job]
+    content, style = ROLES[order.name]
     numbers = [""] if len(order.styles) == 1 else [f" {i + 1}" for i in range(len(order.styles))]
     return [*([content] if order.content else []), *(style + number for number in numbers)]
 

@@ -52,7 +52,7 @@ def order_to_stylize(
             factor = (ratios[index] if ratios else 1.0) * recipe.style_scale
             check_physical_size(one, factor * scales[-1].longest / max(subject.shape), least)
     start = read_start(init_image, recipe)
-    arguments: dict[str, Any] = {} if guides is None else guides.facts
+    arguments: dict[str, Any] = {} if guides is None else guides.metadata
     if pixel_sizes is not None:
         arguments["pixel_sizes"] = [float(size) for size in pixel_sizes]
     kept = None if guides is None else kept_by(guides, subject)

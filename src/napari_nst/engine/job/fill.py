@@ -55,17 +55,17 @@ def order_to_fill(
             )
         start = part(start, window)
     return Job(
-        job="synthesize",
+        name="synthesize",
         recipe=recipe,
         scales=_scales(recipe, content, hole.styles, least),
         content=content,
         styles=hole.styles,
         start=start,
         relative_pixels=None,
-        arguments=hole.facts,
+        arguments=hole.metadata,
         guides=hole.guides,
-        kept=hole.kept,
-        hole=hole,
+        keep_outside=hole.keep_outside,
+        inpainting=hole,
     )
 
 

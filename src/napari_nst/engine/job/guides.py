@@ -43,7 +43,7 @@ class Guides:
         """The labels of the content, ascending."""
         return labels_in(self.content)
 
-    def serving(self, label: int) -> list[int]:
+    def styles_for(self, label: int) -> list[int]:
         """Return the indices of the styles that have something for a label."""
         return [
             index
@@ -52,7 +52,7 @@ class Guides:
             or (labels is None and label == index + 1)
         ]
 
-    def is_like(self, other: Guides) -> bool:
+    def equals(self, other: Guides) -> bool:
         """Whether other guides mark the same pixels."""
         own, its = (self.content, *self.styles), (other.content, *other.styles)
         return self.keep_unlabelled == other.keep_unlabelled and all(
@@ -62,7 +62,7 @@ class Guides:
         )
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What a record says of them: labels and sizes, not pixels."""
         return {
             "guide": _facts(self.content),
@@ -83,16 +83,16 @@ class KeepOutside:
     ----------
     picture : InputImage
         All of it.
-    free : ndarray
+    mask : ndarray
         (H, W) bool, of the picture's size: the pixels that may change.
     window : tuple of slice
-        The rows and columns that the run works on; every free pixel is inside.
+        The rows and columns that the run works on; every such pixel is inside.
     seamless : bool
         Whether what comes in shall go on from what is around it.
     """
 
     picture: InputImage
-    free: np.ndarray[Any, np.dtype[np.bool_]]
+    mask: np.ndarray[Any, np.dtype[np.bool_]]
     window: tuple[slice, slice]
     seamless: bool = False
 
@@ -158,7 +158,7 @@ def read_guides(
     if not guides.labels:
         raise ValueError("guide labels no pixel; give those that a style is for a number above 0.")
     for label in guides.labels:
-        if not guides.serving(label):
+        if not guides.styles_for(label):
             raise ValueError(
                 f"guide has label {label}, and no style has it; label a region of style_guides "
                 f"{label} too, or erase it from guide."

@@ -56,7 +56,7 @@ class Inpainting:
     longest: int
 
     @property
-    def kept(self) -> KeepOutside:
+    def keep_outside(self) -> KeepOutside:
         """What stays as it is."""
         return KeepOutside(self.picture, self.free, self.window, seamless=True)
 
@@ -77,12 +77,12 @@ class Inpainting:
         return Guides(_enlarged(self.free[self.window]), self._seen[1])
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What a record says of it: sizes, not pixels."""
-        facts = {"filled_pixels": int(self.free.sum())}
+        metadata = {"filled_pixels": int(self.free.sum())}
         if self.exemplar_region is not None:
-            facts["exemplar_pixels"] = sum(int((labels > 0).sum()) for labels in self._seen[1])
-        return facts
+            metadata["exemplar_pixels"] = sum(int((labels > 0).sum()) for labels in self._seen[1])
+        return metadata
 
     def changed(self, change: Change, exemplars: Sequence[InputImage] | None) -> Inpainting:
         """Return the same hole with what a caller wants otherwise, in the same window.
@@ -153,7 +153,7 @@ def around(marked: Mask, margin: int) -> Window:
 def part(picture: InputImage, window: Window) -> InputImage:
     """Return some rows and columns of a picture."""
     alpha = None if picture.alpha is None else picture.alpha[window]
-    return InputImage(picture.rgb[window], alpha, picture.is_grey, picture.facts)
+    return InputImage(picture.rgb[window], alpha, picture.is_grey, picture.metadata)
 
 
 def _surroundings(
@@ -172,7 +172,7 @@ def _surroundings(
     labels = 1 - _enlarged(hidden)
     if not (labels * alpha > 0.5).any():
         raise ValueError("region leaves too little of into to take a texture from; give exemplar.")
-    # Without facts: it is none of the images that the caller handed in.
+    # Without metadata: it is none of the images that the caller handed in.
     return [InputImage(seen.rgb, alpha, seen.is_grey, {})], (labels,)
 
 

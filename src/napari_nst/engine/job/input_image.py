@@ -27,14 +27,14 @@ class InputImage:
         float32 (H, W) in [0, 1]: how much each pixel counts; None where all count alike.
     is_grey : bool
         Whether it came with a single channel.
-    facts : dict
+    metadata : dict
         What a record says of it: shape, type and SHA-256 of the array as it came.
     """
 
     rgb: RGB
     alpha: RGB | None
     is_grey: bool
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -66,12 +66,12 @@ def read_input(image: ArrayLike, name: str) -> InputImage:
             raise ValueError(f"{name} is transparent everywhere; give it pixels that can be seen.")
         if alpha.min() == 1:
             alpha = None
-    facts = {
+    metadata = {
         "shape": list(array.shape),
         "dtype": str(array.dtype),
         "sha256": hashlib.sha256(np.ascontiguousarray(array).data).hexdigest(),
     }
-    return InputImage(rgb, alpha, array.ndim == 2, facts)
+    return InputImage(rgb, alpha, array.ndim == 2, metadata)
 
 
 def as_rgb(image: ArrayLike, name: str = "image") -> RGB:

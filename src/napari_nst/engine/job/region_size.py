@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,51 +12,11 @@ from napari_nst.engine.job.style_size import Fit
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import poolings_before
 
-if TYPE_CHECKING:
-    from napari_nst.engine.job.job import Job
-
 LEAST_SHARE = 0.5
 """A region exists at a layer where at least this share of some position's pixels is the region's.
 
 Below it, every position sees more of what surrounds the region than of the region itself.
 """
-
-_NAMES = {"stylize": ("guide", "style_guides"), "synthesize": ("region", "exemplar_region")}
-"""Job → the arguments that labels of the content and of the styles come in."""
-
-
-def too_small(order: Job) -> list[str]:
-    """Say which regions of an order's guides are left out of which layers, at its finest scale.
-
-    Returns
-    -------
-    list of str
-        A sentence for the content, and for the styles, that have such regions.
-
-    Raises
-    ------
-    ValueError
-        If a region is too small for every style layer.
-    """
-    guides, content = order.guides, order.content
-    if guides is None or content is None or not order.recipe.style_weight:
-        return []
-    of_content, of_styles = _NAMES[order.job]
-    scale = order.scales[-1]
-    whole = (slice(None), slice(None))
-    # A label that is transparent everywhere asks for no style.
-    visible = guides.content if content.alpha is None else guides.content * (content.alpha > 0.5)
-    labelled = [(visible, content, Fit(whole, scale.shape), of_content)]
-    for own, style, fit in zip(guides.styles, order.styles, order.fits(scale), strict=True):
-        if own is not None:
-            asked = np.where(np.isin(own, labels_in(visible)), own, 0)
-            labelled.append((asked, style, fit, of_styles))
-    sentences: dict[str, list[tuple[int, str]]] = {}
-    for labels, image, fit, name in labelled:
-        missing = vanishing(labels, fit, order.recipe, image.alpha)
-        refuse_unseen(missing, name, order.recipe)
-        sentences.setdefault(name, []).extend(missing)
-    return [left_out(missing, name) for name, missing in sentences.items() if missing]
 
 
 def vanishing(

@@ -102,7 +102,7 @@ def _regions(
     for label in guides.labels:
         mask = _region_mask(guides.content, label, whole, visible, device)
         serving = {}
-        for index in guides.serving(label):
+        for index in guides.styles_for(label):
             labels, style = guides.styles[index], styles[index]
             if labels is None:
                 serving[index] = style.mask

@@ -54,7 +54,7 @@ def facts_of_run(
         "recipe": recipe.to_dict(),
         "seed": recipe.seed,
         "arguments": {name: value for name, value in arguments.items() if value is not None},
-        "inputs": {role: dict(image.facts) for role, image in images.items()},
+        "inputs": {role: dict(image.metadata) for role, image in images.items()},
         "weights": {"flavour": pretrained.flavour, "sha256": pretrained.sha256},
         "device": describe_device(device),
         "precision": str(dtype).removeprefix("torch."),

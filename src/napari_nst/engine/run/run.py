@@ -14,7 +14,6 @@ from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.change import Change
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import network_layers
-from napari_nst.engine.job.region_size import too_small
 from napari_nst.engine.job.schedule import Scale, continued
 from napari_nst.engine.objective.objective import Objective
 from napari_nst.engine.optim.optimizer import LBFGS, OPTIMIZERS
@@ -61,7 +60,7 @@ def run(
                 "after is one of several pictures made in turn, which cannot go on; give the last "
                 "iteration of a single one."
             )
-        if order.kept is not None and after.shape != order.kept.picture.shape:
+        if order.keep_outside is not None and after.shape != order.keep_outside.picture.shape:
             raise ValueError(
                 "after shows another image than what this run leaves as it is; give the last "
                 "iteration of a run on the same one."
@@ -149,7 +148,7 @@ class Run:
         try:
             for step in steps:
                 self.step = step.step
-                pixels, kept, alpha = step.pixels, self.order.kept, None
+                pixels, kept, alpha = step.pixels, self.order.keep_outside, None
                 # Else it has some rows, and the first process all.
                 if pixels.shape[2] == step.shape[0]:
                     pixels, alpha = self.assembly.shown(pixels), self.assembly.alpha
@@ -161,7 +160,7 @@ class Run:
                     alpha=alpha,
                     is_grey=self.assembly.shows_one_channel,
                     facts={**self.facts, "tile": self.assembly.tile},
-                    free=kept.free if kept else None,
+                    free=kept.mask if kept else None,
                 )
         finally:
             self.stepper.replays.forget()
@@ -178,7 +177,7 @@ class Run:
 
     def steered_at(self, scale: Scale) -> tuple[Tensor, Objective] | None:
         """Return the image and the objective to go on with, where something has changed."""
-        change = self.steering.take()
+        change = self.steering.take_changes()
         if change is None:
             return None
         picture = self.assembly.shown(self.stepper.current)
@@ -218,7 +217,7 @@ class Run:
         self.order, self.network, self.assembly = order, network, assembly
         self.stepper.adopt(order.recipe, assembly.canvas)
         if not found.keys().isdisjoint(("guides", "region", "exemplar_region")):
-            for sentence in too_small(order):
+            for sentence in order.small_regions():
                 self.steering.tell(sentence)
         return found, objective
 
@@ -228,7 +227,7 @@ class Run:
         if self.after is None:
             bands = self.assembly.bands_at(scale.shape)
             return BandedImage(self.assembly.first_image(scale.shape), bands)
-        height, width = scale.shape if self.order.kept else self.after.shape
+        height, width = scale.shape if self.order.keep_outside else self.after.shape
         pixels = torch.empty(1, 3, 0, width, device=self.home)
         if not processes.rank:  # which alone has got all of it
             pixels = self.assembly.image_of(self.after.pixels.to(self.home))
@@ -273,7 +272,7 @@ class Run:
         if self.after is not None:  # as if it were one run
             recipe = recipe.replace(steps=self.after.step + recipe.steps)
         facts = facts_of_run(
-            order.job, recipe, order.images, self.pretrained, self.device, self.dtype,
+            order.name, recipe, order.images, self.pretrained, self.device, self.dtype,
             **order.arguments,
         )  # fmt: skip
         facts |= {"forecast": self.forecast.facts()}

@@ -80,9 +80,9 @@ class RunSetup:
         self.content = MaskedImage.of(order.content, device) if order.content else None
         self.styles = [MaskedImage.of(style, device) for style in order.styles]
         self.start = MaskedImage.of(order.start, device) if order.start else None
-        wants_grey = order.pattern.is_grey if recipe.channels == "auto" else False
+        wants_grey = order.main_image.is_grey if recipe.channels == "auto" else False
         self.shows_grey = wants_grey or recipe.channels == "grey"
-        self.surroundings = Composite(order.kept, device) if order.kept else None
+        self.surroundings = Composite(order.keep_outside, device) if order.keep_outside else None
         self.alpha: Tensor | None = None
         self.tile = recipe.tile
         self.processes = ALONE
@@ -168,7 +168,7 @@ class RunSetup:
         return {layer: features for layer, features in along if layer in layers}
 
     def _seen(self, style: MaskedImage) -> SeenStyle:
-        if self.order.compares_sums or self._is_tiled(style.shape):
+        if self.order.needs_only_moments or self._is_tiled(style.shape):
             return MeasuredStyle(self.target_network, style.image, self.tile, self.processes)
         features: Features = self.target_network(style.image)
         return features
@@ -192,7 +192,7 @@ class RunSetup:
     @property
     def shows_one_channel(self) -> bool:
         """Whether the three channels of the shown picture are one."""
-        kept = self.order.kept
+        kept = self.order.keep_outside
         return self.shows_grey and (kept is None or kept.picture.is_grey)
 
     @property

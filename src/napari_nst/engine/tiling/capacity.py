@@ -77,7 +77,7 @@ class Capacity:
         recipe = order.recipe
         # Torch's line search, and what lies around a region, have copies in memory.
         searches = recipe.optimizer == "lbfgs" and recipe.line_search
-        has_copies = searches or order.kept is not None
+        has_copies = searches or order.keep_outside is not None
         return self.folder is not None and can_be_tiled(recipe) and not has_copies
 
     def _in_memory(self, order: Job, scale: Scale) -> tuple[int, Footprint] | None:

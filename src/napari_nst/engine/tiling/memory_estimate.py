@@ -136,7 +136,7 @@ def footprint(
     images += 3 * SHOWN * (pixels - own)
     content = own * width(layer_weights(recipe, "content"))
     # Mostly a style is added up; else the features of all styles are there at once.
-    are_seen = not (tile or parts > 1 or order.compares_sums)
+    are_seen = not (tile or parts > 1 or order.needs_only_moments)
     of_styles = sum(styles) * width(layer_weights(recipe, "style")) if are_seen else 0.0
     seen = _seen(scale.shape, tile, recipe, parts)
     held, freed = held_bytes(recipe, dtype, seen), freed_bytes(dtype, seen)
