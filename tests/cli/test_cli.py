@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import napari_nst
-from napari_nst.cli import virtual_display as display
+from napari_nst.cli.demo import RESTARTED
 from napari_nst.engine.vgg import weights as network
 from napari_nst.errors import NstError
 from tests.helpers.terminal_tools import SOURCES, program, run, the_line
@@ -148,7 +148,7 @@ def fake_demo(monkeypatch):
 @pytest.fixture
 def no_display(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
-    for name in ("DISPLAY", "WAYLAND_DISPLAY", display._IN_XVFB):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", RESTARTED):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -165,7 +165,7 @@ def test_without_a_display_the_demo_makes_one(fake_demo, no_display, monkeypatch
     started = []
 
     def become(name, command, environment):
-        started.append((command, environment[display._IN_XVFB]))
+        started.append((command, environment[RESTARTED]))
         raise SystemExit(0)
 
     monkeypatch.setattr(os, "execvpe", become)
@@ -188,6 +188,6 @@ def test_without_xvfb_the_demo_names_its_packages(fake_demo, no_display, monkeyp
 
 
 def test_the_demo_starts_itself_anew_only_once(fake_demo, no_display, monkeypatch, capsys):
-    monkeypatch.setenv(display._IN_XVFB, "1")
+    monkeypatch.setenv(RESTARTED, "1")
     assert run("demo", "--headless") == 1
     assert "did not make a display" in the_line(capsys.readouterr())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_nst.cli import outputs as results
+from napari_nst.cli import outputs
 from napari_nst.io.read_image import read_text
 from tests.helpers.terminal_tools import GOOD, QUICK, run, the_line
 
@@ -79,7 +79,7 @@ def test_deep_grey_stays_deep_in_a_tiff_alone(images, engine, capsys):
 
 
 def test_what_takes_too_much_memory_is_thinned(images, engine, monkeypatch):
-    monkeypatch.setattr(results, "KEPT_MEGABYTES", 10 * 6 * 8 * 3 / 1e6)
+    monkeypatch.setattr(outputs, "ANIMATION_MEGABYTES", 10 * 6 * 8 * 3 / 1e6)
     assert run("stylize", *GOOD, *STEPS, "--animation", "a.tif", "--animation-every", 1) == 0
     with tifffile.TiffFile("a.tif") as tiff:
         steps = [int(label.split()[1]) for label in tiff.imagej_metadata["Labels"]]

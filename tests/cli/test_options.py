@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_nst.cli.options import _UNUSED
+from napari_nst.cli.options import UNUSED
 from napari_nst.recipe import CONTROLS, SECTIONS, preset
 from tests.helpers.terminal_tools import run
 
@@ -20,7 +20,7 @@ def test_every_control_that_a_job_uses_is_an_option_with_its_help_and_default(jo
     recipe = preset(DEFAULTS[job])
     for name, control in CONTROLS.items():
         flag = "--" + name.replace("_", "-")
-        if name in _UNUSED[job]:
+        if name in UNUSED[job]:
             assert f"{flag} " not in out
             continue
         assert f"{flag} " in out
@@ -47,11 +47,11 @@ def test_the_help_has_sections_the_usual_options_first(job, capsys):
 
 
 def test_no_option_is_left_out_that_a_job_would_need():
-    assert not _UNUSED["stylize"]
+    assert not UNUSED["stylize"]
     for name in ("size", "steps", "init", "padding", "channels", "tv_weight", "image_range"):
-        assert not any(name in unused for unused in _UNUSED.values())
-    assert "style_blend" not in _UNUSED["synthesize"]
-    assert "content_layers" not in _UNUSED["reconstruct"]
+        assert not any(name in unused for unused in UNUSED.values())
+    assert "style_blend" not in UNUSED["synthesize"]
+    assert "content_layers" not in UNUSED["reconstruct"]
 
 
 def test_an_option_that_a_job_cannot_use_is_none(images, engine, capsys):

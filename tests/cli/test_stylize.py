@@ -226,7 +226,7 @@ WRONG = {
     "preset is no JSON": (["stylize", *GOOD, "--preset", "text.png"], "text.png: The recipe is"),
     "preset of odd fields": (["stylize", *GOOD, "--preset", "odd.json"], "odd.json: A recipe has"),
     "preset of odd types": (["stylize", *GOOD, "--preset", "bad.json"], "bad.json: steps must be"),
-    "odd pixel size": (["stylize", *GOOD, "--pixel-size", "1um"], "pixel_size must be numbers"),
+    "odd pixel size": (["stylize", *GOOD, "--pixel-size", "1um"], "--pixel-size must be numbers"),
     "one pixel size": (["stylize", *GOOD, "--pixel-size", "0.5"], "pixel_sizes must be the"),
     "pixel sizes for nothing": (
         ["stylize", *GOOD, "--pixel-size", "1,1", "--style-sizing", "fit"],

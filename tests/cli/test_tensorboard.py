@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_nst.cli import tensorboard
-from napari_nst.cli.tensorboard import Board, preview_steps
+from napari_nst.cli.tensorboard import EventWriter, preview_steps
 from napari_nst.engine.iteration import Iteration
 from napari_nst.errors import NstError
 
@@ -40,7 +40,7 @@ def picture_in(event):
 
 
 def test_a_run_leaves_scalars_pictures_and_its_recipe(tmp_path):
-    with Board(tmp_path / "a" / "run") as board:
+    with EventWriter(tmp_path / "a" / "run") as board:
         for iteration in iterations(30):
             board.step(iteration)
     found = read(tmp_path / "a" / "run")
@@ -63,7 +63,7 @@ def test_a_run_leaves_scalars_pictures_and_its_recipe(tmp_path):
     [({"is_grey": True}, (6, 8, 3)), ({"alpha": torch.full((1, 1, 6, 8), 0.5)}, (6, 8, 4))],
 )
 def test_pictures_have_their_own_channels(tmp_path, changes, shape):
-    with Board(tmp_path) as board:
+    with EventWriter(tmp_path) as board:
         for iteration in iterations(2, **changes):
             board.step(iteration)
     assert picture_in(read(tmp_path).Images("picture")[-1]).shape == shape
@@ -71,7 +71,7 @@ def test_pictures_have_their_own_channels(tmp_path, changes, shape):
 
 def test_several_pictures_are_a_run_each_with_steps_of_their_own(tmp_path):
     panels = ("conv1_1", "to conv2_1")
-    with Board(tmp_path) as board:
+    with EventWriter(tmp_path) as board:
         for panel in range(2):
             for one in iterations(3):
                 changes = {"step": panel * 3 + one.step, "steps": 6}
@@ -83,7 +83,7 @@ def test_several_pictures_are_a_run_each_with_steps_of_their_own(tmp_path):
 
 
 def test_a_run_that_is_stopped_leaves_its_last_picture(tmp_path):
-    with Board(tmp_path) as board:
+    with EventWriter(tmp_path) as board:
         for iteration in iterations(1000):
             board.step(iteration)
             if iteration.step == 41:
@@ -94,7 +94,7 @@ def test_a_run_that_is_stopped_leaves_its_last_picture(tmp_path):
 
 def test_a_run_that_fails_keeps_what_there_was(tmp_path):
     def run():
-        with Board(tmp_path) as board:
+        with EventWriter(tmp_path) as board:
             board.step(next(iterations(1000)))
             raise NstError("Out of memory.")
 
@@ -104,7 +104,7 @@ def test_a_run_that_fails_keeps_what_there_was(tmp_path):
 
 
 def test_a_run_that_never_starts_leaves_nothing(tmp_path):
-    with Board(tmp_path / "run"):
+    with EventWriter(tmp_path / "run"):
         pass
     assert not (tmp_path / "run").exists()
 

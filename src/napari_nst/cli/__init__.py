@@ -1,6 +1,6 @@
 """The terminal: arguments → recipe → engine → files.
 
-Nothing heavy is imported before a command needs it, so that ``--help`` answers at once.
+Commands import torch and napari only when they need them, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -22,30 +22,21 @@ from napari_nst.cli.weights import weights
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``napari-nst`` and return its exit status.
 
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        What follows the program's name; the process's own arguments where left out.
-
-    Returns
-    -------
-    int
-        0; 2 where the input was wrong, 1 where something else went wrong, each after one line on
-        stderr; 130 after Ctrl-C.
+    The status is 0 for success, 2 for wrong input, 1 for other errors, each after one line on
+    stderr, and 130 after Ctrl-C. Arguments default to the process's own.
     """
     return terminal.run(program, arguments)
 
 
-class InOrder(click.Group):
-    """A group whose help lists the commands in the order in which a user wants to see them."""
+class _UnsortedGroup(click.Group):
+    """A group whose help lists the commands in the order in which they were added."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the commands."""
         return list(self.commands)
 
 
 @click.group(
-    cls=InOrder,
+    cls=_UnsortedGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=False,
 )

@@ -1,40 +1,66 @@
-"""The ``demo`` command: the one that opens the viewer."""
+"""The ``demo`` command: the only one that opens the viewer."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from napari_nst.cli import virtual_display as display
-from napari_nst.cli.terminal import about_input, say
+from napari_nst.cli.terminal import input_errors, say
+from napari_nst.errors import NstError
 from napari_nst.recipe import preset
+
+RESTARTED = "NAPARI_NST_IN_XVFB"
+"""Environment variable of the program that was restarted under Xvfb."""
 
 
 @click.command()
 @click.option("--headless", is_flag=True, help="Need no display, and end without a click.")
 @click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("demo-output"),
-    show_default=True,
-    help="Folder for what it makes.",
-)
+    "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("demo-output"),
+    show_default=True, help="Folder for the files that the demo writes.",
+)  # fmt: skip
 @click.option("--size", type=int, help="Longest side in pixels.  [default: the widget's]")
 @click.option("--steps", type=int, help="Iterations over all scales.  [default: the widget's]")
 def demo(headless: bool, output: Path, size: int | None, steps: int | None) -> None:
     """Show everything once, in a napari window."""
     changes = {k: v for k, v in {"size": size, "steps": steps}.items() if v is not None}
-    with about_input():
+    with input_errors():
         preset("default", **changes)
 
-    if display.is_missing():
+    if _display_is_missing():
         if not headless:
             say("there is no display, so the demo runs headless.")
         sizes = [text for name, value in changes.items() for text in (f"--{name}", str(value))]
-        display.restart_in_xvfb(["demo", "--headless", "--output", str(output), *sizes])
+        _restart_in_xvfb(["demo", "--headless", "--output", str(output), *sizes])
 
     from napari_nst.viewer.demo import run_demo
 
     for path in run_demo(headless, output, **changes):
         click.echo(path)
+
+
+def _display_is_missing() -> bool:
+    """Return whether this system opens windows on an X11 or Wayland display but has none."""
+    if sys.platform in ("win32", "darwin"):
+        return False
+    return not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _restart_in_xvfb(arguments: Sequence[str]) -> NoReturn:
+    """Replace this process by ``napari-nst`` on a virtual display of 1920 × 1080 pixels."""
+    if os.environ.get(RESTARTED):
+        raise NstError("xvfb-run did not make a display; try it by hand: xvfb-run -a xdpyinfo.")
+    if not (shutil.which("xvfb-run") and shutil.which("xauth")):
+        raise NstError(
+            "There is no display, and no xvfb-run to make one; install the Debian packages xvfb "
+            "and xauth."
+        )
+    screen = ["xvfb-run", "-a", "-s", "-screen 0 1920x1080x24"]
+    command = [*screen, sys.executable, "-m", "napari_nst", *arguments]
+    os.execvpe(command[0], command, {**os.environ, RESTARTED: "1"})

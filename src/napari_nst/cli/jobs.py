@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from napari_nst.cli.options import FILE, FILES, JOB, job_command
-from napari_nst.cli.request import Request
+from napari_nst.cli.options import FILE, job_command, own_option
+from napari_nst.cli.request import Request, split
 from napari_nst.cli.run import run
-from napari_nst.cli.sections import SectionOption
-from napari_nst.cli.terminal import about_input
+from napari_nst.cli.terminal import input_errors
 from napari_nst.recipe.layer_names import COMPARED_LAYERS
 
-if TYPE_CHECKING:
-    from napari_nst.engine.iteration import Iteration
-    from napari_nst.engine.steering import Steering
-    from napari_nst.engine.vgg.weights import Progress
-
-
-own_option = partial(click.option, cls=SectionOption, section=JOB)
 layers_option = own_option(
-    "--layers",
-    metavar="LAYER,…",
-    help="What --compare goes through, such as conv1_1,relu4_2.  [default: the first convolution "
-    "of each block]",
-)
+    "--layers", metavar="LAYER,…",
+    help="The layers of --compare, such as conv1_1,relu4_2.  [default: the first convolution of "
+    "each block]",
+)  # fmt: skip
 
 
 @job_command("stylize")
@@ -36,8 +26,8 @@ layers_option = own_option(
 @click.argument("style", type=FILE, nargs=-1, metavar="STYLE...")
 @own_option(
     "--pixel-size", "pixel_sizes", multiple=True, metavar="LENGTH,…",
-    help="Length of a pixel's side in CONTENT, then in each STYLE, in one unit, such as 0.5,0.25: "
-    "--style-sizing physical. Alike where left out, whatever the files say.",
+    help="Length of a pixel's side in CONTENT, then in each STYLE, in one unit, such as 0.5,0.25; "
+    "implies --style-sizing physical. Sizes in the files are ignored.",
 )  # fmt: skip
 @own_option(
     "--guide", type=FILE, metavar="LABELS",
@@ -46,12 +36,12 @@ layers_option = own_option(
 )  # fmt: skip
 @own_option(
     "--style-guide", "style_guides", type=FILE, multiple=True, metavar="LABELS",
-    help="The same of each STYLE, once for each. Without, an only STYLE serves every label, and of "
-    "several the first serves label 1, and so on.",
+    help="Labels of a STYLE's pixels; give it once for each STYLE. Without it, a single STYLE "
+    "serves every label, and the first of several serves label 1, and so on.",
 )  # fmt: skip
 @own_option(
     "--keep-unlabelled", is_flag=True,
-    help="Leave pixels of label 0 exactly as they are: --size 0.",
+    help="Leave pixels of label 0 exactly as they are; implies --size 0.",
 )  # fmt: skip
 def stylize(
     request: Request,
@@ -67,48 +57,42 @@ def stylize(
     Files are PNG, JPEG or TIFF, of 8 or 16 bit or float. The result has the channels of CONTENT:
     grey stays grey, and alpha is kept. Ctrl-C writes the image of the last step.
 
-    Such as:  napari-nst stylize photo.jpg painting.jpg -o painted.png
+    Example:  napari-nst stylize photo.jpg painting.jpg -o painted.png
     """
-    with about_input():
+    with input_errors():
         if pixel_sizes:
             request.imply("pixel-size", "style_sizing", "physical")
         if keep_unlabelled:
             request.imply("keep-unlabelled", "size", 0)
         request.labels = [path for path in (guide, *style_guides) if path]
         (image,), styles = request.read(content=[content] if content else [], style=style)
-        sizes = _numbers("pixel_size", pixel_sizes)
-        if sizes is None and not (content or style):  # those recorded are of the files recorded
+        sizes = _floats("pixel-size", pixel_sizes)
+        if sizes is None and not (content or style):  # recorded sizes belong to recorded files
             sizes = request.recorded("pixel_sizes")
         labels = request.read_labels(guide, "guide", "guide")
         of_styles = [request.read_labels(path, "style-guide", "") for path in style_guides]
 
-    from napari_nst.engine import api as jobs
+    from napari_nst.engine.api import stylize as engine_stylize
 
-    return run(
-        request,
-        lambda progress, steering: jobs.stylize(
-            image, styles, request.recipe,
-            init_image=request.start, pixel_sizes=sizes, guide=labels,
-            style_guides=of_styles or None, keep_unlabelled=keep_unlabelled, progress=progress,
-            steering=steering,
-        ),
+    start = partial(
+        engine_stylize, image, styles, request.recipe,
+        init_image=request.start, pixel_sizes=sizes, guide=labels,
+        style_guides=of_styles or None, keep_unlabelled=keep_unlabelled,
     )  # fmt: skip
+    return run(request, start)
 
 
 @job_command("synthesize")
 @click.argument("exemplar", type=FILE, nargs=-1, metavar="EXEMPLAR...")
 @own_option(
-    "--shape",
-    nargs=2,
-    type=int,
-    metavar="H W",
-    help="Height and width of the texture, of any size; --size is that of EXEMPLAR.  "
+    "--shape", nargs=2, type=int, metavar="H W",
+    help="Height and width of the texture; --size is the size of EXEMPLAR.  "
     "[default: as large as EXEMPLAR at --size]",
-)
+)  # fmt: skip
 @own_option(
     "--into", type=FILE, metavar="IMAGE",
-    help="Fill a region of IMAGE with the texture, seamlessly; without EXEMPLAR, with that of what "
-    "is around. All else stays exactly as it is.",
+    help="Fill a region of IMAGE with the texture, seamlessly; without EXEMPLAR, with the texture "
+    "around the region. All other pixels stay exactly as they are.",
 )  # fmt: skip
 @own_option(
     "--region", type=FILE, metavar="LABELS",
@@ -116,21 +100,21 @@ def stylize(
 )  # fmt: skip
 @own_option(
     "--exemplar-region", type=FILE, metavar="LABELS",
-    help="The same of EXEMPLAR: the pixels whose texture is taken, instead of all.",
+    help="Which pixels of EXEMPLAR to take the texture from, given like --region.",
 )  # fmt: skip
-@own_option("--seamless", is_flag=True, help="Make it tile without a seam: --padding circular.")
 @own_option(
-    "--tile-preview",
-    type=FILE,
-    section=FILES,
-    help="Also write the texture three times beside and below itself, to look for seams.",
-)
+    "--seamless", is_flag=True,
+    help="Make a texture that tiles without a seam; implies --padding circular.",
+)  # fmt: skip
 @own_option(
-    "--compare",
-    type=click.Choice(["layers", "cumulative"]),
-    help="Write a texture of each layer alone, or of each with those before it: a TIFF gets a page "
-    "for each, PNG and JPEG a grid.",
-)
+    "--tile-preview", type=FILE, section="Files",
+    help="Also write the texture tiled 3 × 3, to look for seams.",
+)  # fmt: skip
+@own_option(
+    "--compare", type=click.Choice(["layers", "cumulative"]),
+    help="Write a texture of each layer alone, or of each layer with all before it: a TIFF gets a "
+    "page for each, PNG and JPEG a grid.",
+)  # fmt: skip
 @layers_option
 def synthesize(
     request: Request,
@@ -149,12 +133,12 @@ def synthesize(
     Several exemplars are blended. Files are as for stylize. Ctrl-C writes the image of the last
     step.
 
-    Such as:  napari-nst synthesize bricks.jpg -o wall.png --shape 512 1024
+    Example:  napari-nst synthesize bricks.jpg -o wall.png --shape 512 1024
     """
-    with about_input():
+    with input_errors():
         if seamless:
             request.imply("seamless", "padding", "circular")
-        request.results.tile_preview = tile_preview
+        request.outputs.tile_preview = tile_preview
         compared = request.compare(compare, layers, varied="style_layers")
         request.labels = [path for path in (region, exemplar_region) if path]
         exemplars, image = request.read_texture(exemplar, into)
@@ -164,80 +148,70 @@ def synthesize(
         to_take = request.read_labels(exemplar_region, "exemplar-region", "exemplar_pixels")
         shape = shape or request.recorded("shape")
 
-    from napari_nst.engine import api as jobs
-    from napari_nst.engine import compare as series
+    from napari_nst.engine import api
+    from napari_nst.engine import compare as comparisons
 
-    def begin(progress: Progress, steering: Steering) -> Iterator[Iteration]:
-        if not compared:
-            return jobs.synthesize(
-                exemplars, request.recipe,
-                shape=shape, into=image, region=to_fill, exemplar_region=to_take,
-                init_image=request.start, progress=progress, steering=steering,
-            )  # fmt: skip
-        assert exemplars is not None
-        compared.setdefault("layers", list(COMPARED_LAYERS))
-        is_cumulative = compared["compare"] == "cumulative"
-        return series.compare_textures(
-            exemplars, request.recipe,
-            layers=compared["layers"], cumulative=is_cumulative, shape=shape,
-            progress=progress, steering=steering,
+    if compared:
+        assert exemplars is not None  # only --into goes without
+        start = partial(
+            comparisons.compare_textures, exemplars, request.recipe,
+            layers=compared.setdefault("layers", list(COMPARED_LAYERS)),
+            cumulative=compared["compare"] == "cumulative", shape=shape,
         )  # fmt: skip
-
-    return run(request, begin)
+    else:
+        start = partial(
+            api.synthesize, exemplars, request.recipe,
+            shape=shape, into=image, region=to_fill, exemplar_region=to_take,
+            init_image=request.start,
+        )  # fmt: skip
+    return run(request, start)
 
 
 @job_command("reconstruct")
 @click.argument("image", type=FILE, required=False, metavar="IMAGE")
 @own_option(
-    "--layer",
-    metavar="LAYER",
-    help="The layer to invert: --content-layers of this one alone.",
-)
+    "--layer", metavar="LAYER",
+    help="The layer to invert; implies --content-layers with this layer alone.",
+)  # fmt: skip
 @own_option(
-    "--compare",
-    is_flag=True,
+    "--compare", is_flag=True,
     help="Invert one layer after another: a TIFF gets a page for each, PNG and JPEG a grid.",
-)
+)  # fmt: skip
 @layers_option
 def reconstruct(
     request: Request, image: Path | None, layer: str | None, compare: bool, layers: str | None
 ) -> int:
-    """Show what a layer keeps of IMAGE: find another with the same features.
+    """Show what a layer keeps of IMAGE: find another image with the same features.
 
     Files are as for stylize. Ctrl-C writes the image of the last step.
 
-    Such as:  napari-nst reconstruct photo.jpg -o kept.png --layer relu4_2
+    Example:  napari-nst reconstruct photo.jpg -o kept.png --layer relu4_2
     """
-    with about_input():
+    with input_errors():
         if layer:
             request.imply("layer", "content_layers", layer)
         compared = request.compare("layers" if compare else None, layers, varied="content_layers")
-        ((subject,),) = request.read(image=[image] if image else [])
+        ((pixels,),) = request.read(image=[image] if image else [])
 
-    from napari_nst.engine import api as jobs
-    from napari_nst.engine import compare as series
+    from napari_nst.engine import api
+    from napari_nst.engine import compare as comparisons
 
-    def begin(progress: Progress, steering: Steering) -> Iterator[Iteration]:
-        if not compared:
-            return jobs.reconstruct(
-                subject, request.recipe,
-                init_image=request.start, progress=progress, steering=steering,
-            )  # fmt: skip
-        compared.setdefault("layers", list(COMPARED_LAYERS))
-        return series.compare_reconstructions(
-            subject, request.recipe,
-            layers=compared["layers"], progress=progress, steering=steering,
+    if compared:
+        start = partial(
+            comparisons.compare_reconstructions, pixels, request.recipe,
+            layers=compared.setdefault("layers", list(COMPARED_LAYERS)),
         )  # fmt: skip
+    else:
+        start = partial(api.reconstruct, pixels, request.recipe, init_image=request.start)
+    return run(request, start)
 
-    return run(request, begin)
 
-
-def _numbers(name: str, texts: Sequence[str]) -> list[float] | None:
-    """Read numbers that may come one by one or with commas between them."""
-    parts = ",".join(texts).replace(",", " ").split()
+def _floats(option: str, texts: Sequence[str]) -> list[float] | None:
+    """Read numbers that are given one by one or with commas between them."""
+    parts = split(",".join(texts))
     try:
         return [float(part) for part in parts] or None
     except ValueError:
         raise ValueError(
-            f"{name} must be numbers such as 0.5,0.25; not {', '.join(parts)}."
+            f"--{option} must be numbers such as 0.5,0.25; not {', '.join(parts)}."
         ) from None

@@ -1,4 +1,4 @@
-"""What a picture of ours says of how it was made, to make it again."""
+"""The provenance in a picture of this program, for ``--like`` and for the commands that inspect."""
 
 from __future__ import annotations
 
@@ -17,100 +17,60 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Made:
-    """A picture with its record.
+class Provenance:
+    """A picture's file, its record (see `Iteration.record`) and its recipe."""
 
-    Attributes
-    ----------
-    path : Path
-        The picture.
-    record : mapping
-        As `Iteration.record` returns it, with each input's `path`.
-    recipe : Recipe
-        What made it.
-    """
-
-    path: Path
+    picture: Path
     record: Mapping[str, Any]
     recipe: Recipe
 
     @classmethod
-    def read(cls, path: Path, job: str | None = None) -> Made:
-        """Read the record of a picture that a job has made, or any job.
-
-        Raises
-        ------
-        OSError
-            If there is no such file.
-        ValueError
-            If it holds no record, another job's, or one with a recipe that cannot be used.
-        """
-        record = record_in(read_text(path))
+    def read(cls, picture: Path, job: str | None = None) -> Provenance:
+        """Read the record of a picture, which must be of this job unless that is None."""
+        record = record_in(read_text(picture))
         if record is None:
-            raise ValueError(f"{path} does not say how it was made; take a picture of napari-nst.")
+            raise ValueError(
+                f"{picture} does not say how it was made; take a picture of napari-nst."
+            )
         if job not in (None, record["job"]):
             raise ValueError(
-                f"{path} was made by {record['job']}, not {job}; take napari-nst {record['job']}."
+                f"{picture} was made by {record['job']}, not {job}; take napari-nst "
+                f"{record['job']}."
             )
         try:
             recipe = Recipe.from_dict(record["recipe"])
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}: {error}") from error
-        return cls(path, record, recipe)
-
-    @property
-    def note(self) -> list[str]:
-        """What to say of the picture before it is made again."""
-        step, steps = self.record.get("step"), self.record.get("steps")
-        if step == steps:
-            return []
-        return [f"{self.path} was stopped after step {step} of {steps}; this goes on to the last."]
+            raise ValueError(f"{picture}: {error}") from error
+        return cls(picture, record, recipe)
 
     def argument(self, name: str) -> Any:
-        """Return what else the job was called with, None where it was not."""
+        """Return an argument of the job beside images and recipe, None if it was not given."""
         return self.record["arguments"].get(name)
 
-    def has(self, role: str) -> bool:
-        """Return whether an image of a role was given."""
-        return bool(self._facts(role))
-
     def inputs(self, role: str) -> list[Path]:
-        """Return the files of a role, as ``style`` is that of ``style 1``, ``style 2`` and so on.
-
-        Raises
-        ------
-        FileNotFoundError
-            If one of them is gone.
-        ValueError
-            If one of them was no file, but a layer.
-        """
-        return [self._file(facts, role) for facts in self._facts(role)]
+        """Return the files of a role; ``style`` has those of ``style 1``, ``style 2`` and so on."""
+        return [self._file(entry, role) for entry in self.entries(role)]
 
     def changed(self, role: str, files: Sequence[Path], images: Sequence[Pixels]) -> list[Path]:
-        """Return which of a role's files hold other images than those recorded."""
-        known = [facts.get("sha256") for facts in self._facts(role)]
-        return [
-            path
-            for path, image, sha256 in zip(files, images, known, strict=True)
-            if _sha256(image) != sha256
-        ]
+        """Return the files of a role whose images differ from the recorded ones."""
+        import numpy as np
 
-    def _facts(self, role: str) -> list[Mapping[str, Any]]:
+        hashes = [hashlib.sha256(np.ascontiguousarray(image).data).hexdigest() for image in images]
+        known = [entry.get("sha256") for entry in self.entries(role)]
+        rows = zip(files, hashes, known, strict=True)
+        return [path for path, found, recorded in rows if found != recorded]
+
+    def entries(self, role: str) -> list[Mapping[str, Any]]:
+        """Return what the record says of each image of a role."""
         inputs = self.record["inputs"]
         return [inputs[name] for name in inputs if name.partition(" ")[0] == role]
 
-    def _file(self, facts: Mapping[str, Any], role: str) -> Path:
-        if not isinstance(facts.get("path"), str):
-            raise ValueError(f"{self.path} names no file of its {role}; give one.")
-        path = Path(facts["path"])
-        beside = self.path.parent / path.name  # where all of them came from another machine
+    def _file(self, entry: Mapping[str, Any], role: str) -> Path:
+        if not isinstance(entry.get("path"), str):
+            raise ValueError(f"{self.picture} names no file of its {role}; give one.")
+        path = Path(entry["path"])
+        beside = self.picture.parent / path.name  # if all files came from another machine
         for found in (path, beside):
             if found.exists():
                 return found
-        raise FileNotFoundError(f"{path}, the {role} of {self.path}, is gone; give another.")
-
-
-def _sha256(image: Pixels) -> str:
-    import numpy as np
-
-    return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
+        raise FileNotFoundError(f"{path}, the {role} of {self.picture}, is gone; give another.")

@@ -1,4 +1,4 @@
-"""The ``presets`` command: the published recipes, to choose from and to start one's own from."""
+"""The ``presets`` command: the published recipes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import json
 
 import click
 
-from napari_nst.cli.terminal import about_input
+from napari_nst.cli.terminal import input_errors
 from napari_nst.recipe import DEFAULT_PRESETS, preset, preset_names, published
-from napari_nst.recipe.presets.registry import Published
 
 
 @click.command()
@@ -18,13 +17,13 @@ from napari_nst.recipe.presets.registry import Published
 def presets(name: str | None, job: str | None, as_json: bool) -> None:
     """List the published recipes, or print one.
 
-    The list has name, job, the network that it was tuned for, and below that its source. NAME is
+    The list has name, job, the network that the recipe was tuned for, and its source below. NAME is
     printed as JSON, which --preset takes as a file:
 
     napari-nst presets gatys-2016 > mine.json
     """
     if name is not None:
-        with about_input():
+        with input_errors():
             if job is not None:
                 raise ValueError("--job is for the list; leave it out, or NAME.")
             recipe = preset(name)
@@ -34,13 +33,10 @@ def presets(name: str | None, job: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({name: preset(name).to_dict() for name in names}, indent=2))
         return
-    every = [published(name) for name in names]
-    widths = [max(len(cell) for cell in column) for column in zip(*map(_cells, every), strict=True)]
-    for one in every:
-        cells = [cell.ljust(width) for cell, width in zip(_cells(one), widths, strict=True)]
+    listed = [published(name) for name in names]
+    rows = [(one.name, one.job, one.flavour) for one in listed]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for one, row in zip(listed, rows, strict=True):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         click.echo("  ".join([*cells, one.summary]))
         click.secho(f"    {one.source}", dim=True)
-
-
-def _cells(one: Published) -> tuple[str, str, str]:
-    return one.name, one.job, one.flavour

@@ -1,4 +1,4 @@
-"""Progress in the terminal, on stderr: the network that arrives, then a run's steps and tiles."""
+"""Progress bars on stderr: downloads, then the steps and tiles of a run."""
 
 from __future__ import annotations
 
@@ -16,20 +16,13 @@ if TYPE_CHECKING:
     from napari_nst.engine.steering import TileDone
 
 
-class Bars:
-    """One bar at a time, for as long as a ``with`` statement lasts.
+class ProgressBar:
+    """One bar at a time, for as long as a ``with`` statement lasts."""
 
-    Parameters
-    ----------
-    foretell : bool
-        Whether to say what a run will take. What one of several pictures does would be taken for
-        the whole.
-    """
-
-    def __init__(self, foretell: bool = True) -> None:
-        self._foretell = foretell
+    def __init__(self, show_estimate: bool = True) -> None:
+        self._show_estimate = show_estimate
         self._bar: tqdm[Any] | None = None
-        self._about = ""
+        self._title = ""
         self._postfix: dict[str, str] = {}
         self._drawn = 0.0
 
@@ -37,13 +30,13 @@ class Bars:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self._close()
 
-    def before(self, message: str, done: int, total: int) -> None:
-        """Show what happens before the first step: a download, or a sentence about the run."""
+    def before_run(self, message: str, done: int, total: int) -> None:
+        """Show a download, or a sentence with the estimated time and memory of the run."""
         if not message.endswith("."):
             self.download(message, done, total)
-        elif self._foretell:
+        elif self._show_estimate:
             self.say(message)
 
     def say(self, sentence: str) -> None:
@@ -52,8 +45,8 @@ class Bars:
             terminal.say(sentence)
 
     def download(self, message: str, done: int, total: int) -> None:
-        """Show how many bytes of something are there; `total` is 0 where nobody knows."""
-        bar = self._showing(message, total or None, unit="B", unit_scale=True, unit_divisor=1000)
+        """Show how many bytes have arrived; a `total` of 0 is unknown."""
+        bar = self._open(message, total or None, unit="B", unit_scale=True, unit_divisor=1000)
         bar.total = total or None
         bar.update(done - bar.n)
         if 0 < total == done:
@@ -61,27 +54,25 @@ class Bars:
 
     def step(self, iteration: Iteration) -> None:
         """Show a step of a run, its rate, loss and working size."""
-        is_first = self._about != "step"
-        bar = self._showing("step", iteration.steps, unit=" step")
-        if is_first:
-            # The bar appears with the first step done, but the rate counts from the run's start.
+        is_first = self._title != "step"
+        bar = self._open("step", iteration.steps, unit=" step")
+        if is_first:  # the bar opens after the first step, but the rate counts from the run's start
             bar.start_t -= iteration.seconds
-        # tqdm takes every step for as long as the last; those of finer scales are longer.
+        # tqdm's own estimate takes all steps as equally long, but steps of finer scales are longer.
         left = tqdm.format_interval(iteration.seconds_left)
         counts = "{n_fmt}/{total_fmt} [{elapsed}<" + left + ", {rate_fmt}{postfix}]"
         bar.bar_format = "{l_bar}{bar}| " + counts
         height, width = iteration.shape
-        loss = f"{iteration.losses['total']:.4g}"
         if iteration.panels:
             bar.set_description(iteration.panels[iteration.panel], refresh=False)
-        self._postfix = {"loss": loss, "size": f"{width}x{height}"}
+        self._postfix = {"loss": f"{iteration.losses['total']:.4g}", "size": f"{width}x{height}"}
         bar.set_postfix(self._postfix, refresh=False)
         bar.update(iteration.step - bar.n)
 
     def tile(self, tile: TileDone) -> None:
-        """Show how far the step under way is."""
-        if self._bar is None or self._about != "step":  # nobody knows yet how many steps there are
-            bar = self._showing(f"step {tile.step}", tile.total, unit=" tile", leave=False)
+        """Show how many tiles of the current step are computed."""
+        if self._bar is None or self._title != "step":  # the number of steps is not known yet
+            bar = self._open(f"step {tile.step}", tile.total, unit=" tile", leave=False)
             bar.update(tile.done - bar.n)
             return
         self._bar.set_postfix(self._postfix | {"tile": f"{tile.done}/{tile.total}"}, refresh=False)
@@ -90,21 +81,21 @@ class Bars:
             self._drawn = now
             self._bar.refresh()
 
-    def close(self) -> None:
-        """Leave the bar as it is now and go to the next line."""
+    def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-        self._bar, self._about = None, ""
+        self._bar, self._title = None, ""
 
-    def _showing(self, about: str, total: int | None, **looks: Any) -> tqdm[Any]:
-        if self._bar is None or self._about != about:
-            self.close()
-            # In a file that collects stderr, each state of the bar takes a line's worth of text.
+    def _open(self, title: str, total: int | None, **looks: Any) -> tqdm[Any]:
+        """Return the bar of this title, after closing any other."""
+        if self._bar is None or self._title != title:
+            self._close()
+            # In a file that collects stderr, each state of the bar is a line.
             pause = 0.1 if sys.stderr.isatty() else 10.0
-            self._about = about
+            self._title = title
             self._bar = tqdm(
-                total=total, desc=about, file=sys.stderr, mininterval=pause, maxinterval=pause,
-                # Left to itself tqdm shows nothing on terminals that do not know their size.
+                total=total, desc=title, file=sys.stderr, mininterval=pause, maxinterval=pause,
+                # tqdm by itself shows nothing on a terminal whose size is unknown.
                 ncols=shutil.get_terminal_size((80, 24)).columns, nrows=24, **looks,
             )  # fmt: skip
         return self._bar

@@ -1,4 +1,4 @@
-"""What a user asked of a job's command, made ready: the recipe and the images."""
+"""The arguments of a job's command, turned into a recipe and images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_nst.cli import flavours
-from napari_nst.cli.like import Made
-from napari_nst.cli.outputs import Results
+from napari_nst.cli.like import Provenance
+from napari_nst.cli.outputs import Outputs
 from napari_nst.io.record import KINDS
-from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset, preset_names
+from napari_nst.recipe import DEFAULT_PRESETS, Recipe, on_flavour, preset, preset_names
 from napari_nst.recipe.json_file import load_recipe
 
 if TYPE_CHECKING:
@@ -23,68 +22,123 @@ if TYPE_CHECKING:
 
 @dataclass
 class Request:
-    """What the commands of the three jobs have in common.
+    """What the commands of all jobs have in common.
 
-    Its methods raise OSError, TypeError or ValueError for what the user got wrong, in one sentence.
-
-    Attributes
-    ----------
-    job : str
-        Name of the command, and of the engine's function.
-    command : click.Context
-        Of the command, which knows its parameters.
-    fields : dict
-        Fields of the recipe that were given as options.
-    preset_or_file, like, convert
-        Where the recipe comes from.
-    init_image : Path or None
-        What to start from.
-    results : Results
-        What to write.
-    start : ndarray or None
-        The image to start from, once it is read.
-    paths : list of Path
-        The files that were read, in the order in which the engine records its inputs.
-    notes : list of str
-        What to say before the run starts.
-    labels : list of Path
-        Files of labels, which a record does not hold and the results may not overwrite.
+    Methods raise OSError, TypeError or ValueError, in one sentence, for errors of the user.
     """
 
     job: str
-    command: click.Context
-    fields: dict[str, Any]
-    preset_or_file: str | None
-    like: Path | None
-    convert: bool
-    init_image: Path | None
-    results: Results
-    start: Pixels | None = None
-    paths: list[Path] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    labels: list[Path] = field(default_factory=list)
+    outputs: Outputs
+    fields: dict[str, Any]  # of the recipe, given as options
+    preset_or_file: str | None = None
+    like: Path | None = None
+    convert: bool = False
+    init_image: Path | None = None
+    start: Pixels | None = None  # the pixels of init_image
+    paths: list[Path] = field(default_factory=list)  # files of the inputs, in the record's order
+    labels: list[Path] = field(default_factory=list)  # input files that a record does not hold
+    notes: list[str] = field(default_factory=list)  # sentences to print before the run
 
     @cached_property
-    def made(self) -> Made | None:
-        """What is to be made again."""
-        return Made.read(self.like, self.job) if self.like else None
+    def provenance(self) -> Provenance | None:
+        """The provenance of the picture of ``--like``."""
+        return Provenance.read(self.like, self.job) if self.like else None
 
     def recorded(self, argument: str) -> Any:
-        """Return what the job was called with when it made the picture of ``--like``."""
-        return self.made.argument(argument) if self.made else None
+        """Return an argument of the job that made the picture of ``--like``."""
+        return self.provenance.argument(argument) if self.provenance else None
+
+    def imply(self, option: str, name: str, value: Any) -> None:
+        """Let an option set a field of the recipe that is not set to another value."""
+        if self.fields.setdefault(name, value) != value:
+            flag = name.replace("_", "-")
+            raise ValueError(
+                f"--{option} is --{flag} {value}, not {self.fields[name]}; leave out one of them."
+            )
+
+    def compare(self, kind: str | None, layers: str | None, varied: str) -> dict[str, Any]:
+        """Return what ``--compare`` and ``--layers`` compare; nothing for a single picture.
+
+        Giving `varied`, the field of the recipe that a comparison sets, ends a recorded comparison.
+        """
+        named = None if layers is None else split(layers)
+        if kind is None and varied not in self.fields:
+            kind, named = self.recorded("compare"), named or self.recorded("layers")
+        if kind is None:
+            if named is not None:
+                raise ValueError("--layers is what --compare goes through; give that too.")
+            return {}
+        if varied in self.fields:
+            raise ValueError("--compare goes through layers; name them with --layers alone.")
+        for flag, value in {
+            "init-image": self.init_image,
+            "depth": self.outputs.depth,
+            "tile-preview": self.outputs.tile_preview,
+            "animation": self.outputs.animation,
+        }.items():
+            if value is not None:
+                raise ValueError(f"--compare does not go with --{flag}; leave out one of them.")
+        self.outputs.comparison = {"compare": kind} | ({} if named is None else {"layers": named})
+        return self.outputs.comparison
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe, for a network that is on this machine or will be fetched."""
+        if self.init_image:
+            self.imply("init-image", "init", "image")
+        if self.provenance and self.preset_or_file:
+            raise ValueError("--like and --preset are a recipe each; leave out one of them.")
+        if self.provenance:
+            recipe = self.provenance.recipe.replace(**self.fields)
+        else:
+            recipe = read_recipe(self.preset_or_file or default_preset(self.job), self.fields)
+        return self._on_available_network(recipe)
+
+    def read(self, **given: Sequence[Path]) -> list[list[Pixels]]:
+        """Return the images of each role, from the given files or else from the recorded ones.
+
+        Whether all outputs can be written is checked before any image is read.
+        """
+        roles = dict(given)
+        if self.recipe.init == "image":
+            roles["start"] = [self.init_image] if self.init_image else []
+        files = {role: self._files(role, paths) for role, paths in roles.items()}
+        self.paths = [path for paths in files.values() for path in paths]
+        like = [self.like] if self.like else []
+        self.outputs.check_files([*self.paths, *self.labels, *like])
+        self.outputs.check_text(self.recipe, self.paths)
+
+        from napari_nst.io.read_image import read_image
+
+        images = {role: [read_image(path) for path in paths] for role, paths in files.items()}
+        if self.provenance:
+            recorded = [role for role in files if not roles[role]]
+            self._note_differences(self.provenance, {r: (files[r], images[r]) for r in recorded})
+        self.start = next(iter(images.pop("start", [])), None)
+        source = next(iter(images.values()))[0]
+        keeps_alpha = self.job != "synthesize" or "into" in given
+        self.outputs.check_picture(source, keeps_alpha=keeps_alpha)
+        return list(images.values())
+
+    def read_texture(
+        self, exemplar: Sequence[Path], into: Path | None
+    ) -> tuple[list[Pixels] | None, Pixels | None]:
+        """Return the exemplars and the image to fill; either may be None."""
+
+        def is_recorded(role: str) -> bool:
+            return bool(self.provenance and self.provenance.entries(role))
+
+        if into is None and not is_recorded("into"):
+            (exemplars,) = self.read(exemplar=exemplar)
+            return exemplars, None
+        roles: dict[str, Sequence[Path]] = {"into": [into] if into else []}
+        if exemplar or is_recorded("exemplar"):
+            roles["exemplar"] = exemplar
+        (image,), *others = self.read(**roles)
+        return (others[0] if others else None), image
 
     def read_labels(self, path: Path | None, option: str, argument: str) -> Pixels | None:
-        """Read labels, or refuse to do without where those of a record are needed again.
-
-        Parameters
-        ----------
-        path : Path or None
-            What ``--option`` says.
-        option : str
-            Its name.
-        argument : str
-            What a record has where there were labels.
-        """
+        """Read the labels of an option, which are required if the recorded `argument` had some."""
         if path is None:
             if self.recorded(argument):
                 raise ValueError(
@@ -96,130 +150,59 @@ class Request:
 
         return read_labels(path)
 
-    def imply(self, option: str, name: str, value: Any) -> None:
-        """Let an option set a field of the recipe, unless that was given otherwise."""
-        if self.fields.setdefault(name, value) != value:
-            flag = name.replace("_", "-")
-            raise ValueError(
-                f"--{option} is --{flag} {value}, not {self.fields[name]}; leave out one of them."
-            )
-
-    def compare(self, kind: str | None, layers: str | None, varied: str) -> dict[str, Any]:
-        """Settle whether pictures of several layers are compared, and how.
-
-        Parameters
-        ----------
-        kind : str or None
-            What ``--compare`` says.
-        layers : str or None
-            What ``--layers`` says.
-        varied : str
-            The field of the recipe that a comparison sets. Where it is given, a recorded one ends.
-
-        Returns
-        -------
-        dict
-            ``compare`` and, unless they are the usual ones, ``layers``; empty for one picture.
-        """
-        named = layers.replace(",", " ").split() if layers is not None else None
-        if kind is None and varied not in self.fields:
-            kind, named = self.recorded("compare"), named or self.recorded("layers")
-        if kind is None:
-            if named is not None:
-                raise ValueError("--layers is what --compare goes through; give that too.")
-            return {}
-        if varied in self.fields:
-            raise ValueError("--compare goes through layers; name them with --layers alone.")
-        for flag, value in {
-            "init-image": self.init_image,
-            "depth": self.results.depth,
-            "tile-preview": self.results.tile_preview,
-            "animation": self.results.animation,
-        }.items():
-            if value is not None:
-                raise ValueError(f"--compare does not go with --{flag}; leave out one of them.")
-        self.results.comparison = {"compare": kind} | ({} if named is None else {"layers": named})
-        return self.results.comparison
-
-    @cached_property
-    def recipe(self) -> Recipe:
-        """The recipe, on a flavour of the network that is here or will be fetched."""
-        if self.init_image:
-            self.imply("init-image", "init", "image")
-        if self.made and self.preset_or_file:
-            raise ValueError("--like and --preset are a recipe each; leave out one of them.")
-        if self.made:
-            recipe = self.made.recipe.replace(**self.fields)
-        else:
-            recipe = read_recipe(self.preset_or_file or default_preset(self.job), self.fields)
-        recipe, note = flavours.settle(recipe, self.convert)
-        self.notes.extend(note)
-        return recipe
-
-    def read(self, **given: Sequence[Path]) -> list[list[Pixels]]:
-        """Return the images of each role: of the files that were given, or else recorded.
-
-        Before any is read, what is to be written is found possible.
-        """
-        roles = dict(given)
-        if self.recipe.init == "image":
-            roles["start"] = [self.init_image] if self.init_image else []
-        files = {role: self._files(role, paths) for role, paths in roles.items()}
-        self.paths = [path for paths in files.values() for path in paths]
-        like = [self.like] if self.like else []
-        self.results.check_files([*self.paths, *self.labels, *like])
-        self.results.check_text(self.recipe, self.paths)
-
-        from napari_nst.io.read_image import read_image
-
-        images = {role: [read_image(path) for path in paths] for role, paths in files.items()}
-        if self.made:
-            self.notes.extend(self.made.note)
-            recorded = [role for role in files if not roles[role]]
-            changed = [p for r in recorded for p in self.made.changed(r, files[r], images[r])]
-            if changed:
-                listed = ", ".join(map(str, changed))
-                self.notes.append(f"not as it was when {self.like} was made: {listed}.")
-        self.start = next(iter(images.pop("start", [])), None)
-        pattern = next(iter(images.values()))[0]
-        keeps_alpha = self.job != "synthesize" or "into" in given
-        self.results.check_picture(pattern, keeps_alpha=keeps_alpha)
-        return list(images.values())
-
-    def read_texture(
-        self, exemplar: Sequence[Path], into: Path | None
-    ) -> tuple[list[Pixels] | None, Pixels | None]:
-        """Return the exemplars and the image that they are to fill; one of them may be missing."""
-        if into is None and not (self.made and self.made.has("into")):
-            (exemplars,) = self.read(exemplar=exemplar)
-            return exemplars, None
-        roles = {"into": [into] if into else []}
-        if exemplar or (self.made and self.made.has("exemplar")):
-            roles["exemplar"] = list(exemplar)
-        (image,), *others = self.read(**roles)
-        return (others[0] if others else None), image
-
     def _files(self, role: str, given: Sequence[Path]) -> list[Path]:
-        files = list(given) or (self.made.inputs(role) if self.made else [])
-        if not files and role != "start":  # of which the engine says what it is needed for
-            parameter = next(one for one in self.command.command.params if one.name == role)
-            raise click.MissingParameter(ctx=self.command, param=parameter)
+        files = list(given) or (self.provenance.inputs(role) if self.provenance else [])
+        if not files and role != "start":  # the engine has a better message for a missing start
+            context = click.get_current_context()
+            parameter = next(one for one in context.command.params if one.name == role)
+            raise click.MissingParameter(ctx=context, param=parameter)
         return files
+
+    def _note_differences(
+        self, made: Provenance, inputs: Mapping[str, tuple[list[Path], list[Pixels]]]
+    ) -> None:
+        """Note how the run will differ from the one that made the picture of ``--like``."""
+        step, steps = made.record.get("step"), made.record.get("steps")
+        if step != steps:
+            self.notes.append(
+                f"{self.like} was stopped after step {step} of {steps}; this goes on to the last."
+            )
+        changed = [path for role, (files, images) in inputs.items()
+                   for path in made.changed(role, files, images)]  # fmt: skip
+        if changed:
+            listed = ", ".join(map(str, changed))
+            self.notes.append(f"not as it was when {self.like} was made: {listed}.")
+
+    def _on_available_network(self, recipe: Recipe) -> Recipe:
+        """Return the recipe, converted if ``--convert`` is given and its network is missing."""
+        from napari_nst.engine.vgg import weights as network
+
+        usual, flavour = Recipe.weights, recipe.weights
+        if flavour == usual or flavour not in network.FLAVOURS:
+            return recipe  # of the usual network, the progress bar of its download says enough
+        found = network.verify(flavour)
+        if found.state == "ok":
+            return recipe
+        missing = f"the {flavour} network is not on this machine"
+        if self.convert:
+            self.notes.append(
+                f"{missing}, so this runs on {usual} with converted weights, approximately."
+            )
+            return on_flavour(recipe, usual)
+        size = f"{found.download_size / 1e6:.0f} MB"
+        self.notes.append(
+            f"{missing} and will be fetched ({size}); --convert runs on {usual} instead."
+        )
+        return recipe
 
 
 def default_preset(job: str) -> str:
-    """Return the name of the recipe that a job follows where nobody says."""
+    """Return the name of a job's default recipe."""
     return DEFAULT_PRESETS[KINDS[job]]
 
 
 def read_recipe(preset_or_file: str, changes: Mapping[str, Any]) -> Recipe:
-    """Return a preset, or the recipe in a file of JSON, with fields replaced.
-
-    Raises
-    ------
-    OSError, TypeError, ValueError
-        If it is neither, or not a recipe.
-    """
+    """Return a preset, or the recipe in a JSON file, with fields replaced."""
     if preset_or_file in preset_names():
         return preset(preset_or_file, **changes)
     path = Path(preset_or_file)
@@ -227,3 +210,8 @@ def read_recipe(preset_or_file: str, changes: Mapping[str, Any]) -> Recipe:
         known = ", ".join(preset_names())
         raise ValueError(f"preset must be {known} or a recipe's JSON file; not {preset_or_file!r}.")
     return load_recipe(path).replace(**changes)
+
+
+def split(text: str) -> list[str]:
+    """Split a value such as "relu1_1, relu2_1" at commas and spaces."""
+    return text.replace(",", " ").split()

@@ -1,4 +1,4 @@
-"""A run from its first step to its last, and what watches it."""
+"""One run, from its first step to its last, with progress bar, log and output files."""
 
 from __future__ import annotations
 
@@ -8,44 +8,90 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any
 
 from napari_nst.cli import terminal
 from napari_nst.cli.request import Request
-from napari_nst.cli.tensorboard import Board
-from napari_nst.cli.terminal import about_input, say
+from napari_nst.cli.tensorboard import EventWriter
+from napari_nst.cli.terminal import input_errors, say
 from napari_nst.errors import ProcessLost
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
-    from napari_nst.engine.steering import Steering
-    from napari_nst.engine.vgg.weights import Progress
+
+Watcher = Callable[["Iteration"], object]
 
 
-Begin = Callable[["Progress", "Steering"], Iterator["Iteration"]]
-"""Calls the engine; returns the iterations."""
+def run(request: Request, start: Callable[..., Iterator[Iteration]]) -> int:
+    """Run a job and return the exit status.
 
-
-class Log:
-    """Writes a JSON object per step, for as long as a ``with`` statement lasts.
-
-    Parameters
-    ----------
-    path : Path
-        The file, a line for each.
+    Several processes that a launcher has started compute one picture together; the first of them
+    reports and writes. `start` takes ``progress`` and ``steering`` and returns the iterations.
     """
+    from napari_nst.engine.distributed import joined
 
-    def __init__(self, path: Path) -> None:
-        self._lines = path.open("w", encoding="utf-8")
+    with joined(request.recipe.device) as ours, _raise_if_terminated(ours.count):
+        return _run_along(start) if ours.rank else _run_and_write(request, start)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._lines.close()
+def _run_along(start: Callable[..., Iterator[Iteration]]) -> int:
+    """Compute for the first process, which reports and writes."""
+    from napari_nst.engine.steering import Steering
 
-    def step(self, iteration: Iteration) -> None:
-        """Write down a step."""
+    with input_errors(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        iterations = start(progress=lambda *_: None, steering=Steering(lambda _: None))
+    last = _follow(iterations, [])[-1]
+    return 0 if last.step == last.steps else terminal.INTERRUPTED
+
+
+def _run_and_write(request: Request, start: Callable[..., Iterator[Iteration]]) -> int:
+    from napari_nst.cli.progress import ProgressBar
+    from napari_nst.engine.steering import Steering
+
+    outputs = request.outputs
+    with ProgressBar(show_estimate=not outputs.comparison) as bar, ExitStack() as open_files:
+        with input_errors(), warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", UserWarning)
+            iterations = start(progress=bar.before_run, steering=Steering(bar.say, bar.tile))
+        for note in [*request.notes, *(str(one.message) for one in warned)]:
+            say(note)
+        watchers: list[Watcher] = [bar.step]
+        if outputs.log:
+            watchers.append(open_files.enter_context(_json_log(outputs.log)))
+        if outputs.tensorboard:
+            watchers.append(open_files.enter_context(EventWriter(outputs.tensorboard)).step)
+        if outputs.history is not None:
+            watchers.append(outputs.history.step)
+        finished = _follow(iterations, watchers)
+    last = finished[-1]
+    wrote = outputs.write(finished, request.paths)
+    is_whole = last.step == last.steps
+    say(f"{'' if is_whole else f'stopped after step {last.step} of {last.steps}; '}{wrote}.")
+    return 0 if is_whole else terminal.INTERRUPTED
+
+
+def _follow(iterations: Iterable[Iteration], watchers: Sequence[Watcher]) -> list[Iteration]:
+    """Return the last iteration of each picture, at the end of the run or after Ctrl-C."""
+    last: dict[int, Iteration] = {}
+    try:
+        for iteration in iterations:
+            last[iteration.panel] = iteration
+            for watch in watchers:
+                watch(iteration)
+    except (KeyboardInterrupt, ProcessLost) as end:
+        if not last:
+            raise
+        if isinstance(end, ProcessLost):
+            say(str(end))
+    return list(last.values())  # a recipe has at least one step
+
+
+@contextmanager
+def _json_log(path: Path) -> Iterator[Watcher]:
+    """Open a file for one JSON object per step."""
+
+    def write(iteration: Iteration) -> None:
         height, width = iteration.shape
         losses = {name: iteration.losses[name] for name in ("total", "content", "style", "tv")}
         line: dict[str, Any] = {
@@ -54,78 +100,17 @@ class Log:
         }  # fmt: skip
         if iteration.panels:
             line["picture"] = iteration.panels[iteration.panel]
-        print(json.dumps(line), file=self._lines, flush=True)
+        print(json.dumps(line), file=lines, flush=True)
 
-
-class Watcher(Protocol):
-    """Something that wants to see every step."""
-
-    def step(self, iteration: Iteration) -> None:
-        """See a step."""
-
-
-def run(request: Request, begin: Begin) -> int:
-    """Do what was asked for, and return the exit status.
-
-    Where a launcher has started several processes, they compute one picture, and the first of them
-    speaks and writes.
-
-    Parameters
-    ----------
-    request : Request
-        With its images read.
-    begin : callable
-        Calls the engine, with what shows how the network arrives and what the run will take, and
-        with what shows how it goes; returns the iterations.
-    """
-    from napari_nst.engine.distributed import joined
-
-    with joined(request.recipe.device) as ours, told_of_the_end(ours.count):
-        return _work_along(begin) if ours.rank else _show_and_write(request, begin)
-
-
-def _work_along(begin: Begin) -> int:
-    """Compute for another process, which shows and writes what comes of it."""
-    from napari_nst.engine.steering import Steering
-
-    with about_input(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        iterations = begin(lambda *_: None, Steering(lambda _: None))
-    last = follow(iterations, [])[-1]
-    return 0 if last.step == last.steps else terminal.INTERRUPTED
-
-
-def _show_and_write(request: Request, begin: Begin) -> int:
-    from napari_nst.cli.progress import Bars
-    from napari_nst.engine.steering import Steering
-
-    results = request.results
-    with Bars(foretell=not results.comparison) as bars, ExitStack() as open_files:
-        with about_input(), warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always", UserWarning)
-            iterations = begin(bars.before, Steering(bars.say, bars.tile))
-        for note in [*request.notes, *(str(one.message) for one in warned)]:
-            say(note)
-        watchers: list[Watcher] = [bars]
-        if results.log:
-            watchers.append(open_files.enter_context(Log(results.log)))
-        if results.tensorboard:
-            watchers.append(open_files.enter_context(Board(results.tensorboard)))
-        if results.kept is not None:
-            watchers.append(results.kept)
-        finished = follow(iterations, watchers)
-    last = finished[-1]
-    wrote = results.write(finished, request.paths)
-    is_whole = last.step == last.steps
-    say(f"{'' if is_whole else f'stopped after step {last.step} of {last.steps}; '}{wrote}.")
-    return 0 if is_whole else terminal.INTERRUPTED
+    with path.open("w", encoding="utf-8") as lines:
+        yield write
 
 
 @contextmanager
-def told_of_the_end(count: int) -> Iterator[None]:
-    """Raise `ProcessLost` where a launcher ends one of several processes, which is its SIGTERM.
+def _raise_if_terminated(count: int) -> Iterator[None]:
+    """Raise `ProcessLost` on SIGTERM: torchrun sends it after another process of several is lost.
 
-    So torchrun does, half a minute before it kills, when another one is gone.
+    torchrun kills the remaining processes half a minute later.
     """
     if count == 1:
         yield
@@ -139,25 +124,3 @@ def told_of_the_end(count: int) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def follow(iterations: Iterable[Iteration], watchers: Sequence[Watcher]) -> list[Iteration]:
-    """Show every step until the last, or until Ctrl-C after one.
-
-    Returns
-    -------
-    list of Iteration
-        The last; where several pictures were made in turn, the last of each.
-    """
-    last: dict[int, Iteration] = {}
-    try:
-        for iteration in iterations:
-            last[iteration.panel] = iteration
-            for watcher in watchers:
-                watcher.step(iteration)
-    except (KeyboardInterrupt, ProcessLost) as end:
-        if not last:
-            raise
-        if isinstance(end, ProcessLost):
-            say(str(end))
-    return list(last.values())  # a recipe has at least one step

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_nst.cli.options import FILE, JOB, job_command
-from napari_nst.cli.outputs import Results
-from napari_nst.cli.request import Request
+from napari_nst.cli.options import FILE, job_command, own_option
+from napari_nst.cli.outputs import Outputs
+from napari_nst.cli.request import Request, split
 from napari_nst.cli.run import run
-from napari_nst.cli.sections import SectionOption
-from napari_nst.cli.terminal import about_input
+from napari_nst.cli.terminal import input_errors
 from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.recipe.layer_names import (
     EXPLORED_LAYERS,
@@ -25,57 +25,45 @@ from napari_nst.recipe.sweep_axes import SMALL, parse_values, swept
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
-    from napari_nst.engine.steering import Steering
-    from napari_nst.engine.vgg.weights import Progress
 
 
-@job_command(
-    "stylize",
-    "sweep",
-    defaults=SMALL,
-    without=("depth", "animation", "animation_every"),
-)
+@job_command("stylize", "sweep", defaults=SMALL, without=("depth", "animation", "animation_every"))
 @click.argument("content", type=FILE, required=False, metavar="CONTENT")
 @click.argument("style", type=FILE, nargs=-1, metavar="STYLE...")
-@click.option(
-    "--vary", cls=SectionOption, section=JOB, multiple=True, metavar="FIELD=VALUE,…",
-    help="A field of the recipe and its values, such as style_weight=2,4,8; layers with semicolons "
-    "between. Give it once, or twice: the first goes down the rows of the grid, the second along.",
+@own_option(
+    "--vary", multiple=True, metavar="FIELD=VALUE,…",
+    help="A field of the recipe and its values, such as style_weight=2,4,8; semicolons separate "
+    "sets of layers. Give it once or twice: the rows, then the columns of the grid.",
 )  # fmt: skip
 def sweep(
     request: Request, content: Path | None, style: tuple[Path, ...], vary: Sequence[str]
 ) -> int:
     """Stylize CONTENT with every combination of a few settings.
 
-    The pictures are small and soon done, and at most 64. A PNG or JPEG gets them as one labelled
-    grid, a TIFF a page for each. Files are as for stylize. Ctrl-C writes the pictures so far.
+    At most 64 small pictures are made. A PNG or JPEG gets a labelled grid, a TIFF a page for each
+    picture. Files are as for stylize. Ctrl-C writes the pictures so far.
 
-    Such as:  napari-nst sweep photo.jpg painting.jpg -o grid.png --vary style_weight=2,8,32
+    Example:  napari-nst sweep photo.jpg painting.jpg -o grid.png --vary style_weight=2,8,32
     --vary size=96,192
     """
-    with about_input():
+    with input_errors():
         axes = _axes(request, vary) or request.recorded("sweep")
         if not axes:
             raise ValueError("--vary says what to sweep, such as style_weight=2,4,8; give it.")
         if not request.like:
             request.fields = {**SMALL, **request.fields}
-        request.results.comparison = {"sweep": axes}
+        request.outputs.comparison = {"sweep": axes}
         swept(request.recipe, axes)
         (image,), styles = request.read(content=[content] if content else [], style=style)
 
-    from napari_nst.engine import api as jobs
     from napari_nst.engine import sweep as sweeps
+    from napari_nst.engine.api import stylize
 
-    def begin(progress: Progress, steering: Steering) -> Iterator[Iteration]:
-        def paint(recipe: Recipe) -> Iterator[Iteration]:
-            return jobs.stylize(
-                image, styles, recipe,
-                init_image=request.start, progress=progress, steering=steering,
-            )  # fmt: skip
-
+    def start(**watched: Any) -> Iterator[Iteration]:
+        paint = partial(stylize, image, styles, init_image=request.start, **watched)
         return sweeps.sweep(paint, request.recipe, axes)
 
-    return run(request, begin)
+    return run(request, start)
 
 
 @click.command()
@@ -86,8 +74,7 @@ def sweep(
 )  # fmt: skip
 @click.option(
     "--layers", metavar="LAYER,…",
-    help="Which, such as relu1_1,relu4_2.  [default: each of the 16 after its rectifier, and the "
-    "pools]",
+    help="The layers, such as relu1_1,relu4_2.  [default: the 16 ReLU layers and the pools]",
 )  # fmt: skip
 @click.option(
     "--size", default=EXPLORED_SIZE, show_default=True, help="Longest side of each in pixels."
@@ -96,32 +83,23 @@ def sweep(
 @click.option("--weights", default=Recipe.weights, show_default=True, help="The network.")
 @click.option("--device", default=Recipe.device, show_default=True, help="Where to compute.")
 def explore(image: Path, output: Path, layers: str | None, **fields: Any) -> int:
-    """Show what each layer of the network knows of IMAGE.
+    """Show what each layer of the network keeps of IMAGE.
 
-    For each layer alone there is a small reconstruction, which is what it keeps as a content
-    layer, and a texture, which is what it adds as a style layer. Ctrl-C writes the pictures so far.
+    Each layer gets a small reconstruction, which shows what the layer keeps as a content layer, and
+    a texture, which shows what it adds as a style layer. Ctrl-C writes the pictures so far.
 
-    Such as:  napari-nst explore photo.jpg -o layers.png
+    Example:  napari-nst explore photo.jpg -o layers.png
     """
-    with about_input():
-        given = layers.replace(",", " ").split() if layers is not None else EXPLORED_LAYERS
+    with input_errors():
+        given = split(layers) if layers is not None else EXPLORED_LAYERS
         names = [canonical_layer(name) for name in given]
-        results = Results(output, depth=None, log=None, tensorboard=None)
-        results.comparison = {"explore": names}
-        request = Request(
-            job="reconstruct", command=click.get_current_context(), fields=fields,
-            preset_or_file=None, like=None, convert=False, init_image=None, results=results,
-        )  # fmt: skip
-        ((subject,),) = request.read(image=[image])
+        outputs = Outputs(output, comparison={"explore": names})
+        request = Request("reconstruct", outputs, fields)
+        ((pixels,),) = request.read(image=[image])
 
-    from napari_nst.engine import sweep as sweeps
+    from napari_nst.engine.sweep import explore_layers
 
-    return run(
-        request,
-        lambda progress, steering: sweeps.explore_layers(
-            subject, layers=names, progress=progress, steering=steering, **fields
-        ),
-    )
+    return run(request, partial(explore_layers, pixels, layers=names, **fields))
 
 
 def _axes(request: Request, vary: Sequence[str]) -> dict[str, list[Any]]:

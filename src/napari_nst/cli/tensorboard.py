@@ -1,4 +1,4 @@
-"""What happens in a run, for TensorBoard, as event files that the real library writes."""
+"""Losses, pictures and the recipe of a run as TensorBoard event files."""
 
 from __future__ import annotations
 
@@ -17,22 +17,15 @@ if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
 
 PREVIEWS = 20
-"""How many pictures a run leaves: close together at first, when much changes."""
+"""Number of pictures that a run writes."""
 
 
 def check(folder: Path) -> None:
-    """Find out before a long run whether it can be written down.
-
-    Raises
-    ------
-    NstError
-        If TensorBoard is not installed.
-    OSError, ValueError
-        If the folder is a file, or may not be written to.
-    """
+    """Raise before a long run if TensorBoard is missing or the folder cannot be written."""
     if importlib.util.find_spec("tensorboard") is None:
         raise NstError(
-            '--tensorboard needs a library more; install it: pip install "napari-nst[tensorboard]".'
+            "--tensorboard needs one more library; install it: "
+            'pip install "napari-nst[tensorboard]".'
         )
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
@@ -41,13 +34,7 @@ def check(folder: Path) -> None:
 
 
 def preview_steps(steps: int) -> frozenset[int]:
-    """Return the steps of a run, from 1, that leave a picture: as even in their logarithm as goes.
-
-    Parameters
-    ----------
-    steps : int
-        How many the run has; the last is among them.
-    """
+    """Return the steps, from 1 to the last, that write a picture: evenly spaced in their log."""
     count, chosen = min(PREVIEWS, steps), [0]
     for index in range(count):
         even = round(steps ** (index / max(count - 1, 1)))
@@ -55,16 +42,11 @@ def preview_steps(steps: int) -> frozenset[int]:
     return frozenset(chosen[1:])
 
 
-class Board:
-    """Writes down every step of a run, for as long as a ``with`` statement lasts.
+class EventWriter:
+    """Writes every step of a run, for as long as a ``with`` statement lasts.
 
-    Scalars are ``loss/total``, ``loss/content`` and so on, and ``progress/…``; images ``picture``;
-    the recipe is a text. Of several pictures made in turn each is a run of its own in TensorBoard.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to write; it is made where it is missing.
+    Scalars are ``loss/total``, ``loss/content`` …, ``progress/…``; images are ``picture``. Each of
+    several pictures that are made in turn is a run of its own in TensorBoard.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -77,57 +59,52 @@ class Board:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._close(whole=kind is None)
+        self._close(add_last=kind is None)
 
     def step(self, iteration: Iteration) -> None:
-        """Write down a step."""
+        """Write a step."""
         if self._writer is None or (self._last and self._last.panel != iteration.panel):
             self._close()
-            self._writer = self._opened(iteration)
-        self._last, step = iteration, _own_step(iteration)
-        scalars = {f"loss/{name}": loss for name, loss in iteration.losses.items()}
-        scalars |= {
-            "progress/longest side": max(iteration.shape), "progress/seconds": iteration.seconds,
-        }  # fmt: skip
-        for tag, value in scalars.items():
-            self._writer.add_scalar(tag, value, step)
+            self._writer = self._open(iteration)
+        self._last, step = iteration, _step_of_picture(iteration)
+        for name, loss in iteration.losses.items():
+            self._writer.add_scalar(f"loss/{name}", loss, step)
+        self._writer.add_scalar("progress/longest side", max(iteration.shape), step)
+        self._writer.add_scalar("progress/seconds", iteration.seconds, step)
         if step in self._previews:
-            self._add_picture(self._writer, iteration)
+            _add_picture(self._writer, iteration)
 
-    def _opened(self, iteration: Iteration) -> SummaryWriter:
-        """Begin with a picture's run."""
+    def _open(self, iteration: Iteration) -> SummaryWriter:
         from torch.utils.tensorboard import SummaryWriter
 
-        panels = iteration.panels
-        folder = (
-            self._folder / panels[iteration.panel].replace(" ", "-") if panels else self._folder
-        )
-        self._previews = preview_steps(_own_steps(iteration))
+        panels, folder = iteration.panels, self._folder
+        if panels:
+            folder = folder / panels[iteration.panel].replace(" ", "-")
+        self._previews = preview_steps(_steps_of_picture(iteration))
         writer = SummaryWriter(str(folder), flush_secs=5)
         recipe = json.dumps(iteration.facts.get("recipe", {}), indent=2)
-        writer.add_text("recipe", textwrap.indent(recipe, "    "))  # as Markdown has code
+        writer.add_text("recipe", textwrap.indent(recipe, "    "))  # Markdown shows it as code
         return writer
 
-    def _close(self, whole: bool = True) -> None:
+    def _close(self, add_last: bool = True) -> None:
         if self._writer is None:
             return
-        if whole and self._last and _own_step(self._last) not in self._previews:
-            self._add_picture(self._writer, self._last)
+        if add_last and self._last and _step_of_picture(self._last) not in self._previews:
+            _add_picture(self._writer, self._last)
         self._writer.close()
         self._writer = self._last = None
 
-    @staticmethod
-    def _add_picture(writer: SummaryWriter, iteration: Iteration) -> None:
-        picture = iteration.picture
-        axes = "HW" if picture.ndim == 2 else "HWC"
-        writer.add_image("picture", picture, _own_step(iteration), dataformats=axes)
+
+def _add_picture(writer: SummaryWriter, iteration: Iteration) -> None:
+    picture = iteration.picture
+    axes = "HW" if picture.ndim == 2 else "HWC"
+    writer.add_image("picture", picture, _step_of_picture(iteration), dataformats=axes)
 
 
-def _own_steps(iteration: Iteration) -> int:
-    """Return how many steps each of the pictures has."""
+def _steps_of_picture(iteration: Iteration) -> int:
     return iteration.steps // max(len(iteration.panels), 1)
 
 
-def _own_step(iteration: Iteration) -> int:
-    """Return the step in its own picture, from 1."""
-    return iteration.step - iteration.panel * _own_steps(iteration)
+def _step_of_picture(iteration: Iteration) -> int:
+    """Return the step, from 1, within its own picture."""
+    return iteration.step - iteration.panel * _steps_of_picture(iteration)

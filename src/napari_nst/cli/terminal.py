@@ -1,4 +1,4 @@
-"""How the program speaks to a terminal: exit statuses, and one line for what is wrong."""
+"""Exit statuses, and one line on stderr for every error."""
 
 from __future__ import annotations
 
@@ -16,38 +16,32 @@ WRONG_INPUT, WENT_WRONG, INTERRUPTED = 2, 1, 130
 
 
 def run(program: click.Command, arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit status, after one line on stderr unless it is 0.
+    """Run a command with the process's own or other arguments, and return the exit status.
 
-    What is neither wrong input nor bad luck is a fault of this program, and is raised.
-
-    Parameters
-    ----------
-    program : click.Command
-        What to run. It may return an exit status of its own.
-    arguments : sequence of str, optional
-        The process's own where left out; without any, the help is shown.
+    Errors of the user and of the run become one line; others are faults of this program and keep
+    their traceback.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         status = program.main(arguments or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     except click.Abort:
-        return _failed("interrupted.", INTERRUPTED)
+        return _fail("interrupted.", INTERRUPTED)
     except click.UsageError as error:
         where = f" See '{error.ctx.command_path} --help'." if error.ctx else ""
-        return _failed(error.format_message() + where, WRONG_INPUT)
+        return _fail(error.format_message() + where, WRONG_INPUT)
     except click.ClickException as error:
-        return _failed(error.format_message(), WRONG_INPUT)
-    except (NstError, OSError) as error:  # `about_input` has made other OSErrors ClickExceptions
-        return _failed(_sentence(error), WENT_WRONG)
+        return _fail(error.format_message(), WRONG_INPUT)
+    except (NstError, OSError) as error:  # `input_errors` turns other OSErrors into ClickExceptions
+        return _fail(_sentence(error), WENT_WRONG)
     return status if isinstance(status, int) else 0
 
 
 @contextmanager
-def about_input() -> Iterator[None]:
-    """Turn what the user got wrong into one sentence, and exit status 2.
+def input_errors() -> Iterator[None]:
+    """Report errors of the user's input in one sentence, with exit status 2.
 
-    It belongs around what looks at input and nothing else: the same exceptions from anywhere else
-    are faults of this program, and keep their traceback.
+    Use it only around code that reads and checks input: elsewhere, the same exceptions are faults
+    of this program.
     """
     try:
         yield
@@ -56,10 +50,7 @@ def about_input() -> Iterator[None]:
 
 
 def say(message: str) -> None:
-    """Print a line about the run on stderr; stdout is for what a command was asked for.
-
-    Of several processes that work together, the first speaks for all.
-    """
+    """Print a line on stderr, from the first of several processes alone."""
     if launch.rank() == 0:
         click.echo(f"{PROGRAM}: {message}", err=True)
 
@@ -70,6 +61,6 @@ def _sentence(error: Exception) -> str:
     return str(error)
 
 
-def _failed(message: str, status: int) -> int:
-    say(" ".join(message.split()))  # one line, whatever a file is called or a library says
+def _fail(message: str, status: int) -> int:
+    say(" ".join(message.split()))  # one line, even if a file name or a library's message has more
     return status

@@ -36,15 +36,15 @@ def status() -> None:
 
 
 @weights.command()
-@click.argument("flavour", default=Recipe().weights, callback=_flavour)
+@click.argument("flavour", default=Recipe.weights, callback=_flavour)
 @click.option("--force", is_flag=True, help="Fetch it anew even if it is there and whole.")
 def fetch(flavour: str, force: bool) -> None:
     """Fetch FLAVOUR (gatys, where left out) unless it is there, and print its path."""
-    from napari_nst.cli.progress import Bars
+    from napari_nst.cli.progress import ProgressBar
     from napari_nst.engine.vgg import weights as network
 
-    with Bars() as bars:
-        path = network.fetch(flavour, bars.download, force=force)
+    with ProgressBar() as bar:
+        path = network.fetch(flavour, bar.download, force=force)
     click.echo(path)
 
 
@@ -56,9 +56,8 @@ def verify(flavour: str | None) -> int:
 
     found = [network.verify(flavour)] if flavour else network.status()
     _print_table(found)
-    present = [one for one in found if one.state != "absent"]
-    holds = bool(present) and all(one.state == "ok" for one in present)
-    return 0 if holds else terminal.WENT_WRONG
+    states = {one.state for one in found} - {"absent"}
+    return 0 if states == {"ok"} else terminal.WENT_WRONG
 
 
 def _print_table(found: Sequence[WeightsStatus]) -> None:
