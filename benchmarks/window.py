@@ -43,7 +43,7 @@ class Window:
         labels[:, labels.shape[1] // 2 :] = 2
         layer = self.viewer.add_labels(labels, name="guide", visible=False)
         self.widget.content_guide.value = self.widget.style_guide.value = layer
-        self.widget.panel.plot.legend.each_layer.setChecked(True)
+        self.widget.panel.plot.each_layer.setChecked(True)
         self.widget.keep_history.value = "evenly"
 
     def probe(self, meanwhile: dict[int, Callable[[], object]]) -> dict[str, list[float]]:

@@ -1,3 +1,5 @@
+"""The loss plot in a napari window."""
+
 import subprocess
 import sys
 
@@ -5,16 +7,14 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
-from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QCheckBox, QGraphicsView, QLabel, QPushButton, QToolTip
+from qtpy.QtGui import QHelpEvent, QWheelEvent
+from qtpy.QtWidgets import QApplication, QToolTip
 
 from napari_nst.viewer.controls.form import scrolling_column
 from napari_nst.viewer.loss_plot.colours import Look, colours
 from napari_nst.viewer.loss_plot.plot import LossPlot
 from napari_nst.viewer.loss_plot.trace import LossTrace
 from tests.helpers.counted_events import Counted
-
-LAYERS = ("style/relu1_1", "style/relu2_1", "content/relu4_2")
 
 pytestmark = pytest.mark.window
 
@@ -27,87 +27,89 @@ def losses_at(step, content=1.0):
     }  # fmt: skip
 
 
-def a_trace(steps, **kwargs):
-    trace = LossTrace()
-    for step in range(1, steps + 1):
-        trace.append(losses_at(step, **kwargs))
+def add_steps(trace, last, **options):
+    for step in range(len(trace) + 1, last + 1):
+        trace.append(losses_at(step, **options))
     return trace
 
 
-@pytest.fixture
-def viewer():
-    """Whose theme is followed; the window is a plain one, but for the last tests."""
-    return ViewerModel()
+def a_trace(steps, **options):
+    return add_steps(LossTrace(), steps, **options)
 
 
 @pytest.fixture
-def column(viewer, qtbot):
-    """A plot at the top of so much that it scrolls."""
-    plot, below = LossPlot(viewer), QLabel("below")
-    below.setMinimumHeight(3000)
-    area = scrolling_column(plot, below)
-    area.plot = plot
-    qtbot.addWidget(area)
-    area.resize(340, 600)
-    area.show()
-    qtbot.waitExposed(area)
-    area.activateWindow()
-    return area
+def plot(qtbot, until):
+    """A plot of 50 iterations in a plain window."""
+    plot = LossPlot(ViewerModel())
+    column = scrolling_column(plot)
+    qtbot.addWidget(column)
+    column.resize(340, 600)
+    column.show()
+    yield drawn(plot, until)
+    column.close()
 
 
 @pytest.fixture
-def plot(column):
-    return column.plot
+def napari_window(make_napari_viewer_proxy):
+    return make_napari_viewer_proxy(show=True)
 
 
 @pytest.fixture
-def show(plot, until):
-    """Show a trace, and wait until it is drawn."""
-
-    def shown(trace):
-        plot.show_losses(trace)
-        until(lambda: canvas_of(plot) is not None)
-        QApplication.processEvents()
-
-    return shown
+def docked(napari_window, until):
+    """A plot of 50 iterations in a napari window."""
+    plot = LossPlot(napari_window)
+    napari_window.window.add_dock_widget(scrolling_column(plot), name="Losses", area="right")
+    return drawn(plot, until)
 
 
-def canvas_of(plot):
-    return plot.findChild(QGraphicsView)
-
-
-def ink(plot, colour):
-    """How many pixels of the curves are of a colour."""
-    from pyqtgraph.functions import ndarray_from_qimage
-
-    image = canvas_of(plot).viewport().grab().toImage()
-    pixels = ndarray_from_qimage(image)[..., 2::-1].astype(int)  # it comes as BGRA
-    wanted = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
-    return int((np.abs(pixels - wanted).max(axis=-1) < 32).sum())
+def drawn(plot, until):
+    plot.show_losses(a_trace(50))
+    until(lambda: plot.curves is not None)
+    plot.window().activateWindow()
+    QApplication.processEvents()
+    return plot
 
 
 def items(plot, kind):
     import pyqtgraph as pg
 
-    return [item for item in canvas_of(plot).items() if isinstance(item, getattr(pg, kind))]
+    return [item for item in plot.curves.items() if isinstance(item, getattr(pg, kind))]
 
 
 def axes_of(plot):
     """The rectangle of the axes on the viewport, and the iterations that it shows."""
-    (view,) = items(plot, "ViewBox")
-    return canvas_of(plot).mapFromScene(view.sceneBoundingRect()).boundingRect(), view.viewRange()[
-        0
-    ]
+    view = plot.curves.plotItem.getViewBox()
+    box = plot.curves.mapFromScene(view.sceneBoundingRect()).boundingRect()
+    return box, pytest.approx(view.viewRange()[0])
 
 
-def words_of(plot):
+def position_of(plot, step):
+    box, shown = axes_of(plot)
+    low, high = shown.expected
+    return QPoint(round(box.left() + (step - low) / (high - low) * box.width()), box.center().y())
+
+
+def texts_of(plot):
     return [item.toPlainText() for item in items(plot, "TextItem") if item.isVisible()]
 
 
-def place_of(plot, step):
-    box, (low, high) = axes_of(plot)
-    share = (step - low) / (high - low)
-    return QPoint(round(box.left() + share * box.width()), box.center().y())
+def legend_of(plot):
+    (legend,) = items(plot, "LegendItem")
+    return {label.text: sample for sample, label in legend.items}
+
+
+def pixels_of(plot, colour):
+    """How many pixels have a colour."""
+    from pyqtgraph.functions import ndarray_from_qimage
+
+    image = plot.curves.viewport().grab().toImage()
+    pixels = ndarray_from_qimage(image)[..., 2::-1].astype(int)  # it comes as BGRA
+    wanted = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    return int((np.abs(pixels - wanted).max(axis=-1) < 32).sum())
+
+
+def press(plot, qtbot, key, modifier=Qt.KeyboardModifier.NoModifier):
+    qtbot.keyClick(plot.curves, getattr(Qt.Key, f"Key_{key}"), modifier)
 
 
 def test_importing_it_imports_neither_pyqtgraph_nor_torch():
@@ -119,281 +121,185 @@ def test_importing_it_imports_neither_pyqtgraph_nor_torch():
     assert asked.stdout.strip() == "neither"
 
 
-def test_each_kind_that_there_is_has_a_curve_and_a_box_in_its_colour(plot, show):
-    show(a_trace(50))
-    of = colours(["content", "style"], Look.of("dark"))
-    assert [name for name, box in plot.legend.boxes.items() if box.isVisible()] == [
-        "total", "content", "style",
+def test_curves_of_losses_above_zero_are_drawn_and_listed(plot):
+    assert list(legend_of(plot)) == ["Total", "Content", "Style"]  # TV is 0
+    assert pixels_of(plot, colours(["style"], Look.of("dark"))["style"]) > 50
+    plot.each_layer.setChecked(True)
+    assert list(legend_of(plot))[3:] == [
+        "Content relu4_2", "Style relu1_1", "Style relu2_1",
     ]  # fmt: skip
-    for kind in ("content", "style"):
-        assert ink(plot, of[kind]) > 50
-        assert of[kind] in plot.legend.boxes[kind].styleSheet()
-    plot.legend.boxes["style"].setChecked(False)
-    assert ink(plot, of["style"]) == 0
-    assert ink(plot, of["content"]) > 50
+    assert plot.minimumSizeHint().width() <= 320
+    plot.each_layer.setChecked(False)
+    assert len(legend_of(plot)) == 3
 
 
-def test_what_is_zero_throughout_is_not_offered(plot, show):
-    show(a_trace(5, content=0.0))
-    assert not plot.legend.boxes["content"].isVisible()
-    assert plot.legend.boxes["style"].isVisible()
+@pytest.mark.parametrize("way", ["legend", "key"])
+def test_a_curve_is_hidden_from_the_legend_and_stays_hidden(plot, qtbot, way):
+    def switch():
+        if way == "key":
+            press(plot, qtbot, "3")
+            return
+        sample = legend_of(plot)["Style"]
+        center = plot.curves.mapFromScene(sample.sceneBoundingRect().center())
+        qtbot.mouseClick(plot.curves.viewport(), Qt.MouseButton.LeftButton, pos=center)
+
+    colour = colours(["style"], Look.of("dark"))["style"]
+    switch()
+    assert pixels_of(plot, colour) == 0
+    plot.show_losses(a_trace(60))
+    assert pixels_of(plot, colour) == 0
+    qtbot.wait(QApplication.doubleClickInterval() + 100)
+    switch()
+    assert pixels_of(plot, colour) > 50
 
 
-def test_layers_are_drawn_and_named_on_demand(plot, show):
-    show(a_trace(50))
-    assert not plot.legend.names.isVisible()
-    plot.legend.each_layer.setChecked(True)
-    of = colours(["total", "content", "style", "content/relu4_2", *LAYERS[:2]], Look.of("dark"))
-    for layer in LAYERS:
-        assert of[layer] in plot.legend.names.text()
-        assert layer.replace("/", "&nbsp;") in plot.legend.names.text()
-    assert ink(plot, of["style/relu2_1"]) > 20
-    plot.legend.boxes["style"].setChecked(False)
-    assert "relu2_1" not in plot.legend.names.text()
-    assert "relu4_2" in plot.legend.names.text()
-
-
-def test_it_shows_what_came_while_it_was_hidden(plot, show):
-    trace = a_trace(10)
-    show(trace)
+def test_it_draws_what_came_while_it_was_hidden(plot):
     plot.hide()
-    for step in range(11, 101):
-        trace.append(losses_at(step))
-    plot.show_losses(trace)
-    assert axes_of(plot)[1] == [1, 10]
+    plot.show_losses(a_trace(100))
+    assert axes_of(plot)[1] == [1, 50]
     plot.show()
     assert axes_of(plot)[1] == [1, 100]
 
 
-def test_another_trace_starts_from_nothing(plot, show):
-    show(a_trace(100))
-    plot.point_at(50)
-    assert words_of(plot) == ["50"]
-    show(a_trace(10, content=0.0))
-    assert axes_of(plot)[1] == [1, 10]
-    assert not words_of(plot)
-    assert not plot.legend.boxes["content"].isVisible()
-    plot.clear()
-    assert not any(curve.isVisible() for curve in items(plot, "PlotCurveItem") if len(curve.xData))
-
-
-def test_it_follows_the_theme(plot, show, viewer):
-    show(a_trace(50))
-    for theme in ("light", "dark"):
-        viewer.theme = theme
-        look = Look.of(theme)
-        assert ink(plot, look.background) > 10_000
-        assert ink(plot, colours(["style"], look)["style"]) > 50
-        assert ink(plot, look.text) > 50  # the total, and the numbers
-
-
-@pytest.mark.parametrize("layers", [False, True])
-def test_more_losses_are_painted_once(plot, show, settle, layers):
+def test_more_losses_are_painted_once(plot, settle):
     trace = a_trace(50)
     trace.marks = [(20, "128 px")]
-    plot.legend.each_layer.setChecked(layers)
-    show(trace)
-    painted = Counted(canvas_of(plot).viewport(), QEvent.Type.Paint)
+    plot.each_layer.setChecked(True)
+    plot.show_losses(trace)
+    painted = Counted(plot.curves.viewport(), QEvent.Type.Paint)
     settle(painted)
     for last in (60, 70, 80):
-        for step in range(len(trace) + 1, last + 1):
-            trace.append(losses_at(step))
         painted.count = 0
-        plot.show_losses(trace)
-        assert painted.count == 0
+        plot.show_losses(add_steps(trace, last))
         settle(painted)
         assert painted.count == 1
 
 
-def test_the_boxes_take_on_colours_once_for_each_theme(plot, show, viewer):
-    trace = a_trace(50)
-    show(trace)
-    styled = Counted(plot.legend.boxes["style"], QEvent.Type.StyleChange)
-    for step in range(51, 54):
-        trace.append(losses_at(step))
-        plot.show_losses(trace)
-    assert styled.count == 0
-    viewer.theme = "light"
-    assert styled.count == 1
+def test_a_new_trace_forgets_the_pointer_the_marks_and_the_zoom(plot, qtbot):
+    trace = a_trace(60)
+    trace.marks.append((20, "128 px"))
+    plot.show_losses(trace)
+    plot.point_at(40)
+    assert sorted(texts_of(plot)) == ["128 px", "40"]
+    press(plot, qtbot, "Plus")
+    plot.show_losses(a_trace(10, content=0.0))
+    assert axes_of(plot)[1] == [1, 10]
+    assert texts_of(plot) == []
+    assert list(legend_of(plot)) == ["Total", "Style"]
 
 
-def test_nothing_is_left_of_it_when_it_is_gone(column, plot, show, viewer, until):
-    emitter = viewer.events.theme
-    show(a_trace(50))
-    gone = []
-    plot.destroyed.connect(lambda: gone.append(True))
-    followers = len(emitter.callbacks)
-    plot.deleteLater()
-    until(lambda: gone)
-    viewer.theme = "light"
-    assert len(emitter.callbacks) == followers - 1
+def test_it_follows_the_theme(docked, napari_window):
+    plot = docked
+    for theme in ("light", "dark"):
+        napari_window.theme = theme
+        QApplication.processEvents()
+        look = Look.of(theme)
+        assert pixels_of(plot, look.background) > 10_000
+        assert pixels_of(plot, colours(["style"], look)["style"]) > 50
+        assert pixels_of(plot, look.text) > 50  # the total, and the numbers
 
 
-def test_a_click_picks_the_nearest_iteration(plot, show, qtbot):
+def test_a_click_picks_the_nearest_iteration(plot, qtbot):
     picked = []
     plot.picked.connect(picked.append)
-    show(a_trace(41))
-    for step in (20, 41, 1):
-        place = place_of(plot, step) + QPoint(1 if step == 1 else -1, 0)
-        qtbot.mouseClick(canvas_of(plot).viewport(), Qt.MouseButton.LeftButton, pos=place)
-        assert words_of(plot) == [str(step)]
-    assert picked == [20, 41, 1]
-    below = QPoint(place_of(plot, 20).x(), canvas_of(plot).height() - 2)
-    qtbot.mouseClick(canvas_of(plot).viewport(), Qt.MouseButton.LeftButton, pos=below)
-    assert len(picked) == 3
+    for step in (20, 49, 2):
+        position = position_of(plot, step)
+        qtbot.mouseClick(plot.curves.viewport(), Qt.MouseButton.LeftButton, pos=position)
+        assert texts_of(plot) == [str(step)]
+    below = QPoint(position_of(plot, 20).x(), plot.curves.height() - 2)
+    qtbot.mouseClick(plot.curves.viewport(), Qt.MouseButton.LeftButton, pos=below)
+    assert picked == [20, 49, 2]
 
 
-def test_keys_pick_iterations(plot, show, qtbot):
+def test_keys_pick_iterations_and_napari_does_not_see_them(docked, napari_window, qtbot, until):
+    plot = docked
+    napari_window.add_image(np.zeros((5, 8, 8)))
+    before = napari_window.dims.current_step
     picked = []
     plot.picked.connect(picked.append)
-    show(a_trace(50))
+    until(plot.window().isActiveWindow)
     plot.setFocus()
-    shift = Qt.KeyboardModifier.ShiftModifier
-    none = Qt.KeyboardModifier.NoModifier
-    for key, modifier in [
-        ("Left", none), ("Left", shift), ("Right", none), ("Home", none), ("Left", none),
-        ("Right", shift), ("End", none), ("Right", shift),
-    ]:  # fmt: skip
-        qtbot.keyClick(canvas_of(plot), getattr(Qt.Key, f"Key_{key}"), modifier)
-    assert picked == [49, 39, 40, 1, 1, 11, 50, 50]
-    plot.point_at(30)
-    qtbot.keyClick(canvas_of(plot), Qt.Key.Key_Right)
-    assert picked[-1] == 31
+    until(lambda: QApplication.focusWidget() is plot.curves)
+    window, shift = plot.window().windowHandle(), Qt.KeyboardModifier.ShiftModifier
+    for key in ("Left", "Right", "Home"):
+        qtbot.keyClick(window, getattr(Qt.Key, f"Key_{key}"))
+    press(plot, qtbot, "Right", shift)
+    press(plot, qtbot, "End")
+    press(plot, qtbot, "Right")
+    assert picked == [49, 50, 1, 11, 50, 50]
+    assert napari_window.dims.current_step == before
 
 
-def test_keys_go_on_where_not_every_iteration_is_kept(plot, show, qtbot):
-    show(a_trace(50))
+def test_keys_go_on_where_the_history_has_not_every_iteration(plot, qtbot):
     plot.picked.connect(lambda step: plot.point_at(step // 10 * 10))
     plot.point_at(20)
     for _ in range(10):
-        qtbot.keyClick(canvas_of(plot), Qt.Key.Key_Right)
-    assert words_of(plot) == ["30"]
+        press(plot, qtbot, "Right")
+    assert texts_of(plot) == ["30"]
 
 
-def until_focused(plot, qtbot):
-    qtbot.waitUntil(lambda: QApplication.focusWidget() is canvas_of(plot))
+def test_the_wheel_zooms_only_in_a_plot_with_the_focus(plot, until):
+    def turn():
+        viewport, place = plot.curves.viewport(), QPointF(position_of(plot, 20))
+        event = QWheelEvent(
+            place, QPointF(viewport.mapToGlobal(place.toPoint())), QPoint(), QPoint(0, 360),
+            Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(viewport, event)
+        low, high = axes_of(plot)[1].expected
+        return round(high - low)
 
-
-def turn_wheel(plot):
-    """Turn the wheel over the plot; return whether it took the turn."""
-    place = QPointF(place_of(plot, 20))
-    viewport = canvas_of(plot).viewport()
-    event = QWheelEvent(
-        place, QPointF(viewport.mapToGlobal(place.toPoint())), QPoint(), QPoint(0, 360),
-        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase,
-        False,
-    )  # fmt: skip
-    QApplication.sendEvent(viewport, event)
-    return event.isAccepted()
-
-
-def test_the_wheel_scrolls_the_column_unless_the_plot_has_the_focus(plot, show, qtbot):
-    show(a_trace(50))
-    canvas_of(plot).clearFocus()  # a window that comes up may give it to the first that takes it
-    assert not turn_wheel(plot)
-    assert axes_of(plot)[1] == [1, 50]
+    plot.curves.clearFocus()
+    assert turn() == 49
+    until(plot.window().isActiveWindow)
     plot.setFocus()
-    until_focused(plot, qtbot)
-    assert turn_wheel(plot)
-    low, high = axes_of(plot)[1]
-    assert high - low < 49
+    until(lambda: QApplication.focusWidget() is plot.curves)
+    assert turn() < 49
 
 
-@pytest.mark.parametrize("way", ["button", "double click", "keys"])
-def test_who_has_zoomed_stays_there_until_asking_for_all(plot, show, qtbot, way):
+@pytest.mark.parametrize("way", ["double click", "keys"])
+def test_the_zoom_stays_until_the_user_asks_for_all(plot, qtbot, way):
     trace = a_trace(50)
-    show(trace)
-    plot.setFocus()
-    assert not plot.legend.all.isVisible()
-    qtbot.keyClick(canvas_of(plot), Qt.Key.Key_Plus)
-    seen = axes_of(plot)[1]
-    assert seen[1] - seen[0] < 30
-    for step in range(51, 101):
-        trace.append(losses_at(step))
     plot.show_losses(trace)
-    assert axes_of(plot)[1] == seen
-    assert plot.legend.all.isVisible()
-    if way == "button":
-        qtbot.mouseClick(plot.legend.all, Qt.MouseButton.LeftButton)
-    elif way == "double click":
-        viewport, place = canvas_of(plot).viewport(), axes_of(plot)[0].center()
+    press(plot, qtbot, "Plus")
+    shown = axes_of(plot)[1].expected
+    assert shown[1] - shown[0] < 30
+    plot.show_losses(add_steps(trace, 100))
+    assert axes_of(plot)[1] == shown
+    if way == "double click":
+        viewport, place = plot.curves.viewport(), axes_of(plot)[0].center()
         for act in (qtbot.mouseClick, qtbot.mouseDClick, qtbot.mouseRelease):
             act(viewport, Qt.MouseButton.LeftButton, pos=place)
     else:
         for _ in range(5):
-            qtbot.keyClick(canvas_of(plot), Qt.Key.Key_Minus)
-    assert axes_of(plot)[1] == [1, 100]
-    assert not plot.legend.all.isVisible()
+            press(plot, qtbot, "Minus")
+    plot.show_losses(add_steps(trace, 120))
+    assert axes_of(plot)[1] == [1, 120]
 
 
-def test_marks_say_what_happened_where_there_is_room(plot, show):
+def test_texts_of_marks_do_not_overlap(plot):
     trace = a_trace(100)
     trace.marks = [(34, "128 px"), (67, "256 px"), (100, "style weight 12")]
-    show(trace)
-    assert sorted(words_of(plot)) == ["128 px", "256 px", "style weight 12"]
+    plot.show_losses(trace)
+    assert sorted(texts_of(plot)) == ["128 px", "256 px", "style weight 12"]
+    trace = a_trace(100)
     trace.marks = [(step, f"style weight {step}") for step in range(1, 100)]
     plot.show_losses(trace)
-    QApplication.processEvents()
-    words = [item for item in items(plot, "TextItem") if item.isVisible()]
-    assert "style weight 99" in words_of(plot)
-    assert 2 <= len(words) <= 8
-    (view,) = items(plot, "ViewBox")
-    boxes = [item.mapRectToScene(item.boundingRect()) for item in words]
+    assert "style weight 99" in texts_of(plot)
+    visible = [item for item in items(plot, "TextItem") if item.isVisible()]
+    assert 2 <= len(visible) <= 8
+    boxes = [item.mapRectToScene(item.boundingRect()).adjusted(2, 0, -2, 0) for item in visible]
     for place, box in enumerate(boxes):
-        assert view.sceneBoundingRect().adjusted(-1, -1, 1, 1).contains(box)
-        assert not any(box.adjusted(0, 2, 0, -2).intersects(other) for other in boxes[place + 1 :])
+        assert not any(box.intersects(other) for other in boxes[place + 1 :])
 
 
-def test_the_tool_tip_says_the_losses_under_the_mouse(plot, show, monkeypatch):
-    from qtpy.QtGui import QHelpEvent
-
+def test_the_tool_tip_shows_the_losses_under_the_mouse(plot, monkeypatch):
     said = []
     monkeypatch.setattr(QToolTip, "showText", lambda place, text, widget: said.append(text))
-    show(a_trace(41))
-    viewport = canvas_of(plot).viewport()
-    for place in (place_of(plot, 20), QPoint(1, 1)):
+    viewport = plot.curves.viewport()
+    for place in (position_of(plot, 20), QPoint(1, 1)):
         help_wanted = QHelpEvent(QEvent.Type.ToolTip, place, viewport.mapToGlobal(place))
         QApplication.sendEvent(viewport, help_wanted)
     assert said[0].splitlines()[:3] == ["Iteration 20", "total 151", "content 1.2"]
-    assert "Left and Right" in said[1]
-
-
-def test_everything_is_named_and_reached_by_the_keyboard(plot, show):
-    show(a_trace(50))
-    controls = [*plot.findChildren(QCheckBox), *plot.findChildren(QPushButton), canvas_of(plot)]
-    assert len(controls) == 7
-    for control in controls:
-        assert control.focusPolicy() & Qt.FocusPolicy.TabFocus
-        assert control.accessibleName() or control.text()
-        assert control.toolTip() or control.accessibleDescription()
-
-
-@pytest.fixture
-def napari_window(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy(show=True)
-
-
-def test_it_follows_the_theme_and_takes_the_keys_in_a_napari_window(napari_window, qtbot, until):
-    napari_window.add_image(np.zeros((5, 8, 8)))
-    plot = LossPlot(napari_window)  # gets a proxy, as a plugin's widget does
-    picked = []
-    plot.picked.connect(picked.append)
-    napari_window.window.add_dock_widget(scrolling_column(plot), name="Losses", area="right")
-    plot.show_losses(a_trace(50))
-    until(lambda: canvas_of(plot) is not None)
-    napari_window.theme = "light"
-    look = Look.of("light")
-    assert ink(plot, look.background) > 10_000
-    assert ink(plot, colours(["style"], look)["style"]) > 50
-    before = napari_window.dims.current_step
-    plot.window().activateWindow()
-    until(plot.window().isActiveWindow)
-    plot.setFocus()
-    until_focused(plot, qtbot)
-    for key in (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home):
-        qtbot.keyClick(plot.window().windowHandle(), key)
-    assert picked == [49, 50, 1]
-    assert napari_window.dims.current_step == before
-    plot.legend.each_layer.setChecked(True)
-    assert plot.minimumSizeHint().width() <= 320
-    assert canvas_of(plot).height() >= 120
+    assert said[1] == plot.curves.accessibleDescription()

@@ -179,10 +179,8 @@ def test_a_click_on_the_curve_shows_that_iteration(
     history = viewer.layers[f"{result.name} · history"]
     until(lambda: viewer.canvas.overlays.text.text.startswith("iteration 3 of 30"))
     assert viewer.dims.current_step[0] == 2
-    assert widget.panel.plot._step == 3
     assert np.asarray(history.data[2]).shape == result.data.shape
     widget.keep_history.value = "off"
     finish(widget)
     widget.panel.plot.picked.emit(3)
     assert "No history was kept" in messages()[-1]
-    assert widget.panel.plot._step is None

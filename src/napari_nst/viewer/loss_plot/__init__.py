@@ -1,1 +1,1 @@
-"""The losses of a run, drawn while it runs."""
+"""The loss plot: curves of a run's losses, drawn while the run goes on."""

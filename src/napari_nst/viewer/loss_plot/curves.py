@@ -1,88 +1,270 @@
-"""Losses as curves: which of the numbers to draw in so many pixels, and what they say."""
+"""The curves, legend and marks of the loss plot, drawn by pyqtgraph.
+
+This module is imported in a background thread, because importing pyqtgraph takes half a second.
+"""
 
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pyqtgraph as pg
+from psygnal import Signal
+from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtGui import QFont, QFontMetrics
+from qtpy.QtWidgets import QToolTip, QWidget
 
-if TYPE_CHECKING:
-    from napari_nst.viewer.loss_plot.trace import LossTrace
+from napari_nst.viewer.loss_plot.colours import Look, colours
+from napari_nst.viewer.loss_plot.trace import LossTrace, in_order
 
-KINDS = ("total", "content", "style", "tv")
-"""The sums that a run reports; ``style/relu1_1`` is one layer's part of the kind ``style``."""
-
-
-def kind_of(name: str) -> str:
-    """Return what a loss is a part of: ``style`` for ``style/relu1_1``."""
-    return name.partition("/")[0]
-
-
-def in_order(names: Iterable[str]) -> list[str]:
-    """Return losses in the order of their kinds, the sums before the layers."""
-    place = {kind: at for at, kind in enumerate(KINDS)}
-    return sorted(names, key=lambda name: ("/" in name, place.get(kind_of(name), len(KINDS))))
-
-
-def has_values(column: array[float]) -> bool:
-    """Whether there is anything of a loss to draw on a logarithmic axis."""
-    losses = np.array(column[:])
-    return bool((np.isfinite(losses) & (losses > 0)).any())
+KEYS = (
+    "Left and Right choose an iteration, with Shift ten further; Home and End choose the first and "
+    "the last. Plus and minus zoom. 1 to 9 hide or show a curve, in the order of the legend."
+)
+ZOOM_FACTORS = {Qt.Key.Key_Plus: 0.5, Qt.Key.Key_Equal: 0.5, Qt.Key.Key_Minus: 2.0}
+FRAME = """LossCurves {{ border: 2px solid transparent; }}
+LossCurves:focus {{ border-color: {}; }}"""
+HEIGHT = 160  # of the axes, in pixels
+LEGEND_ROW_HEIGHT = 16  # pixels
+MIN_ITERATIONS = 4  # that zooming in leaves
+MIN_DECADES = 0.2  # of the vertical axis, so that a flat curve looks flat
 
 
-def thinned(
-    column: array[float], low: float, high: float, pixels: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the points of a curve between two iterations, not many more than there are pixels.
+class WholeTicks(pg.AxisItem):  # type: ignore[misc]
+    """An axis whose ticks are whole: iterations, or powers of ten."""
 
-    Where many iterations share a pixel, only their least and largest loss is drawn: a peak stays a
-    peak. A loss that is 0, negative or not finite makes a gap.
-
-    Parameters
-    ----------
-    column : array of float
-        The losses of iterations 1, 2, …; another thread may append meanwhile.
-    low, high : float
-        The iterations that are seen, and one more on either side for the lines that lead there.
-    pixels : int
-        Their width.
-
-    Returns
-    -------
-    iterations, logarithms : ndarray of float64
-        Numbers of the iterations, ascending, and the decimal logarithms of their losses.
-    """
-    start = max(0, math.floor(low) - 2)
-    stop = min(len(column), math.ceil(high) + 1)
-    # A power of two, and counted from the first: as a run grows, neighbours stay together and the
-    # curve does not flicker.
-    stride = 1 << ((max(0, stop - start - 1) // max(1, pixels)).bit_length())
-    start -= start % stride
-    # A slice is a copy: nobody can append to an array while numpy looks at it.
-    losses = np.array(column[start:stop])
-    losses[~(losses > 0)] = np.nan
-    steps = np.arange(start + 1, start + 1 + len(losses), dtype=np.float64)
-    if stride > 1:
-        whole = np.full(-(-len(losses) // stride) * stride, np.nan)
-        whole[: len(losses)] = losses
-        blocks = whole.reshape(-1, stride)
-        losses = np.stack([np.fmax.reduce(blocks, 1), np.fmin.reduce(blocks, 1)], 1).ravel()
-        middles = np.minimum(steps[::stride] + stride / 2, steps[-1])
-        steps = np.stack([steps[::stride], middles], 1).ravel()
-    logarithms = np.log10(losses)
-    logarithms[np.isinf(logarithms)] = np.nan
-    return steps, logarithms
+    def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
+        """Return those of pyqtgraph's spacings that are at least 1, which are whole numbers."""
+        spacings = super().tickSpacing(low, high, size)
+        return [pair for pair in spacings if pair[0] >= 1] or [(1.0, 0.0)]
 
 
-def losses_text(trace: LossTrace, names: Iterable[str], step: int) -> str:
-    """Return one iteration's losses in lines: ``Iteration 20``, ``style 0.0421``."""
-    lines = [f"Iteration {step}"]
-    for name in names:
-        loss = trace.columns[name][step - 1]
-        if not math.isnan(loss):
-            lines.append(f"{name.replace('/', ' ')} {loss:.3g}")
-    return "\n".join(lines)
+class LossCurves(pg.PlotWidget):  # type: ignore[misc]
+    """Draws losses over iterations; the user zooms, hides curves and picks an iteration."""
+
+    picked = Signal(int, description="Emitted with the number of the chosen iteration.")
+
+    def __init__(self, parent: QWidget, look: Look) -> None:
+        axes = {side: WholeTicks(side) for side in ("left", "bottom")}
+        super().__init__(parent, enableMenu=False, axisItems=axes)
+        self._look, self._font = look, QFont()
+        self._trace = LossTrace()
+        self._cursor = 0
+        self._names: list[str] = []
+        self._curves: dict[str, Any] = {}
+        self._marks: list[Any] = []
+        self.setAccessibleName("Loss plot")
+        self.setAccessibleDescription(KEYS)
+        self.setLabel("bottom", "Iteration")
+        axes["bottom"].enableAutoSIPrefix(False)
+        self.setLogMode(y=True)
+        self.setDownsampling(auto=True, mode="peak")
+        self.setClipToView(True)
+        self.plotItem.layout.setContentsMargins(0, 0, 12, 0)
+        self.showGrid(x=True, y=True, alpha=0.2)
+        self._legend = pg.LegendItem(frame=False, verSpacing=-5)
+        self._legend.sigSampleClicked.connect(self._fit_height)
+        # The legend stands in the place of a title, so that it covers no curve.
+        self.plotItem.layout.removeItem(self.plotItem.titleLabel)
+        self.plotItem.layout.addItem(self._legend, 0, 0, 1, 3)
+        self._view = self.plotItem.getViewBox()
+        self._view.setMouseEnabled(x=True, y=False)
+        self._view.setAutoVisible(y=True)
+        self._view.setDefaultPadding(0.1)  # the marks' texts stand above the curves
+        self._view.setLimits(xMin=1, minYRange=MIN_DECADES)
+        self._view.sigRangeChangedManually.connect(self._follow_if_all_shown)
+        self._view.sigXRangeChanged.connect(self._hide_overlapping_texts)
+        self._pointer = self._add_line("{value:.0f}", y=0.0, style=Qt.PenStyle.SolidLine)
+        self._pointer.hide()
+        self.scene().sigMouseClicked.connect(self._on_click)
+        self.apply_look(look)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return a width that fits a narrow dock."""
+        return QSize(200, HEIGHT)
+
+    # ── drawing ──────────────────────────────────────────────────────────────────────────────
+
+    def apply_look(self, look: Look) -> None:
+        """Take the colours and the text size of a theme."""
+        self._look, self._font = look, QFont()
+        self._font.setPointSize(look.points)
+        self.setBackground(look.background)
+        self.setStyleSheet(FRAME.format(look.focus))
+        for side in ("left", "bottom"):
+            axis = self.getAxis(side)
+            axis.setTickFont(self._font)
+            axis.setPen(look.text)
+            axis.setTextPen(look.text)
+        axis.label.setFont(self._font)
+        axis.setHeight(2.7 * QFontMetrics(self._font).height())  # pyqtgraph leaves a blank line
+        self._legend.setLabelTextSize(f"{look.points}pt")
+        self._legend.setLabelTextColor(look.text)
+        for line in (self._pointer, *self._marks):
+            self._color_line(line)
+        self._list_curves(self._names)
+
+    def draw(self, trace: LossTrace, *, each_layer: bool) -> None:
+        """Draw the losses so far, with each layer's part of them or without."""
+        if trace is not self._trace:
+            self._forget()
+        self._trace, last = trace, len(trace)
+        columns = {name: np.array(column[:last]) for name, column in list(trace.columns.items())}
+        names = in_order(
+            name
+            for name, losses in columns.items()
+            if (each_layer or "/" not in name) and (losses > 0).any()
+        )
+        if names != self._names:
+            self._list_curves(names)
+        iterations = np.arange(1, last + 1)
+        for name in names:
+            losses = columns[name]
+            self._curves[name].setData(iterations, np.where(losses > 0, losses, np.nan))
+        self._view.setLimits(xMax=max(last, 2), minXRange=min(MIN_ITERATIONS, max(last - 1, 1)))
+        for step, text in trace.marks[len(self._marks) :]:
+            self._marks.append(self._add_line(text, y=1.0, style=Qt.PenStyle.DashLine))
+            self._marks[-1].setValue(step)
+        self._view.updateAutoRange()
+        self._hide_overlapping_texts()
+        self.scene().prepareForPaint()  # left to the painting, it would have all painted twice
+
+    def point_at(self, step: int | None) -> None:
+        """Mark an iteration with a line, or none."""
+        self._cursor = step or 0
+        self._pointer.setVisible(step is not None)
+        if step is not None:
+            self._pointer.setValue(step)
+
+    def _forget(self) -> None:
+        self.point_at(None)
+        self._list_curves([])
+        for line in self._marks:
+            self.removeItem(line)
+        self._marks = []
+        self._view.enableAutoRange()
+
+    def _list_curves(self, names: list[str]) -> None:
+        """Write the legend anew, and clear the curves that it does not name."""
+        self._names = names
+        self._legend.clear()
+        columns = 2 if any("/" in name for name in names) else 4
+        self._legend.setColumnCount(columns)
+        self.setFixedHeight(HEIGHT + LEGEND_ROW_HEIGHT * math.ceil(len(names) / columns))
+        chosen = colours(names, self._look)
+        for name in names:
+            if name not in self._curves:
+                self._curves[name] = self.plot(connect="finite", antialias=True)
+            width = 1.0 if "/" in name else 2.5 if name == "total" else 1.5
+            self._curves[name].setPen(chosen[name], width=width)
+            self._curves[name].setZValue(-width)
+            title = {"tv": "TV"}.get(name, name.replace("/", " "))
+            self._legend.addItem(self._curves[name], title[0].upper() + title[1:])
+        for name in self._curves.keys() - set(names):
+            self._curves[name].setData([], [])
+
+    def _add_line(self, text: str, *, y: float, style: Qt.PenStyle) -> Any:
+        """Add a vertical line with a text at its top (y = 1) or bottom (y = 0)."""
+        options = {"position": y, "anchors": [(0, 1 - y), (1, 1 - y)]}
+        line = pg.InfiniteLine(angle=90, label=text, labelOpts=options, pen=pg.mkPen(style=style))
+        self._color_line(line)
+        self.addItem(line, ignoreBounds=True)
+        return line
+
+    def _color_line(self, line: Any) -> None:
+        line.setPen(self._look.text, style=line.pen.style())
+        line.label.setFont(self._font)
+        line.label.setColor(self._look.text)
+        line.label.fill = pg.mkBrush(self._look.background)
+
+    def _hide_overlapping_texts(self) -> None:
+        """Show the texts of the newest marks, as many as fit beside each other."""
+        low, high = self._view.viewRange()[0]
+        pixel = (high - low) / max(1.0, self._view.width())
+        free = high
+        for line in sorted(self._marks, key=lambda line: line.value(), reverse=True):
+            step, width = line.value(), line.label.boundingRect().width() * pixel
+            # pyqtgraph writes on that side of the line which is nearer to the middle.
+            start = step - width if step > (low + high) / 2 else step
+            fits = low <= start and start + width <= free
+            line.label.setVisible(fits)
+            if fits:
+                free = start
+
+    # ── zooming and picking ──────────────────────────────────────────────────────────────────
+
+    def _fit_height(self) -> None:
+        self._view.enableAutoRange(y=True)
+
+    def _follow_if_all_shown(self) -> None:
+        low, high = self._view.viewRange()[0]
+        if low < 1.5 and high > len(self._trace) - 0.5:
+            self._view.enableAutoRange(x=True)
+
+    def _zoom(self, factor: float) -> None:
+        low, high = self._view.viewRange()[0]
+        is_shown = self._pointer.isVisible() and low <= self._cursor <= high
+        self._view.scaleBy(x=factor, center=(self._cursor if is_shown else (low + high) / 2, 0))
+        self._follow_if_all_shown()
+
+    def _pick(self, step: int) -> None:
+        self.point_at(step)
+        self.picked.emit(step)
+        # The history may show another iteration than this one; the keys go on from this one.
+        self._cursor = step
+
+    def _step_at(self, position: Any) -> int | None:
+        """Return the iteration at a position in the scene, None outside of the axes."""
+        if not len(self._trace) or not self._view.sceneBoundingRect().contains(position):
+            return None
+        step = round(float(self._view.mapSceneToView(position).x()))
+        return min(max(step, 1), len(self._trace))
+
+    def _on_click(self, event: Any) -> None:
+        step = self._step_at(event.scenePos())
+        if step is None or event.button() != Qt.MouseButton.LeftButton:
+            return
+        if event.double():
+            self._view.enableAutoRange()
+        else:
+            self._pick(step)
+
+    def keyPressEvent(self, event: Any) -> None:
+        """Choose an iteration, zoom, or hide a curve."""
+        last, key = len(self._trace), event.key()
+        here = self._cursor or last
+        far = 10 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1
+        steps = {
+            Qt.Key.Key_Left: here - far,
+            Qt.Key.Key_Right: here + far,
+            Qt.Key.Key_Home: 1,
+            Qt.Key.Key_End: last,
+        }
+        if last and key in steps:
+            self._pick(min(max(steps[key], 1), last))
+        elif last and key in ZOOM_FACTORS:
+            self._zoom(ZOOM_FACTORS[key])
+        elif 0 <= (place := key - Qt.Key.Key_1) < min(9, len(self._names)):
+            curve = self._curves[self._names[place]]
+            curve.setVisible(not curve.isVisible())
+            self._legend.update()
+            self._fit_height()
+        else:
+            event.ignore()
+
+    def wheelEvent(self, event: Any) -> None:
+        """Zoom if the plot has the focus; otherwise let the wheel scroll the dock."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+    def viewportEvent(self, event: Any) -> bool:
+        """Show the losses under the mouse as a tool tip, beside the axes the keys."""
+        if event.type() != QEvent.Type.ToolTip:
+            return bool(super().viewportEvent(event))
+        step = self._step_at(self.mapToScene(event.pos()))
+        text = KEYS if step is None else self._trace.text(self._names, step)
+        QToolTip.showText(event.globalPos(), text, self)
+        return True

@@ -1,27 +1,40 @@
-"""The losses of a run, as its thread notes them and the window draws them."""
+"""The losses of a run, which its thread writes and the window draws."""
 
 from __future__ import annotations
 
 import math
 from array import array
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from napari_nst.viewer.steering.change_text import change_text
+from napari_nst.recipe import CONTROLS
+from napari_nst.recipe.layer_weights import LayerWeights
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
 
+KINDS = ("total", "content", "style", "tv")
+"""The sums that a run reports; ``style/relu1_1`` is one layer's part of ``style``."""
+
+_CHANGES = {
+    "styles": "styles",
+    "guides": "guides",
+    "region": "region",
+    "exemplar_region": "exemplar region",
+    "painted_pixels": "painted",
+}
+"""Key of a recorded change that is no field of the recipe → its words."""
+
 
 class LossTrace:
-    """The losses of every iteration, by name; eight bytes per number, not a dict per step.
+    """The losses of every iteration, as one array for each name.
 
     Attributes
     ----------
     columns : dict of str to array
-        Part → its loss at each iteration, NaN where there was no such part.
+        Name → loss at each iteration, NaN where there was no such loss.
     marks : list of (int, str)
-        Number of an iteration from which on something is otherwise, and what: another size, or
-        what the user has changed.
+        Iteration from which on the size or a setting is another one, and a few words for it.
     """
 
     def __init__(self) -> None:
@@ -29,17 +42,17 @@ class LossTrace:
         self.marks: list[tuple[int, str]] = []
 
     def append(self, losses: dict[str, float]) -> None:
-        """Keep the losses of one iteration."""
+        """Add the losses of one iteration."""
         before = len(self)
         for name in losses:
             if name not in self.columns:
                 self.columns[name] = array("d", [math.nan]) * before
-        # The total last: whoever reads meanwhile goes by its length.
+        # The total comes last, because its length tells a reader in another thread what is there.
         for name in sorted(self.columns, key="total".__eq__):
             self.columns[name].append(losses.get(name, math.nan))
 
     def mark(self, before: Iteration | None, newest: Iteration) -> None:
-        """Write down if from the newest iteration on the run is another one."""
+        """Add marks if the newest iteration has another size or other settings than the last."""
         if newest.panels:
             return
         if before is not None and before.shape != newest.shape:
@@ -48,5 +61,31 @@ class LossTrace:
             if change["after_step"] == newest.step - 1:
                 self.marks.append((newest.step, change_text(change)))
 
+    def text(self, names: Iterable[str], step: int) -> str:
+        """Return the losses of one iteration in lines: ``Iteration 20``, ``style 0.0421``."""
+        losses = {name: self.columns[name][step - 1] for name in names}
+        lines = [f"{n.replace('/', ' ')} {x:.3g}" for n, x in losses.items() if not math.isnan(x)]
+        return "\n".join([f"Iteration {step}", *lines])
+
     def __len__(self) -> int:
         return len(self.columns.get("total", ()))
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return names of losses in the order of their kinds, the sums before the layers."""
+    kinds = {kind: place for place, kind in enumerate(KINDS)}
+    return sorted(names, key=lambda name: ("/" in name, kinds.get(name.partition("/")[0], 9)))
+
+
+def change_text(change: Mapping[str, Any]) -> str:
+    """Return a recorded change of a run's settings in a few words, such as ``style weight 12``."""
+    fields = [_field_text(name, value) for name, value in change.items() if name in CONTROLS]
+    return ", ".join([*fields, *(words for key, words in _CHANGES.items() if key in change)])
+
+
+def _field_text(name: str, value: Any) -> str:
+    words = name.replace("_", " ").replace("tv ", "TV ")
+    kind = CONTROLS[name].kind
+    if kind in (LayerWeights, tuple):  # too long to write beside a curve
+        return words
+    return f"{words} {value:g}" if kind is float else f"{words} {value}"
