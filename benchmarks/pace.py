@@ -26,7 +26,7 @@ class InTerminal:
     """A run of a process of its own, which stands still but for its turns."""
 
     def __init__(self, folder: Path, size: int, steps: int, device: str) -> None:
-        from napari_nst.io.read_image import write_image
+        from napari_nst.io.write_image import write_image
         from napari_nst.viewer.samples import content_and_style
 
         (content, *_), (style, *_) = content_and_style()

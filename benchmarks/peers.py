@@ -24,7 +24,7 @@ from benchmarks.contest import Setting, images, our_steps, ours, seconds_by_turn
 from benchmarks.machine import name_of, precision
 from benchmarks.rows import NotMeasured, Row
 from napari_nst.engine.vgg.weights import PretrainedVGG
-from napari_nst.io.read_image import write_image
+from napari_nst.io.write_image import write_image
 from napari_nst.recipe.layer_names import LAYER_NAMES
 
 FOLDER = Path(__file__).parents[1] / ".cache" / "peers"

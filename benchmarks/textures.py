@@ -24,7 +24,7 @@ from napari_nst.engine.inspect.similarity import (
     gram_distances,
     gram_matrices,
 )
-from napari_nst.io.read_image import write_image
+from napari_nst.io.write_image import write_image
 from napari_nst.recipe import CONTROLS
 
 EXEMPLARS = {

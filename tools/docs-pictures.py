@@ -12,7 +12,7 @@ from skimage import data
 
 import napari_nst as nst
 from napari_nst.engine.job.input_image import as_rgb, shape_fitting
-from napari_nst.io.read_image import write_image
+from napari_nst.io.write_image import write_image
 from napari_nst.painting import paint
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

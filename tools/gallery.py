@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
-from napari_nst.io.read_image import write_image
+from napari_nst.io.write_image import write_image
 from napari_nst.painting import paint
 from napari_nst.recipe import preset_names
 

@@ -14,8 +14,9 @@ from PIL import Image
 from skimage import data
 
 import napari_nst as nst
-from napari_nst.io.contact_sheet import Cell, Grid, resampled, sheet_of
+from napari_nst.io.contact_sheet import resized, sheet_of
 from napari_nst.painting import paint
+from napari_nst.recipe.grid import Cell, Grid
 from napari_nst.viewer.layers.intensity import to_uint8
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -42,7 +43,7 @@ def main() -> None:
 def transfers() -> dict[str, Pixels]:
     """Paint one photograph in one style, with and without guides."""
     shape = (SIZE * 4 // 5, SIZE)
-    coffee = resampled(data.coffee()[:, 50:550], shape)
+    coffee = resized(data.coffee()[:, 50:550], shape)
     painting = paint(400, 500)
     of_content, of_style = 2 - marked(shape, *CUP), 2 - marked(painting.shape, SUN)
     recipe = nst.preset(size=SIZE, steps=STEPS)
@@ -52,7 +53,7 @@ def transfers() -> dict[str, Pixels]:
 
     return {
         "content": outlined(coffee, of_content),
-        "style": outlined(resampled(painting, shape), 2 - marked(shape, SUN)),
+        "style": outlined(resized(painting, shape), 2 - marked(shape, SUN)),
         "without guides": painted(),
         "label by label": painted(guide=of_content, style_guides=of_style),
         "labels of the style swapped": painted(guide=of_content, style_guides=3 - of_style),
@@ -64,9 +65,9 @@ def transfers() -> dict[str, Pixels]:
 
 def fills() -> dict[str, Pixels]:
     """Fill a region of three images, two with what is around and one with what is marked."""
-    gravel = resampled(data.gravel()[:384, :384], (SIZE, SIZE)).copy()
-    moon = resampled(data.moon()[20:276, 40:296], (SIZE, SIZE))
-    tissue = resampled(data.immunohistochemistry()[256:, 160:416], (SIZE, SIZE))
+    gravel = resized(data.gravel()[:384, :384], (SIZE, SIZE)).copy()
+    moon = resized(data.moon()[20:276, 40:296], (SIZE, SIZE))
+    tissue = resized(data.immunohistochemistry()[256:, 160:416], (SIZE, SIZE))
     hole = marked(gravel.shape, (0.5, 0.5, 0.22, 0.17))
     gravel[hole > 0] = 255
     crater = marked(moon.shape, (0.315, 0.265, 0.14, 0.15))

@@ -12,7 +12,7 @@ from skimage import data
 
 import napari_nst as nst
 from napari_nst.io.history import History
-from napari_nst.io.read_image import write_stack
+from napari_nst.io.write_image import write_stack
 from napari_nst.painting import paint
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

@@ -16,8 +16,9 @@ import napari_nst as nst
 from napari_nst.engine.inspect.gram import GramView
 from napari_nst.engine.job.input_image import displayable
 from napari_nst.engine.job.job import Job
-from napari_nst.io.contact_sheet import Cell, Grid, resampled, sheet_of
+from napari_nst.io.contact_sheet import resized, sheet_of
 from napari_nst.painting import paint
+from napari_nst.recipe.grid import Cell, Grid
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZE, CELL = 256, 192
@@ -48,7 +49,7 @@ def feature_sheet(content: np.ndarray) -> None:
             pictures[len(cells)] = coloured(values)
             cells.append(Cell(f"{layer} {column}", row, column))
     grid = Grid(LAYERS, ("",) * MAPS, tuple(cells))
-    small = {index: resampled(picture, (128, 128)) for index, picture in pictures.items()}
+    small = {index: resized(picture, (128, 128)) for index, picture in pictures.items()}
     save("inspection-features.jpg", sheet_of(grid, small))
 
 
@@ -59,7 +60,7 @@ def loss_sheet(order: Job, picture: np.ndarray, inputs: dict[str, np.ndarray]) -
     shown["result"] = square(np.rint(picture * 255).astype(np.uint8))
     for part in ("content/relu4_2", *(f"style/{layer}" for layer in LAYERS)):
         loss = f"{part} {maps[part].sum():.3f}"
-        shown[loss] = resampled(coloured(displayable(maps[part])), (CELL, CELL))
+        shown[loss] = resized(coloured(displayable(maps[part])), (CELL, CELL))
     write_sheet("inspection-losses.jpg", shown, columns=3)
 
 
@@ -93,7 +94,7 @@ def square(image: np.ndarray) -> np.ndarray:
     """Cut the middle out of an image, at the size of a cell."""
     side = min(image.shape[:2])
     top, left = ((length - side) // 2 for length in image.shape[:2])
-    return resampled(image[top : top + side, left : left + side], (CELL, CELL))
+    return resized(image[top : top + side, left : left + side], (CELL, CELL))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from PIL import Image
 from skimage import data
 
 import napari_nst as nst
-from napari_nst.io.contact_sheet import Grid, sheet_of
-from napari_nst.io.write_image import levels
+from napari_nst.io.contact_sheet import sheet_of
+from napari_nst.io.write_image import quantized
 from napari_nst.painting import paint
+from napari_nst.recipe.grid import Grid
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
@@ -39,7 +40,9 @@ def write(name: str, iterations: Iterator[nst.Iteration]) -> None:
         print(f"\r{name}: {it.step}/{it.steps}, {it.seconds:.0f} s", end="", flush=True)
     print()
     grid = Grid.from_dict(it.facts["grid"])
-    sheet = sheet_of(grid, {panel: levels("picture", it.picture, 8) for panel, it in last.items()})
+    sheet = sheet_of(
+        grid, {panel: quantized("picture", it.picture, 8) for panel, it in last.items()}
+    )
     Image.fromarray(sheet).save(IMAGES / f"{name}.jpg", quality=88, subsampling=0)
 
 

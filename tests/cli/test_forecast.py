@@ -7,7 +7,8 @@ import pytest
 
 from napari_nst.engine import api as jobs
 from napari_nst.engine.steering import TileDone
-from napari_nst.io.read_image import read_text, write_image
+from napari_nst.io.embedded_text import read_text
+from napari_nst.io.write_image import write_image
 from tests.helpers.terminal_tools import GOOD, QUICK, run
 
 FORECAST = "About 4 min and 2.1 GB on cpu, in tiles of 1024 pixels."

@@ -7,7 +7,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_nst.io.read_image import read_image, read_labels, read_text
+from napari_nst.io.embedded_text import read_text
+from napari_nst.io.read_image import read_image, read_labels
 from tests.helpers.terminal_tools import run, the_line
 
 HALVES = np.where(np.arange(96) < 48, 1, 2) * np.ones((72, 1), int)

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from napari_nst.cli import outputs
-from napari_nst.io.read_image import read_text
+from napari_nst.io.embedded_text import read_text
 from tests.helpers.terminal_tools import GOOD, QUICK, run, the_line
 
 STEPS = ["--steps", 30]
@@ -111,7 +111,7 @@ def test_a_missing_ffmpeg_is_said_before_the_run(images, engine, capsys, monkeyp
 
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", missing)
     assert run("stylize", *GOOD, *STEPS, "--animation", "a.mp4") == 1
-    assert "a.mp4 needs ffmpeg, which is not there" in the_line(capsys.readouterr())
+    assert "a.mp4 needs ffmpeg, which is not installed" in the_line(capsys.readouterr())
     assert not engine.orders
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_nst.io.read_image import read_image, read_text, write_image
+from napari_nst.io.embedded_text import read_text
+from napari_nst.io.read_image import read_image
+from napari_nst.io.write_image import write_image
 from napari_nst.recipe import preset
 from tests.helpers.terminal_tools import QUICK, run, the_line
 

@@ -14,7 +14,9 @@ import tifffile
 
 from napari_nst.cli import terminal
 from napari_nst.errors import NstError
-from napari_nst.io.read_image import read_image, read_text, write_image
+from napari_nst.io.embedded_text import read_text
+from napari_nst.io.read_image import read_image
+from napari_nst.io.write_image import write_image
 from napari_nst.recipe import preset
 from tests.helpers.terminal_tools import GOOD, QUICK, SOURCES, program, run, the_line
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_nst.io.read_image import read_image, read_text
+from napari_nst.io.embedded_text import read_text
+from napari_nst.io.read_image import read_image
 from napari_nst.recipe import preset
 from napari_nst.recipe.layer_names import EXPLORED_LAYERS
 from tests.helpers.terminal_tools import run, the_line

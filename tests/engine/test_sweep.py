@@ -9,8 +9,8 @@ import pytest
 import napari_nst as nst
 from napari_nst.engine import api as jobs
 from napari_nst.engine.sweep import explore_layers, sweep
-from napari_nst.io.contact_sheet import Grid
 from napari_nst.recipe import Recipe
+from napari_nst.recipe.grid import Grid
 from napari_nst.recipe.layer_names import EXPLORED_LAYERS
 from tests.helpers.small_images import CONTENT, STYLE
 

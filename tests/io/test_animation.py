@@ -12,13 +12,13 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from PIL import Image
 
 from napari_nst.errors import Cancelled, NstError
-from napari_nst.io.animation import FPS, HELD, check_format, write_animation
-from napari_nst.io.frame_stack import Stack
-from napari_nst.io.read_image import read_text
+from napari_nst.io.animation import FPS, LAST_FRAME_SECONDS, check_format, write_animation
+from napari_nst.io.embedded_text import read_text
+from napari_nst.io.frame_stack import FrameStack
 
 
 def stack_of(pictures):
-    return Stack({step: (picture, f"step {step}") for step, picture in enumerate(pictures, 1)})
+    return FrameStack({step: (picture, f"step {step}") for step, picture in enumerate(pictures, 1)})
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_gif_loops_at_its_pace_and_rests_at_the_end(tmp_path, colours):
     write_animation(tmp_path / "a.gif", stack_of(colours * 3), fps=15, text="how")
     each, info = durations(tmp_path / "a.gif")
     assert sum(each[:-1]) == pytest.approx(14 / FPS * 1000, abs=10)
-    assert each[-1] == HELD * 1000
+    assert each[-1] == LAST_FRAME_SECONDS * 1000
     assert info["loop"] == 0
     with Image.open(tmp_path / "a.gif") as gif:
         assert gif.info["comment"] == b"napari-nst: how"
@@ -152,7 +152,7 @@ def test_a_missing_ffmpeg_is_said_before_anything_is_written(tmp_path, colours, 
         raise RuntimeError("No ffmpeg exe could be found.")
 
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", missing)
-    with pytest.raises(NstError, match=r"^a.mp4 needs ffmpeg, which is not there; install it"):
+    with pytest.raises(NstError, match=r"^a.mp4 needs ffmpeg, which is not installed"):
         write_animation(tmp_path / "a.mp4", stack_of(colours))
     assert not list(tmp_path.iterdir())
 
@@ -162,7 +162,7 @@ def test_a_missing_ffmpeg_is_said_before_anything_is_written(tmp_path, colours, 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_ffmpeg_that_fails_is_no_traceback_and_leaves_no_file(tmp_path, colours, monkeypatch):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", sys.executable)
-    with pytest.raises(NstError, match=r"^ffmpeg could not make the MP4 \(.+\); take .gif"):
+    with pytest.raises(NstError, match=r"^ffmpeg could not write the MP4 \(.+\); write a .gif"):
         write_animation(tmp_path / "a.mp4", stack_of(colours))
     assert not list(tmp_path.iterdir())
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_nst.io.contact_sheet import DARK, WHITE, Cell, Grid, Sheet, resampled
-from napari_nst.io.grid_writing import write_grid
-from napari_nst.io.read_image import read_image, read_text
+from napari_nst.io.contact_sheet import DARK, LIGHT, Sheet, resized
+from napari_nst.io.embedded_text import read_text
+from napari_nst.io.read_image import read_image
+from napari_nst.io.write_image import write_grid
+from napari_nst.recipe.grid import Cell, Grid
 
 HEIGHT, WIDTH = 60, 80
 TABLE = Grid(
@@ -25,10 +27,12 @@ TABLE = Grid(
 CAPTIONED = Grid.wrapped([Cell(name, caption=name) for name in ("one", "two", "three")], 2)
 
 
-def letters(pixels, paper=WHITE):
+def letters(pixels, paper=LIGHT):
     """Return how many pixels differ from the paper."""
     ground = (
-        tuple(int(paper.ground[i : i + 2], 16) for i in (1, 3, 5)) if "#" in paper.ground else 255
+        tuple(int(paper.background[i : i + 2], 16) for i in (1, 3, 5))
+        if "#" in paper.background
+        else 255
     )
     return int((pixels != ground).any(-1).sum())
 
@@ -54,7 +58,7 @@ def test_cells_stand_in_rows_and_columns_and_do_not_touch():
     assert sheet.pixels.shape[1] >= max(r for *_, r in sheet.rectangles)
 
 
-@pytest.mark.parametrize("paper", [WHITE, DARK], ids=["white", "dark"])
+@pytest.mark.parametrize("paper", [LIGHT, DARK], ids=["white", "dark"])
 def test_headings_of_a_table_stand_left_and_above_and_nowhere_else(paper):
     sheet = Sheet(TABLE, (HEIGHT, WIDTH), paper)
     top, left, _, _ = sheet.rectangles[0]
@@ -128,8 +132,8 @@ def test_a_grey_sheet_has_one_channel():
 
 def test_a_picture_of_the_right_size_is_taken_as_it_is():
     pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)
-    np.testing.assert_array_equal(resampled(pixels, (5, 6)), pixels)
-    assert resampled(pixels, (10, 12)).shape == (10, 12, 3)
+    np.testing.assert_array_equal(resized(pixels, (5, 6)), pixels)
+    assert resized(pixels, (10, 12)).shape == (10, 12, 3)
 
 
 # Files
@@ -167,7 +171,7 @@ def test_a_tiff_has_a_labelled_page_for_each_picture_as_large_as_the_largest(tmp
 @pytest.mark.parametrize(
     ("name", "pictures", "error", "says"),
     [
-        ("a.png", {}, ValueError, r"^pictures is empty; a grid needs one at the least\.$"),
+        ("a.png", {}, ValueError, r"^pictures is empty; a grid needs at least one\.$"),
         ("a.gif", {0: np.zeros((5, 6, 3))}, ValueError, r"a\.gif must end in \.png"),
         ("a.png", {0: np.zeros((5, 6, 3), int)}, TypeError, "pictures must hold float in"),
     ],
@@ -180,7 +184,7 @@ def test_what_is_no_grid_is_refused(tmp_path, name, pictures, error, says):
 
 def test_grids_need_no_torch():
     code = (
-        "import sys, napari_nst.io.grid_writing, napari_nst.recipe.sweep_axes; print(*sys.modules)"
+        "import sys, napari_nst.io.write_image, napari_nst.recipe.sweep_axes; print(*sys.modules)"
     )
     printed = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True

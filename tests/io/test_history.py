@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_nst.io.enlarging import enlarged
-from napari_nst.io.frame_stack import Stack
+from napari_nst.io.frame_stack import FrameStack, enlarged
 from napari_nst.io.history import History
 
 
@@ -106,7 +105,7 @@ def test_a_picture_may_be_replaced_but_not_come_late():
     history.keep(3, np.zeros((2, 2), np.uint8), "")
     history.keep(3, np.ones((2, 2), np.uint8), "again")
     assert history.stack().labels == ("again",)
-    with pytest.raises(ValueError, match=r"^step must not be below 3, which is kept; not 2"):
+    with pytest.raises(ValueError, match=r"^step must not be below 3, the newest; not 2"):
         history.keep(2, np.zeros((2, 2), np.uint8), "")
 
 
@@ -180,7 +179,7 @@ def sizes():
 
 
 def stack_of(pictures):
-    return Stack({step: (pixels, f"step {step}") for step, pixels in pictures.items()})
+    return FrameStack({step: (pixels, f"step {step}") for step, pixels in pictures.items()})
 
 
 def test_coarse_pictures_are_enlarged_to_the_size_of_the_largest(sizes):
@@ -205,7 +204,7 @@ def test_a_part_of_a_stack_is_that_part_of_its_array(sizes, key):
 
 
 def test_a_stack_of_other_axes_has_them_everywhere(sizes):
-    stack = stack_of(sizes).arranged(lambda picture: picture[None].swapaxes(1, 2))
+    stack = stack_of(sizes).converted(lambda picture: picture[None].swapaxes(1, 2))
     assert stack.shape == (3, 1, 16, 12, 3)
     assert stack.size == (12, 16)
     np.testing.assert_array_equal(stack[2, 0], sizes[9].swapaxes(0, 1))

@@ -9,7 +9,8 @@ import tifffile
 from PIL import Image
 
 from napari_nst.io.atomic_write import check_writable
-from napari_nst.io.read_image import depth_for, read_image, write_image
+from napari_nst.io.read_image import read_image
+from napari_nst.io.write_image import depth_for, write_image
 
 HEIGHT, WIDTH = 10, 13
 
@@ -399,7 +400,7 @@ def test_writing_refuses_what_cannot_be_before_it_touches_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("name", "image", "error", "says"),
     [
-        ("a.jpg", np.zeros((5, 6, 4)), ValueError, r"a\.jpg: .*; take PNG or TIFF for RGBA\.$"),
+        ("a.jpg", np.zeros((5, 6, 4)), ValueError, r"a\.jpg: .*; write a PNG or TIFF for RGBA\.$"),
         ("a.jpg", np.zeros((5, 6), np.uint16), ValueError, r"take PNG or TIFF for 16\.$"),
         ("a.tif", np.zeros((5, 6), np.int32), TypeError, r"float in .*uint16; not int32\.$"),
         ("a.tif", np.zeros((5, 6), bool), TypeError, r"not bool\.$"),

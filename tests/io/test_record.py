@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_nst.io.read_image import write_image
 from napari_nst.io.record import record_of
+from napari_nst.io.write_image import write_image
 from napari_nst.recipe import Recipe
 
 RECORD = {

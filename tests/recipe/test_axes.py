@@ -3,7 +3,7 @@
 import pytest
 
 from napari_nst.recipe import CONTROLS, Recipe, preset
-from napari_nst.recipe.sweep_axes import MOST_PICTURES, parse_values, swept, value_words
+from napari_nst.recipe.sweep_axes import MAX_PICTURES, parse_values, swept, value_words
 
 
 def test_there_is_a_recipe_for_each_combination_row_by_row():
@@ -23,11 +23,11 @@ def test_values_that_go_together_need_not_go_with_the_rest():
 
 LAYERS = {"relu1_1": 1.0}
 WRONG = {
-    "nothing": ({}, ValueError, r"^A sweep varies one or two fields .*; given are none\.$"),
+    "nothing": ({}, ValueError, r"^A sweep varies one or two fields .*; not none\.$"),
     "three": (
         {"size": [1], "steps": [1], "seed": [1]},
         ValueError,
-        r"given are size, steps, seed\.$",
+        r"not size, steps, seed\.$",
     ),
     "unknown": ({"style_wait": [1]}, ValueError, "did you mean 'style_weight'"),
     "no list": ({"size": 64}, TypeError, r"^size must be a list of values to sweep, not 64\.$"),
@@ -54,7 +54,7 @@ def test_what_makes_no_sweep_is_refused(case):
 
 def test_as_many_pictures_as_allowed_are_allowed():
     axes = {"size": list(range(32, 40)), "seed": list(range(8))}
-    assert len(swept(Recipe(), axes)) == MOST_PICTURES == 64
+    assert len(swept(Recipe(), axes)) == MAX_PICTURES == 64
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_values_are_read_as_a_user_types_them(name, text, values):
         ("padding", "zero", ValueError, "padding must be one of zeros"),
         ("style_layers", "relu9_9", ValueError, "VGG-19 has no layer 'relu9_9'"),
         ("sise", "96", ValueError, r"A recipe has no field 'sise'; did you mean 'size'\?$"),
-        ("name", "mine", ValueError, r"^name changes no picture; sweep another field"),
+        ("name", "mine", ValueError, r"^name has no effect on the result; sweep another field"),
     ],
 )
 def test_values_that_cannot_be_read_are_told(name, text, error, says):

@@ -7,15 +7,13 @@ import numpy as np
 import pytest
 
 from napari_nst.recipe import CONTROLS, SECTIONS, Recipe
-from napari_nst.recipe.fields import control_of
-from napari_nst.recipe.layer_weights import LayerWeights
+from napari_nst.recipe.fields import LayerWeights, control_of
 
 NUMBERS = {name: c for name, c in CONTROLS.items() if c.kind in (int, float)}
 WHOLE = [name for name, c in NUMBERS.items() if c.kind is int]
 CHOICES = {name: c for name, c in CONTROLS.items() if c.choices}
 SWITCHES = [name for name, c in CONTROLS.items() if c.kind is bool]
 TEXTS = [name for name, c in CONTROLS.items() if c.kind is str]
-EXPLAINED_OTHERWISE = ("seed", "tv_exponent", "ema", "epsilon")
 SEVERAL = [name for name, c in CONTROLS.items() if c.kind is tuple]
 
 
@@ -52,13 +50,6 @@ def test_every_control_is_explained_in_whole_sentences(name):
     assert len(explanation) > 40
 
 
-@pytest.mark.parametrize("name", [n for n in NUMBERS if n not in EXPLAINED_OTHERWISE])
-def test_every_numbers_help_says_what_more_and_less_of_it_do(name):
-    explanation = CONTROLS[name].help.lower()
-    assert "more " in explanation
-    assert "less " in explanation or "fewer " in explanation or "longer" in explanation
-
-
 @pytest.mark.parametrize("name", CHOICES)
 def test_every_choices_help_says_what_each_does(name):
     for value in CONTROLS[name].choices:
@@ -72,19 +63,19 @@ def test_every_choices_help_says_what_each_does(name):
 @pytest.mark.parametrize("name", NUMBERS)
 def test_both_bounds_are_allowed(name):
     control = NUMBERS[name]
-    assert getattr(Recipe(**{name: control.kind(control.least)}), name) == control.least
-    if math.isfinite(control.most):
-        assert getattr(Recipe(**{name: control.kind(control.most)}), name) == control.most
+    assert getattr(Recipe(**{name: control.kind(control.minimum)}), name) == control.minimum
+    if math.isfinite(control.maximum):
+        assert getattr(Recipe(**{name: control.kind(control.maximum)}), name) == control.maximum
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_numbers_out_of_bounds_are_refused_with_the_bounds(name):
     control = NUMBERS[name]
-    with pytest.raises(ValueError, match=f"^{name} must be .*{control.least:g}.*; not "):
-        Recipe(**{name: control.kind(control.least - 1)})
-    if math.isfinite(control.most):
+    with pytest.raises(ValueError, match=f"^{name} must be .*{control.minimum:g}.*; not "):
+        Recipe(**{name: control.kind(control.minimum - 1)})
+    if math.isfinite(control.maximum):
         with pytest.raises(ValueError, match=f"^{name} must be between .* and .*; not "):
-            Recipe(**{name: control.kind(control.most + 1)})
+            Recipe(**{name: control.kind(control.maximum + 1)})
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -103,7 +94,7 @@ def test_what_is_no_number_is_refused(name, value):
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_whole_numbers_have_no_fraction(name):
-    least = NUMBERS[name].least
+    least = NUMBERS[name].minimum
     with pytest.raises(TypeError, match=f"^{name} must be a whole number, not {least + 0.5}"):
         Recipe(**{name: least + 0.5})
     assert type(getattr(Recipe(**{name: float(least)}), name)) is int

@@ -8,7 +8,7 @@ import pytest
 from napari_nst.recipe import Recipe, on_flavour, preset, preset_names
 from napari_nst.recipe.convert_weights import BYTES_TO_NORMALISED, MEAN_ACTIVATIONS, mean_activation
 from napari_nst.recipe.layer_names import LAYER_NAMES
-from napari_nst.recipe.likeness import GRAM_LOSSES, NORMS
+from napari_nst.recipe.sections import GRAM_LOSSES, NORMS
 
 FLAVOURS = tuple(MEAN_ACTIVATIONS)
 PAIRS = list(itertools.permutations(FLAVOURS, 2))

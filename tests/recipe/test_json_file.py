@@ -2,8 +2,8 @@
 
 import pytest
 
+from napari_nst.io.recipe_file import load_recipe, save_recipe
 from napari_nst.recipe import Recipe, preset
-from napari_nst.recipe.json_file import load_recipe, save_recipe
 
 
 def test_a_recipe_comes_back_as_it_was(tmp_path):

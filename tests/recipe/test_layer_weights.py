@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_nst.recipe import CONTROLS, Recipe
-from napari_nst.recipe.layer_weights import LayerWeights, format_layers, parse_layers
+from napari_nst.recipe.fields import LayerWeights
 
 FIELDS = ("content_layers", "style_layers")
 
@@ -99,7 +99,10 @@ def test_typing_errors_are_answered_in_one_sentence(field, text, told):
 
 def test_what_is_written_is_read_again_to_the_last_digit():
     layers = {"relu1_1": 1 / 3, "conv5_4": 1e-12, "pool4": 2e8}
-    assert parse_layers("style_layers", format_layers(layers)) == layers
+    assert (
+        CONTROLS["style_layers"].parse("style_layers", CONTROLS["style_layers"].text(layers))
+        == layers
+    )
     assert CONTROLS["style_layers"].text(Recipe(style_layers=layers).style_layers) == (
         "relu1_1:0.3333333333333333, conv5_4:1e-12, pool4:200000000.0"
     )

@@ -110,7 +110,7 @@ def test_a_layer_gives_its_recipe_back(recipe, saved):
     ids=str,
 )
 def test_a_layer_without_a_recipe_is_answered_by_its_name(metadata):
-    with pytest.raises(ValueError, match=r"^Layer 'painted' holds no recipe; choose one .*\.$"):
+    with pytest.raises(ValueError, match=r"^Layer 'painted' holds no recipe; choose .*\.$"):
         Recipe.from_layer(layer(metadata))
 
 

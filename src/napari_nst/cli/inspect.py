@@ -117,7 +117,8 @@ def gram(picture: Path, output: Path, layer: str) -> None:
 
 def _read(image: Path, output: Path) -> Pixels:
     """Read an image after checking that the output can be written."""
-    from napari_nst.io.read_image import depth_for, read_image
+    from napari_nst.io.read_image import read_image
+    from napari_nst.io.write_image import depth_for
 
     check_writable([output], [image])
     pixels = read_image(image)
@@ -160,7 +161,7 @@ def _job_of(picture: Path, pixels: Pixels) -> Job:
 
 
 def _write(output: Path, maps: Pixels | list[Pixels], labels: list[str]) -> None:
-    from napari_nst.io.read_image import write_stack
+    from napari_nst.io.write_image import write_stack
 
     write_stack(output, maps, labels)
     height, width = maps[0].shape

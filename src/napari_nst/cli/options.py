@@ -14,8 +14,7 @@ import click
 from napari_nst.cli.outputs import ANIMATION_MEGABYTES, Outputs
 from napari_nst.cli.request import Request, default_preset
 from napari_nst.recipe import CONTROLS, Recipe, preset
-from napari_nst.recipe.fields import Control
-from napari_nst.recipe.layer_weights import LayerWeights
+from napari_nst.recipe.fields import Control, LayerWeights
 from napari_nst.recipe.recipe import SECTIONS
 
 FILE = click.Path(path_type=Path)

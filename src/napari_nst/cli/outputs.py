@@ -15,7 +15,8 @@ from napari_nst.recipe import Recipe
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
     from napari_nst.io.history import History
-    from napari_nst.io.read_image import Depth, Pixels
+    from napari_nst.io.read_image import Pixels
+    from napari_nst.io.write_image import Depth
 
 _RECORD_BYTES = 32_768
 """Upper bound for a record without its recipe and the names of its inputs."""
@@ -59,7 +60,7 @@ class Outputs:
 
     def check_picture(self, source: Pixels, keeps_alpha: bool) -> None:
         """Raise unless the formats of the files suit a picture made of `source`."""
-        from napari_nst.io.read_image import depth_for
+        from napari_nst.io.write_image import depth_for
 
         wanted = int(self.depth) if self.depth else None
         for path in (self.output, self.tile_preview):
@@ -90,7 +91,7 @@ class Outputs:
 
     def write(self, finished: Sequence[Iteration], inputs: Sequence[Path]) -> str:
         """Write the last iteration of each picture, and return a phrase that says so."""
-        from napari_nst.io.read_image import write_image, write_stack
+        from napari_nst.io.write_image import write_image, write_stack
 
         last = finished[-1]
         text = json.dumps(self._record(finished, inputs))
@@ -123,7 +124,7 @@ class Outputs:
     def _new_history(self, path: Path, source: Pixels, wanted: int | None) -> History:
         from napari_nst.io.animation import check_format
         from napari_nst.io.history import History
-        from napari_nst.io.write_image import depth_for, levels
+        from napari_nst.io.write_image import depth_for, quantized
 
         # Only a grey TIFF animation has more than 8 bit.
         is_deep = check_format(path) == "TIFF" and source.ndim == 2
@@ -132,12 +133,12 @@ class Outputs:
             "log" if self.animation_every is None else "even",
             every=self.animation_every or 1,
             megabytes=ANIMATION_MEGABYTES,
-            convert=partial(levels, "picture", depth=depth),
+            convert=partial(quantized, "picture", depth=depth),
         )
 
     def _write_grid(self, finished: Sequence[Iteration], text: str) -> str:
-        from napari_nst.io.contact_sheet import Grid
-        from napari_nst.io.grid_writing import write_grid
+        from napari_nst.io.write_image import write_grid
+        from napari_nst.recipe.grid import Grid
 
         grid = Grid.from_dict(finished[-1].facts["grid"])
         write_grid(self.output, grid, {one.panel: one.picture for one in finished}, text=text)

@@ -12,9 +12,9 @@ import click
 
 from napari_nst.cli.like import Provenance
 from napari_nst.cli.outputs import Outputs
+from napari_nst.io.recipe_file import load_recipe
 from napari_nst.io.record import KINDS
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, on_flavour, preset, preset_names
-from napari_nst.recipe.json_file import load_recipe
 
 if TYPE_CHECKING:
     from napari_nst.io.read_image import Pixels

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-LIVE_FIELDS = (*SECTIONS["Likeness"], "learning_rate", "color")
+LIVE_FIELDS = (*SECTIONS["Losses"], "learning_rate", "color")
 """Fields of a recipe that a run can change on its way. The others say how it began."""
 
 

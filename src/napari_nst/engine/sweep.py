@@ -14,8 +14,8 @@ from napari_nst.engine.compare import Panel, in_turn
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
-from napari_nst.io.contact_sheet import Cell, Grid
 from napari_nst.recipe import Recipe, preset
+from napari_nst.recipe.grid import Cell, Grid
 from napari_nst.recipe.layer_names import (
     EXPLORED_LAYERS,
     EXPLORED_SIZE,
@@ -57,7 +57,7 @@ def sweep(run: Begin, recipe: Recipe, axes: Axes) -> Iterator[Iteration]:
         Of all pictures in turn, row by row: `Iteration.panel` says which of `Iteration.panels` it
         belongs to. Their sizes may differ. In `Iteration.facts`, ``recipe`` is the one of this
         picture, ``arguments["sweep"]`` the axes, and ``grid`` where each picture stands and with
-        which settings, as `napari_nst.io.contact_sheet.Grid.from_dict` reads it.
+        which settings, as `napari_nst.recipe.grid.Grid.from_dict` reads it.
 
     Raises
     ------

@@ -1,60 +1,43 @@
-"""Pictures of a run that are kept, within a budget of memory, to go back to."""
+"""The history of a run: some of its images, within a limit of memory."""
 
 from __future__ import annotations
 
 import math
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from napari_nst.io.frame_stack import Stack
-from napari_nst.io.write_image import levels
-
-if TYPE_CHECKING:
-    from napari_nst.engine.iteration import Iteration
+from napari_nst.io.frame_stack import FrameStack
+from napari_nst.io.write_image import quantized
 
 Pixels = np.ndarray[Any, Any]
 Spacing = Literal["log", "even"]
 
 MEGABYTE = 1_000_000
 
-BUDGET = 200.0
-"""Millions of bytes: as much as 250 pictures of 512 pixels in 8-bit RGB."""
+DEFAULT_MEGABYTES = 200.0
+"""Memory for 250 images of 512 × 512 pixels in 8-bit RGB."""
 
 LOG_RATIO = 1.05
-"""Between steps that follow each other where they are spaced evenly in their logarithm."""
+"""Ratio of successive steps with logarithmic spacing."""
 
 
 def eight_bit(picture: Pixels) -> Pixels:
-    """Return a float picture in [0, 1] as uint8: a quarter of the memory, and as much to see."""
-    return levels("picture", picture, 8)
+    """Return a float picture in [0, 1] as uint8."""
+    return quantized("picture", picture, 8)
 
 
 class History:
-    """Pictures of some steps of a run, spaced evenly or evenly in their logarithm.
+    """Images of some steps of a run, with even or logarithmic spacing.
 
-    The first and the newest picture are always there. Where the others pass the budget, every
-    second is dropped, and from then on half as many are wanted. A run that is extended goes on in
-    the same history. One thread may add pictures while others read.
+    The first and the newest image are always kept. When the images exceed `megabytes`, every second
+    one is removed, and from then on half as many are added. A run that is continued uses the same
+    history. One thread may add images while others read them.
 
-    Parameters
-    ----------
-    spacing : {"log", "even"}
-        Steps to keep: with "log" each at first, where most changes, then fewer and fewer; with
-        "even" each `every`-th.
-    every : int
-        How many steps lie between two pictures that are spaced evenly.
-    megabytes : float
-        The budget, in millions of bytes.
-    convert : callable, optional
-        What to make of an iteration's picture, which is float in [0, 1], before it is kept.
-
-    Raises
-    ------
-    ValueError
-        If one of them makes no sense.
+    With the spacing "even" each `every`-th step is kept. `convert` is applied to an iteration's
+    picture, float in [0, 1], before it is kept.
     """
 
     def __init__(
@@ -62,7 +45,7 @@ class History:
         spacing: Spacing = "log",
         *,
         every: int = 1,
-        megabytes: float = BUDGET,
+        megabytes: float = DEFAULT_MEGABYTES,
         convert: Callable[[Pixels], Pixels] = eight_bit,
     ) -> None:
         if spacing not in get_args(Spacing):
@@ -71,106 +54,82 @@ class History:
             raise ValueError(f"every must be at least 1; not {every}.")
         if not megabytes > 0:
             raise ValueError(f"megabytes must be above 0; not {megabytes:g}.")
-        self.budget = megabytes
+        self.max_megabytes = megabytes
         self._spacing = spacing
         self._every = every
         self._convert = convert
-        self._coarser = 1
-        self._pictures: dict[int, tuple[Pixels, str]] = {}  # steps ascend
+        self._stride = 1  # doubled whenever every second image is removed
+        self._frames: dict[int, tuple[Pixels, str]] = {}  # steps ascend
         self._lock = threading.Lock()
 
-    # ── what a run adds ──────────────────────────────────────────────────────────────────────
+    def step(self, iteration: Any, *, is_last: bool = False) -> None:
+        """Keep the picture of a `napari_nst.Iteration` if its step is wanted or it is the last.
 
-    def step(self, iteration: Iteration, *, is_last: bool = False) -> None:
-        """Keep an iteration's picture if it is wanted; with `is_last` in any case.
-
-        Of several pictures that are made in turn, none is kept: they are stacked themselves.
+        Iterations of comparisons, which have several panels, are not kept.
         """
         wanted = is_last or self.wants(iteration.step, iteration.steps)
         if wanted and not iteration.panels:
-            self.keep(iteration.step, self._convert(iteration.picture), label_of(iteration))
+            label = (
+                f"iteration {iteration.step} of {iteration.steps}, {max(iteration.shape)} px, "
+                f"loss {iteration.losses['total']:.3g}"
+            )
+            self.keep(iteration.step, self._convert(iteration.picture), label)
 
     def wants(self, step: int, steps: int) -> bool:
-        """Return whether to keep a step, counted from 1, of a run that has so many."""
+        """Return whether to keep a step, counted from 1, of a run with that many steps."""
         with self._lock:
             return step in (1, steps) or self._is_due(step)
 
     def keep(self, step: int, pixels: Pixels, label: str) -> None:
-        """Keep a picture.
-
-        Parameters
-        ----------
-        step : int
-            Of which it is; not below those that are kept.
-        pixels : ndarray
-            (H, W) or (H, W, C), all pictures of one type and of as many channels. It is not copied.
-        label : str
-            What it is called.
-        """
+        """Keep an image (H, W) or (H, W, C) without copying it; steps must not decrease."""
         with self._lock:
-            newest = max(self._pictures, default=step)
+            newest = max(self._frames, default=step)
             if step < newest:
-                raise ValueError(f"step must not be below {newest}, which is kept; not {step}.")
-            if len(self._pictures) > 1 and newest != step and not self._is_due(newest):
-                del self._pictures[newest]  # it was there for being the newest alone
-            self._pictures[step] = (pixels, label)
-            while self._bytes() > self.budget * MEGABYTE and len(self._pictures) > 2:
-                self._thin()
-
-    def _is_due(self, step: int) -> bool:
-        if self._spacing == "even":
-            return step % (self._every * self._coarser) == 0
-        # Steps are due where they pass the next power of the ratio, or, when half of them had to
-        # go, of its square: all that are due then were due before.
-        return _power(step) // self._coarser > _power(step - 1) // self._coarser
-
-    def _thin(self) -> None:
-        self._coarser *= 2
-        ends = (min(self._pictures), max(self._pictures))
-        for step in [step for step in self._pictures if step not in ends]:
-            if not self._is_due(step):
-                del self._pictures[step]
-
-    def _bytes(self) -> int:
-        return sum(pixels.nbytes for pixels, _ in self._pictures.values())
-
-    # ── what there is to see ─────────────────────────────────────────────────────────────────
+                raise ValueError(f"step must not be below {newest}, the newest; not {step}.")
+            if len(self._frames) > 1 and newest != step and not self._is_due(newest):
+                del self._frames[newest]  # it was only kept because it was the newest
+            self._frames[step] = (pixels, label)
+            while self._bytes() > self.max_megabytes * MEGABYTE and len(self._frames) > 2:
+                self._remove_every_second()
 
     @property
     def steps(self) -> list[int]:
-        """The steps whose pictures are kept."""
+        """The steps whose images are kept."""
         with self._lock:
-            return list(self._pictures)
+            return list(self._frames)
 
     @property
     def megabytes(self) -> float:
-        """How much memory the pictures take, in millions of bytes."""
+        """The memory of the images in millions of bytes."""
         with self._lock:
             return self._bytes() / MEGABYTE
 
-    def stack(self) -> Stack:
-        """Return the pictures that are kept now; what is kept later does not change it.
-
-        Raises
-        ------
-        ValueError
-            If there are none.
-        """
+    def stack(self) -> FrameStack:
+        """Return the images kept so far; raise a ValueError if there are none."""
         with self._lock:
-            pictures = dict(self._pictures)
-        if not pictures:
+            frames = dict(self._frames)
+        if not frames:
             raise ValueError("No picture has been kept yet; start a run, or wait for its first.")
-        return Stack(pictures)
+        return FrameStack(frames)
+
+    def _is_due(self, step: int) -> bool:
+        if self._spacing == "even":
+            return step % (self._every * self._stride) == 0
+        # A step is due if it reaches a new power of the ratio whose exponent the stride divides.
+        # Steps that are due with a doubled stride were due before.
+        return _log_step(step) // self._stride > _log_step(step - 1) // self._stride
+
+    def _remove_every_second(self) -> None:
+        self._stride *= 2
+        ends = (min(self._frames), max(self._frames))
+        for step in list(self._frames):
+            if step not in ends and not self._is_due(step):
+                del self._frames[step]
+
+    def _bytes(self) -> int:
+        return sum(pixels.nbytes for pixels, _ in self._frames.values())
 
 
-def label_of(iteration: Iteration) -> str:
-    """Return what an iteration's picture is called; its size is that of the longest side."""
-    return (
-        f"iteration {iteration.step} of {iteration.steps}, {max(iteration.shape)} px, "
-        f"loss {iteration.losses['total']:.3g}"
-    )
-
-
-def _power(step: int) -> int:
-    """Return the largest power of the ratio that a step has reached; below 0 for none."""
+def _log_step(step: int) -> int:
+    """Return the exponent of the largest power of the ratio up to a step, and -1 for 0."""
     return math.floor(math.log(step) / math.log(LOG_RATIO)) if step else -1

@@ -1,4 +1,4 @@
-"""The record of how a picture was made, where it is found: in a layer, or in the layer's file."""
+"""Find the record of how a result was made, in a layer's metadata or in an image file."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 from napari_nst.io.embedded_text import read_text
 
 RECORD = "napari-nst"
-"""Key of a result layer's metadata, under which the record is."""
+"""The key of the record in the metadata of a result layer."""
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {"stylize": "transfer", "synthesize": "texture", "reconstruct": "reconstruction"}
 )
-"""A record's job, which is the function that ran it → what its recipes are for."""
+"""The `job` of a record, which is the name of a function → the job of its presets."""
 
 
 def record_in(text: str | None) -> dict[str, Any] | None:
-    """Return the record that a file's text holds, or None if it is another text."""
+    """Return the record in the text of an image file, or None if the text is no record."""
     try:
         record = json.loads(text or "")
     except ValueError:
@@ -31,19 +31,10 @@ def record_in(text: str | None) -> dict[str, Any] | None:
 
 
 def record_of(layer: Any) -> dict[str, Any] | None:
-    """Return how a layer's picture was made, or None if it does not say.
+    """Return the record of a result layer, or None if there is none; its recipe is not checked.
 
-    Parameters
-    ----------
-    layer : napari.layers.Layer
-        A result of this plugin, or one that was saved and opened again: napari keeps no metadata
-        in a file, but this plugin writes the record into it, and napari remembers which file.
-
-    Returns
-    -------
-    dict or None
-        With a `recipe` that nobody has checked. Reads the layer's whole file where the metadata
-        have no record.
+    If the layer has no such metadata, the file that it was opened from is read: napari does not
+    save metadata, but this plugin writes the record into the files of its results.
     """
     record = layer.metadata.get(RECORD)
     if isinstance(record, Mapping) and isinstance(record.get("recipe"), Mapping):
@@ -53,5 +44,5 @@ def record_of(layer: Any) -> dict[str, Any] | None:
         return None
     try:
         return record_in(read_text(path))
-    except (OSError, ValueError):  # it is gone, or no image that could hold a record
+    except (OSError, ValueError):  # the file is gone, or it is no image
         return None

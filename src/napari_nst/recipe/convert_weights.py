@@ -1,7 +1,8 @@
-"""The same recipe for another flavour of the network, its weights converted.
+"""Convert the layer weights of a recipe to another flavour of the network.
 
-A layer's features differ between flavours by a factor, and losses by powers of it, so absolute
-weights that were tuned for one are far off for another. Relative losses need none of this.
+The features of a layer differ between flavours by a factor, and losses by a power of that factor.
+Absolute weights that were tuned for one flavour are therefore far off for another. Relative losses
+need no conversion.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
-from napari_nst.recipe.likeness import GRAM_LOSSES
 from napari_nst.recipe.recipe import Recipe
+from napari_nst.recipe.sections import GRAM_LOSSES
 
 BYTES_TO_NORMALISED = 57.6
-"""How many times as large features are where pixels of 0–255 are read in place of normalised ones:
-255 × 0.226, the mean standard deviation of ImageNet's channels, as if there were no biases."""
+"""Ratio of features for pixels of 0–255 to features for normalised pixels: 255 × 0.226, the mean
+standard deviation of ImageNet's channels. It neglects the biases of the network."""
 
-# Of the VGG-16 that was trained in the same way, which VGG-19 resembles.
+# Measured on the caffe VGG-16, which was trained in the same way and resembles VGG-19.
 _CAFFE = {
     "relu1_1": 23.0,
     "relu2_1": 169.0,
@@ -29,70 +30,59 @@ _CAFFE = {
 
 MEAN_ACTIVATIONS: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
-        # Its filters are scaled to it (Gatys et al. 2016); 0.91–1.06 is measured.
+        # Its filters are scaled to a mean of 1 (Gatys et al. 2016); 0.91–1.06 was measured.
         "gatys": dict.fromkeys(_CAFFE, 1.0),
-        # Not measured: caffe's, as if the two differed in their input alone. The roughest.
+        # Not measured but estimated: as if only the input differed from caffe's.
         "torchvision": {layer: mean / BYTES_TO_NORMALISED for layer, mean in _CAFFE.items()},
         "caffe": _CAFFE,
     }
 )
-"""Flavour → layer → mean of its features over photographs."""
+"""Flavour → layer → mean of the layer's features over photographs."""
 
 FLAVOURS: tuple[str, ...] = tuple(MEAN_ACTIVATIONS)
 """The published sets of weights that are known by name."""
 
 
 def mean_activation(flavour: str, layer: str, network_input: str = "own") -> float:
-    """Return about how large a layer's features are.
+    """Return the approximate mean of a layer's features over photographs.
 
-    Parameters
-    ----------
-    flavour : str
-        One of `MEAN_ACTIVATIONS`.
-    layer : str
-        Any layer or alias. A convolution is taken for its rectifier, one that was not measured for
-        the nearest of its block that was; a pool belongs to the block that it ends.
-    network_input : {"own", "255"}
-        What the network reads, as in a recipe.
-
-    Raises
-    ------
-    ValueError
-        If the flavour or the layer is not known.
+    The value is that of the nearest measured layer in the same block. A pool belongs to the block
+    that it ends. `network_input` is the recipe's field of that name.
     """
-    measured = MEAN_ACTIVATIONS[_known(flavour, "flavour")]
+    _check_known(flavour, "flavour")
+    measured = MEAN_ACTIVATIONS[flavour]
     name = canonical_layer(layer).replace("conv", "relu")
-    place = LAYER_NAMES.index(name)
+    index = LAYER_NAMES.index(name)
     nearest = min(
         (other for other in measured if _block(other) == _block(name)),
-        key=lambda other: abs(LAYER_NAMES.index(other) - place),
+        key=lambda other: abs(LAYER_NAMES.index(other) - index),
     )
-    fed_more = flavour == "torchvision" and network_input == "255"
-    return measured[nearest] * (BYTES_TO_NORMALISED if fed_more else 1.0)
+    has_larger_input = flavour == "torchvision" and network_input == "255"
+    return measured[nearest] * (BYTES_TO_NORMALISED if has_larger_input else 1.0)
 
 
 def on_flavour(recipe: Recipe, flavour: str) -> Recipe:
-    """Return the same recipe for another network, each layer's weight converted.
+    """Return a recipe for another flavour of the network, with converted layer weights.
 
-    An approximation: it knows one mean per layer, of photographs (`MEAN_ACTIVATIONS`). Gram losses
-    are of the fourth power in the features and the others of the second, but for
-    ``mean_covariance``, which has parts of both; the second is taken for it. Relative losses stay
-    as they are.
+    This is an approximation: it uses one mean activation per layer, over photographs. The loss is
+    taken to grow with the fourth power of the features for Gram losses and with the second power
+    for all others; ``mean_covariance`` has parts of both. Relative losses are not changed.
 
     Parameters
     ----------
     recipe : Recipe
-        For the flavour that its `weights` name.
+        A recipe for the flavour that its field `weights` names.
     flavour : {"gatys", "torchvision", "caffe"}
-        The network to have the recipe for, reading its own input.
+        The flavour to convert to. Its `network_input` is "own".
 
     Raises
     ------
     ValueError
-        If either network is not one of these; of a file of weights nothing is known.
+        If either flavour is none of these, such as a weights file.
     """
-    _known(recipe.weights, "weights")
-    if _known(flavour, "flavour") == recipe.weights:
+    _check_known(recipe.weights, "weights")
+    _check_known(flavour, "flavour")
+    if flavour == recipe.weights:
         return recipe
 
     def ratio(layer: str) -> float:
@@ -111,21 +101,20 @@ def on_flavour(recipe: Recipe, flavour: str) -> Recipe:
 def _converted(
     weights: Mapping[str, float], norm: str, ratio: Callable[[str], float], power: int
 ) -> Mapping[str, float]:
-    """Return layer weights that give a loss in some power of the features the value it had."""
+    """Return layer weights for features that are smaller by `ratio`."""
     if norm == "relative":
         return weights
     return {layer: weight * ratio(layer) ** power for layer, weight in weights.items()}
 
 
-def _known(flavour: str, role: str) -> str:
+def _check_known(flavour: str, role: str) -> None:
     if flavour not in MEAN_ACTIVATIONS:
         known = ", ".join(MEAN_ACTIVATIONS)
         raise ValueError(
             f"{role} must be one of {known} for a recipe to be converted; not {flavour!r}."
         )
-    return flavour
 
 
 def _block(layer: str) -> str:
-    """Return the number of a layer's block: relu4_2 and pool4 are of the fourth."""
+    """Return the number of a layer's block, such as 4 for relu4_2 and pool4."""
     return next(letter for letter in layer if letter.isdigit())

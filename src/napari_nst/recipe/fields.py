@@ -1,7 +1,6 @@
-"""What a recipe's field may hold, and the sentence that explains it.
+"""The fields of a recipe: their allowed values, their help texts, and how users write them.
 
-The default, the bounds and the explanation of every control live in one place, beside the field
-they belong to. The widget makes its spin boxes and tooltips from them, the terminal its options.
+The widgets build their controls and tooltips from these declarations, the terminal its options.
 """
 
 from __future__ import annotations
@@ -9,58 +8,48 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field
-from typing import Any
+from numbers import Real
+from typing import Any, NoReturn
 
-from napari_nst.recipe.layer_weights import (
-    LayerWeights,
-    checked_layers,
-    format_layers,
-    parse_layers,
-)
+from napari_nst.recipe.layer_names import canonical_layer
+
+
+class LayerWeights(dict[str, float]):
+    """Layer name → weight: a dict that cannot be changed, so that its recipe cannot either."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("A recipe cannot be changed; make another with its replace().")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+    def __reduce__(self) -> tuple[type[LayerWeights], tuple[dict[str, float]]]:
+        return LayerWeights, (dict(self),)
 
 
 @dataclass(frozen=True)
 class Control:
-    """Bounds and explanation of one field of a recipe.
-
-    Parameters
-    ----------
-    help : str
-        What the field does, and what more or less of it does.
-    least, most : float
-        The bounds of a number, both allowed; of each one where there are several.
-    step : float
-        By how much an arrow of a spin box changes a number.
-    choices : tuple of str
-        The values a text may have; empty for free text.
-    kind : type
-        ``int``, ``float``, ``bool`` or ``str``; ``tuple`` for several numbers, `LayerWeights` for
-        layers and their weights.
-    """
+    """The allowed values and the help text of one field of a recipe."""
 
     help: str
-    least: float = -math.inf
-    most: float = math.inf
-    step: float = 1
-    choices: tuple[str, ...] = ()
-    kind: type = str
+    minimum: float = -math.inf  # of a number, or of each of several numbers
+    maximum: float = math.inf
+    step: float = 1  # of a spin box
+    choices: tuple[str, ...] = ()  # empty for free text
+    kind: type = str  # or int, float, bool, LayerWeights, tuple for several numbers
 
     def checked(self, name: str, value: object) -> Any:
-        """Return `value` as this control's kind, or say in one sentence what is wrong with it.
+        """Return a value as this control's kind; raise TypeError or ValueError if not allowed.
 
-        Layers and several numbers may be given as text, as `parse` reads it.
-
-        Raises
-        ------
-        TypeError
-            If the value is of another kind.
-        ValueError
-            If the value is out of bounds or not one of the choices.
+        Text for layers or for several numbers is parsed first. `name` is used in error messages.
         """
         if self.kind in (LayerWeights, tuple) and isinstance(value, str):
             value = self.parse(name, value)
         if self.kind is LayerWeights:
-            return checked_layers(name, value)
+            return _checked_layers(name, value)
         if self.kind is tuple:
             if not isinstance(value, (list, tuple)):
                 raise TypeError(f"{name} must be several numbers, not {value!r}.")
@@ -74,17 +63,17 @@ class Control:
         return value
 
     def parse(self, name: str, text: str) -> Any:
-        """Read a value that a user typed: ``relu4_2:1, relu5_1:0.5``, or ``0.7, 0.3``."""
+        """Read layers or several numbers from text; return other text unchanged."""
         if self.kind is LayerWeights:
-            return parse_layers(name, text)
+            return _parsed_layers(name, text)
         if self.kind is tuple:
-            return tuple(_number(name, part) for part in text.replace(",", " ").split())
+            return tuple(_parsed_number(name, part) for part in text.replace(",", " ").split())
         return text
 
     def text(self, value: Any) -> str:
-        """Write a value as `parse` reads it."""
+        """Return a value as text that `parse` reads."""
         if isinstance(value, Mapping):
-            return format_layers(value)
+            return ", ".join(f"{layer}:{weight!r}" for layer, weight in value.items())
         if isinstance(value, tuple):
             return ", ".join(f"{number:g}" for number in value)
         return str(value)
@@ -97,50 +86,85 @@ class Control:
             raise TypeError(f"{name} must be {wanted}, not {value!r}.") from None
         if isinstance(value, (bool, str)) or (kind is int and number != value):
             raise TypeError(f"{name} must be {wanted}, not {value!r}.")
-        if not (self.least <= number <= self.most and math.isfinite(number)):
-            bounds = f"between {self.least:g} and {self.most:g}"
-            if math.isinf(self.most):
-                bounds = f"at least {self.least:g} and finite"
+        if not (self.minimum <= number <= self.maximum and math.isfinite(number)):
+            bounds = f"between {self.minimum:g} and {self.maximum:g}"
+            if math.isinf(self.maximum):
+                bounds = f"at least {self.minimum:g} and finite"
             raise ValueError(f"{name} must be {bounds}; not {value!r}.")
         return number
 
 
-def _number(name: str, text: str) -> float:
+def number(
+    default: float, help_text: str, *, minimum: float, maximum: float = math.inf, step: float = 1
+) -> Any:
+    """Declare a field for a number, which is an integer if the default is an ``int``."""
+    control = Control(help_text, minimum, maximum, step, kind=type(default))
+    return field(default=default, metadata={"control": control})
+
+
+def numbers(help_text: str, *, minimum: float) -> Any:
+    """Declare a field for several numbers, empty by default."""
+    return field(default=(), metadata={"control": Control(help_text, minimum, kind=tuple)})
+
+
+def layers(default: Mapping[str, float], help_text: str) -> Any:
+    """Declare a field for layers and their weights."""
+    control = Control(help_text, kind=LayerWeights)
+    return field(default_factory=lambda: LayerWeights(default), metadata={"control": control})
+
+
+def choice(default: str, help_text: str, *choices: str) -> Any:
+    """Declare a field for text: one of `choices`, or any text if there are none."""
+    return field(default=default, metadata={"control": Control(help_text, choices=choices)})
+
+
+def switch(default: bool, help_text: str) -> Any:
+    """Declare a field that is on or off."""
+    return field(default=default, metadata={"control": Control(help_text, kind=bool)})
+
+
+def control_of(recipe_field: Field[Any]) -> Control | None:
+    """Return the control that a dataclass field was declared with, None if it has none."""
+    return recipe_field.metadata.get("control")
+
+
+def _checked_layers(name: str, layers: object) -> LayerWeights:
+    """Return layer weights under the canonical names of the layers."""
+    if not isinstance(layers, Mapping):
+        raise TypeError(f"{name} must map layer names to weights, not {layers!r}.")
+    checked: dict[str, float] = {}
+    for layer, weight in layers.items():
+        if isinstance(weight, bool) or not isinstance(weight, Real):
+            raise TypeError(f"{name}[{layer!r}] must be a number, not {weight!r}.")
+        number = float(weight)
+        if not (math.isfinite(number) and number >= 0):
+            raise ValueError(f"{name}[{layer!r}] must be a number of at least 0; not {weight!r}.")
+        canonical = canonical_layer(layer)
+        if canonical in checked:
+            raise ValueError(f"{name} names {canonical} twice, once as {layer!r}; give it once.")
+        checked[canonical] = number
+    return LayerWeights(checked)
+
+
+def _parsed_layers(name: str, text: str) -> dict[str, float]:
+    """Read text such as ``relu4_2:1, relu5_1:0.5``; a weight that is left out is 1."""
+    parsed: dict[str, float] = {}
+    for entry in text.replace(",", " ").split():
+        layer, _, weight = entry.partition(":")
+        try:
+            number = float(weight or 1)
+        except ValueError:
+            raise ValueError(
+                f"{name} must be layers and weights such as relu4_2:1, relu5_1:0.5; not {entry!r}."
+            ) from None
+        if layer in parsed:
+            raise ValueError(f"{name} names {layer} twice; give it once.")
+        parsed[layer] = number
+    return parsed
+
+
+def _parsed_number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
         raise ValueError(f"{name} must be numbers such as 0.7, 0.3; not {text!r}.") from None
-
-
-def number(
-    default: float, explanation: str, *, least: float, most: float = math.inf, step: float = 1
-) -> Any:
-    """Declare a recipe's number; whole where its default is an ``int``."""
-    control = Control(explanation, least, most, step, kind=type(default))
-    return field(default=default, metadata={"control": control})
-
-
-def numbers(explanation: str, *, least: float) -> Any:
-    """Declare several numbers, none at first."""
-    return field(default=(), metadata={"control": Control(explanation, least, kind=tuple)})
-
-
-def layers(default: Mapping[str, float], explanation: str) -> Any:
-    """Declare a recipe's layers and their weights."""
-    control = Control(explanation, kind=LayerWeights)
-    return field(default_factory=lambda: LayerWeights(default), metadata={"control": control})
-
-
-def choice(default: str, explanation: str, *choices: str) -> Any:
-    """Declare a recipe's text: one of `choices`, or free where there are none."""
-    return field(default=default, metadata={"control": Control(explanation, choices=choices)})
-
-
-def switch(default: bool, explanation: str) -> Any:
-    """Declare a recipe's yes or no."""
-    return field(default=default, metadata={"control": Control(explanation, kind=bool)})
-
-
-def control_of(recipe_field: Field[Any]) -> Control | None:
-    """Return the control that a dataclass field was declared with, if any."""
-    return recipe_field.metadata.get("control")

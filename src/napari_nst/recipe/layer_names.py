@@ -1,14 +1,14 @@
-"""The vocabulary of VGG-19 layers: what they are called, in order, and their aliases.
+"""The names of the VGG-19 layers, in order, and their aliases.
 
-Canonical names are those of the papers: ``conv1_1`` is a convolution's output *before* its
-rectifier, ``relu1_1`` the same after it, ``pool1`` what ends a block.
+Canonical names are those of the papers: ``conv1_1`` is the output of a convolution *before* its
+ReLU, ``relu1_1`` is the output *after* the ReLU, ``pool1`` is the pooling that ends a block.
 """
 
 import difflib
 from collections.abc import Iterator
 
 CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
-"""How many 3 × 3 convolutions each of VGG-19's five blocks has (Simonyan & Zisserman 2014, E)."""
+"""Number of 3 × 3 convolutions in each block of VGG-19 (Simonyan & Zisserman 2014, column E)."""
 
 
 def _names() -> Iterator[str]:
@@ -26,36 +26,28 @@ CONVOLUTIONS: tuple[str, ...] = tuple(name for name in LAYER_NAMES if name.start
 """The 16 convolutions in order."""
 
 COMPARED_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
-"""What a comparison of layers shows where nobody says: the first convolution of each block."""
+"""The default layers of a comparison: the first convolution of each block."""
 
 EXPLORED_SIZE, EXPLORED_STEPS = 96, 30
-"""Longest side in pixels, and iterations, of each picture where all layers are shown at once."""
+"""Default size in pixels and iterations of each image when all layers are explored."""
 
 EXPLORED_LAYERS = tuple(name for name in LAYER_NAMES if not name.startswith("conv"))
-"""What can be chosen with sense: the 16 rectified convolutions, and the pool after each block."""
+"""The layers that `explore_layers` shows: 16 ReLUs and 5 pools."""
 
 _ALIASES = {
-    # Counted convolutions, before the rectifier, as course notebooks name them.
+    # The k-th convolution before its ReLU, as course notebooks name it.
     **{f"conv_{k}": name for k, name in enumerate(CONVOLUTIONS, start=1)},
-    # Keras fuses the rectifier into the convolution, so its block5_conv2 is relu5_2.
+    # Keras fuses the ReLU into the convolution, so its block5_conv2 is relu5_2.
     **{f"block{name[4]}_conv{name[6]}": name.replace("conv", "relu") for name in CONVOLUTIONS},
     **{f"block{block}_pool": f"pool{block}" for block in range(1, 6)},
 }
 
 
 def canonical_layer(name: str) -> str:
-    """Return the canonical name of a VGG-19 layer.
+    """Return the canonical name of a layer, given that name or an alias.
 
-    Parameters
-    ----------
-    name : str
-        ``relu4_2``, or an alias: ``conv_k`` is the k-th convolution (1–16) before its rectifier;
-        Keras's ``block5_conv2`` is after it, so ``relu5_2``.
-
-    Raises
-    ------
-    ValueError
-        If no layer has that name; the message suggests the nearest one.
+    ``conv_k`` is the k-th convolution (1–16) before its ReLU. Keras's ``block5_conv2`` is after the
+    ReLU, so ``relu5_2``. For other names, a ValueError suggests the nearest name.
     """
     if name in LAYER_NAMES:
         return name
@@ -67,11 +59,5 @@ def canonical_layer(name: str) -> str:
 
 
 def poolings_before(layer: str) -> int:
-    """Return how many times a layer's features have been halved, its own pooling included.
-
-    Parameters
-    ----------
-    layer : str
-        A canonical name.
-    """
+    """Return the number of poolings up to a layer, which is given by its canonical name."""
     return int(layer[4]) if layer.startswith("pool") else int(layer[-3]) - 1

@@ -1,24 +1,32 @@
-"""The recipe: what to optimise for and how, as plain data."""
+"""The recipe of a run as plain data: losses, sizes, initial image, network and optimiser."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from napari_nst.io.record import record_of
-from napari_nst.recipe.computation import LEAST_TILE, Network, Optimizer
 from napari_nst.recipe.fields import Control, control_of
-from napari_nst.recipe.likeness import MOMENT_LOSSES, NORMS, Likeness
-from napari_nst.recipe.picture import Colour, Schedule, Start
+from napari_nst.recipe.sections import (
+    MIN_TILE,
+    MOMENT_LOSSES,
+    NORMS,
+    Colour,
+    Losses,
+    Network,
+    Optimizer,
+    Schedule,
+    Start,
+)
 
 _SECTIONS = {
     "Size and steps": Schedule,
-    "Likeness": Likeness,
+    "Losses": Losses,
     "Start": Start,
     "Colours": Colour,
     "Network": Network,
@@ -27,49 +35,52 @@ _SECTIONS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe(Optimizer, Network, Colour, Start, Likeness, Schedule):
-    """Everything that a run needs to know, besides its images.
+class Recipe(Optimizer, Network, Colour, Start, Losses, Schedule):
+    """Everything that a run needs to know besides its images.
 
-    A recipe is immutable, checked when it is made, and the only place where defaults live: the
-    widgets and the terminal read them here. Make variants with `replace`, published ones with
-    `napari_nst.preset`. Its other fields are those of the sections that it is made of, where each
-    has its explanation: `Schedule`, `Likeness`, `Start`, `Colour`, `Network` and `Optimizer`.
+    A recipe is immutable and is checked when it is made. Its defaults are the defaults of the
+    widgets and of the terminal. Use `replace` to make variants, and `napari_nst.preset` to get
+    published recipes. `napari_nst.recipe.CONTROLS` has the bounds and the help text of each field.
 
     Attributes
     ----------
     name : str
-        The preset that this recipe started from.
+        The preset that this recipe was made from.
     size, min_size, scale_ratio : int, int, float
-        Longest side of the finest and of the coarsest scale, in pixels, and the factor between
-        neighbouring scales. ``size=0`` works at the content's own size, ``min_size=0`` at one
-        scale only.
+        Longest side of the finest and of the coarsest scale, in pixels, and the size of each scale
+        divided by the size of the scale before it. ``size=0`` keeps the size of the content,
+        ``min_size=0`` uses a single scale.
     steps, first_scale_share : int, float
-        Iterations over all scales together, and how many times as many of them the coarsest scale
-        gets as each later one.
+        Number of iterations over all scales together, and the iterations at the coarsest scale
+        relative to those at each later scale.
     content_layers, style_layers : mapping of str to float
-        Layer name → weight. Names as in `napari_nst.recipe.layer_names`, aliases allowed.
+        Layer name → weight. Names as in `napari_nst.recipe.layer_names`; aliases are allowed.
     content_weight, style_weight, tv_weight : float
-        Factors of the content losses, the style losses and total variation.
-    content_norm, style_loss, style_norm, tv_loss, tv_exponent
+        Weights of the content losses, the style losses and total variation.
+    content_norm, style_loss, style_norm, tv_loss, tv_exponent, projections, patch_size, \
+patch_stride
         The losses and how they are scaled: see `napari_nst.losses`.
     style_scale, style_sizing, style_blend
-        How large a style is beside the content, and how much each of several styles counts.
+        Size of the style relative to the content, how it is resized, and the relative weights of
+        several styles.
     init, noise, noise_spread, init_noise, seed
-        What the image starts from. Same seed, same device, same result.
+        The initial image. Runs with the same seed on the same device give the same result.
     color, channels, image_range
-        Whose colours the picture has, whether it is grey, and how its values stay in range.
+        The colours of the result, whether it is grey, and how its values are kept in range.
     weights, network_input, pooling, rescale_pooling, padding
-        The network: its flavour (``gatys``, ``torchvision``, ``caffe``) or file, and its changes.
+        The network: its flavour (``gatys``, ``torchvision``, ``caffe``) or a weights file, its
+        input range, its pooling and its padding.
     optimizer, learning_rate, history, line_search, beta1, beta2, epsilon, ema
-        How steps are made. Adam's rate is in units of [0, 1] pixels per step, L-BFGS's a factor of
-        its own step; 0 takes the usual one. ``ema`` shows the steps' moving average.
+        The optimiser. Adam's learning rate is in units of [0, 1] pixels per step, the learning rate
+        of L-BFGS is a factor of its own step; 0 takes the default of either. ``ema`` is the decay
+        rate of the moving average that is shown instead of the last step.
     precision : {"auto", "float32", "bfloat16", "float16"}
-        Of the network. Image, losses and optimiser are float32 always.
+        Number format of the network. Image, losses and optimiser are always float32.
     device : str
         ``auto``, ``cpu``, ``cuda`` (or ``cuda:1``) or ``mps``.
     tile : int
-        Longest side in pixels of the tiles that a larger picture is computed in; 0 for what memory
-        allows. It changes memory and time, not the result.
+        Longest side in pixels of the tiles in which a large image is computed; 0 chooses it by the
+        free memory. It changes memory and time, not the result.
     """
 
     name: str = field(default="default")
@@ -86,7 +97,7 @@ class Recipe(Optimizer, Network, Colour, Start, Likeness, Schedule):
         if not (self.has_content or self.has_style):
             raise ValueError(
                 "content_weight and style_weight are both 0, or the weights of all their layers; "
-                "give one a value above 0."
+                "give one of them a value above 0."
             )
         if self.style_norm not in NORMS[self.style_loss]:
             allowed = ", ".join(NORMS[self.style_loss])
@@ -96,26 +107,26 @@ class Recipe(Optimizer, Network, Colour, Start, Likeness, Schedule):
             )
         if self.style_blend and not any(self.style_blend):
             raise ValueError("style_blend is 0 for every style; give one a value above 0.")
-        if 0 < self.tile < LEAST_TILE:
-            raise ValueError(f"tile must be 0 or at least {LEAST_TILE} pixels; not {self.tile}.")
+        if 0 < self.tile < MIN_TILE:
+            raise ValueError(f"tile must be 0 or at least {MIN_TILE} pixels; not {self.tile}.")
         if self.tile and self.has_style and self.style_loss not in MOMENT_LOSSES:
             raise ValueError(
-                f"tile works with style losses that are functions of sums over positions, and "
-                f"{self.style_loss} is none; take tile 0 or one of {', '.join(MOMENT_LOSSES)}."
+                f"tile does not go with style_loss {self.style_loss!r}; set tile to 0 or "
+                f"style_loss to one of {', '.join(MOMENT_LOSSES)}."
             )
 
     @property
     def has_content(self) -> bool:
-        """Whether any content loss counts."""
+        """Whether any content loss has a weight above 0."""
         return bool(self.content_weight) and any(self.content_layers.values())
 
     @property
     def has_style(self) -> bool:
-        """Whether any style loss counts."""
+        """Whether any style loss has a weight above 0."""
         return bool(self.style_weight) and any(self.style_layers.values())
 
     def replace(self, **changes: Any) -> Recipe:
-        """Return this recipe with some fields changed.
+        """Return a copy with some fields changed.
 
         Raises
         ------
@@ -127,16 +138,15 @@ class Recipe(Optimizer, Network, Colour, Start, Likeness, Schedule):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain numbers, strings, lists and dicts."""
-        values = {f.name: getattr(self, f.name) for f in _fields_in_order()}
-        return {name: _plain(value) for name, value in values.items()}
+        return {f.name: _plain(getattr(self, f.name)) for f in _fields_in_order()}
 
     def to_json(self) -> str:
-        """Return the recipe as JSON text that `from_json` reads back."""
+        """Return the recipe as JSON text that `from_json` reads."""
         return json.dumps(self.to_dict(), indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """Read a recipe from JSON text; fields that are left out have their defaults.
+        """Read a recipe from JSON text; missing fields get their defaults.
 
         Raises
         ------
@@ -153,7 +163,7 @@ class Recipe(Optimizer, Network, Colour, Start, Likeness, Schedule):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Recipe:
-        """Make a recipe of fields, as `to_dict` returns them.
+        """Make a recipe from fields such as `to_dict` returns; missing ones get their defaults.
 
         Raises
         ------
@@ -165,28 +175,30 @@ class Recipe(Optimizer, Network, Colour, Start, Likeness, Schedule):
 
     @classmethod
     def from_layer(cls, layer: Any) -> Recipe:
-        """Return the recipe that made a result layer, to run it again.
+        """Return the recipe that made a result layer.
 
         Parameters
         ----------
         layer : napari.layers.Layer
-            A result of this plugin, also one that was saved and opened again.
+            A result of this plugin. It may have been saved and opened again.
 
         Raises
         ------
         ValueError
-            If neither the layer's metadata nor the file that it was opened from hold a recipe.
+            If neither the layer's metadata nor the file that it was opened from holds a recipe.
         """
-        record = record_of(layer)
+        # Reading files is the task of io, which is built on this package: io must not be imported
+        # with it.
+        record = importlib.import_module("napari_nst.io.record").record_of(layer)
         if record is None:
             raise ValueError(
-                f"Layer {layer.name!r} holds no recipe; choose one that this plugin has made."
+                f"Layer {layer.name!r} holds no recipe; choose a result of this plugin."
             )
         return cls.from_dict(record["recipe"])
 
 
 def _fields_in_order() -> list[dataclasses.Field[Any]]:
-    """Return the name's field, then those of the sections, as a user wants to see them."""
+    """Return the field `name`, then the fields of each section in the order of their display."""
     by_name = {f.name: f for f in dataclasses.fields(Recipe)}
     names = [f.name for section in _SECTIONS.values() for f in dataclasses.fields(section)]
     return [by_name["name"], *(by_name[name] for name in names)]
@@ -201,12 +213,12 @@ def _plain(value: Any) -> Any:
 CONTROLS: Mapping[str, Control] = MappingProxyType(
     {f.name: c for f in _fields_in_order() if (c := control_of(f)) is not None}
 )
-"""Field name → its `Control`, in the order in which a user wants to see them."""
+"""Field name → its `Control`, in the order of their display."""
 
 SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {title: tuple(f.name for f in dataclasses.fields(s)) for title, s in _SECTIONS.items()}
 )
-"""Title → the fields that belong together."""
+"""Title → the names of the fields in that section."""
 
 
 def _refuse_unknown(changes: Mapping[str, Any]) -> None:

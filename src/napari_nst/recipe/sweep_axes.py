@@ -1,24 +1,24 @@
-"""The axes of a sweep: one or two fields of a recipe, and the values that each takes."""
+"""The axes of a sweep: one or two fields of a recipe, each with its values."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
 from typing import Any
 
-from napari_nst.recipe.fields import Control
-from napari_nst.recipe.layer_weights import LayerWeights
+from napari_nst.recipe.fields import Control, LayerWeights
 from napari_nst.recipe.recipe import CONTROLS, Recipe
 
 Axes = Mapping[str, Sequence[Any]]
 """Field of a recipe → its values."""
 
 SMALL: Mapping[str, int] = MappingProxyType({"size": 128, "steps": 40})
-"""What each picture is made with where nobody says: a look, soon done."""
+"""Default values of fields in a sweep: small images that take little time."""
 
-MOST_PICTURES = 64
-"""How many pictures a sweep may have: eight rows of eight are as many as can be looked at."""
+MAX_PICTURES = 64
+"""The largest number of pictures in a sweep."""
 
 _SWITCH = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
 
@@ -26,36 +26,27 @@ _SWITCH = {"on": True, "yes": True, "true": True, "off": False, "no": False, "fa
 def swept(recipe: Recipe, axes: Axes) -> list[Recipe]:
     """Return a recipe for each combination of values, row by row.
 
-    Parameters
-    ----------
-    recipe : Recipe
-        What they have in common.
-    axes : mapping of str to sequence
-        One or two fields and their values: the first goes down the rows, the second along each.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there are no such fields, a value is not allowed, alone or with the other, or given
-        twice, or there are more than `MOST_PICTURES`.
+    The values of the first of one or two fields go down the rows, those of the second along each
+    row. Raises a TypeError or ValueError if a field or a combination of values is not allowed, if a
+    value is given twice, or if there are more than `MAX_PICTURES` combinations.
     """
     if len(axes) not in (1, 2):
         listed = ", ".join(axes) or "none"
-        raise ValueError(f"A sweep varies one or two fields of a recipe; given are {listed}.")
+        raise ValueError(f"A sweep varies one or two fields of a recipe; not {listed}.")
     for name, values in axes.items():
         if isinstance(values, str) or not isinstance(values, Sequence):
             raise TypeError(f"{name} must be a list of values to sweep, not {values!r}.")
         if not values:
             raise ValueError(f"{name} has no values to sweep; give at least one.")
-    count = 1
-    for values in axes.values():
-        count *= len(values)
-    if count > MOST_PICTURES:
+    count = math.prod(map(len, axes.values()))
+    if count > MAX_PICTURES:
         sides = " × ".join(f"{len(values)} of {name}" for name, values in axes.items())
         raise ValueError(
-            f"A sweep makes at most {MOST_PICTURES} pictures; {sides} would be {count}, give fewer."
+            f"A sweep makes at most {MAX_PICTURES} pictures; {sides} would be {count}, give fewer."
         )
-    recipes = [recipe.replace(**dict(zip(axes, at, strict=True))) for at in product(*axes.values())]
+    recipes = [
+        recipe.replace(**dict(zip(axes, values, strict=True))) for values in product(*axes.values())
+    ]
     for name, values in axes.items():
         if len({getattr(one, name) for one in recipes}) < len(values):
             listed = ", ".join(map(str, values))
@@ -64,25 +55,14 @@ def swept(recipe: Recipe, axes: Axes) -> list[Recipe]:
 
 
 def parse_values(name: str, text: str) -> list[Any]:
-    """Read the values of a field that a user typed: ``2, 4, 8``.
+    """Read the values of a field from text such as ``2, 4, 8``.
 
-    Semicolons part values that have commas in them: ``relu2_1:1; relu2_1:1, relu3_1:0.5``.
-
-    Parameters
-    ----------
-    name : str
-        A field of `Recipe`.
-    text : str
-        Numbers, choices, or on and off.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such field, or a value is not allowed by itself.
+    Semicolons separate values that have commas in them: ``relu2_1:1; relu2_1:1, relu3_1:0.5``.
+    Raises a TypeError or ValueError if there is no such field or a value is not allowed.
     """
     if name not in CONTROLS:
-        Recipe.from_dict({name: text})  # says so, and which is near
-        raise ValueError(f"{name} changes no picture; sweep another field of the recipe.")
+        Recipe.from_dict({name: text})  # raises an error that suggests the nearest field
+        raise ValueError(f"{name} has no effect on the result; sweep another field of the recipe.")
     control = CONTROLS[name]
     has_commas = control.kind in (LayerWeights, tuple)
     parts = [part.strip() for part in text.split(";" if has_commas else ",")]
@@ -90,7 +70,7 @@ def parse_values(name: str, text: str) -> list[Any]:
 
 
 def value_words(value: Any) -> str:
-    """Write a value of a field in short, for a heading."""
+    """Return a value of a field as short text for a heading."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import Steering
 
-SEVERAL = "several (see Likeness)"
+SEVERAL = "several (see Losses)"
 """What the drop-down says while the recipe has other than one layer."""
 
 

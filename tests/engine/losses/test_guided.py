@@ -11,7 +11,7 @@ from napari_nst.engine.losses import STYLE_LOSSES, Exemplar, GuidedLoss, SeamLos
 from napari_nst.engine.objective.from_recipe import style_losses
 from napari_nst.engine.objective.guided import guided_style_losses
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.likeness import NORMS
+from napari_nst.recipe.sections import NORMS
 from tests.helpers.loss_features import box_mask, features, mean_and_gram, mean_square, soft_mask
 
 EVERY_LOSS = [(loss, norm) for loss, norms in NORMS.items() for norm in norms]

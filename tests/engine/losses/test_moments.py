@@ -20,7 +20,7 @@ from napari_nst.engine.losses import (
     sums,
 )
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.likeness import MOMENT_LOSSES, NORMS
+from napari_nst.recipe.sections import MOMENT_LOSSES, NORMS
 from tests.helpers.loss_features import box_mask, features, mean_and_gram, soft_mask
 
 SHAPE = (1, 5, 6, 7)

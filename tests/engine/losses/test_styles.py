@@ -16,7 +16,7 @@ from napari_nst.engine.losses import (
     SlicedWassersteinLoss,
     WassersteinLoss,
 )
-from napari_nst.recipe.likeness import NORMS
+from napari_nst.recipe.sections import NORMS
 from tests.helpers.loss_features import box_mask, features, soft_mask
 
 KINDS = {

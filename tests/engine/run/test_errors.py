@@ -29,7 +29,7 @@ def no_memory():
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch):
     """Allow tiles that are small enough for quick tests."""
-    monkeypatch.setattr(tiling, "LEAST_TILE", 32)
+    monkeypatch.setattr(tiling, "MIN_TILE", 32)
 
 
 @pytest.fixture

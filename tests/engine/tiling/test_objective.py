@@ -13,7 +13,7 @@ from napari_nst.engine.tiling import tiled_losses
 from napari_nst.engine.tiling.objective import TiledObjective
 from napari_nst.engine.vgg.network import PADDINGS, VGG19, network_of
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.likeness import MOMENT_LOSSES, NORMS
+from napari_nst.recipe.sections import MOMENT_LOSSES, NORMS
 from tests.helpers.transfer_objective import transfer_objective
 
 SHALLOW = Recipe(

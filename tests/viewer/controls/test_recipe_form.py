@@ -50,7 +50,7 @@ def test_every_control_explains_itself_and_keeps_its_bounds(controls):
         assert widget.tooltip == control.help
         names.add(widget.text if isinstance(widget, CheckBox) else widget.label)
         if isinstance(widget, NumberBox):
-            assert widget.min == control.least
+            assert widget.min == control.minimum
     assert len(names) == len(CONTROLS), "two controls are called the same"
     assert {field.name for field in dataclasses.fields(Recipe)} == {"name", *controls.fields}
 

@@ -10,7 +10,7 @@ import tifffile
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog
 
-from napari_nst.io.read_image import read_text
+from napari_nst.io.embedded_text import read_text
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.controls.sections import Section
 from napari_nst.viewer.history.controls import HistoryControls

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_nst.io.read_image import read_image, read_text
+from napari_nst.io.embedded_text import read_text
+from napari_nst.io.read_image import read_image
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers.channels import channels_of
 from napari_nst.viewer.layers.live_layer import LiveLayer

@@ -7,9 +7,9 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog
 
-from napari_nst.io.read_image import write_image
+from napari_nst.io.recipe_file import load_recipe, save_recipe
+from napari_nst.io.write_image import write_image
 from napari_nst.recipe import Recipe, preset
-from napari_nst.recipe.json_file import load_recipe, save_recipe
 from napari_nst.viewer.content_reconstruction import ContentReconstruction
 from napari_nst.viewer.style_transfer import StyleTransfer
 from napari_nst.viewer.texture_synthesis import TextureSynthesis

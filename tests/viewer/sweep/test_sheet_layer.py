@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from napari_nst.io.contact_sheet import DARK, Cell, Grid, Sheet
+from napari_nst.io.contact_sheet import DARK, Sheet
 from napari_nst.recipe import Recipe
+from napari_nst.recipe.grid import Cell, Grid
 from napari_nst.viewer.layers.position import move_slider
 from napari_nst.viewer.layers.read import picture_of
 from napari_nst.viewer.layers.save import save_result

@@ -19,7 +19,7 @@ from napari_nst.engine.job.region_size import left_out, refuse_unseen, vanishing
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.job.style_size import Fit, style_fit
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.likeness import MOMENT_LOSSES
+from napari_nst.recipe.sections import MOMENT_LOSSES
 
 LEFT_ASIDE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {

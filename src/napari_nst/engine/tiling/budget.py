@@ -27,7 +27,7 @@ from napari_nst.engine.tiling.capacity import (
 from napari_nst.engine.tiling.memory_estimate import Footprint, footprint, free_bytes
 from napari_nst.engine.tiling.refusal import refusal
 from napari_nst.errors import NstError
-from napari_nst.recipe.computation import LEAST_TILE
+from napari_nst.recipe.sections import MIN_TILE
 
 LEAST_ROWS = 128
 """Of a picture, for each of several processes; fewer are mostly overlap with those of others."""
@@ -158,7 +158,7 @@ class Tiling:
         half = 2 ** math.floor(math.log2(tile * 3 / 4))
         # Where others do not know, they wait for what this process was to send them.
         all_know = self.processes.count == 1 or isinstance(error, SharedOutOfMemory)
-        if half < LEAST_TILE or not can_be_tiled(assembly.recipe) or not all_know:
+        if half < MIN_TILE or not can_be_tiled(assembly.recipe) or not all_know:
             raise error
         release(self.device)
         self.limit = assembly.tile = half

@@ -11,7 +11,7 @@ from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.tiling.memory_estimate import Footprint
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.likeness import MOMENT_LOSSES
+from napari_nst.recipe.sections import MOMENT_LOSSES
 
 SHARE = 0.8
 """Of the memory that is free, what a run plans to take: mostly its forecast is right within 20 %,

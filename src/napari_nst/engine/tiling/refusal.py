@@ -10,7 +10,7 @@ from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.tiling.capacity import Capacity
 from napari_nst.engine.tiling.memory_estimate import amount
-from napari_nst.recipe.likeness import MOMENT_LOSSES
+from napari_nst.recipe.sections import MOMENT_LOSSES
 
 
 def refusal(capacity: Capacity, device: torch.device, order: Job, scale: Scale) -> str:

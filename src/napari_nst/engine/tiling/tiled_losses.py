@@ -19,7 +19,7 @@ from napari_nst.engine.objective.objective import Parts
 from napari_nst.engine.tiling.features import cropped
 from napari_nst.engine.tiling.grid import Tile
 from napari_nst.engine.vgg.loss_scale import LossScale
-from napari_nst.recipe.likeness import MOMENT_LOSSES
+from napari_nst.recipe.sections import MOMENT_LOSSES
 
 
 @dataclass(frozen=True, eq=False)

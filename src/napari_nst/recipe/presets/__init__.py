@@ -1,4 +1,9 @@
-"""Published recipes by name."""
+"""Published recipes by name.
+
+The modules of this package have a source beside each number. Layers are named by what a program
+actually compares: Caffe and torchvision apply ReLU in place, so the output that their programs keep
+of a convolution is the output of its ReLU; Keras's convolutions include the ReLU.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +11,24 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from napari_nst.recipe.presets.catalogue import ENTRIES
-from napari_nst.recipe.presets.registry import Entry, Published
+# Importing these modules registers their presets, which are listed in the order of this import.
+from napari_nst.recipe.presets import ours, gatys, programs, articles  # noqa: F401  # isort: skip
+from napari_nst.recipe.presets.registry import REGISTERED, Published
 from napari_nst.recipe.recipe import Recipe
 
 DEFAULT_PRESETS: Mapping[str, str] = MappingProxyType(
     {"transfer": "default", "texture": "texture", "reconstruction": "reconstruction"}
 )
-"""Job → the preset it takes where nobody says."""
-
-_PRESETS: dict[str, Entry] = {
-    entry.facts.name: entry
-    for job in DEFAULT_PRESETS
-    for entry in ENTRIES
-    if entry.facts.job == job
-}
+"""Job → its default preset."""
 
 
 def preset_names(job: str | None = None) -> list[str]:
-    """Return the names of the published recipes, our own of each job first.
+    """Return the names of the published recipes, job by job, this project's own first.
 
     Parameters
     ----------
     job : {"transfer", "texture", "reconstruction"}, optional
-        Leave out those for other jobs.
+        Return only the presets for this job.
 
     Raises
     ------
@@ -38,48 +37,39 @@ def preset_names(job: str | None = None) -> list[str]:
     """
     if job is not None and job not in DEFAULT_PRESETS:
         raise ValueError(f"job must be one of {', '.join(DEFAULT_PRESETS)}; not {job!r}.")
-    return [name for name, entry in _PRESETS.items() if job in (None, entry.facts.job)]
+    jobs = DEFAULT_PRESETS if job is None else (job,)
+    return [one.name for listed in jobs for one in REGISTERED.values() if one.job == listed]
 
 
 def preset(name: str = "default", **changes: Any) -> Recipe:
-    """Return a published recipe, with fields replaced.
+    """Return a published recipe, with some fields changed.
 
     Parameters
     ----------
     name : str
         One of `preset_names`.
     **changes
-        Fields of `Recipe` to replace, as ``preset("gatys-2016", steps=300)``. Where the preset's
-        source has other numbers for the `weights` that are asked for, they are taken; they are
-        not converted otherwise: `on_flavour` does that.
+        Fields of `Recipe` to change, as in ``preset("gatys-2016", steps=300)``. If `weights` names
+        another flavour and the source has a recipe for it, that recipe is returned. Otherwise layer
+        weights are not converted to the flavour: use `on_flavour` for that.
 
     Raises
     ------
     TypeError, ValueError
         If there is no such preset or field, or a value is not allowed.
     """
-    entry = _find(name)
-    flavour = str(changes.get("weights", entry.facts.flavour))
-    return entry.recipe_for(flavour).replace(**changes)
+    found = published(name)
+    flavour = str(changes.get("weights", found.flavour))
+    return found.recipe_for(flavour).replace(**changes)
 
 
 def preset_summary(name: str) -> str:
-    """Return one line that says whose recipe a preset is."""
+    """Return the one-line summary of a preset."""
     return published(name).summary
 
 
 def published(name: str) -> Published:
-    """Return what is known about a preset besides its fields: its job, its source, its network.
-
-    Raises
-    ------
-    ValueError
-        If there is no such preset.
-    """
-    return _find(name).facts
-
-
-def _find(name: str) -> Entry:
-    if name not in _PRESETS:
-        raise ValueError(f"There is no preset {name!r}; choose from {', '.join(_PRESETS)}.")
-    return _PRESETS[name]
+    """Return a preset's job, source, flavour and recipes; raise ValueError for an unknown name."""
+    if name not in REGISTERED:
+        raise ValueError(f"There is no preset {name!r}; choose from {', '.join(preset_names())}.")
+    return REGISTERED[name]

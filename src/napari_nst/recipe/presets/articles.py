@@ -1,64 +1,64 @@
-"""The recipes of five articles, and of the public notebooks that they explain.
+"""Recipes of five articles and of the public notebooks that they explain.
 
-Articles leave much unsaid. What is marked "ours" here is told by none of them.
+The articles do not give all values. Values marked "ours" are in none of the sources.
 """
 
 from __future__ import annotations
 
-from napari_nst.recipe.presets.registry import published
+from napari_nst.recipe.presets.registry import register
 from napari_nst.recipe.presets.units import BYTES, CLASSIC, NORMALISED, adam, plain
 from napari_nst.recipe.recipe import Recipe
 
-# The image as tanh of free coefficients, one layer at a time, in TensorFlow's VGG-19, whose
-# attributes conv1_1 … conv5_1 come after the rectifier.
+# The article optimises an image that is the tanh of free coefficients, for one layer of
+# TensorFlow's VGG-19 at a time. The attributes conv1_1 … conv5_1 are outputs of ReLUs.
 _LETS_ENHANCE = "Let's Enhance, article “Content and style loss using VGG network”"
 
 
-@published("lets-enhance-style", job="texture", source=_LETS_ENHANCE)
+@register("lets-enhance-style", job="texture", source=_LETS_ENHANCE)
 def lets_enhance_style() -> Recipe:
-    """Let's Enhance: one deep layer's Gram matrix, the image as tanh of free numbers."""
+    """Let's Enhance: the Gram matrix of one deep layer, the image as tanh of free coefficients."""
     return plain(
         weights="caffe",
         content_weight=0.0,
-        # Gram matrices over 50 × 75 × 256, mean squared; no layer of the article's image is of that
-        # size, and the sums grow with the area. L-BFGS does not mind.
+        # Mean square of Gram matrices divided by 50 × 75 × 256. No layer of the article's image has
+        # that size, so the sums grow with the area, which does not matter to L-BFGS.
         style_layers={"relu5_1": (50 * 75 * 256) ** -2.0},
         style_weight=1.0,
         style_norm="raw",
-        init="noise",  # ours: around the mean colour; the article draws coefficients
+        init="noise",  # ours: around the mean colour; the article has random coefficients
         image_range="tanh",
-        size=600,  # the article's image: 400 × 600
-        steps=500,  # ours, as is L-BFGS
+        size=600,  # the article has an image of 400 × 600
+        steps=500,  # ours, like L-BFGS
     )
 
 
-@published("lets-enhance-content", job="reconstruction", source=_LETS_ENHANCE)
+@register("lets-enhance-content", job="reconstruction", source=_LETS_ENHANCE)
 def lets_enhance_content() -> Recipe:
-    """Let's Enhance: one layer's features, the image as tanh of free numbers."""
+    """Let's Enhance: the features of one layer, the image as tanh of free coefficients."""
     return plain(
         weights="caffe",
         style_weight=0.0,
-        # Ours: the article shows conv1_1 … conv5_1 in turn, sharp as far as block 3.
+        # Ours: the article shows conv1_1 … conv5_1, whose images are sharp up to block 3.
         content_layers={"relu3_1": 1.0},
         content_weight=1.0,  # × mean (F − P)²
-        init="noise",  # ours: around the mean colour; the article draws coefficients
+        init="noise",  # ours: around the mean colour; the article has random coefficients
         image_range="tanh",
-        size=600,  # the article's image: 400 × 600
-        steps=500,  # ours, as is L-BFGS
+        size=600,  # the article has an image of 400 × 600
+        steps=500,  # ours, like L-BFGS
     )
 
 
-@published(
+@register(
     "tf-eager",
     job="transfer",
     source="TensorFlow's eager tutorial of 2018; S. Gautam, “Understanding Neural Style Transfer”",
 )
 def tf_eager() -> Recipe:
     """TensorFlow's eager tutorial of 2018: a deep content layer, Adam, from the content."""
-    # The article tells no numbers; these are the tutorial's, read in public copies of it.
+    # The article has no numbers; these are from public copies of the tutorial.
     return plain(
-        weights="caffe",  # Keras's are the same, converted
-        # Keras's convolutions include the rectifier: these are relu5_2 and relu1_1 … relu5_1.
+        weights="caffe",  # Keras has the same, converted
+        # Keras's convolutions include the ReLU: these are relu5_2 and relu1_1 … relu5_1.
         content_layers={"block5_conv2": 1.0},
         content_weight=1e3,  # × mean (F − P)²
         style_layers={f"block{block}_conv1": 0.2 for block in range(1, 6)},  # their mean
@@ -66,30 +66,30 @@ def tf_eager() -> Recipe:
         init="content",
         image_range="clip",  # after every step
         size=512,  # longest side there too
-        steps=1000,  # the tutorial returns the image of the lowest loss, a run here its last
-        # TensorFlow adds epsilon before it makes up for Adam's cold start, so there it is larger
-        # at first: 0.1/√(1 − 0.999ᵗ).
+        steps=1000,  # the tutorial returns the image with the lowest loss, a run here the last
+        # TensorFlow adds epsilon before the bias correction, so that it is larger in early steps:
+        # 0.1/√(1 − 0.999ᵗ).
         **adam(5.0, white=BYTES, beta1=0.99, epsilon=1e-1),
     )
 
 
-# Layers by their count, before the rectifier, in PyTorch, so on torchvision's network. Ours in all
-# three: how the Gram matrix is divided, L-BFGS, the steps and the size.
+# The article counts convolutions before their ReLU in PyTorch, so the network is torchvision's.
+# Ours in all three recipes: the divisor of the Gram matrix, L-BFGS, the steps and the size.
 _CONV_K = "Article on content and texture loss by conv_k, PyTorch"
 
 
-@published("conv-k-transfer", job="transfer", source=_CONV_K)
+@register("conv-k-transfer", job="transfer", source=_CONV_K)
 def conv_k_transfer() -> Recipe:
-    """Layers counted before the rectifier: content conv_9, style conv_2, 4, 8 and 16."""
+    """Convolutions before their ReLU: content conv_9, style conv_2, 4, 8 and 16."""
     return plain(
         weights="torchvision",
         content_layers={"conv_9": 1.0},
-        # Ours: relative to the targets' energies, by which 1 and 0.5 balance. With plain means on
+        # Ours: relative to the energy of the targets, with which 1 and 0.5 balance. With means on
         # this network the style would be hundreds of times weaker than in other programs.
         content_norm="relative",
         style_norm="relative",
         content_weight=1.0,
-        # 0.5 is each layer's; the article could also be read as their sum's.
+        # 0.5 for each layer; the article could also mean their sum.
         style_layers=dict.fromkeys(("conv_2", "conv_4", "conv_8", "conv_16"), 0.5),
         style_weight=1.0,
         init="content",  # or noise, "about the same"
@@ -98,67 +98,67 @@ def conv_k_transfer() -> Recipe:
     )
 
 
-@published("conv-k-texture", job="texture", source=_CONV_K)
+@register("conv-k-texture", job="texture", source=_CONV_K)
 def conv_k_texture() -> Recipe:
-    """Gram matrices of conv_2, 4, 8 and 16, before the rectifier, from noise."""
+    """Gram matrices of conv_2, 4, 8 and 16 before their ReLU, from noise."""
     return plain(
         weights="torchvision",
         content_weight=0.0,
-        # Ours: the article tries which layers do what; these are those of its transfer.
+        # Ours: the article tries several layers; these are the layers of its style transfer.
         style_layers=dict.fromkeys(("conv_2", "conv_4", "conv_8", "conv_16"), 0.5),
         style_weight=1.0,
         style_norm="mean",  # ours: (G/M − A/M)²
         init="noise",
-        noise_spread=0.02,  # ours; with much more, the reconstruction keeps some of it
+        noise_spread=0.02,  # ours; much stronger noise would remain visible
         size=256,  # ours
         steps=500,  # ours
     )
 
 
-@published("conv-k-reconstruction", job="reconstruction", source=_CONV_K)
+@register("conv-k-reconstruction", job="reconstruction", source=_CONV_K)
 def conv_k_reconstruction() -> Recipe:
-    """Features of conv_4 before the rectifier, from noise."""
+    """Features of conv_4 before its ReLU, from noise."""
     return plain(
         weights="torchvision",
         style_weight=0.0,
-        content_layers={"conv_4": 1.0},  # the one that it prefers
+        content_layers={"conv_4": 1.0},  # the layer that the article prefers
         content_weight=1.0,  # × mean (F − P)²
         init="noise",
-        noise_spread=0.02,  # ours; with much more, the reconstruction keeps some of it
+        noise_spread=0.02,  # ours; much stronger noise would remain visible
         size=256,  # ours
         steps=500,  # ours
     )
 
 
-@published(
+@register(
     "udacity",
     job="transfer",
     source="udacity/deep-learning-v2-pytorch 48c94bb; “Neural Style Transfer with Deep VGG model”",
 )
 def udacity() -> Recipe:
-    """Udacity's notebook: a share for each layer, Gram losses over their size, slow Adam."""
+    """Udacity's notebook: one weight per layer, Gram losses divided by layer size, slow Adam."""
     return plain(
         weights="torchvision",
-        # The notebook keeps conv4_2 and conv1_1 … conv5_1, which are rectified in place at once.
+        # The notebook keeps conv4_2 and conv1_1 … conv5_1, to which ReLU is then applied in place.
         content_layers={"relu4_2": 1.0},
         content_weight=1.0,  # α, × mean (F − P)²
         style_layers=dict(zip(CLASSIC, (1.0, 0.8, 0.5, 0.3, 0.1), strict=True)),
         style_weight=1e6,  # β
-        style_norm="per_element",  # mean (G − A)²/(C·M): it grows with the size
+        style_norm="per_element",  # mean (G − A)²/(C·M), which grows with the size
         init="content",
-        size=400,  # the short side there, and the style squashed to the content's shape
+        size=400,  # the short side there; the style is resized to the content's shape
         steps=2000,
         **adam(0.003, white=NORMALISED),
     )
 
 
-@published("tf-gatys", job="transfer", source="Article “Gatys et al. in TensorFlow”")
+@register("tf-gatys", job="transfer", source="Article “Gatys et al. in TensorFlow”")
 def tf_gatys() -> Recipe:
     """Gatys et al. in TensorFlow: sums and average pooling, 5000 steps of Adam."""
     return plain(
-        weights="caffe",  # pixels of 0–255 less their mean
+        weights="caffe",  # pixels of 0–255 minus their mean
         pooling="average",
-        # It collects the outputs of rectifiers: the second of block 4, the first of each.
+        # The article compares outputs of ReLUs: the second of block 4, the first of each block.
         content_layers={"relu4_2": 1.0},
         content_norm="sum",
         content_weight=1e-4 / 2,  # α = 10e-5, and the half of ½ Σ (F − P)²
@@ -168,5 +168,5 @@ def tf_gatys() -> Recipe:
         image_range="clip",  # ours
         size=512,  # ours
         steps=5000,
-        **adam(5.0, white=BYTES),  # its other settings are TensorFlow 1's defaults
+        **adam(5.0, white=BYTES),  # the other settings are TensorFlow 1's defaults
     )

@@ -1,13 +1,13 @@
-"""The recipes of programs that are in use, read in their sources."""
+"""Recipes of published programs, taken from their source code."""
 
 from __future__ import annotations
 
-from napari_nst.recipe.presets.registry import published
+from napari_nst.recipe.presets.registry import register
 from napari_nst.recipe.presets.units import BYTES, CLASSIC, adam, plain
 from napari_nst.recipe.recipe import Recipe
 
 
-@published(
+@register(
     "neural-style",
     job="transfer",
     source="jcjohnson/neural-style 053a6e3; ProGamerGov/neural-style-pt 7251405",
@@ -22,19 +22,19 @@ def neural_style() -> Recipe:
         style_weight=100.0,  # for each layer, not for their mean
         style_norm="per_channel",  # mean (G/(CM) − A/(CM))²
         tv_weight=1e-3,
-        # PyTorch's: Σ |dx| + Σ |dy| on 0–255. Lua's adds the gradient of half a sum of squares.
+        # In PyTorch Σ |dx| + Σ |dy| on 0–255; in Lua the gradient of half a sum of squares.
         tv_loss="sum",
         tv_exponent=1.0,
         init="noise",
         noise_spread=0.001 / BYTES,  # 0.001 × N(0, 1) around the mean colour
-        size=512,  # longest side there too; a style is enlarged to it
-        steps=1000,  # evaluations, tolerances switched off
+        size=512,  # longest side there too; the program enlarges the style to it
+        steps=1000,  # evaluations, without tolerances
     )
 
 
-@published("crowsonkb", job="transfer", source="crowsonkb/style-transfer-pytorch e7e2c71")
+@register("crowsonkb", job="transfer", source="crowsonkb/style-transfer-pytorch e7e2c71")
 def crowsonkb() -> Recipe:
-    """Crowson's program: Wasserstein distance of Gaussian fits, coarse to fine, averaged."""
+    """Crowson's program: Wasserstein distance of Gaussian fits, coarse to fine, averaged steps."""
     return plain(
         weights="torchvision",
         padding="replicate_first",
@@ -57,11 +57,11 @@ def crowsonkb() -> Recipe:
         first_scale_share=2.0,
         image_range="clip",  # after every step
         **adam(0.02, white=1.0, beta2=0.99),  # its pixels are in [0, 1]
-        ema=0.99,  # begun anew at each scale; it is what the next scale starts from
+        ema=0.99,  # starts anew at each scale, and the next scale starts from the average
     )
 
 
-@published("pystiche", job="transfer", source="pystiche/pystiche a2c2eba, its command line")
+@register("pystiche", job="transfer", source="pystiche/pystiche a2c2eba, its command line")
 def pystiche() -> Recipe:
     """Gram matrices on torchvision's network: the command line of pystiche."""
     return plain(
@@ -71,22 +71,22 @@ def pystiche() -> Recipe:
         style_layers=dict.fromkeys(CLASSIC, 0.2),  # layer weights "mean"
         style_weight=1e3,  # × mean (G/M − A/M)²
         init="content",
-        noise="uniform",  # of its other start, from black to white
+        noise="uniform",  # from black to white, the program's other initial image
         noise_spread=0.5,
         size=500,  # the short side there
         steps=500,
     )
 
 
-@published(
+@register(
     "gordicaleksa", job="transfer", source="gordicaleksa/pytorch-neural-style-transfer 1719b37"
 )
 def gordicaleksa() -> Recipe:
-    """Gordić's program: L-BFGS with line search, torchvision's network fed 0 to 255."""
+    """Gordić's program: L-BFGS with line search, torchvision's network on pixels of 0 to 255."""
     return plain(
         weights="torchvision",
-        network_input="255",  # RGB × 255 less the mean, not divided by a deviation
-        # Its conv4_2 is rectified in place by the first module of the next slice.
+        network_input="255",  # RGB × 255 minus the mean, not divided by a standard deviation
+        # The first module of the next slice applies ReLU to its conv4_2 in place.
         content_layers={"relu4_2": 1.0},
         content_weight=1e5,  # × mean (F − P)²
         style_layers=dict.fromkeys(CLASSIC, 0.2),  # the mean over layers
@@ -96,10 +96,43 @@ def gordicaleksa() -> Recipe:
         tv_loss="sum",  # Σ |dx| + Σ |dy| on 0–255
         tv_exponent=1.0,
         init="content",
-        noise_spread=90 / BYTES,  # of its other start
-        size=400,  # the height there, of content and style
-        steps=1000,  # evaluations there, several of which make a step here
+        noise_spread=90 / BYTES,  # for its other initial image
+        size=400,  # height of content and style there
+        steps=1000,  # evaluations there; a step here takes several
         line_search=True,  # strong Wolfe
+    )
+
+
+@register(
+    "li-wand",
+    job="transfer",
+    source="Li & Wand 2016, CVPR; chuanli11/CNNMRF 3f42a4b; pystiche/papers 0d8179d",
+)
+def li_wand() -> Recipe:
+    """Li & Wand 2016: each patch of features approaches the style's nearest patch, in octaves."""
+    # As in their program and in pystiche's replication, not as printed. Both divide the gradient
+    # at each feature by the number of patches that cover the feature, but not the loss. Here the
+    # loss is divided, which gives the same gradient.
+    return plain(
+        weights="caffe",
+        content_layers={"relu4_1": 1.0},
+        content_weight=20.0,  # × mean (F − P)²
+        style_layers={"relu3_1": 1.0, "relu4_1": 1.0},
+        style_weight=1e-4 / 2,  # 1e-4, and the half of ½ Σ over patches and entries
+        style_loss="mrf",
+        style_norm="sum",
+        patch_size=3,
+        patch_stride=2,  # without rotated and scaled patches: the program sets both numbers to 0
+        tv_weight=1e-3 / 2,  # 1e-3, and the half of ½ Σ (dx² + dy²) on 0–255
+        tv_loss="inner_sum",
+        tv_exponent=2.0,
+        init="content",
+        size=384,  # longest side there too
+        min_size=96,
+        scale_ratio=2.0,  # 96, 192, 384
+        steps=300,  # 100 each
+        first_scale_share=1.0,
+        history=100,  # in pystiche; 25 in the Lua program
     )
 
 
@@ -110,7 +143,7 @@ _UP_TO_RELU4_4 = (
 )
 
 
-@published(
+@register(
     "sliced-wasserstein",
     job="texture",
     source="Heitz et al. 2021, CVPR; "
@@ -119,20 +152,20 @@ _UP_TO_RELU4_4 = (
 def sliced_wasserstein() -> Recipe:
     """Heitz et al. 2021: sorted projections of the features of twelve layers."""
     return plain(
-        # The source has a file of its own, a VGG-19 whose activations are rescaled; the normalised
-        # one is the nearest in kind.
+        # The source has its own file of a VGG-19 with rescaled activations; the normalised network
+        # is the most similar one.
         weights="gatys",
         pooling="average",
         padding="reflect",  # at every convolution
         content_weight=0.0,
         style_layers=dict.fromkeys(_UP_TO_RELU4_4, 1.0),  # a plain sum
         style_weight=1.0,
-        # At s times the size the program repeats the exemplar's values, here quantiles are read.
+        # For larger images the program repeats the exemplar's values; here they are quantiles.
         style_loss="sliced_wasserstein",
         style_norm="mean",  # over directions and positions
-        projections=0,  # as many directions as channels, drawn anew at each evaluation
+        projections=0,  # as many directions as channels, new ones at each evaluation
         init="noise",
-        noise_spread=0.01,  # around the exemplar's mean colour there, around photographs' here
-        size=256,  # its examples'; the program takes the exemplar as it is
-        steps=64 * 64,  # 64 calls of 64; the picture it keeps is that before the last call
+        noise_spread=0.01,  # around the mean colour of the exemplar there, of photographs here
+        size=256,  # size of its examples; the program does not resize
+        steps=64 * 64,  # 64 calls of 64; the program returns the image before the last call
     )

@@ -1,9 +1,9 @@
-"""How a published recipe is written down: a function that says whose it is."""
+"""Register functions that make published recipes as presets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from napari_nst.recipe.recipe import Recipe
@@ -13,66 +13,41 @@ MakeRecipe = Callable[[], Recipe]
 
 @dataclass(frozen=True)
 class Published:
-    """What is known about a preset besides its fields.
-
-    Attributes
-    ----------
-    name : str
-        What it is called.
-    job : {"transfer", "texture", "reconstruction"}
-        What it is for.
-    summary : str
-        Whose recipe it is, in one line.
-    source : str
-        Paper, article or program, with the commit that was read.
-    flavour : str
-        The network that its weights were tuned for.
-    """
+    """A preset: its job, its source, and its recipes."""
 
     name: str
-    job: str
+    job: str  # transfer, texture or reconstruction
     summary: str
-    source: str
-    flavour: str
+    source: str  # paper, article or program, with the commit
+    recipes: Mapping[str, Recipe] = field(repr=False)  # flavour → recipe, the preset's own first
 
-
-@dataclass(frozen=True)
-class Entry:
-    """A preset: what is known about it, and its fields.
-
-    Attributes
-    ----------
-    facts : Published
-        Whose it is and what for.
-    recipes : mapping of str to Recipe
-        Flavour → the recipe that its source has for it, the preset's own flavour first.
-    """
-
-    facts: Published
-    recipes: Mapping[str, Recipe]
+    @property
+    def flavour(self) -> str:
+        """The flavour of the network that the preset's weights were tuned for."""
+        return next(iter(self.recipes))
 
     def recipe_for(self, flavour: str) -> Recipe:
-        """Return what the source has for a flavour, or else for the preset's own."""
-        return self.recipes.get(flavour, self.recipes[self.facts.flavour])
+        """Return the recipe that the source has for a flavour, or else the preset's own."""
+        return self.recipes.get(flavour, self.recipes[self.flavour])
 
 
-def published(
+REGISTERED: dict[str, Published] = {}
+"""Name → preset, in the order in which they were registered."""
+
+
+def register(
     name: str, *, job: str, source: str, variants: tuple[MakeRecipe, ...] = ()
-) -> Callable[[MakeRecipe], Entry]:
-    """Turn a function that makes a recipe into a preset; its docstring's first line sums it up.
+) -> Callable[[MakeRecipe], MakeRecipe]:
+    """Register a function's recipe as a preset; the first line of its docstring is the summary.
 
-    Parameters
-    ----------
-    name, job, source : str
-        As in `Published`.
-    variants : tuple of callable
-        Make what the same source has for other flavours of network.
+    `variants` make the recipes that the same source has for other flavours of the network.
     """
 
-    def entry(make: MakeRecipe) -> Entry:
-        own, *others = (maker().replace(name=name) for maker in (make, *variants))
-        summary = (make.__doc__ or "").strip().partition("\n")[0]
-        recipes = {recipe.weights: recipe for recipe in (own, *others)}
-        return Entry(Published(name, job, summary, source, own.weights), MappingProxyType(recipes))
+    def add(make: MakeRecipe) -> MakeRecipe:
+        recipes = [maker().replace(name=name) for maker in (make, *variants)]
+        by_flavour = MappingProxyType({recipe.weights: recipe for recipe in recipes})
+        summary = (make.__doc__ or "").partition("\n")[0]
+        REGISTERED[name] = Published(name, job, summary, source, by_flavour)
+        return make
 
-    return entry
+    return add

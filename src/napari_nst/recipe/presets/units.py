@@ -1,4 +1,4 @@
-"""What published programs have in common, and their units in ours."""
+"""Settings that published programs share, and their units in terms of a recipe's."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from napari_nst.recipe.recipe import Recipe
 CHANNELS: Mapping[str, int] = MappingProxyType(
     {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512, "relu5_1": 512}
 )
-"""The classic style layers, the first of each block, and how many channels they have."""
+"""The classic style layers, the first of each block → number of channels."""
 
 CLASSIC = tuple(CHANNELS)
 
 BYTES = 255.0
-"""From black to white where a program's pixels are those of its files."""
+"""Difference of white and black if pixels are 0–255."""
 
 NORMALISED = 1 / 0.226
-"""From black to white where each channel is divided by its standard deviation, 0.226 on average:
-ImageNet's 0.229, 0.224 and 0.225."""
+"""Difference of white and black if each channel is divided by its standard deviation over ImageNet:
+0.229, 0.224 and 0.225, on average 0.226."""
 
-FAINT = 1 / BYTES
-"""Spread of noise that is N(0, 1) on pixels of 0–255, as Gatys's programs draw it."""
+UNIT_NOISE = 1 / BYTES
+"""Standard deviation of the noise N(0, 1) on pixels of 0–255, as in the programs of Gatys."""
 
 _COMMON: Mapping[str, Any] = MappingProxyType(
     {
@@ -37,16 +37,16 @@ _COMMON: Mapping[str, Any] = MappingProxyType(
         "style_sizing": "fit",
         "init": "content",
         "noise": "normal",
-        "noise_spread": 0.25,  # ours, where a source tells no other
+        "noise_spread": 0.25,  # ours, if the source does not say
         "color": "style",
-        "image_range": "free",  # clipped when it is saved, not while it is optimised
+        "image_range": "free",  # clipped when the image is saved, not while it is optimised
         "network_input": "own",
         "pooling": "max",
         "rescale_pooling": False,
         "padding": "zeros",  # VGG's own
         "optimizer": "lbfgs",
-        # Defaults of Torch 7's and of PyTorch's L-BFGS alike.
-        "learning_rate": 0.0,  # the usual one, for L-BFGS theirs: 1
+        # The defaults of L-BFGS in Torch 7 and in PyTorch.
+        "learning_rate": 0.0,  # the default: 1 for L-BFGS
         "history": 100,
         "line_search": False,
         "ema": 0.0,
@@ -55,11 +55,12 @@ _COMMON: Mapping[str, Any] = MappingProxyType(
 
 
 def plain(**fields: Any) -> Recipe:
-    """Make a recipe whose other fields are what published programs have in common.
+    """Make a recipe whose other fields have the values that published programs share.
 
-    They are not left to our default recipe, which we tune. Four things are ours in every recipe:
-    `size` is the longest side, a style keeps its aspect and is never enlarged, L-BFGS's first step
-    is as long on average whatever the weights, and `precision` suits the machine.
+    These values do not come from our default recipe, because that one is tuned from time to time.
+    Four settings are ours in every recipe: `size` is the longest side, a style keeps its aspect
+    ratio and is never enlarged, the length of the first L-BFGS step does not depend on the weights,
+    and `precision` suits the machine.
     """
     return Recipe(**{**_COMMON, **fields})
 
@@ -72,17 +73,11 @@ def adam(
     beta2: float = 0.999,
     epsilon: float = 1e-8,
 ) -> dict[str, Any]:
-    """Return the fields of Adam, whose steps are those of [0, 1] pixels here.
+    """Return the fields of Adam for [0, 1] pixels, given those of the source for its own pixels.
 
-    Parameters
-    ----------
-    rate : float
-        Learning rate of the source, in its own pixels.
-    white : float
-        How far white is from black in them: `BYTES` or `NORMALISED`.
-    beta1, beta2, epsilon : float
-        The source's; left out, the defaults that TensorFlow 1, PyTorch and Torch 7 share. Gradients
-        are `white` times as large here, so `epsilon` is too.
+    `white` is the difference of white and black in the source, `BYTES` or `NORMALISED`. Gradients
+    are larger by that factor here, and so is `epsilon`. The defaults are those of TensorFlow 1,
+    PyTorch and Torch 7.
     """
     return {
         "optimizer": "adam",

@@ -8,8 +8,7 @@ from typing import Any
 from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 
-from napari_nst.recipe.fields import Control
-from napari_nst.recipe.layer_weights import LayerWeights
+from napari_nst.recipe.fields import Control, LayerWeights
 from napari_nst.viewer.controls.form import LongText
 from napari_nst.viewer.controls.number_box import NumberBox
 
@@ -51,9 +50,9 @@ def widget_for(name: str, control: Control) -> ValueWidget[Any]:
         # A check box carries its label itself.
         return CheckBox(text=common.pop("label"), **common)
     if control.kind in (int, float):
-        most = control.most if math.isfinite(control.most) else 1e15
+        most = control.maximum if math.isfinite(control.maximum) else 1e15
         box = SpinBox if control.kind is int else NumberBox
-        return box(min=control.least, max=most, step=control.step, **common)
+        return box(min=control.minimum, max=most, step=control.step, **common)
     if control.kind is LayerWeights:
         return LongText(**common)
     choices = DEVICES if name == "device" else control.choices

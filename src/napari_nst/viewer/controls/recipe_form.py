@@ -16,7 +16,7 @@ from napari_nst.recipe import (
     preset_summary,
     published,
 )
-from napari_nst.recipe.likeness import NORMS
+from napari_nst.recipe.sections import NORMS
 from napari_nst.viewer.controls.recipe_field import show_value, widget_for
 from napari_nst.viewer.settings.preferences import preferred
 

@@ -17,7 +17,7 @@ from napari_nst.viewer.layers.intensity import to_uint8, to_unit
 from napari_nst.viewer.run.work import start_work
 
 if TYPE_CHECKING:
-    from napari_nst.io.frame_stack import Stack
+    from napari_nst.io.frame_stack import FrameStack
     from napari_nst.viewer.run.request import RunRequest
 
 Pixels = np.ndarray[Any, Any]
@@ -64,7 +64,7 @@ class Export:
     ----------
     path : Path
         As for `write_animation`.
-    stack : Stack
+    stack : FrameStack
         In numbers like the job's layer. A TIFF keeps those of grey; else they are written as they
         are shown, through the contrast limits.
     job : Job
@@ -78,14 +78,14 @@ class Export:
         How far it is, or in the end what it has written; "" where it was cancelled.
     """
 
-    def __init__(self, path: Path, stack: Stack, job: RunRequest, text: str) -> None:
+    def __init__(self, path: Path, stack: FrameStack, job: RunRequest, text: str) -> None:
         self.path = path
         self.message = f"Writing {path.name} …"
         self.quit_requested: Callable[[], bool] = lambda: False
         limits = job.values.display(stack.originals[0], job.keep_dtype).get("contrast_limits")
         if limits is not None and KINDS[path.suffix.lower()] != "TIFF":
-            stack = stack.arranged(partial(_as_shown, limits=limits))
-        self._stack: Stack | None = stack
+            stack = stack.converted(partial(_as_shown, limits=limits))
+        self._stack: FrameStack | None = stack
         self._text = text
 
     def work(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from magicgui.widgets import CheckBox, ComboBox, Label, PushButton, SpinBox
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtWidgets import QSizePolicy
 
-from napari_nst.io.history import BUDGET
+from napari_nst.io.history import DEFAULT_MEGABYTES
 from napari_nst.viewer.history.layers import IterationLayers
 
 LOG, EVEN, OFF = "log-spaced", "evenly", "off"
@@ -35,8 +35,9 @@ class HistoryForm:
         )  # fmt: skip
         self.budget = SpinBox(
             name="history_budget", label="Memory, MB", min=1, max=1_000_000, step=50,
-            value=round(BUDGET), tooltip="How much memory the pictures may take, in millions of "
-            "bytes; when they take more, every second is dropped.",
+            value=round(DEFAULT_MEGABYTES),
+            tooltip="How much memory the pictures may take, in millions of bytes; when they take "
+            "more, every second is dropped.",
         )  # fmt: skip
         self.each_as_layer = CheckBox(
             name="iteration_layers", text="Each iteration as a layer of its own",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.io.frame_stack import Stack
+from napari_nst.io.frame_stack import FrameStack
 from napari_nst.io.record import RECORD
 from napari_nst.viewer.layers.panel_label import PanelText, known_units
 from napari_nst.viewer.layers.position import move_slider, shown_index
@@ -45,7 +45,7 @@ class HistoryLayer:
         # Where the result's pictures lie along an axis of their own, iterations need another.
         self._place = replace(job.place, panel_axis=None)
         self._job = job
-        self._stack: Stack | None = None
+        self._stack: FrameStack | None = None
         self.layer: Any = None
 
     @property
@@ -58,26 +58,26 @@ class HistoryLayer:
         """The steps whose pictures it shows."""
         return list(self._stack.steps) if self._stack is not None else []
 
-    def show(self, stack: Stack, facts: Mapping[str, Any] | None = None) -> None:
+    def show(self, stack: FrameStack, facts: Mapping[str, Any] | None = None) -> None:
         """Show pictures; those that are shown already make way.
 
         The slider stays at its iteration, or at the newest if it was there.
 
         Parameters
         ----------
-        stack : Stack
+        stack : FrameStack
             As `restore` of the job's `Values` makes its pictures.
         facts : mapping, optional
             The run's record.
         """
         self.point(self.lay(stack, facts))
 
-    def lay(self, stack: Stack, facts: Mapping[str, Any] | None = None) -> int:
+    def lay(self, stack: FrameStack, facts: Mapping[str, Any] | None = None) -> int:
         """Put pictures into the layer, as `show`, and return the step that is to be seen.
 
         Until `point` is given that, neither slider nor text say the same.
         """
-        placed = stack.arranged(self._place.data)
+        placed = stack.converted(self._place.data)
         seen = stack.steps[-1]
         if self.is_there and self._stack is not None:
             index = shown_index(self.layer, self._viewer.dims)[self._axis]
@@ -113,14 +113,14 @@ class HistoryLayer:
     def _axis(self) -> int:
         return self._place.pixel_axes(1)[0]
 
-    def _update(self, stack: Stack) -> None:
+    def _update(self, stack: FrameStack) -> None:
         resized = self._stack is not None and self._stack.size != stack.size
         self.layer.data = stack
         if resized:
             transform = self._transform(stack)
             self.layer.scale, self.layer.translate = transform["scale"], transform["translate"]
 
-    def _add(self, stack: Stack) -> None:
+    def _add(self, stack: FrameStack) -> None:
         values, keep_dtype = self._job.values, self._job.keep_dtype
         self.layer = self._viewer.add_image(
             stack,
@@ -132,7 +132,7 @@ class HistoryLayer:
             **self._transform(stack),
         )
 
-    def _transform(self, stack: Stack) -> dict[str, Any]:
+    def _transform(self, stack: FrameStack) -> dict[str, Any]:
         transform = self._place.transform_at(stack.size, len(stack))
         units = known_units(transform["units"], self._viewer.dims, self._place.ndim)
         labels = ("iteration", *transform["axis_labels"][1:])
@@ -158,7 +158,7 @@ class IterationLayers:
         self._job = job
         self._layers: dict[int, Any] = {}
 
-    def add_next(self, stack: Stack) -> bool:
+    def add_next(self, stack: FrameStack) -> bool:
         """Add a layer for the first iteration that has none yet, and return whether there was one.
 
         One at a time, since each of them holds up the window.

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_nst.io.history import BUDGET, History, Spacing
+from napari_nst.io.history import DEFAULT_MEGABYTES, History, Spacing
 from napari_nst.viewer.history.export import Export
 from napari_nst.viewer.history.layers import HistoryLayer, IterationLayers
 from napari_nst.viewer.layers import pyramid
@@ -49,7 +49,7 @@ class RunHistory:
         job: RunRequest,
         spacing: Spacing = "log",
         every: int = 1,
-        megabytes: float = BUDGET,
+        megabytes: float = DEFAULT_MEGABYTES,
         each_as_layer: bool = False,
     ) -> None:
         # In the layer's own numbers, so that they can be shown as they are.
@@ -71,7 +71,7 @@ class RunHistory:
         count, megabytes = len(self.history.steps), self.history.megabytes
         amount = f"{megabytes:.1f}" if megabytes < 10 else f"{megabytes:.0f}"
         pictures = f"{count or 'No'} picture{'' if count == 1 else 's'}"
-        return f"{pictures}, {amount} of {self.history.budget:g} MB"
+        return f"{pictures}, {amount} of {self.history.max_megabytes:g} MB"
 
     def step(self, iteration: Iteration, *, is_last: bool = False) -> None:
         """Keep an iteration's picture if it is wanted; a large one at a fraction of its size."""

@@ -10,8 +10,9 @@ import numpy as np
 from magicgui.widgets import ComboBox, PushButton
 
 from napari_nst.engine.job.input_image import displayable
-from napari_nst.io.contact_sheet import DARK, Cell, Grid, Sheet
+from napari_nst.io.contact_sheet import DARK, Sheet
 from napari_nst.recipe import Recipe
+from napari_nst.recipe.grid import Cell, Grid
 from napari_nst.recipe.layer_names import LAYER_NAMES
 from napari_nst.viewer.inspect.background import Background
 from napari_nst.viewer.layers.intensity import to_uint8

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.io.read_image import depth_for, write_image, write_stack
 from napari_nst.io.record import RECORD
+from napari_nst.io.write_image import depth_for, write_image, write_stack
 from napari_nst.viewer.layers.intensity import to_unit
 from napari_nst.viewer.layers.position import layer_transform
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.recipe import CONTROLS
-from napari_nst.recipe.layer_weights import LayerWeights
+from napari_nst.recipe.fields import LayerWeights
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration

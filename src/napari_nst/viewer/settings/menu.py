@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton
 
+from napari_nst.io.recipe_file import load_recipe, save_recipe
 from napari_nst.io.record import KINDS, record_of
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.json_file import load_recipe, save_recipe
 from napari_nst.viewer.settings.control_values import ControlValues
 
 if TYPE_CHECKING:

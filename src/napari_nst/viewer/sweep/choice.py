@@ -101,7 +101,7 @@ class SweepChoice:
         around = [field.value * factor for factor in _FACTORS]
         if not field.value:
             around = [control.step * factor for factor in (0, *_FACTORS[2:])]
-        allowed = [min(max(number, control.least), control.most) for number in around]
+        allowed = [min(max(number, control.minimum), control.maximum) for number in around]
         return ", ".join(dict.fromkeys(value_words(control.kind(number)) for number in allowed))
 
     def _enable(self) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.io.contact_sheet import DARK, Grid, Sheet
+from napari_nst.io.contact_sheet import DARK, Sheet
 from napari_nst.io.record import RECORD
+from napari_nst.recipe.grid import Grid
 from napari_nst.viewer.layers.intensity import to_uint8
 from napari_nst.viewer.layers.position import Place, whole_affine, world_units
 from napari_nst.viewer.layers.save import LAYOUT
@@ -87,7 +88,7 @@ class SheetLayer:
     def _add(self, iteration: Iteration, image: np.ndarray[Any, Any]) -> None:
         grid = Grid.from_dict(iteration.facts["grid"])
         shape = iteration.full_shape if all(iteration.full_shape) else iteration.shape
-        sheet = self._sheet = Sheet(grid, _cell_shape(grid, shape), DARK, letters=LETTERS)
+        sheet = self._sheet = Sheet(grid, _cell_shape(grid, shape), DARK, font_size=LETTERS)
         sheet.put(iteration.panel, image)
         cells = [
             {"rectangle": list(rectangle), "settings": dict(cell.settings)}
