@@ -1,7 +1,7 @@
 """Measure every row of the table, print it, and write it as JSON.
 
 make bench                          # everything
-make bench ARGS="--quick"           # small and few, to see that everything runs
+make bench ARGS="--quick"           # a short trial of everything
 make bench ARGS="--rows speed --size 512 --device cuda"
 """
 
@@ -17,53 +17,42 @@ from pathlib import Path
 import click
 import torch
 
-from benchmarks import foretold, memory, peers, race, speed, startup
-from benchmarks.contest import Setting
+from benchmarks import estimates, memory, peers, speed, startup, time_to_loss
 from benchmarks.machine import devices, machine, versions
 from benchmarks.rows import NotMeasured, Report, Row
+from benchmarks.setting import Setting
 from napari_nst.errors import NstError
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Something that yields rows.
+    """A function that measures rows of the table."""
 
-    Attributes
-    ----------
-    title : str
-        What the table says where there is no row.
-    rows : callable
-        Measures.
-    everywhere : bool
-        Whether each device has its own.
-    """
-
-    title: str
+    title: str  # of the row that says why nothing could be measured
     rows: Callable[[Setting], Iterator[Row]]
-    everywhere: bool = True
+    each_device: bool = True
 
 
 MEASUREMENTS = {
-    "import": Measurement("import napari_nst", startup.importing, everywhere=False),
-    "opening": Measurement("opening the widget", startup.opening, everywhere=False),
+    "import": Measurement("import napari_nst", startup.importing, each_device=False),
+    "opening": Measurement("opening the widget", startup.opening, each_device=False),
     "window": Measurement("iteration in a napari window ÷ from the terminal", startup.streaming),
     "speed": Measurement("iteration ÷ textbook's", speed.per_iteration),
-    "graphs": Measurement("iteration ÷ without CUDA graphs", speed.graphs),
     "peers": Measurement("iteration ÷ other packages'", peers.per_iteration),
-    "race": Measurement("time to the textbook's final loss", race.to_the_textbooks_loss),
+    "race": Measurement("time to the textbook's final loss", time_to_loss.to_textbook_loss),
     "memory": Measurement("peak memory ÷ textbook's", memory.peak),
-    "forecast": Measurement("foretold ÷ taken", foretold.forecasts),
+    "forecast": Measurement("estimate ÷ measured", estimates.compared),
     "growth": Measurement("cost per megapixel, large ÷ small", speed.growth),
 }
-"""What `--rows` may name, in the order of the table."""
+"""The values of `--rows`, in the order of the table."""
 
 
 def measured(names: list[str], settings: list[Setting]) -> Iterator[Row]:
-    """Yield the rows of some measurements; one that cannot be made is a row that says why."""
+    """Yield the rows of some measurements; a row says why a measurement failed."""
     for index, setting in enumerate(settings):
         for name in names:
             measurement = MEASUREMENTS[name]
-            if index and not measurement.everywhere:
+            if index and not measurement.each_device:
                 continue
             began = time.perf_counter()
             try:
@@ -78,7 +67,7 @@ def measured(names: list[str], settings: list[Setting]) -> Iterator[Row]:
             took = time.perf_counter() - began
             click.echo(f"{name} on {setting.device}: {took:.0f} s", err=True)
     if not torch.cuda.is_available():
-        yield Row(what="all of it on a GPU", device="cuda", remark="there is no CUDA device here")
+        yield Row(what="all rows on a GPU", device="cuda", remark="there is no CUDA device here")
 
 
 @click.command(help=__doc__.splitlines()[0])
@@ -102,9 +91,9 @@ def measured(names: list[str], settings: list[Setting]) -> Iterator[Row]:
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="auto measures the processor, and a GPU if there is one.",
+    help="auto measures the CPU, and a GPU if there is one.",
 )
-@click.option("--quick", is_flag=True, help="Small and few: to see that everything runs.")
+@click.option("--quick", is_flag=True, help="A short trial of everything, with small images.")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),

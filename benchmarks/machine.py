@@ -1,4 +1,4 @@
-"""What the benchmark runs on: its name, its devices, and the fastest that it multiplies."""
+"""The machine of a benchmark: its description, its devices, and its rate of matrix products."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_nst.engine.device import choose_precision, describe_device
 
 
 def machine() -> dict[str, str]:
-    """Return what the machine is, as a reader wants to know it."""
+    """Return a description of the machine."""
     abilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     known = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "amx_fp16")
     facts = {
@@ -44,14 +44,14 @@ def versions() -> dict[str, str]:
 
 
 def devices(asked: str) -> list[torch.device]:
-    """Return the devices to measure: ``auto`` is the processor, and a CUDA GPU if there is one."""
+    """Return the devices to measure: ``auto`` is the CPU, and a CUDA GPU if there is one."""
     if asked == "auto":
         return [torch.device("cpu"), *([torch.device("cuda")] if torch.cuda.is_available() else [])]
     return [torch.device(asked)]
 
 
 def precision(device: torch.device) -> torch.dtype:
-    """Return the number format that the plugin takes on a device by itself."""
+    """Return the number format that the engine chooses on a device."""
     return choose_precision("auto", device)
 
 
@@ -61,7 +61,7 @@ def name_of(dtype: torch.dtype) -> str:
 
 
 def wait_for(device: torch.device) -> None:
-    """Wait until a device has done what it was told; the processor always has."""
+    """Wait until a CUDA device has finished its work; the CPU always has."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -2,9 +2,8 @@
 
     python -m benchmarks.memory textbook 1024 cpu
 
-prints what a few steps take at their most, in bytes, beyond what the process took with everything
-imported and the weights read. On the processor that is its resident memory, on CUDA what torch
-allocated.
+prints the peak memory of a few steps in bytes, minus the memory that the process took for its
+imports and weights: resident memory on the CPU, the memory that torch allocated on CUDA.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from pathlib import Path
 import psutil
 import torch
 
-from benchmarks.contest import Setting, images, our_steps, ours, textbook_steps, weights
 from benchmarks.machine import name_of, precision
 from benchmarks.rows import NotMeasured, Row
+from benchmarks.setting import Setting, images, our_steps, ours, textbook_steps, weights
 from benchmarks.speed import RECIPES
 
 STEPS = 3
 
-KEPT = 4
-"""Images that Adam cannot do without: the pixels, their gradient, and two moments."""
+ADAM_IMAGES = 4
+"""Images that Adam needs: the pixels, their gradient, and two moments."""
 
 
 def peak(setting: Setting) -> Iterator[Row]:
@@ -43,7 +42,7 @@ def peak(setting: Setting) -> Iterator[Row]:
             ours=_measured(name, size, device) / 1e6,
             other=other / 1e6,
             at_most=0.5,
-            limit=KEPT * 3 * 4 * size**2 / other,
+            limit=ADAM_IMAGES * 3 * 4 * size**2 / other,
         )
 
 
@@ -70,7 +69,7 @@ def _peak_of(who: str, size: int, device: torch.device) -> int:
 
 
 def largest_resident() -> int:
-    """Return the most bytes that this process has held, on the processor."""
+    """Return the peak of this process's resident memory, in bytes."""
     if sys.platform == "linux":  # whose rusage has the parent's peak, too
         status = Path("/proc/self/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024

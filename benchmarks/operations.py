@@ -1,8 +1,8 @@
-"""How many floating-point operations an iteration needs, counted on paper.
+"""The number of floating-point operations of an iteration, computed from the layers' shapes.
 
-A multiplication and an addition are two. Counted are the convolutions and the Gram products, which
-are all but a few in a thousand of them, forward and backward; backward is the gradient of the
-features and of the image alone, for the network does not learn.
+A multiplication and an addition are two operations. The count includes the forward and the backward
+pass of convolutions and Gram products, which are more than 99 % of all operations. The backward
+pass has no gradients of the network's parameters.
 """
 
 from __future__ import annotations

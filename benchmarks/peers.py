@@ -20,9 +20,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.contest import Setting, images, our_steps, ours, seconds_by_turns, weights
 from benchmarks.machine import name_of, precision
 from benchmarks.rows import NotMeasured, Row
+from benchmarks.setting import Setting, alternating_seconds, images, our_steps, ours, weights
 from napari_nst.engine.vgg.weights import PretrainedVGG
 from napari_nst.io.write_image import write_image
 from napari_nst.recipe.layer_names import LAYER_NAMES
@@ -81,8 +81,8 @@ def side_by_side(peer: Peer, setting: Setting, size: int) -> tuple[float, float]
         torch.save(torchvision_names(weights()), Path(folder, "vgg19.pth"))
         for _ in range(1 if setting.quick or size > 256 else 3):
             its += seconds_of(peer, Path(folder), size, steps, setting.device)
-            contestants = {"ours": our_steps(recipe)}
-            mine.append(seconds_by_turns(contestants, steps, setting.device)["ours"])
+            programs = {"ours": our_steps(recipe)}
+            mine.append(alternating_seconds(programs, steps, setting.device)["ours"])
     return statistics.median(mine), statistics.median(its)
 
 

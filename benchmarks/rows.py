@@ -1,4 +1,4 @@
-"""What was measured: rows, the report that holds them, and the table that it is printed as."""
+"""Rows of measurements, their report, and its table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEADERS = ("what", "px", "device", "format", "ours", "other", "ratio", "goal", "
 
 
 class NotMeasured(Exception):
-    """Why a row has no figure; its text goes into the row."""
+    """The reason why a row has no figure."""
 
 
 @dataclass(frozen=True, kw_only=True)

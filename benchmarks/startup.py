@@ -1,4 +1,4 @@
-"""What a user waits for before anything runs, and what the window costs while it does."""
+"""The time to import and to open the widget, and the cost of the window during a run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.contest import Setting
 from benchmarks.machine import name_of, need_display, precision
 from benchmarks.rows import NotMeasured, Row
+from benchmarks.setting import Setting
 
 IMPORT = "import time; t = time.perf_counter(); import napari_nst; print(time.perf_counter() - t)"
 REPEATS = 5
@@ -24,7 +24,7 @@ def importing(setting: Setting) -> Iterator[Row]:
 
 
 def opening(setting: Setting) -> Iterator[Row]:
-    """Yield the seconds of opening the widget in a window that is there."""
+    """Yield the seconds of opening the widget in an existing window."""
     need_display()
     repeats = 1 if setting.quick else REPEATS
     opened = [json.loads(_output("-m", "benchmarks.window")) for _ in range(repeats)]
@@ -41,7 +41,7 @@ def streaming(setting: Setting) -> Iterator[Row]:
     need_display()
     size, iterations, turns = (128, 4, 2) if setting.quick else (512, 8, 12)
     numbers = (str(size), str(iterations), str(turns), str(setting.device))
-    seconds: dict[str, Any] = json.loads(_output("-m", "benchmarks.pace", *numbers))
+    seconds: dict[str, Any] = json.loads(_output("-m", "benchmarks.window_overhead", *numbers))
     yield Row(
         what="iteration in a napari window ÷ from the terminal, our default recipe",
         size=size,

@@ -1,12 +1,12 @@
 """The textbook loop: style transfer as courses and articles write it, in plain PyTorch.
 
-It is what every figure is compared with: torchvision's VGG-19, float32, channels first, rectifiers
-in place, zeros beyond the border, Gram matrices, `loss.backward()`, Adam on a normalised image; the
-formulas and numbers are those of the `udacity` recipe. One thing is in its favour: it stops at the
-deepest layer that it needs, where the course's notebook runs the network to its end.
+Our figures are compared with those of this loop: torchvision's VGG-19, float32, channels first,
+in-place ReLU, zero padding, Gram matrices, `loss.backward()`, Adam on a normalised image. Formulas
+and weights are those of the `udacity` recipe. The loop stops at the deepest layer that it needs;
+the notebook of the Udacity course runs the whole network.
 
-The same loop can minimise our default recipe's objective, written down here once more in plain
-operations, so that both can race to one and the same loss.
+The same loop can minimise the objective of our default recipe, implemented here in plain
+operations, so that the times to one loss can be compared.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""By which the loop's image is normalised, whatever the network reads: ImageNet's."""
+"""ImageNet's, which normalise the loop's image whatever the network's input is."""
 
 LEARNING_RATE = 0.003
-"""The course's, of the normalised image."""
+"""The Udacity course's, for the normalised image."""
 
 TUNED_LEARNING_RATE = 0.02
-"""The one that gets this loop down fastest."""
+"""The rate at which the loss of this loop falls fastest."""
 
 CONTENT_WEIGHT, STYLE_WEIGHT = 1.0, 1e6
 CONTENT_LAYER = "relu4_2"
@@ -79,8 +79,8 @@ def gram_matrix(features: Tensor) -> Tensor:
     return torch.mm(flat, flat.t())
 
 
-def course_objective(network: Network, content: Tensor, style: Tensor) -> Objective:
-    """Return the course's objective; content and style (1, 3, H, W) are of one size."""
+def udacity_objective(network: Network, content: Tensor, style: Tensor) -> Objective:
+    """Return the Udacity course's objective; content and style (1, 3, H, W) have one size."""
     layers = {**STYLE_LAYERS, CONTENT_LAYER: 1.0}
     with torch.no_grad():
         of_content = network.features(content, layers)

@@ -1,9 +1,9 @@
-"""The same run in a napari window and from the terminal, by turns of a few iterations.
+"""The same run in a napari window and from the terminal, alternating after a few iterations.
 
-    python -m benchmarks.pace 512 8 12 cpu
+    python -m benchmarks.window_overhead 512 8 12 cpu
 
-prints the seconds of an iteration of both as JSON: at 512 px, 12 turns of 8. One of them stands
-still while the other goes on, since a machine may well be twice as fast a minute later.
+prints the seconds per iteration of both as JSON: at 512 px, 12 turns of 8 iterations. One run is
+paused while the other continues, because the speed of a machine may double within a minute.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.window import Window
 
 
 class InTerminal:
-    """A run of a process of its own, which stands still but for its turns."""
+    """A run in its own process, suspended between its turns."""
 
     def __init__(self, folder: Path, size: int, steps: int, device: str) -> None:
         from napari_nst.io.write_image import write_image
@@ -45,7 +45,7 @@ class InTerminal:
         )
 
     def take_turn(self, iterations: int) -> float:
-        """Go on for so many iterations, and return the mean seconds of all but the first."""
+        """Continue for so many iterations, and return the mean seconds of all but the first."""
         before = len(self._seconds())
         self._process.resume()
         while len(self._seconds()) < before + iterations:
@@ -67,7 +67,7 @@ class InTerminal:
 
 
 class InWindow:
-    """A run of a napari window, which is paused but for its turns."""
+    """A run in a napari window, paused between its turns."""
 
     def __init__(self, size: int, steps: int, device: str) -> None:
         self._window = Window(size, steps, device)
@@ -77,7 +77,7 @@ class InWindow:
         self._panel.active.pause(True)
 
     def take_turn(self, iterations: int) -> float:
-        """Go on for so many iterations, and return the mean seconds of all but the first."""
+        """Continue for so many iterations, and return the mean seconds of all but the first."""
         at: dict[int, float] = {}
         run = self._panel.active
         before = run.newest.step if run.newest else 0
@@ -102,7 +102,7 @@ class InWindow:
 
 
 def _turn_until(is_so: Callable[[], bool]) -> None:
-    """Let the window live until something is so."""
+    """Run the event loop until a condition holds."""
     from qtpy.QtCore import QEventLoop, QTimer
 
     loop, timer = QEventLoop(), QTimer()
@@ -112,13 +112,14 @@ def _turn_until(is_so: Callable[[], bool]) -> None:
     timer.stop()
 
 
-def pace(size: int, iterations: int, turns: int, device: str) -> dict[str, float]:
-    """Seconds of an iteration from the terminal, and as many times more as it takes in the window.
+def overhead(size: int, iterations: int, turns: int, device: str) -> dict[str, float]:
+    """Return the seconds per iteration from the terminal and in the window.
 
-    Both are medians over the turns: of the former, and of the ratio of two turns in succession.
+    The first is the median over the turns, the second that times the median ratio of two
+    successive turns.
     """
     found: list[tuple[float, float]] = []
-    steps = (iterations + 2) * (turns + 1)  # a pause is heard an iteration later
+    steps = (iterations + 2) * (turns + 1)  # a pause takes effect one iteration later
     with tempfile.TemporaryDirectory() as folder:
         window = InWindow(size, steps, device)
         terminal = InTerminal(Path(folder), size, steps, device)
@@ -126,11 +127,11 @@ def pace(size: int, iterations: int, turns: int, device: str) -> dict[str, float
             found.append((window.take_turn(iterations), terminal.take_turn(iterations)))
         window.end()
         terminal.end()
-    _, *told = found  # while the first turn goes on, all is loaded
-    seconds = statistics.median(there for _, there in told)
-    return {"terminal": seconds, "window": seconds * statistics.median(a / b for a, b in told)}
+    _, *measured = found  # libraries are loaded during the first turn
+    seconds = statistics.median(there for _, there in measured)
+    return {"terminal": seconds, "window": seconds * statistics.median(a / b for a, b in measured)}
 
 
 if __name__ == "__main__":
     *numbers, device = sys.argv[1:]
-    print(json.dumps(pace(*map(int, numbers), device)))
+    print(json.dumps(overhead(*map(int, numbers), device)))

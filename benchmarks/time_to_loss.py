@@ -1,9 +1,9 @@
-"""The race to one loss: who first has an image as good as the textbook loop's last one.
+"""The time until an image has the final loss of the textbook loop.
 
-All minimise our default recipe's objective, in float32 for the judge whatever they compute in: the
-textbook loop with its own learning rate for 300 steps, the same loop with a tuned rate, and our
-default recipe as a user runs it, over its scales. The loops know their own loss. Of ours every
-image is kept, with its time, and judged afterwards by the loops' objective at full size.
+Three programs minimise the objective of our default recipe: the textbook loop with its own learning
+rate for 300 steps, the same loop with a tuned rate, and our default recipe over its scales. The
+loops log their own loss. Our run keeps every image with its time; the loop's objective, in float32
+at full size, evaluates these images afterwards.
 """
 
 from __future__ import annotations
@@ -19,38 +19,40 @@ from torch import Tensor
 
 import napari_nst as nst
 from benchmarks import textbook
-from benchmarks.contest import Setting, images, tensors, weights
 from benchmarks.machine import name_of, precision, wait_for
 from benchmarks.rows import NotMeasured, Row
+from benchmarks.setting import Setting, images, tensors, weights
 from napari_nst.engine.images.convert import resize, to_tensor
 from napari_nst.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """An image of a run, float32 (H, W, 3) in [0, 1], and when it was there, in seconds."""
+    """An image of a run, float32 (H, W, 3) in [0, 1], and its time in seconds."""
 
     seconds: float
     image: NDArray[np.float32]
 
 
-def to_the_textbooks_loss(setting: Setting) -> Iterator[Row]:
+def to_textbook_loss(setting: Setting) -> Iterator[Row]:
     """Time to the textbook's final loss ÷ its time, at its own learning rate and at a tuned one."""
     size, steps = (96, 12) if setting.quick else (384, 300)
     recipe = nst.preset("default", size=size, device=str(setting.device))
     if setting.quick:
         recipe = recipe.replace(steps=20)
-    losses, seconds = textbook_race(setting, recipe, textbook.LEARNING_RATE, steps)
+    losses, seconds = textbook_run(setting, recipe, textbook.LEARNING_RATE, steps)
     goal = losses[-1]
-    tuned_losses, tuned_seconds = textbook_race(
+    tuned_losses, tuned_seconds = textbook_run(
         setting, recipe, textbook.TUNED_LEARNING_RATE, steps, until=goal
     )
-    snapshots = our_race(recipe)
-    found, best = first_below(goal, snapshots, judge(setting, recipe), size, setting.device)
-    there = tuned_losses[-1] <= goal
+    snapshots = our_run(recipe)
+    found, best = first_below(
+        goal, snapshots, plain_objective(setting, recipe), size, setting.device
+    )
+    reached = tuned_losses[-1] <= goal
     yield _row(setting, size, goal, textbook.LEARNING_RATE, seconds[-1], found, best, 1 / 6)
     yield _row(
-        setting, size, goal, textbook.TUNED_LEARNING_RATE, tuned_seconds[-1] if there else None,
+        setting, size, goal, textbook.TUNED_LEARNING_RATE, tuned_seconds[-1] if reached else None,
         found, best, 0.4,
     )  # fmt: skip
 
@@ -67,19 +69,19 @@ def _row(
         at_most=at_most,
     )
     if found is None:
-        return replace(row, remark=f"ours came down to {best:.3f} only")
+        return replace(row, remark=f"our lowest loss was {best:.3f}")
     if textbooks is None:
-        return replace(row, remark="the textbook loop did not get there at this rate")
+        return replace(row, remark="the textbook loop did not reach this loss at this rate")
     return replace(row, ours=found.seconds, other=textbooks)
 
 
-def textbook_race(
+def textbook_run(
     setting: Setting, recipe: Recipe, rate: float, steps: int, until: float = -np.inf
 ) -> tuple[list[float], list[float]]:
     """Run the textbook loop on a recipe's objective; return losses and seconds step by step.
 
-    The clock runs from before the targets are computed. A loss is of the image that its step began
-    with, so the seconds beside it are those at which that image was there.
+    Time starts before the targets are computed. A step reports the loss of the image that it starts
+    from, and the seconds are those at which this image was complete.
     """
     network = textbook.Network(weights(), setting.device, recipe.padding)
     content, style = tensors(recipe.size, setting.device)
@@ -96,13 +98,13 @@ def textbook_race(
     raise NotMeasured("the textbook loop ended")  # it never does
 
 
-def judge(setting: Setting, recipe: Recipe) -> textbook.Objective:
-    """Return the objective of all, in plain float32."""
+def plain_objective(setting: Setting, recipe: Recipe) -> textbook.Objective:
+    """Return the objective in plain float32."""
     network = textbook.Network(weights(), setting.device, recipe.padding)
     return textbook.default_objective(network, *tensors(recipe.size, setting.device), recipe)
 
 
-def our_race(recipe: Recipe) -> list[Snapshot]:
+def our_run(recipe: Recipe) -> list[Snapshot]:
     """Run a recipe to its end and keep every image; only its own seconds count."""
     return [Snapshot(it.seconds, it.image) for it in nst.stylize(*images(recipe.size), recipe)]
 
@@ -116,7 +118,7 @@ def first_below(
 ) -> tuple[Snapshot | None, float]:
     """Return the first snapshot whose loss at full size reaches the goal, and the best loss seen.
 
-    Of coarser scales the last image alone is judged, enlarged: it is their best.
+    For a coarser scale, only its last image is evaluated, enlarged.
     """
     best = np.inf
     for now, later in zip(snapshots, [*snapshots[1:], None], strict=True):

@@ -1,6 +1,6 @@
-"""What a run says that it will take, beside what it takes.
+"""The time and memory that a run estimates, and those that it takes.
 
-    python -m benchmarks.foretold 384 150 cpu
+    python -m benchmarks.estimates 384 150 cpu
 
 runs the default recipe in a process of its own and prints both as JSON.
 """
@@ -18,23 +18,23 @@ import psutil
 import torch
 
 import napari_nst as nst
-from benchmarks.contest import Setting, images, weights
 from benchmarks.machine import name_of, precision
 from benchmarks.memory import largest_resident
 from benchmarks.rows import NotMeasured, Row
+from benchmarks.setting import Setting, images, weights
 
 
-def forecasts(setting: Setting) -> Iterator[Row]:
-    """Foretold time and memory of the default recipe ÷ what they were."""
+def compared(setting: Setting) -> Iterator[Row]:
+    """Estimated time and memory of the default recipe ÷ measured ones."""
     recipe = nst.preset("default")
     size, steps = (192, 40) if setting.quick else (recipe.size, recipe.steps)
-    command = [sys.executable, "-m", "benchmarks.foretold", str(size), str(steps)]
+    command = [sys.executable, "-m", "benchmarks.estimates", str(size), str(steps)]
     done = subprocess.run([*command, str(setting.device)], capture_output=True, text=True)
     if done.returncode:
         raise NotMeasured(f"the run failed: {done.stderr.strip().splitlines()[-1]}")
     found = json.loads(done.stdout)
     row = Row(
-        what="foretold ÷ taken",
+        what="estimate ÷ measured",
         size=size,
         device=str(setting.device),
         precision=name_of(precision(setting.device)),
@@ -42,14 +42,14 @@ def forecasts(setting: Setting) -> Iterator[Row]:
         at_most=1.2,
     )
     for kind, unit in (("time", "s"), ("memory", "MB")):
-        foretold, taken = found[kind]
-        remark = "a run so short says nothing" if foretold is None else ""
-        what = f"{kind} foretold ÷ taken"
-        yield replace(row, what=what, unit=unit, ours=foretold, other=taken, remark=remark)
+        estimate, measured = found[kind]
+        remark = "a run this short makes no estimate" if estimate is None else ""
+        what = f"{kind} estimate ÷ measured"
+        yield replace(row, what=what, unit=unit, ours=estimate, other=measured, remark=remark)
 
 
-def foretold_and_taken(size: int, steps: int, device: str) -> dict[str, list[float | None]]:
-    """Run, and return what it foretold and what it took: seconds, and bytes in millions."""
+def estimated_and_measured(size: int, steps: int, device: str) -> dict[str, list[float | None]]:
+    """Run, and return estimated and measured seconds, and millions of bytes."""
     recipe = nst.preset("default", size=size, steps=steps, device=device)
     pictures = images(size)
     weights()
@@ -61,13 +61,13 @@ def foretold_and_taken(size: int, steps: int, device: str) -> dict[str, list[flo
         pass
     seconds = (time.perf_counter() - began) * steps / (steps - 1)
     is_gpu = device.startswith("cuda")
-    taken = torch.cuda.max_memory_allocated() if is_gpu else largest_resident() - before
-    foretold = first.facts["forecast"]
+    measured = torch.cuda.max_memory_allocated() if is_gpu else largest_resident() - before
+    estimate = first.facts["forecast"]
     return {
-        "time": [foretold["seconds"], seconds],
-        "memory": [foretold["bytes"] / 1e6, taken / 1e6],
+        "time": [estimate["seconds"], seconds],
+        "memory": [estimate["bytes"] / 1e6, measured / 1e6],
     }
 
 
 if __name__ == "__main__":
-    print(json.dumps(foretold_and_taken(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])))
+    print(json.dumps(estimated_and_measured(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])))

@@ -1,4 +1,4 @@
-"""Contestants side by side: a step of each in turn, and the median of each one's seconds."""
+"""Device, sizes and sample images of a benchmark, and the timing of alternating steps."""
 
 from __future__ import annotations
 
@@ -26,30 +26,20 @@ from napari_nst.viewer.samples import content_and_style
 
 @dataclass(frozen=True)
 class Setting:
-    """What a run of the benchmark measures.
-
-    Attributes
-    ----------
-    device : torch.device
-        Where.
-    sizes : tuple of int
-        Sides of the square images, in pixels.
-    quick : bool
-        Small and few, to see that everything runs.
-    """
+    """The device and the image sizes of a benchmark."""
 
     device: torch.device
-    sizes: tuple[int, ...] = (256, 512, 1024)
-    quick: bool = False
+    sizes: tuple[int, ...] = (256, 512, 1024)  # sides of the square images, in pixels
+    quick: bool = False  # a short trial
 
     def rounds(self, size: int) -> int:
-        """Return how many steps of each contestant are timed: fewer where each is long."""
+        """Return the number of timed steps: fewer for large images."""
         return 3 if self.quick else max(3, min(9, 2500 // size))
 
 
 @cache
 def weights() -> PretrainedVGG:
-    """Return the network of the plugin, which all run on."""
+    """Return the pretrained network that all programs use."""
     return load(nst.preset("default").weights)
 
 
@@ -71,7 +61,7 @@ def tensors(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def ours(preset: str, size: int, device: torch.device) -> Recipe:
-    """Return a preset at one scale of one size, on one device, on the network of the plugin."""
+    """Return a preset at one scale, with the default pretrained network."""
     flavour = nst.preset("default").weights
     return nst.preset(preset, size=size, min_size=0, weights=flavour, device=str(device))
 
@@ -85,26 +75,27 @@ def textbook_steps(setting: Setting, size: int) -> Iterator[Any]:
     """Run the textbook loop on `images`, one step at each `next`."""
     content, style = tensors(size, setting.device)
     network = textbook.Network(weights(), setting.device)
-    yield from textbook.descend(textbook.course_objective(network, content, style), content)
+    yield from textbook.descend(textbook.udacity_objective(network, content, style), content)
 
 
-def seconds_by_turns(
-    contestants: Mapping[str, Iterator[Any]], rounds: int, device: torch.device
+def alternating_seconds(
+    programs: Mapping[str, Iterator[Any]], rounds: int, device: torch.device
 ) -> dict[str, float]:
-    """Time a step of each contestant in turn, and return each one's median seconds.
+    """Time steps of several programs, alternating, and return the median seconds of each.
 
-    The first step of each, which also prepares everything, does not count. Contestants are ended.
+    The first step of each program, which includes its preparation, is not counted. All programs are
+    closed.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    seconds: dict[str, list[float]] = {name: [] for name in programs}
     with ExitStack() as endings:
-        for contestant in contestants.values():
-            if isinstance(contestant, Generator):
-                endings.enter_context(closing(contestant))
+        for program in programs.values():
+            if isinstance(program, Generator):
+                endings.enter_context(closing(program))
         for _ in range(1 + rounds):
-            for name, contestant in contestants.items():
+            for name, program in programs.items():
                 wait_for(device)
                 began = time.perf_counter()
-                next(contestant)
+                next(program)
                 wait_for(device)
                 seconds[name].append(time.perf_counter() - began)
     return {name: statistics.median(values[1:]) for name, values in seconds.items()}
