@@ -141,7 +141,7 @@ def test_what_was_guided_is_made_again_with_its_guide(labels, engine, capsys):
         (
             ["synthesize", "-o", "o.png", "--into", "content.png", "--region", "hole.png",
              "--seamless"],
-            "padding is 'circular', but what is filled has borders",
+            "padding is 'circular', but a filled region has borders",
         ),
         (
             ["synthesize", "-o", "o.png", "--into", "content.png", "--region", "hole.png",

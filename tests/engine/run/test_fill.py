@@ -200,7 +200,7 @@ def test_the_texture_is_that_of_the_region_of_the_exemplar(real):
 @pytest.mark.parametrize(
     ("call", "error", "told"),
     [
-        (lambda: order(shape=(64, 64)), ValueError, "^shape is that of into, .* leave it out"),
+        (lambda: order(shape=(64, 64)), ValueError, "^shape is that of into"),
         (lambda: order(region=None), ValueError, "^into needs a region to fill; give one"),
         (lambda: order(region=HOLE * 0), ValueError, "^region labels no pixel; give those to f"),
         (lambda: order(region=HOLE / 1), TypeError, "^region must be whole numbers or bool"),
@@ -217,7 +217,7 @@ def test_the_texture_is_that_of_the_region_of_the_exemplar(real):
         (
             lambda: order(None, exemplar_region=HOLE),
             ValueError,
-            "^exemplar_region says where in an exemplar to look; give that too",
+            "^exemplar_region marks pixels of an exemplar; give exemplar too",
         ),
         (
             lambda: order([STYLE] * 2, exemplar_region=HOLE),
@@ -237,7 +237,7 @@ def test_the_texture_is_that_of_the_region_of_the_exemplar(real):
         (
             lambda: order(recipe=preset("texture", padding="circular")),
             ValueError,
-            "^padding is 'circular', but what is filled has borders; ",
+            "^padding is 'circular', but a filled region has borders; ",
         ),
         (
             lambda: order(recipe=preset("texture", init="image"), init_image=STYLE),
@@ -252,7 +252,7 @@ def test_the_texture_is_that_of_the_region_of_the_exemplar(real):
         (
             lambda: order(into=None),
             ValueError,
-            "^region is for filling an image; give that as into, too",
+            "^region is for filling an image; give that image as into, too",
         ),
         (
             lambda: order(into=None, region=None, exemplar_region=HOLE),
@@ -276,7 +276,7 @@ def test_what_cannot_be_filled_is_told(no_network, call, error, told):
 def test_a_region_of_the_exemplar_too_small_is_told(no_network):
     region = np.zeros((64, 64), int)
     region[12:16, 12:16] = 1
-    told = "^Regions of exemplar_region are too small .*: label 1 at relu4_1 and relu5_1"
+    told = "^Regions of exemplar_region are too small .*: label 1 at relu4_1, relu5_1"
     with pytest.warns(UserWarning, match=told) as raised:
         nst.synthesize(STYLE, into=INTO, region=HOLE, exemplar_region=region)
     assert raised[0].filename == __file__

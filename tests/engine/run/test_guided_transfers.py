@@ -200,7 +200,7 @@ def speck(value):
         (
             {"guide": speck(1), "size": 32},
             ValueError,
-            "^label 1 of guide is too small a region for each .* relu1_1 and relu4_1; draw it ",
+            "^label 1 of guide is too small a region for each .* relu1_1, relu4_1; draw it ",
         ),
         ({"style_guides": LEFT}, ValueError, "^style_guides needs labels of the content; give a"),
         ({"keep_unlabelled": True}, ValueError, "^keep_unlabelled needs labels of the content; "),

@@ -146,7 +146,7 @@ def test_a_region_that_cannot_be_is_told_and_the_run_goes_on(fill, region, error
 def test_what_is_around_has_no_region_of_its_own(fill):
     told = []
     fill(lambda s: s.fill(MOVED, FIRST), exemplar=None, told=told)
-    assert "exemplar_region says where in an exemplar to look" in told[0]
+    assert "exemplar_region marks pixels of an exemplar" in told[0]
 
 
 def test_a_run_that_fills_nothing_has_no_region_to_change(quick):

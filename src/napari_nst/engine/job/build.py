@@ -1,7 +1,8 @@
-"""What a caller asks for, checked before anything slow begins, as an `Order`."""
+"""Make a `Job` from the arguments of a public function, checked before anything slow starts."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,19 +11,26 @@ from numpy.typing import ArrayLike
 from napari_nst.engine.job.checks import (
     Images,
     check_physical_size,
-    check_style,
+    check_size,
     checked_recipe,
     checked_shape,
     read_start,
     read_styles,
     relative_pixels,
 )
-from napari_nst.engine.job.fill import order_to_fill
-from napari_nst.engine.job.guides import Guides, kept_by, read_guides
+from napari_nst.engine.job.guides import Guides, keep_outside, read_guides
+from napari_nst.engine.job.inpainting import (
+    MARGIN,
+    Inpainting,
+    read_exemplar_region,
+    read_region,
+    window_around,
+)
 from napari_nst.engine.job.input_image import InputImage, read_input
-from napari_nst.engine.job.job import LEFT_ASIDE, Job
+from napari_nst.engine.job.job import FIXED_FIELDS, Job
 from napari_nst.engine.job.layers import least_side
-from napari_nst.engine.job.schedule import plan_scales, plan_texture_scales
+from napari_nst.engine.job.schedule import Scale, plan_scales, plan_texture_scales
+from napari_nst.engine.job.style_size import LARGEST_STYLE
 from napari_nst.recipe import Recipe
 
 
@@ -36,27 +44,38 @@ def order_to_stylize(
     style_guides: ArrayLike | Sequence[ArrayLike | None] | None = None,
     keep_unlabelled: bool = False,
 ) -> Job:
-    """Check what `stylize` got, which describes the parameters and what is raised."""
+    """Return the job of `stylize`, checked but not run; arguments and errors are the same.
+
+    The job is what `loss_maps` and `gram_view` need besides a picture.
+    """
     recipe = checked_recipe(recipe, "transfer")
     if keep_unlabelled:
         recipe = recipe.replace(size=0)
-    subject = read_input(content, "content")
+    image = read_input(content, "content")
     styles = read_styles(style, "style", recipe)
-    guides = _read_guides(guide, style_guides, keep_unlabelled, subject, styles)
+    guides = _read_guides(guide, style_guides, keep_unlabelled, image, styles)
     least = least_side(recipe)
-    scales = plan_scales(recipe, subject.shape, least)
+    scales = plan_scales(recipe, image.shape, least)
     ratios = relative_pixels(pixel_sizes, len(styles))
-    for index, one in enumerate(styles):
-        check_style(one, least, "style")
-        if recipe.style_sizing == "physical":
-            factor = (ratios[index] if ratios else 1.0) * recipe.style_scale
-            check_physical_size(one, factor * scales[-1].longest / max(subject.shape), least)
-    start = read_start(init_image, recipe)
+    if recipe.style_sizing == "physical":
+        for one, ratio in zip(styles, ratios or [1.0] * len(styles), strict=True):
+            factor = ratio * recipe.style_scale * scales[-1].longest / max(image.shape)
+            check_physical_size(one, factor, least)
     arguments: dict[str, Any] = {} if guides is None else guides.metadata
     if pixel_sizes is not None:
         arguments["pixel_sizes"] = [float(size) for size in pixel_sizes]
-    kept = None if guides is None else kept_by(guides, subject)
-    return Job("stylize", recipe, scales, subject, styles, start, ratios, arguments, guides, kept)
+    return Job(
+        name="stylize",
+        recipe=recipe,
+        scales=scales,
+        content=image,
+        styles=styles,
+        start=read_start(init_image, recipe),
+        relative_pixels=ratios,
+        arguments=arguments,
+        guides=guides,
+        keep_outside=None if guides is None else keep_outside(guides, image),
+    )
 
 
 def order_to_synthesize(
@@ -68,37 +87,35 @@ def order_to_synthesize(
     region: ArrayLike | None = None,
     exemplar_region: ArrayLike | None = None,
 ) -> Job:
-    """Check what `synthesize` got, which describes the parameters and what is raised."""
+    """Return the job of `synthesize`, checked but not run; arguments and errors are the same."""
     if into is not None:
         if shape is not None:
-            raise ValueError("shape is that of into, where there is one; leave it out.")
-        return order_to_fill(exemplar, recipe, into, region, exemplar_region, init_image)
+            raise ValueError("shape is that of into if there is one; leave shape out.")
+        return _fill(exemplar, recipe, into, region, exemplar_region, init_image)
     for name, given in {"region": region, "exemplar_region": exemplar_region}.items():
         if given is not None:
-            raise ValueError(f"{name} is for filling an image; give that as into, too.")
+            raise ValueError(f"{name} is for filling an image; give that image as into, too.")
     if exemplar is None:
         raise ValueError("exemplar is missing; give one, or into and a region to fill.")
-    recipe = checked_recipe(recipe, "texture")
-    if not recipe.has_style:
-        raise ValueError("style_weight is 0, or all style_layers are; a texture needs some style.")
+    recipe = _texture_recipe(recipe)
     if recipe.init == "content":
         raise ValueError("init is 'content', which a texture does not have; take 'noise'.")
-    recipe = recipe.replace(**LEFT_ASIDE["synthesize"])
     exemplars = read_styles(exemplar, "exemplar", recipe)
-    least = least_side(recipe)
-    for one in exemplars:
-        check_style(one, least, "exemplar")
     shape = checked_shape(shape)
-    scales = plan_texture_scales(recipe, exemplars[0].shape, shape, least)
-    start = read_start(init_image, recipe)
-    arguments = {"shape": None if shape is None else list(shape)}
-    return Job("synthesize", recipe, scales, None, exemplars, start, None, arguments)
+    return Job(
+        name="synthesize",
+        recipe=recipe,
+        scales=plan_texture_scales(recipe, exemplars[0].shape, shape, least_side(recipe)),
+        styles=exemplars,
+        start=read_start(init_image, recipe),
+        arguments={"shape": None if shape is None else list(shape)},
+    )
 
 
 def order_to_reconstruct(
     image: ArrayLike, recipe: Recipe | None = None, init_image: ArrayLike | None = None
 ) -> Job:
-    """Check what `reconstruct` got, which describes the parameters and what is raised."""
+    """Return the job of `reconstruct`, checked but not run; arguments and errors are the same."""
     recipe = checked_recipe(recipe, "reconstruction")
     if not recipe.has_content:
         raise ValueError(
@@ -108,11 +125,81 @@ def order_to_reconstruct(
         raise ValueError(
             f"init is {recipe.init!r}, which leaves nothing to reconstruct; take 'noise' or 'mix'."
         )
-    recipe = recipe.replace(**LEFT_ASIDE["reconstruct"])
-    subject = read_input(image, "image")
-    scales = plan_scales(recipe, subject.shape, least_side(recipe))
+    recipe = recipe.replace(**FIXED_FIELDS["reconstruct"])
+    content = read_input(image, "image")
+    return Job(
+        name="reconstruct",
+        recipe=recipe,
+        scales=plan_scales(recipe, content.shape, least_side(recipe)),
+        content=content,
+        start=read_start(init_image, recipe),
+    )
+
+
+def _fill(
+    exemplar: Images | None,
+    recipe: Recipe | None,
+    into: ArrayLike,
+    region: ArrayLike | None,
+    exemplar_region: ArrayLike | None,
+    init_image: ArrayLike | None,
+) -> Job:
+    """Return the checked job that fills a region of a picture, seamlessly with what is around."""
+    recipe = _texture_recipe(recipe)
+    if recipe.padding == "circular":
+        raise ValueError(
+            "padding is 'circular', but a filled region has borders; take 'replicate' or leave "
+            "out into."
+        )
+    # The picture and the exemplars stay at their own pixel size, or the texture would not match.
+    recipe = recipe.replace(size=0, style_sizing="physical")
+    least = least_side(recipe)
+    picture = read_input(into, "into")
+    check_size(picture, "into", recipe)
+    mask = read_region(region, picture)
+    window = window_around(mask, MARGIN)
+    content = picture.cropped(window)
+    exemplars = None if exemplar is None else read_styles(exemplar, "exemplar", recipe)
+    longest = math.ceil(LARGEST_STYLE * max(content.shape) / recipe.style_scale)
+    exemplar_mask = read_exemplar_region(exemplar_region, exemplars)
+    inpainting = Inpainting(picture, mask, window, exemplars, exemplar_mask, max(longest, least))
     start = read_start(init_image, recipe)
-    return Job("reconstruct", recipe, scales, subject, [], start, None, {})
+    if start is not None:
+        if start.shape != picture.shape:
+            raise ValueError(
+                "init_image must be as large as into, {} × {}; it is {} × {}.".format(
+                    *picture.shape, *start.shape
+                )
+            )
+        start = start.cropped(window)
+    return Job(
+        name="synthesize",
+        recipe=recipe,
+        scales=_fill_scales(recipe, content, inpainting.styles, least),
+        content=content,
+        styles=inpainting.styles,
+        start=start,
+        arguments=inpainting.metadata,
+        guides=inpainting.guides,
+        keep_outside=inpainting.keep_outside,
+        inpainting=inpainting,
+    )
+
+
+def _texture_recipe(recipe: Recipe | None) -> Recipe:
+    recipe = checked_recipe(recipe, "texture")
+    if not recipe.has_style:
+        raise ValueError("style_weight is 0, or all style_layers are; a texture needs some style.")
+    return recipe.replace(**FIXED_FIELDS["synthesize"])
+
+
+def _fill_scales(
+    recipe: Recipe, content: InputImage, exemplars: Sequence[InputImage], least: int
+) -> list[Scale]:
+    """Return the scales of the window; `min_size` is that of the smallest image."""
+    smallest = min(max(one.shape) for one in (content, *exemplars))
+    least_content = round(recipe.min_size * max(content.shape) / smallest)
+    return plan_scales(recipe.replace(min_size=least_content), content.shape, least)
 
 
 def _read_guides(
@@ -125,10 +212,7 @@ def _read_guides(
     if guide is not None:
         shapes = [style.shape for style in styles]
         return read_guides(guide, style_guides, content.shape, shapes, keep_unlabelled)
-    for name, given in {
-        "style_guides": style_guides is not None,
-        "keep_unlabelled": keep_unlabelled,
-    }.items():
-        if given:
-            raise ValueError(f"{name} needs labels of the content; give a guide too.")
+    if style_guides is not None or keep_unlabelled:
+        name = "keep_unlabelled" if style_guides is None else "style_guides"
+        raise ValueError(f"{name} needs labels of the content; give a guide too.")
     return None

@@ -1,4 +1,4 @@
-"""What a caller asks of a run that is under way: other settings, styles, regions, strokes."""
+"""A change that a caller asks of a run under way: other settings, styles, regions, strokes."""
 
 from __future__ import annotations
 
@@ -10,25 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_nst.engine.job.guides import Guides
-
-Array = np.ndarray[Any, Any]
+from napari_nst.engine.job.guides import Guides, Mask
 
 
 @dataclass(frozen=True, eq=False)
 class Strokes:
-    """What somebody has painted over a picture.
+    """Pixels that a user has painted over a picture."""
 
-    Attributes
-    ----------
-    picture : ndarray
-        (H, W), (H, W, 3) or (H, W, 4), float in [0, 1].
-    where : ndarray
-        (H, W) bool: which of its pixels were painted.
-    """
-
-    picture: Array
-    where: Array
+    picture: np.ndarray[Any, Any]  # (H, W), (H, W, 3) or (H, W, 4), float in [0, 1]
+    where: Mask  # the painted pixels
 
     def __post_init__(self) -> None:
         if self.where.shape != self.picture.shape[:2]:
@@ -40,31 +30,15 @@ class Strokes:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What has been asked for since the run last looked.
+    """All changes since the run last asked; None is no change.
 
-    Attributes
-    ----------
-    fields : mapping
-        Of the recipe.
-    styles : callable or None
-        Returns the styles to go on with; called in the run's thread, since reading may take long.
-    pixel_sizes : sequence of float or None
-        Of the content and of those styles, as for `stylize`.
-    guides : callable or None
-        Returns the guides to go on with, or None for none.
-    region : callable or None
-        Returns what to fill from now on, (H, W).
-    exemplar_region : callable or None
-        Returns which pixels of the exemplar to take from now on, or None for all; it counts where
-        there is a `region`.
-    strokes : tuple of Strokes
-        In the order in which they were painted.
+    Callables are called in the run's thread, because reading images may take long.
     """
 
-    fields: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    fields: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # of the recipe
     styles: Callable[[], Sequence[ArrayLike]] | None = None
-    pixel_sizes: Sequence[float] | None = None
-    guides: Callable[[], Guides | None] | None = None
-    region: Callable[[], ArrayLike] | None = None
-    exemplar_region: Callable[[], ArrayLike | None] | None = None
-    strokes: tuple[Strokes, ...] = ()
+    pixel_sizes: Sequence[float] | None = None  # of the content and of these styles
+    guides: Callable[[], Guides | None] | None = None  # returns None to remove the guides
+    region: Callable[[], ArrayLike] | None = None  # the pixels to fill
+    exemplar_region: Callable[[], ArrayLike | None] | None = None  # used with `region` only
+    strokes: tuple[Strokes, ...] = ()  # in the order in which they were painted

@@ -1,4 +1,4 @@
-"""What the jobs refuse before anything slow starts, each in one sentence."""
+"""Checks of arguments; each raises an error of one sentence that says the cure."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.job.input_image import InputImage, read_input
-from napari_nst.engine.job.layers import shares_of
+from napari_nst.engine.job.layers import least_side, shares_of
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset
 from napari_nst.recipe.convert_weights import FLAVOURS
 
 Images = ArrayLike | Sequence[ArrayLike]
-"""One image, or a list of them."""
+"""One image, or a list of images."""
 
 
-def checked_recipe(recipe: Recipe | None, job: str) -> Recipe:
-    """Refuse, before anything slow starts, what no run could be made of."""
-    recipe = preset(DEFAULT_PRESETS[job]) if recipe is None else recipe
+def checked_recipe(recipe: Recipe | None, task: str) -> Recipe:
+    """Return a recipe whose weights exist; None is the default recipe of a task."""
+    recipe = preset(DEFAULT_PRESETS[task]) if recipe is None else recipe
     if not isinstance(recipe, Recipe):
         raise TypeError(f"recipe must be a Recipe, such as preset('default'); not {recipe!r}.")
     if recipe.weights not in FLAVOURS and not Path(recipe.weights).expanduser().is_file():
@@ -30,16 +30,19 @@ def checked_recipe(recipe: Recipe | None, job: str) -> Recipe:
 
 
 def read_styles(images: Images, name: str, recipe: Recipe) -> list[InputImage]:
-    """Read one style or several, as many as the recipe blends."""
+    """Read one style or several: as many as the recipe blends, large enough for its layers."""
     several: list[Any] = list(images) if isinstance(images, (list, tuple)) else [images]
     if not several:
         raise ValueError(f"{name} is an empty list; give at least one image.")
     shares_of(recipe, len(several))
-    return [read_input(one, name) for one in several]
+    styles = [read_input(one, name) for one in several]
+    for style in styles:
+        check_size(style, name, recipe)
+    return styles
 
 
 def read_start(image: ArrayLike | None, recipe: Recipe) -> InputImage | None:
-    """Read what a recipe with ``init="image"`` starts from."""
+    """Read the image that a recipe with ``init="image"`` starts from."""
     if recipe.init != "image":
         return None
     if image is None:
@@ -47,10 +50,11 @@ def read_start(image: ArrayLike | None, recipe: Recipe) -> InputImage | None:
     return read_input(image, "init_image")
 
 
-def check_style(style: InputImage, least: int, name: str) -> None:
-    """Refuse a style that is too small for the network."""
-    if min(style.shape) < least:
-        height, width = style.shape
+def check_size(image: InputImage, name: str, recipe: Recipe) -> None:
+    """Refuse an image that is too small for the recipe's layers."""
+    least = least_side(recipe)
+    if min(image.shape) < least:
+        height, width = image.shape
         raise ValueError(
             f"{name} is {height} × {width} pixels; the recipe's layers need at least {least} "
             "on both sides, take a larger image."
@@ -58,11 +62,11 @@ def check_style(style: InputImage, least: int, name: str) -> None:
 
 
 def check_physical_size(style: InputImage, factor: float, least: int) -> None:
-    """Refuse a style that is too small for the network once it is scaled by a factor."""
-    narrow = round(min(style.shape) * factor)
-    if narrow < least:
+    """Refuse a style that is too small for the recipe's layers once it is scaled by a factor."""
+    side = round(min(style.shape) * factor)
+    if side < least:
         raise ValueError(
-            f"style is {narrow} pixels narrow at the content's pixel size, and the recipe's layers "
+            f"style is {side} pixels narrow at the content's pixel size, and the recipe's layers "
             f"need {least}; take a larger size or style_scale, or style_sizing 'fit'."
         )
 
@@ -84,7 +88,7 @@ def relative_pixels(pixel_sizes: Sequence[float] | None, styles: int) -> list[fl
 
 
 def checked_shape(shape: tuple[int, int] | None) -> tuple[int, int] | None:
-    """Return a shape that somebody asks for as two whole numbers."""
+    """Return a shape as two integers above 0."""
     if shape is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Guides: which region of the content takes which region of the styles. NumPy alone, no torch."""
+"""Guides: labels that say which region of the content takes which region of the styles."""
 
 from __future__ import annotations
 
@@ -11,32 +11,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_nst.engine.job.input_image import InputImage
+from napari_nst.engine.job.input_image import InputImage, Window
 
 Labels = np.ndarray[Any, np.dtype[np.int64]]
-"""(H, W) whole numbers: the label of each pixel, 0 for none."""
+"""(H, W) integers: the label of each pixel, 0 for none."""
+
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+"""(H, W) bool."""
 
 
 @dataclass(frozen=True, eq=False)
 class Guides:
-    """Labels of content and styles; regions of one label belong together.
+    """Labels of the content and the styles; a label's content region takes its style regions.
 
-    A style with labels gives its pixels of each. A style without gives all of itself: to every
-    label where it is the only style, and of several styles the i-th to label i, from 1.
-
-    Attributes
-    ----------
-    content : ndarray
-        (H, W) int, 0 where a pixel belongs to no region: no style is asked of it.
-    styles : tuple of ndarray or None
-        The same for each style.
-    keep_unlabelled : bool
-        Whether pixels of label 0 stay exactly as they are.
+    A style without labels is used whole: for every label if it is the only style, else the i-th
+    style for label i, counted from 1. Content pixels of label 0 take no style.
     """
 
     content: Labels
     styles: tuple[Labels | None, ...]
-    keep_unlabelled: bool = False
+    keep_unlabelled: bool = False  # whether content pixels of label 0 stay exactly as they are
 
     @cached_property
     def labels(self) -> tuple[int, ...]:
@@ -44,7 +38,7 @@ class Guides:
         return labels_in(self.content)
 
     def styles_for(self, label: int) -> list[int]:
-        """Return the indices of the styles that have something for a label."""
+        """Return the indices of the styles that a label takes."""
         return [
             index
             for index, labels in enumerate(self._labels_of_styles)
@@ -53,20 +47,18 @@ class Guides:
         ]
 
     def equals(self, other: Guides) -> bool:
-        """Whether other guides mark the same pixels."""
+        """Whether other guides label every pixel alike."""
         own, its = (self.content, *self.styles), (other.content, *other.styles)
         return self.keep_unlabelled == other.keep_unlabelled and all(
-            one is another
-            or (one is not None and another is not None and np.array_equal(one, another))
-            for one, another in zip_longest(own, its)
+            same_pixels(a, b) for a, b in zip_longest(own, its)
         )
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What a record says of them: labels and sizes, not pixels."""
+        """Labels and sizes, for the record."""
         return {
-            "guide": _facts(self.content),
-            "style_guides": [None if one is None else _facts(one) for one in self.styles],
+            "guide": _metadata(self.content),
+            "style_guides": [None if one is None else _metadata(one) for one in self.styles],
             "keep_unlabelled": self.keep_unlabelled,
         }
 
@@ -77,36 +69,31 @@ class Guides:
 
 @dataclass(frozen=True, eq=False)
 class KeepOutside:
-    """A picture of which a run may change some pixels.
-
-    Attributes
-    ----------
-    picture : InputImage
-        All of it.
-    mask : ndarray
-        (H, W) bool, of the picture's size: the pixels that may change.
-    window : tuple of slice
-        The rows and columns that the run works on; every such pixel is inside.
-    seamless : bool
-        Whether what comes in shall go on from what is around it.
-    """
+    """A picture that a run leaves as it is outside a mask."""
 
     picture: InputImage
-    mask: np.ndarray[Any, np.dtype[np.bool_]]
-    window: tuple[slice, slice]
-    seamless: bool = False
+    mask: Mask  # of the picture's size: the pixels that the run may change
+    window: Window  # rows and columns that the run works on; the mask is inside
+    seamless: bool = False  # whether the result shall continue the pixels around the mask
 
 
-def kept_by(guides: Guides, content: InputImage) -> KeepOutside | None:
-    """Return what guides keep of a content: its unlabelled pixels, if anything."""
+def keep_outside(guides: Guides, content: InputImage) -> KeepOutside | None:
+    """Return a content with its labelled pixels as mask, if the guides keep unlabelled ones."""
     if not guides.keep_unlabelled:
         return None
     height, width = content.shape
     return KeepOutside(content, guides.content > 0, (slice(0, height), slice(0, width)))
 
 
+def same_pixels(own: Labels | Mask | None, other: Labels | Mask | None) -> bool:
+    """Whether two optional images of labels are equal."""
+    if own is None or other is None:
+        return own is other
+    return np.array_equal(own, other)
+
+
 def labels_in(labels: Labels) -> tuple[int, ...]:
-    """Return the labels of an image, ascending, without 0."""
+    """Return the labels above 0 that occur, ascending."""
     return tuple(int(label) for label in np.unique(labels) if label > 0)
 
 
@@ -117,30 +104,10 @@ def read_guides(
     style_shapes: Sequence[tuple[int, int]],
     keep_unlabelled: bool = False,
 ) -> Guides:
-    """Check the guides that a caller handed in.
+    """Check labels of a content and of styles of these shapes, and return copies of them.
 
-    Parameters
-    ----------
-    content_guide : array-like
-        (H, W) whole numbers or bool, of the content's size; what is not above 0 has no label.
-    style_guides : array-like, or sequence of array-like or None
-        The same for each style; None for a style that serves its label, or all, as a whole. One
-        array stands for the guide of an only style.
-    content_shape, style_shapes : tuple of int, sequence of tuple of int
-        Height and width of content and styles.
-    keep_unlabelled : bool
-        Whether unlabelled pixels stay exactly as they are.
-
-    Returns
-    -------
-    Guides
-        Copies, so that the caller may draw on.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If labels are not whole numbers, an image of them has another size than its image, or a
-        label of the content is found in no style.
+    A single array is the guide of a single style; None is a style that is used whole. Raises
+    TypeError or ValueError as `read_labels` does, and if a label of the content is in no style.
     """
     content = read_labels(content_guide, "guide", "content", content_shape)
     given = _as_sequence(style_guides, len(style_shapes))
@@ -156,7 +123,9 @@ def read_guides(
     )
     guides = Guides(content, styles, keep_unlabelled)
     if not guides.labels:
-        raise ValueError("guide labels no pixel; give those that a style is for a number above 0.")
+        raise ValueError(
+            "guide labels no pixel; give the pixels that take a style a number above 0."
+        )
     for label in guides.labels:
         if not guides.styles_for(label):
             raise ValueError(
@@ -167,26 +136,9 @@ def read_guides(
 
 
 def read_labels(labels: ArrayLike, name: str, of: str, shape: tuple[int, int]) -> Labels:
-    """Check an image of labels.
+    """Return a copy of the labels of an image of a shape; errors call them `name`, the image `of`.
 
-    Parameters
-    ----------
-    labels : array-like
-        (H, W) whole numbers or bool.
-    name, of : str
-        What to call it, and the image that it labels, in an error.
-    shape : tuple of int
-        Height and width of that image.
-
-    Returns
-    -------
-    ndarray
-        (H, W) int64, a copy.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they are not whole numbers, or not as many as the image has pixels.
+    Raises TypeError if labels are not integers or bool, and ValueError if the shapes differ.
     """
     array: np.ndarray[Any, Any] = np.asarray(labels)
     if array.dtype.kind not in "bui":
@@ -213,9 +165,9 @@ def _as_sequence(
 
 
 def _is_image(rows: Sequence[Any]) -> bool:
-    """Return whether nested lists are one image of labels, rather than several."""
+    """Whether nested lists are one image of labels, rather than several images."""
     return bool(rows) and all(row is not None and np.ndim(row) == 1 for row in rows)
 
 
-def _facts(labels: Labels) -> dict[str, Any]:
+def _metadata(labels: Labels) -> dict[str, Any]:
     return {"labels": list(labels_in(labels)), "shape": list(labels.shape)}

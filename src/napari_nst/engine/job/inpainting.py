@@ -3,196 +3,137 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.job.change import Change
-from napari_nst.engine.job.guides import Guides, KeepOutside, Labels, read_labels
-from napari_nst.engine.job.input_image import InputImage
-
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
-"""(H, W) bool."""
-
-Window = tuple[slice, slice]
+from napari_nst.engine.job.guides import Guides, KeepOutside, Labels, Mask, read_labels, same_pixels
+from napari_nst.engine.job.input_image import InputImage, Window
 
 MARGIN = 64
-"""How many pixels around the region a run works on, so that a deep feature at its border sees what
-is there: half the 92 pixels that one of relu4_1 looks at, and some for where it comes to lie."""
+"""How many pixels around the region a run works on, so that deep features at the region's border
+see the picture: half the receptive field of relu4_1, 92 pixels, and some alignment."""
 
 BORDER = 8
-"""By how many pixels the region is enlarged where its statistics are taken: features astride its
-border then are the texture's too, and nothing shows where it was."""
+"""By how many pixels the region is enlarged for its statistics: features that straddle its border
+then match the texture too, and the border does not show."""
 
 
-@dataclass(frozen=True, eq=False)
 class Inpainting:
-    """A region of a picture, and what it is filled with.
+    """A region of a picture to fill, and the exemplars whose texture fills it."""
 
-    Attributes
-    ----------
-    picture : InputImage
-        All of it.
-    free : ndarray
-        (H, W) bool, of the picture's size: the pixels to fill.
-    window : tuple of slice
-        The rows and columns that the run works on, from its beginning to its end.
-    exemplars : sequence of InputImage or None
-        What gives the texture; None for what is around the region.
-    exemplar_region : ndarray or None
-        (H, W) whole numbers or bool: which pixels of the only exemplar; None for all.
-    longest : int
-        Longest side of what is taken from an exemplar with a region.
-    """
-
-    picture: InputImage
-    free: Mask
-    window: Window
-    exemplars: Sequence[InputImage] | None
-    exemplar_region: np.ndarray[Any, Any] | None
-    longest: int
-
-    @property
-    def keep_outside(self) -> KeepOutside:
-        """What stays as it is."""
-        return KeepOutside(self.picture, self.free, self.window, seamless=True)
-
-    @property
-    def styles(self) -> list[InputImage]:
-        """The exemplars, that with a region cut to it.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the region of the exemplar is not one, or what is around is too little.
-        """
-        return self._seen[0]
-
-    @property
-    def guides(self) -> Guides:
-        """Where the texture goes, and which pixels of the exemplars count; raises likewise."""
-        return Guides(_enlarged(self.free[self.window]), self._seen[1])
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """What a record says of it: sizes, not pixels."""
-        metadata = {"filled_pixels": int(self.free.sum())}
-        if self.exemplar_region is not None:
-            metadata["exemplar_pixels"] = sum(int((labels > 0).sum()) for labels in self._seen[1])
-        return metadata
+    def __init__(
+        self,
+        picture: InputImage,
+        mask: Mask,  # of the picture's size: the pixels to fill
+        window: Window,  # rows and columns that the run works on, from beginning to end
+        exemplars: Sequence[InputImage] | None,  # None takes the texture from around the region
+        exemplar_mask: Mask | None,  # pixels of a single exemplar to use; None uses all
+        longest: int,  # longest side of the part that is cut from an exemplar with a mask
+    ) -> None:
+        self.picture, self.mask, self.window = picture, mask, window
+        self.exemplars, self.exemplar_mask, self.longest = exemplars, exemplar_mask, longest
+        labels: Sequence[Labels]
+        if exemplars is None:
+            self.styles, labels = _around(picture, mask)
+        elif exemplar_mask is None:
+            self.styles = list(exemplars)
+            labels = [np.ones(one.shape, np.int64) for one in exemplars]
+        else:
+            part = _densest(exemplar_mask, longest)
+            self.styles = [exemplars[0].cropped(part)]
+            labels = [exemplar_mask[part].astype(np.int64)]
+        self.guides = Guides(_enlarged(mask[window]), tuple(labels))
+        self.keep_outside = KeepOutside(picture, mask, window, seamless=True)
+        self.metadata = {"filled_pixels": int(mask.sum())}
+        if exemplar_mask is not None:
+            self.metadata["exemplar_pixels"] = sum(int(one.sum()) for one in labels)
 
     def changed(self, change: Change, exemplars: Sequence[InputImage] | None) -> Inpainting:
-        """Return the same hole with what a caller wants otherwise, in the same window.
+        """Return the same with another region, and with other exemplars unless they are None.
 
-        Parameters
-        ----------
-        change : Change
-            Its `region`, and its `exemplar_region`.
-        exemplars : sequence of InputImage or None
-            Others to go on with; None for those there are.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the region is not one, or reaches beyond the window.
+        Raises TypeError or ValueError if the region is not valid or not inside the window.
         """
-        hole = self if exemplars is None else replace(self, exemplars=exemplars)
-        if change.region is None:
-            return hole
-        free = read_region(change.region(), self.picture)
-        if np.count_nonzero(free) > np.count_nonzero(free[self.window]):
-            raise ValueError(
-                f"region reaches beyond the {MARGIN} pixels around where it was when the run "
-                "began; erase what lies there, or start another run."
-            )
-        marked = None if change.exemplar_region is None else change.exemplar_region()
-        return replace(
-            hole, free=free, exemplar_region=None if marked is None else np.array(marked)
-        )
+        if change.region is None and exemplars is None:
+            return self
+        exemplars = self.exemplars if exemplars is None else exemplars
+        mask = self.mask
+        exemplar_region: ArrayLike | None = self.exemplar_mask
+        if change.region is not None:
+            mask = read_region(change.region(), self.picture)
+            if np.count_nonzero(mask) > np.count_nonzero(mask[self.window]):
+                raise ValueError(
+                    f"region reaches beyond the {MARGIN} pixels around where it was when the run "
+                    "began; erase what lies there, or start another run."
+                )
+            exemplar_region = change.exemplar_region() if change.exemplar_region else None
+        exemplar_mask = read_exemplar_region(exemplar_region, exemplars)
+        return Inpainting(self.picture, mask, self.window, exemplars, exemplar_mask, self.longest)
 
     def differences(self, other: Inpainting) -> dict[str, Any]:
-        """Return what another hole in the same picture has otherwise, as a record says it."""
-        found = {"region": not np.array_equal(self.free, other.free)}
-        own, its = self.exemplar_region, other.exemplar_region
-        if own is None or its is None:
-            found["exemplar_region"] = own is not its
-        else:
-            found["exemplar_region"] = not np.array_equal(own > 0, its > 0)
-        return {name: True for name, differs in found.items() if differs}
-
-    @cached_property
-    def _seen(self) -> tuple[list[InputImage], tuple[Labels, ...]]:
-        """The exemplars as they are looked at, and which of their pixels count."""
-        if self.exemplars is None:
-            return _surroundings(self.picture, self.free, self.exemplar_region)
-        return _cut(self.exemplars, self.exemplar_region, self.longest)
+        """Return which regions another inpainting of the picture has changed, for the record."""
+        same = {
+            "region": same_pixels(self.mask, other.mask),
+            "exemplar_region": same_pixels(self.exemplar_mask, other.exemplar_mask),
+        }
+        return {name: True for name, is_same in same.items() if not is_same}
 
 
 def read_region(region: ArrayLike | None, picture: InputImage) -> Mask:
-    """Check the region of a picture that a caller handed in, and return its pixels."""
+    """Return the pixels to fill as a mask, or raise TypeError or ValueError."""
     if region is None:
         raise ValueError("into needs a region to fill; give one, with numbers above 0 there.")
-    free: Mask = read_labels(region, "region", "image into which", picture.shape) > 0
-    if not free.any():
+    mask: Mask = read_labels(region, "region", "image into which", picture.shape) > 0
+    if not mask.any():
         raise ValueError("region labels no pixel; give those to fill a number above 0.")
-    return free
+    return mask
 
 
-def around(marked: Mask, margin: int) -> Window:
-    """Return the rows and columns of what is marked, and a margin inside the image."""
+def read_exemplar_region(
+    region: ArrayLike | None, exemplars: Sequence[InputImage] | None
+) -> Mask | None:
+    """Return the pixels of a single exemplar to use as a mask, or raise TypeError or ValueError."""
+    if region is None:
+        return None
+    if exemplars is None:
+        raise ValueError("exemplar_region marks pixels of an exemplar; give exemplar too.")
+    if len(exemplars) != 1:
+        raise ValueError("exemplar_region is of one exemplar, and there are several; leave it out.")
+    shape = exemplars[0].shape
+    mask: Mask = read_labels(region, "exemplar_region", "exemplar", shape) > 0
+    if not mask.any():
+        raise ValueError("exemplar_region labels no pixel; give those to take a number above 0.")
+    return mask
+
+
+def window_around(mask: Mask, margin: int) -> Window:
+    """Return the rows and columns of a mask with a margin, cut to the image."""
     rows, columns = (
         slice(max(0, int(at.min()) - margin), min(side, int(at.max()) + 1 + margin))
-        for at, side in zip(marked.nonzero(), marked.shape, strict=True)
+        for at, side in zip(mask.nonzero(), mask.shape, strict=True)
     )
     return rows, columns
 
 
-def part(picture: InputImage, window: Window) -> InputImage:
-    """Return some rows and columns of a picture."""
-    alpha = None if picture.alpha is None else picture.alpha[window]
-    return InputImage(picture.rgb[window], alpha, picture.is_grey, picture.metadata)
-
-
-def _surroundings(
-    picture: InputImage, free: Mask, exemplar_region: ArrayLike | None
-) -> tuple[list[InputImage], tuple[Labels, ...]]:
-    """Return what is around a region as an exemplar, and which of its pixels count."""
-    if exemplar_region is not None:
-        raise ValueError("exemplar_region says where in an exemplar to look; give that too.")
-    rows, columns = around(free, 0)
+def _around(picture: InputImage, mask: Mask) -> tuple[list[InputImage], list[Labels]]:
+    """Return the picture around a mask as exemplar, and the labels of its pixels to use."""
+    rows, columns = window_around(mask, 0)
     size = max(rows.stop - rows.start, columns.stop - columns.start)
-    window = around(free, max(MARGIN, size))
-    seen = part(picture, window)
-    hidden = free[window]
-    alpha = (~hidden).astype(np.float32) * (1 if seen.alpha is None else seen.alpha)
-    # What fills the region now is hidden from the network, and so has an edge that is no texture's.
+    window = window_around(mask, max(MARGIN, size))
+    around, hidden = picture.cropped(window), mask[window]
+    alpha = (~hidden).astype(np.float32) * (1 if around.alpha is None else around.alpha)
+    # The filled pixels are hidden, and their border is an edge that is not part of the texture.
     labels = 1 - _enlarged(hidden)
     if not (labels * alpha > 0.5).any():
         raise ValueError("region leaves too little of into to take a texture from; give exemplar.")
-    # Without metadata: it is none of the images that the caller handed in.
-    return [InputImage(seen.rgb, alpha, seen.is_grey, {})], (labels,)
-
-
-def _cut(
-    exemplars: Sequence[InputImage], exemplar_region: ArrayLike | None, longest: int
-) -> tuple[list[InputImage], tuple[Labels, ...]]:
-    """Return the exemplars, that with a region cut to it, and which of their pixels count."""
-    if exemplar_region is None:
-        return list(exemplars), tuple(np.ones(one.shape, np.int64) for one in exemplars)
-    if len(exemplars) != 1:
-        raise ValueError("exemplar_region is of one exemplar, and there are several; leave it out.")
-    marked = read_labels(exemplar_region, "exemplar_region", "exemplar", exemplars[0].shape) > 0
-    if not marked.any():
-        raise ValueError("exemplar_region labels no pixel; give those to take a number above 0.")
-    window = _densest(marked, longest)
-    return [part(exemplars[0], window)], (marked[window].astype(np.int64),)
+    # Without metadata: the caller did not hand in this part as an image of its own.
+    return [InputImage(around.rgb, alpha, around.is_grey, {})], [labels]
 
 
 def _densest(marked: Mask, longest: int) -> Window:
-    """Return the window, no longer than that, which has the most marked pixels."""
+    """Return the window of sides up to `longest` that has the most marked pixels."""
     tables = np.pad(marked.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     height, width = (min(side, longest) for side in marked.shape)
     counts = (
@@ -203,9 +144,9 @@ def _densest(marked: Mask, longest: int) -> Window:
     return slice(int(top), int(top) + height), slice(int(left), int(left) + width)
 
 
-def _enlarged(free: Mask) -> Labels:
+def _enlarged(mask: Mask) -> Labels:
     """Return a mask grown by `BORDER` pixels on each side, as labels 0 and 1."""
-    marked = np.pad(free, BORDER)
+    marked = np.pad(mask, BORDER)
     for axis in (0, 1):
         windows = np.lib.stride_tricks.sliding_window_view(marked, 2 * BORDER + 1, axis=axis)
         marked = np.any(windows, axis=-1)

@@ -1,4 +1,4 @@
-"""Arrays that callers hand in, as float32 RGB. NumPy alone, so that bad input is told at once."""
+"""Images that callers hand in, checked and converted to float32 RGB."""
 
 from __future__ import annotations
 
@@ -12,50 +12,36 @@ from numpy.typing import ArrayLike
 RGB = np.ndarray[Any, np.dtype[np.float32]]
 """An image of float32 (H, W, 3) in [0, 1]."""
 
+Window = tuple[slice, slice]
+"""Rows and columns of an image."""
+
 _ACCEPTED = "(H, W) or (H, W, 3) of uint8, uint16 or float in [0, 1]"
 
 
 @dataclass(frozen=True, eq=False)
 class InputImage:
-    """An image that a caller handed in, checked.
-
-    Attributes
-    ----------
-    rgb : ndarray
-        float32 (H, W, 3) in [0, 1].
-    alpha : ndarray or None
-        float32 (H, W) in [0, 1]: how much each pixel counts; None where all count alike.
-    is_grey : bool
-        Whether it came with a single channel.
-    metadata : dict
-        What a record says of it: shape, type and SHA-256 of the array as it came.
-    """
+    """A checked image."""
 
     rgb: RGB
-    alpha: RGB | None
+    alpha: RGB | None  # (H, W) in [0, 1]: the weight of each pixel; None: all count alike
     is_grey: bool
-    metadata: dict[str, Any]
+    metadata: dict[str, Any]  # shape, dtype and SHA-256 of the array that was handed in
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width."""
         return self.rgb.shape[0], self.rgb.shape[1]
 
+    def cropped(self, window: Window) -> InputImage:
+        """Return some rows and columns."""
+        alpha = None if self.alpha is None else self.alpha[window]
+        return InputImage(self.rgb[window], alpha, self.is_grey, self.metadata)
+
 
 def read_input(image: ArrayLike, name: str) -> InputImage:
-    """Check an image that a caller handed in.
+    """Check an image (H, W), (H, W, 3) or (H, W, 4) that is called `name` in errors.
 
-    Parameters
-    ----------
-    image : array-like
-        (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA; uint8, uint16 or float in [0, 1].
-    name : str
-        What to call it in an error.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `as_rgb`; also if every pixel is transparent.
+    Raises TypeError or ValueError as `as_rgb` does, and if every pixel is transparent.
     """
     array: np.ndarray[Any, Any] = np.asarray(image)
     rgb = as_rgb(array, name)
@@ -75,22 +61,10 @@ def read_input(image: ArrayLike, name: str) -> InputImage:
 
 
 def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
-    """Return an image as float32 RGB (H, W, 3) in [0, 1].
+    """Return an image (H, W), (H, W, 3) or (H, W, 4) as RGB; alpha is dropped.
 
-    Parameters
-    ----------
-    image : array-like
-        (H, W) grey or (H, W, 3) RGB; uint8, uint16 or float in [0, 1]. A fourth channel, alpha, is
-        left out.
-    name : str
-        What to call the image in an error.
-
-    Raises
-    ------
-    TypeError
-        If the numbers are of a type that has no agreed range.
-    ValueError
-        If the array is no image, or its values are not finite or outside [0, 1].
+    Raises TypeError if the range of its dtype is not known, and ValueError if the shape is not an
+    image's, or values are not finite or not in [0, 1]. `name` is what errors call the image.
     """
     array: np.ndarray[Any, Any] = np.asarray(image)
     if array.ndim == 2:
@@ -107,7 +81,7 @@ def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
         raise TypeError(f"{name} must be {_ACCEPTED}; its type is {array.dtype}, convert it first.")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} has pixels that are NaN or infinite; replace them first.")
-    # Resampling by cubic filters overshoots by rounding errors that nobody should hear about.
+    # Cubic resampling overshoots [0, 1] slightly; that is no reason for an error.
     if array.min() < -1e-3 or array.max() > 1 + 1e-3:
         span = f"{array.min():g} to {array.max():g}"
         raise ValueError(f"{name} must be in [0, 1]; its values go from {span}, rescale it first.")
@@ -123,19 +97,10 @@ def shape_fitting(shape: tuple[int, ...], longest: int) -> tuple[int, int]:
 
 
 def displayable(values: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Return numbers of any range as a picture of [0, 1].
+    """Scale values of any range to [0, 1] for display, as float32 of the same shape.
 
-    Parameters
-    ----------
-    values : ndarray
-        Of any shape; all are scaled alike.
-
-    Returns
-    -------
-    ndarray
-        float32, of the same shape. White is the 99.9th percentile of the magnitudes, so that no
-        single one leaves the others dark. Black is 0; where there are negative numbers, mid-grey
-        is, and black is as far below it.
+    White is the 99.9th percentile of the magnitudes, so that a single outlier does not leave the
+    rest dark. 0 becomes black, or mid-grey if there are negative values.
     """
     sizes = np.abs(values)
     white = float(np.percentile(sizes, 99.9)) or float(sizes.max()) or 1.0

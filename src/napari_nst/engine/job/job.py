@@ -1,36 +1,36 @@
-"""A checked job: everything that a run has to know, its images included."""
+"""A checked job: everything that a run needs to know, its images included."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from napari_nst.engine.job.change import Change
-from napari_nst.engine.job.checks import check_style, read_styles, relative_pixels
-from napari_nst.engine.job.guides import Guides, KeepOutside, kept_by, labels_in, read_guides
+from napari_nst.engine.job.checks import read_styles, relative_pixels
+from napari_nst.engine.job.guides import Guides, KeepOutside, keep_outside, labels_in, read_guides
 from napari_nst.engine.job.inpainting import Inpainting
 from napari_nst.engine.job.input_image import InputImage
 from napari_nst.engine.job.layers import least_side, shares_of
-from napari_nst.engine.job.region_size import left_out, refuse_unseen, vanishing
+from napari_nst.engine.job.region_size import Missing, describe, refuse_invisible, small_regions
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.job.style_size import Fit, style_fit
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.sections import MOMENT_LOSSES
 
-LEFT_ASIDE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+FIXED_FIELDS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "stylize": {},
-        # There is no other's colour to keep.
+        # There are no other colours to keep.
         "synthesize": {"content_weight": 0.0, "color": "style"},
-        # Shown in the image's own colours, it would seem to know what the layer does not keep.
+        # In the colours of the image, the result would seem to know what the layer does not hold.
         "reconstruct": {"style_weight": 0.0, "color": "style"},
     }
 )
-"""Job → what its recipe's other fields are set to, whatever they were."""
+"""Function → the recipe's fields that it sets, whatever they were."""
 
 ROLES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -39,8 +39,7 @@ ROLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "reconstruct": ("image", "style"),
     }
 )
-"""Job → what its content and its styles are called."""
-
+"""Function → what its content and its styles are called."""
 
 _LABEL_ARGUMENTS = {
     "stylize": ("guide", "style_guides"),
@@ -51,60 +50,34 @@ _LABEL_ARGUMENTS = {
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A checked job, ready to run.
+    """What one of the public functions was asked for, checked and ready to run."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the function that was called.
-    recipe : Recipe
-        What to do.
-    scales : sequence of Scale
-        Sizes and steps.
-    content : InputImage or None
-        What gives content and colours; a texture has none.
-    styles : sequence of InputImage
-        What gives the style; a reconstruction has none.
-    start : InputImage or None
-        What ``init="image"`` starts from.
-    relative_pixels : sequence of float or None
-        Each style's pixel size over the content's, where both are known.
-    arguments : mapping
-        What else the caller said, for the record.
-    guides : Guides or None
-        Which region of the content takes which region of the styles.
-    keep_outside : KeepOutside or None
-        What the run leaves as it is.
-    inpainting : Inpainting or None
-        What the run fills; `styles`, `guides` and `kept` are then its own.
-    """
-
-    name: str
+    name: str  # of the function: stylize, synthesize or reconstruct
     recipe: Recipe
     scales: Sequence[Scale]
-    content: InputImage | None
-    styles: Sequence[InputImage]
-    start: InputImage | None
-    relative_pixels: Sequence[float] | None
-    arguments: Mapping[str, Any]
+    content: InputImage | None = None  # None for a texture
+    styles: Sequence[InputImage] = ()  # none for a reconstruction
+    start: InputImage | None = None  # the image that init="image" starts from
+    relative_pixels: Sequence[float] | None = None  # each style's pixel size over the content's
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # the caller's others
     guides: Guides | None = None
     keep_outside: KeepOutside | None = None
-    inpainting: Inpainting | None = None
+    inpainting: Inpainting | None = None  # where `styles`, `guides` and `keep_outside` come from
 
     @property
     def main_image(self) -> InputImage:
-        """The image whose channels the picture has: the content's, or the exemplar's."""
+        """The image that the result gets its channels from: the content or the first exemplar."""
         return self.content or self.styles[0]
 
     @property
     def images(self) -> dict[str, InputImage]:
-        """Role → image."""
+        """Role → image that the caller handed in."""
         content, style = ROLES[self.name]
         many = len(self.styles) > 1
         named = {
             f"{style} {i}" if many else style: image
             for i, image in enumerate(self.styles, start=1)
-            if image.metadata  # a part of another is none that was handed in
+            if image.metadata  # else it is a part of another image
         }
         if self.content:
             named = {content: self.content, **named}
@@ -112,8 +85,8 @@ class Job:
 
     @property
     def needs_only_moments(self) -> bool:
-        """Whether all that is compared of a style is what its features add up to, once."""
-        # Each guide's sums would be a pass of their own; of features all are taken at once.
+        """Whether the style loss needs only sums over the style's features, taken in one pass."""
+        # With guides, the sums of each label would take a pass of their own.
         return self.recipe.style_loss in MOMENT_LOSSES and self.guides is None
 
     def fits(self, scale: Scale) -> list[Fit]:
@@ -129,10 +102,9 @@ class Job:
         ]
 
     def small_regions(self) -> list[str]:
-        """Say which regions are too small for which layers, at the finest scale.
+        """Return sentences on regions that are too small for some layers at the finest scale.
 
-        Returns one sentence for the content and one for the styles, where there is something to
-        say. Raises a ValueError if a region is too small for every style layer.
+        Raises a ValueError if a region is too small for every style layer.
         """
         guides, content = self.guides, self.content
         if guides is None or content is None or not self.recipe.style_weight:
@@ -140,66 +112,48 @@ class Job:
         of_content, of_styles = _LABEL_ARGUMENTS[self.name]
         scale = self.scales[-1]
         whole = (slice(None), slice(None))
-        labels = guides.content
-        if content.alpha is not None:  # a label on transparent pixels alone needs no style
-            labels = labels * (content.alpha > 0.5)
-        labelled = [(labels, content, Fit(whole, scale.shape), of_content)]
+        visible = guides.content
+        if content.alpha is not None:  # a label on transparent pixels alone takes no style
+            visible = visible * (content.alpha > 0.5)
+        labelled = [(visible, content, Fit(whole, scale.shape), of_content)]
         for own, style, fit in zip(guides.styles, self.styles, self.fits(scale), strict=True):
             if own is not None:
-                used = np.where(np.isin(own, labels_in(labels)), own, 0)
+                used = np.where(np.isin(own, labels_in(visible)), own, 0)
                 labelled.append((used, style, fit, of_styles))
-        missing: dict[str, list[tuple[int, str]]] = {}
-        for labels, image, fit, name in labelled:
-            found = vanishing(labels, fit, self.recipe, image.alpha)
-            refuse_unseen(found, name, self.recipe)
-            missing.setdefault(name, []).extend(found)
-        return [left_out(found, name) for name, found in missing.items() if found]
+        missing: dict[str, list[Missing]] = {}
+        for labels, image, fit, argument in labelled:
+            found = small_regions(labels, fit, self.recipe, image.alpha)
+            refuse_invisible(found, argument, self.recipe)
+            missing.setdefault(argument, []).extend(found)
+        return [describe(found, argument) for argument, found in missing.items() if found]
 
     def changed(self, change: Change) -> Job:
-        """Return the same order with what a caller wants otherwise.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If that is not possible.
-        """
-        recipe = self.recipe.replace(**{**change.fields, **LEFT_ASIDE[self.name]})
-        styles, ratios, kept = self.styles, self.relative_pixels, self.keep_outside
+        """Return this job with a change, or raise TypeError or ValueError if it is not possible."""
+        recipe = self.recipe.replace(**{**change.fields, **FIXED_FIELDS[self.name]})
+        styles, ratios = self.styles, self.relative_pixels
         if change.styles is not None:
-            name = ROLES[self.name][1]
-            styles = read_styles(list(change.styles()), name, recipe)
-            for one in styles:
-                check_style(one, least_side(recipe), name)
+            styles = read_styles(list(change.styles()), ROLES[self.name][1], recipe)
             ratios = relative_pixels(change.pixel_sizes, len(styles))
         elif self.styles:
             shares_of(recipe, len(styles))
-        guides = self.guides if change.guides is None else change.guides()
+        changed = replace(self, recipe=recipe, styles=styles, relative_pixels=ratios)
         if self.name == "stylize":
-            guides, kept = self._guided_by(guides, styles)
+            changed = changed._guided_by(change.guides() if change.guides else self.guides)
         elif change.guides is not None:
             raise ValueError(f"{self.name} has no guides to change; stylize has.")
-        changed = replace(
-            self,
-            recipe=recipe,
-            styles=styles,
-            relative_pixels=ratios,
-            guides=guides,
-            keep_outside=kept,
-        )
         if self.inpainting is not None:
-            changed = changed._filling(
-                self.inpainting.changed(change, styles if change.styles else None)
-            )
+            exemplars = None if change.styles is None else styles
+            changed = changed._filling(self.inpainting.changed(change, exemplars))
         elif change.region is not None:
             raise ValueError(
                 "region is for a run that fills one; give synthesize into and a region from the "
                 "start."
             )
-        changed.small_regions()  # raises where a region is too small for all layers
+        changed.small_regions()  # raises if a region is too small for all layers
         return changed
 
     def differences(self, other: Job) -> dict[str, Any]:
-        """Return what another order of the same job has otherwise, as a record says it."""
+        """Return what differs in another job of the same function, for the record."""
         own, its = self.recipe.to_dict(), other.recipe.to_dict()
         found = {name: value for name, value in its.items() if value != own[name]}
         if [one.metadata for one in self.styles] != [one.metadata for one in other.styles]:
@@ -212,25 +166,23 @@ class Job:
             found["guides"] = True
         return found
 
-    def _filling(self, hole: Inpainting) -> Job:
+    def _filling(self, inpainting: Inpainting) -> Job:
         return replace(
             self,
-            inpainting=hole,
-            styles=hole.styles,
-            guides=hole.guides,
-            keep_outside=hole.keep_outside,
-            arguments=hole.metadata,
+            inpainting=inpainting,
+            styles=inpainting.styles,
+            guides=inpainting.guides,
+            keep_outside=inpainting.keep_outside,
+            arguments=inpainting.metadata,
         )
 
-    def _guided_by(
-        self, guides: Guides | None, styles: Sequence[InputImage]
-    ) -> tuple[Guides | None, KeepOutside | None]:
+    def _guided_by(self, guides: Guides | None) -> Job:
         assert self.content is not None
         keeps = guides is not None and guides.keep_unlabelled
         if keeps != (self.keep_outside is not None):
             raise ValueError("keep_unlabelled cannot change while a run goes on; start another.")
         if guides is None:
-            return None, None
-        shapes = [style.shape for style in styles]
+            return replace(self, guides=None, keep_outside=None)
+        shapes = [style.shape for style in self.styles]
         guides = read_guides(guides.content, guides.styles, self.content.shape, shapes, keeps)
-        return guides, kept_by(guides, self.content)
+        return replace(self, guides=guides, keep_outside=keep_outside(guides, self.content))

@@ -1,72 +1,56 @@
-"""Regions that are too small for a layer, found before a run. NumPy and Pillow alone, no torch."""
+"""Regions that are too small at a layer, found before a run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from napari_nst.engine.job.guides import Labels, labels_in
+from napari_nst.engine.job.layers import layer_weights
 from napari_nst.engine.job.style_size import Fit
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import poolings_before
 
 LEAST_SHARE = 0.5
-"""A region exists at a layer where at least this share of some position's pixels is the region's.
+"""A region exists at a layer if it fills at least this share of some position: otherwise every
+position shows more of the pixels around the region than of the region."""
 
-Below it, every position sees more of what surrounds the region than of the region itself.
-"""
+Missing = tuple[int, str]
+"""A label, and a layer at which its region is too small."""
 
 
-def vanishing(
+def small_regions(
     labels: Labels, fit: Fit, recipe: Recipe, alpha: np.ndarray[Any, Any] | None = None
-) -> list[tuple[int, str]]:
-    """Return which regions are too small for which of a recipe's style layers.
+) -> list[Missing]:
+    """Return each label with each style layer at which its region is too small.
 
-    Parameters
-    ----------
-    labels : ndarray
-        (H, W) int.
-    fit : Fit
-        How the image that they are of is brought to the size that the run works at.
-    recipe : Recipe
-        Its `style_layers` and, of the ``mrf`` loss, its patches, which have to fit into a region.
-    alpha : ndarray, optional
-        (H, W) in [0, 1]: how much of each pixel can be seen.
-
-    Returns
-    -------
-    list of (int, str)
-        Each label with each layer that has no place for it, in order: no position half of which
-        is the region's, or no whole patch of them.
+    `fit` says how the labelled image is resampled for the run; `alpha` (H, W) weighs its pixels.
     """
     from PIL import Image
 
     height, width = fit.shape
     found = []
     for label in labels_in(labels):
-        # Pillow shrinks with the filter that the run has from torch.
         region = (labels == label)[fit.window].astype(np.float32)
         if alpha is not None:
             region *= alpha[fit.window]
+        # Pillow shrinks with the same antialiasing filter as the run does.
         resampled = Image.fromarray(region).resize((width, height), Image.Resampling.BILINEAR)
         mask = np.asarray(resampled)
         found += [
-            (label, layer) for layer in _layers(recipe) if not covers(_pooled(mask, layer), recipe)
+            (label, layer)
+            for layer in layer_weights(recipe, "style")
+            if not region_exists(_pooled(mask, layer), recipe)
         ]
     return found
 
 
-def covers(shares: np.ndarray[Any, Any], recipe: Recipe) -> bool:
-    """Return whether a region exists at a layer.
+def region_exists(shares: np.ndarray[Any, Any], recipe: Recipe) -> bool:
+    """Whether a region that fills these shares (H, W) of a layer's positions is large enough.
 
-    Parameters
-    ----------
-    shares : ndarray
-        (H, W) float: how much of each position is the region's.
-    recipe : Recipe
-        Whose style loss looks at it.
+    The ``mrf`` loss also needs a whole patch inside the region.
     """
     most = shares.max(initial=0)
     if most < LEAST_SHARE - 1e-4:  # rounding errors of a filter
@@ -80,52 +64,31 @@ def covers(shares: np.ndarray[Any, Any], recipe: Recipe) -> bool:
     return bool(patches[::stride, ::stride].all(axis=(-2, -1)).any())
 
 
-def left_out(missing: Iterable[tuple[int, str]], name: str) -> str:
-    """Say which regions of ``guide`` or ``style_guides`` some layers leave out.
-
-    Parameters
-    ----------
-    missing : iterable of (int, str)
-        As `vanishing` returns them.
-    name : str
-        The argument that the labels came in.
-    """
+def describe(missing: Iterable[Missing], argument: str) -> str:
+    """Return a sentence that names the regions that some layers leave out."""
     layers: dict[int, list[str]] = {}
     for label, layer in missing:
         layers.setdefault(label, []).append(layer)
-    alike: dict[str, list[str]] = {}
-    for label, some in layers.items():
-        alike.setdefault(_listed(some), []).append(str(label))
-    parts = [
-        f"label{'s' if len(labels) > 1 else ''} {_listed(labels)} at {some}"
-        for some, labels in alike.items()
-    ]
-    return f"Regions of {name} are too small for some layers, and left out: {'; '.join(parts)}."
+    parts = [f"label {label} at {', '.join(names)}" for label, names in layers.items()]
+    return f"Regions of {argument} are too small for some layers, and left out: {'; '.join(parts)}."
 
 
-def refuse_unseen(missing: Iterable[tuple[int, str]], name: str, recipe: Recipe) -> None:
-    """Raise a ValueError if a region is too small for every style layer of a recipe."""
-    layers = _layers(recipe)
+def refuse_invisible(missing: Iterable[Missing], argument: str, recipe: Recipe) -> None:
+    """Raise a ValueError if a region is too small at every style layer of a recipe."""
+    layers = list(layer_weights(recipe, "style"))
     labels = [label for label, _ in missing]
     for label in sorted(set(labels)):
         if labels.count(label) == len(layers):
             raise ValueError(
-                f"label {label} of {name} is too small a region for each of the recipe's style "
-                f"layers, {_listed(layers)}; draw it larger, erase it, or take a larger size."
+                f"label {label} of {argument} is too small a region for each of the recipe's style "
+                f"layers, {', '.join(layers)}; draw it larger, erase it, or take a larger size."
             )
 
 
-def _layers(recipe: Recipe) -> list[str]:
-    return [layer for layer, weight in recipe.style_layers.items() if weight]
-
-
 def _pooled(mask: np.ndarray[Any, Any], layer: str) -> np.ndarray[Any, Any]:
+    """Return the mean of a mask (H, W) over the pixels of each position of a layer."""
     side = 2 ** poolings_before(layer)
     height, width = (length // side for length in mask.shape)
     blocks = mask[: height * side, : width * side].reshape(height, side, width, side)
     means: np.ndarray[Any, Any] = blocks.mean(axis=(1, 3))
     return means
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]

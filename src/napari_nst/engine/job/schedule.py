@@ -1,4 +1,4 @@
-"""The schedule: which sizes a run works through, coarse to fine, and for how many steps."""
+"""The schedule: the sizes that a run works at, coarse to fine, and the iterations at each."""
 
 from __future__ import annotations
 
@@ -13,40 +13,18 @@ from napari_nst.recipe import Recipe
 
 @dataclass(frozen=True)
 class Scale:
-    """One size that a run works at.
+    """One size that a run works at."""
 
-    Attributes
-    ----------
-    longest : int
-        Longest side in pixels of the image that sets the scale: the content, or the exemplar.
-    shape : tuple of int
-        Height and width of the picture.
-    steps : int
-        Iterations at this size.
-    """
-
-    longest: int
-    shape: tuple[int, int]
+    longest: int  # longest side in pixels of the content, or of a texture's exemplar
+    shape: tuple[int, int]  # height and width of the result
     steps: int
 
 
 def plan_scales(recipe: Recipe, shape: tuple[int, ...], least: int) -> list[Scale]:
-    """Return the scales of a run that follows a content, coarse to fine.
+    """Return the scales of a run on a content of a shape, whose sides need `least` pixels.
 
-    Parameters
-    ----------
-    recipe : Recipe
-        Its `size`, `min_size`, `scale_ratio`, `steps` and `first_scale_share`.
-    shape : tuple of int
-        Of the content; each scale keeps its aspect.
-    least : int
-        How many pixels both sides must have (`vgg.least_size`). Coarse scales that have less are
-        left out; a very long content is worked at a larger size than the recipe says.
-
-    Raises
-    ------
-    ValueError
-        If the finest scale is too small though the content is not long.
+    Coarse scales that are too small are left out. A very long content is worked at a larger size
+    than the recipe's. Raises ValueError if the finest scale is too small for another reason.
     """
     finest = recipe.size or max(shape[:2])
     if min(shape_fitting(shape, finest)) < least:
@@ -63,33 +41,14 @@ def plan_scales(recipe: Recipe, shape: tuple[int, ...], least: int) -> list[Scal
 def plan_texture_scales(
     recipe: Recipe, exemplar: tuple[int, ...], shape: tuple[int, int] | None, least: int
 ) -> list[Scale]:
-    """Return the scales of a texture, coarse to fine.
+    """Return the scales of a texture of a shape, or of its exemplar's where `shape` is None.
 
-    Parameters
-    ----------
-    recipe : Recipe
-        Its `size` is the longest side that the exemplar is fitted to, never enlarged; 0 leaves it
-        as it is. Coarse scales shrink exemplar and texture alike.
-    exemplar : tuple of int
-        Its height and width.
-    shape : tuple of int, optional
-        Height and width of the texture; those of the fitted exemplar where left out.
-    least : int
-        How many pixels both sides must have.
-
-    Returns
-    -------
-    list of Scale
-        Their `longest` is the exemplar's, their `shape` the texture's.
-
-    Raises
-    ------
-    ValueError
-        If the texture is too small.
+    The recipe's size is that of the exemplar, which is never enlarged; coarse scales shrink
+    exemplar and texture alike. Raises ValueError if the texture is too small.
     """
     finest = min(recipe.size or max(exemplar[:2]), max(exemplar[:2]))
     if shape is None and min(shape_fitting(exemplar, finest)) < least:
-        finest = math.ceil(least * max(exemplar[:2]) / min(exemplar[:2]))  # a ribbon
+        finest = math.ceil(least * max(exemplar[:2]) / min(exemplar[:2]))  # a very long exemplar
     full = shape or shape_fitting(exemplar, finest)
     if min(full) < least:
         raise ValueError(
@@ -104,36 +63,28 @@ def plan_texture_scales(
 
 
 def continued(scales: Sequence[Scale], steps: int, shape: tuple[int, int]) -> list[Scale]:
-    """Return the scales that go on from a picture that is there already.
+    """Return the scales of `steps` more iterations that start from a result of a shape.
 
-    Parameters
-    ----------
-    scales : sequence of Scale
-        Those of a whole run, coarse to fine.
-    steps : int
-        Iterations to come.
-    shape : tuple of int
-        The picture's height and width. Scales larger than it share the steps evenly; where there
-        are none, the finest gets them all.
+    Scales larger than the result share the steps evenly; if there are none, the finest scale gets
+    all of them.
     """
     larger = [scale for scale in scales if math.prod(scale.shape) > math.prod(shape)]
-    to_come = (larger or [scales[-1]])[-steps:]
-    shared = _share_out(steps, [1.0] * len(to_come))
-    return [replace(scale, steps=n) for scale, n in zip(to_come, shared, strict=True)]
+    remaining = (larger or [scales[-1]])[-steps:]
+    shared = _share_out(steps, [1.0] * len(remaining))
+    return [replace(scale, steps=n) for scale, n in zip(remaining, shared, strict=True)]
 
 
 def _plan(
     recipe: Recipe, finest: int, shape_at: Callable[[int], tuple[int, int]], least: int
 ) -> list[Scale]:
     sizes = [size for size in _sizes(recipe, finest) if min(shape_at(size)) >= least]
-    # A scale needs a step at the least; with few steps it is the coarse ones that can go.
-    sizes = sizes[-recipe.steps :]
+    sizes = sizes[-recipe.steps :]  # each scale needs a step; the coarsest scales go first
     steps = _share_out(recipe.steps, [recipe.first_scale_share] + [1.0] * (len(sizes) - 1))
     return [Scale(size, shape_at(size), n) for size, n in zip(sizes, steps, strict=True)]
 
 
 def _sizes(recipe: Recipe, finest: int) -> list[int]:
-    """Return finest/ratioᵏ from the recipe's `min_size` (0: none but the finest) up."""
+    """Return finest/ratioᵏ from the recipe's `min_size` up; the finest alone if that is 0."""
     sizes, least = [finest], recipe.min_size
     while least and least <= (size := round(finest / recipe.scale_ratio ** len(sizes))) < sizes[-1]:
         sizes.append(size)

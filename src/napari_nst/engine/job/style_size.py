@@ -1,59 +1,42 @@
-"""How large a style is at each scale, in numbers alone: pixels and labels go the same way."""
+"""The part of a style that is used at each scale, and the size that it is resampled to."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from napari_nst.engine.job.input_image import shape_fitting
+from napari_nst.engine.job.input_image import Window, shape_fitting
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.recipe import Recipe
 
 LARGEST_STYLE = 2
-"""How many times as long as the picture a style in physical units may be: of a larger one the
-middle is taken, which bounds memory and has statistics enough."""
+"""How many times as long as the result a style in physical units may be. Of a larger style the
+middle is used: memory stays bounded, and the middle has enough statistics."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What of an image is taken, and the size that it is resampled to.
+    """A window of an image, and the height and width that the window is resampled to."""
 
-    Attributes
-    ----------
-    window : tuple of slice
-        The rows and columns that are taken.
-    shape : tuple of int
-        Height and width that they get.
-    """
-
-    window: tuple[slice, slice]
+    window: Window
     shape: tuple[int, int]
 
 
-def middle(own: tuple[int, int], wanted: tuple[int, int]) -> tuple[slice, slice]:
-    """Return the rows and columns of the middle of an image, at most `wanted` large."""
-    height, width = (min(a, b) for a, b in zip(own, wanted, strict=True))
-    top, left = (own[0] - height) // 2, (own[1] - width) // 2
+def middle(shape: tuple[int, int], wanted: tuple[int, int]) -> Window:
+    """Return the window in the middle of an image of a shape, at most `wanted` large."""
+    height, width = (min(a, b) for a, b in zip(shape, wanted, strict=True))
+    top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
     return slice(top, top + height), slice(left, left + width)
 
 
 def style_fit(
     shape: tuple[int, int], scale: Scale, recipe: Recipe, least: int, relative_pixel: float | None
 ) -> Fit:
-    """Return how a style is fitted to a scale.
+    """Return the fit of a style to a scale; both sides get at least `least` pixels.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        The style's own height and width.
-    scale : Scale
-        Where the run is.
-    recipe : Recipe
-        Its `style_scale`: a style is never enlarged beyond its own pixels times that.
-    least : int
-        How many pixels the network needs on both sides.
-    relative_pixel : float or None
-        For a style in physical units: its pixel's size over that of the picture at this scale.
+    A style is never enlarged beyond its own pixels times the recipe's `style_scale`.
+    `relative_pixel` is, for a style in physical units, its pixel's size over that of the content at
+    this scale; None fits the style to the scale's size instead.
     """
     own = max(shape)
     window = middle(shape, shape)
@@ -67,6 +50,6 @@ def style_fit(
             window = middle(shape, (side, side))
             shape = (min(shape[0], side), min(shape[1], side))
             longest *= max(shape) / own
-    narrow = max(shape) / min(shape) * least
-    height, width = shape_fitting(shape, round(max(longest, narrow)))
+    enough = max(shape) / min(shape) * least
+    height, width = shape_fitting(shape, round(max(longest, enough)))
     return Fit(window, (max(height, least), max(width, least)))

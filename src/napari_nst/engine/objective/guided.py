@@ -14,7 +14,7 @@ from napari_nst.engine.images.convert import resize
 from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.guides import Guides, Labels
 from napari_nst.engine.job.layers import layer_weights, shares_of
-from napari_nst.engine.job.region_size import covers
+from napari_nst.engine.job.region_size import region_exists
 from napari_nst.engine.job.style_size import Fit
 from napari_nst.engine.losses import STYLE_LOSSES, GuidedLoss, StyleLoss
 from napari_nst.engine.objective.from_recipe import WeightedLoss
@@ -141,4 +141,4 @@ def _region_loss(
 
 
 def _exists(mask: Tensor, layer: str, recipe: Recipe) -> bool:
-    return covers(pooled(mask, layer)[0, 0].cpu().numpy(), recipe)
+    return region_exists(pooled(mask, layer)[0, 0].cpu().numpy(), recipe)
