@@ -12,15 +12,15 @@ from skimage import data
 
 import napari_nst as nst
 from napari_nst.engine.job.input_image import as_rgb, shape_fitting
+from napari_nst.io.sample_painting import sample_painting
 from napari_nst.io.write_image import write_image
-from napari_nst.painting import paint
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 HEIGHT, GAP = 384, 12
 
 PAIRS = {
-    "style-transfer": (data.astronaut, paint),
-    "style-transfer-coffee": (data.coffee, paint),
+    "style-transfer": (data.astronaut, sample_painting),
+    "style-transfer-coffee": (data.coffee, sample_painting),
 }
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
+from napari_nst.io.sample_painting import sample_painting
 from napari_nst.io.write_image import write_image
-from napari_nst.painting import paint
 from napari_nst.recipe import preset_names
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -28,7 +28,7 @@ HEIGHT, GAP, STRIP = 256, 8, 22
 INPUTS = {
     "astronaut.png": data.astronaut,
     "coffee.png": lambda: data.coffee()[:, 50:550],
-    "painting.png": lambda: paint(512, 512),
+    "painting.png": sample_painting,
     "cell.png": lambda: data.cell()[80:, :],
     "tissue.png": data.immunohistochemistry,
     "tissue-crop.png": lambda: data.immunohistochemistry()[:256, :256],

@@ -15,7 +15,7 @@ from skimage import data
 
 import napari_nst as nst
 from napari_nst.io.contact_sheet import resized, sheet_of
-from napari_nst.painting import paint
+from napari_nst.io.sample_painting import sample_painting
 from napari_nst.recipe.grid import Cell, Grid
 from napari_nst.viewer.layers.intensity import to_uint8
 
@@ -44,7 +44,7 @@ def transfers() -> dict[str, Pixels]:
     """Paint one photograph in one style, with and without guides."""
     shape = (SIZE * 4 // 5, SIZE)
     coffee = resized(data.coffee()[:, 50:550], shape)
-    painting = paint(400, 500)
+    painting = resized(sample_painting(), (400, 500))
     of_content, of_style = 2 - marked(shape, *CUP), 2 - marked(painting.shape, SUN)
     recipe = nst.preset(size=SIZE, steps=STEPS)
 

@@ -12,8 +12,8 @@ from skimage import data
 
 import napari_nst as nst
 from napari_nst.io.history import History
+from napari_nst.io.sample_painting import sample_painting
 from napari_nst.io.write_image import write_stack
-from napari_nst.painting import paint
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZE, SHOWN = 288, (1, 4, 12, 40, 90, 150)
@@ -22,7 +22,9 @@ SIZE, SHOWN = 288, (1, 4, 12, 40, 90, 150)
 def main() -> None:
     """Write six iterations of one run as a labelled grid."""
     history = History("even")
-    for it in nst.stylize(data.astronaut(), paint(), nst.preset(size=SIZE, steps=SHOWN[-1])):
+    for it in nst.stylize(
+        data.astronaut(), sample_painting(), nst.preset(size=SIZE, steps=SHOWN[-1])
+    ):
         history.step(it)
         print(f"\r{it.step}/{it.steps}", end="", flush=True)
     print()

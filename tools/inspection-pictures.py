@@ -17,7 +17,7 @@ from napari_nst.engine.inspect.gram import GramView
 from napari_nst.engine.job.input_image import displayable
 from napari_nst.engine.job.job import Job
 from napari_nst.io.contact_sheet import resized, sheet_of
-from napari_nst.painting import paint
+from napari_nst.io.sample_painting import sample_painting
 from napari_nst.recipe.grid import Cell, Grid
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -28,7 +28,7 @@ MAPS = 6
 
 def main() -> None:
     """Run one small transfer, and look into it in three ways."""
-    content, style = data.astronaut(), paint()
+    content, style = data.astronaut(), sample_painting()
     recipe = nst.preset(size=SIZE, steps=60)
     for it in nst.stylize(content, style, recipe):
         print(f"\r{it.step}/{it.steps}", end="", flush=True)

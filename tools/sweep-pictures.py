@@ -13,8 +13,8 @@ from skimage import data
 
 import napari_nst as nst
 from napari_nst.io.contact_sheet import sheet_of
+from napari_nst.io.sample_painting import sample_painting
 from napari_nst.io.write_image import quantized
-from napari_nst.painting import paint
 from napari_nst.recipe.grid import Grid
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -22,7 +22,7 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 def main() -> None:
     """Write a sweep, and the layers of the network."""
-    coffee, painting = data.coffee()[:, 50:550], paint(512, 512)
+    coffee, painting = data.coffee()[:, 50:550], sample_painting()
 
     def begin(recipe: nst.Recipe) -> Iterator[nst.Iteration]:
         return nst.stylize(coffee, painting, recipe)

@@ -107,7 +107,7 @@ def test_tiles_go_with_losses_of_sums_alone(loss):
     if loss in MOMENT_LOSSES:
         assert Recipe(style_loss=loss, tile=128).tile == 128
     else:
-        told = f"^tile does not go with style_loss {loss!r}; set tile to 0 or style_loss to one of"
+        told = f"^tile does not go with style_loss {loss!r}; set tile to 0 or style_loss to "
         with pytest.raises(ValueError, match=told):
             Recipe(style_loss=loss, tile=128)
     assert Recipe(style_loss=loss, tile=128, style_weight=0).tile == 128

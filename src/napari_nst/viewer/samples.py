@@ -1,4 +1,4 @@
-"""Sample data that needs no network: what scikit-image ships, and a painting of our own."""
+"""Sample data that needs no network: images of scikit-image, and our own painting."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from typing import Any
 
 from skimage import data
 
-from napari_nst.painting import paint
+from napari_nst.io.sample_painting import sample_painting
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 
-# The content comes first: the widget takes the lowest layer for it and the next for the style.
+# The content comes first: the widgets choose the lowest layer as the content and the next one as
+# the style.
 
 
 def content_and_style() -> list[LayerData]:
-    """Return a portrait and the painting to style it with."""
+    """Return a portrait and a painting."""
     return [
         (data.astronaut(), {"name": "astronaut", "rgb": True}, "image"),
-        (paint(512, 512), {"name": "painting", "rgb": True}, "image"),
+        (sample_painting(), {"name": "painting", "rgb": True}, "image"),
     ]
 
 
