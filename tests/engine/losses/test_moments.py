@@ -17,13 +17,13 @@ from napari_nst.engine.losses import (
     PatchLoss,
     gradient_by_features,
     moment_losses,
-    sums,
 )
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.sections import MOMENT_LOSSES, NORMS
 from tests.helpers.loss_features import box_mask, features, mean_and_gram, soft_mask
 
 SHAPE = (1, 5, 6, 7)
+MULTIPLIES = "napari_nst.engine.losses.moments.multiplies_bfloat16"
 EVERY = [(name, norm) for name in MOMENT_LOSSES for norm in NORMS[name]]
 
 
@@ -107,7 +107,7 @@ def test_gradients_of_moments_are_those_of_finite_differences(of, masked):
 @pytest.mark.parametrize(("height", "width"), [(80, 90), (3, 5), (1, 1)])
 def test_bfloat16_is_summed_as_exactly_as_float32(monkeypatch, height, width, hardware, masked):
     """By products of bfloat16 or without: covariances are what the rounding of a sum would hurt."""
-    monkeypatch.setattr(sums, "multiplies_bfloat16", lambda device: hardware)
+    monkeypatch.setattr(MULTIPLIES, lambda device: hardware)
     f = rectified((1, 96, height, width))
     mask = soft_mask(height, width) if masked else None
     moments, exact = Moments.of(f, mask), Moments.of(f.double(), mask)
@@ -122,7 +122,7 @@ def test_bfloat16_is_summed_as_exactly_as_float32(monkeypatch, height, width, ha
 @pytest.mark.parametrize("hardware", [False, True])
 @pytest.mark.parametrize("masked", [False, True])
 def test_a_gradient_in_bfloat16_is_right_but_for_its_rounding(monkeypatch, hardware, masked):
-    monkeypatch.setattr(sums, "multiplies_bfloat16", lambda device: hardware)
+    monkeypatch.setattr(MULTIPLIES, lambda device: hardware)
     f, style = rectified((1, 64, 30, 20)), rectified((1, 64, 20, 20), 1)
     mask = soft_mask(30, 20) if masked else None
     for name in MOMENT_LOSSES:
@@ -178,11 +178,11 @@ def test_parts_of_a_content_loss_add_up(norm, masked):
     loss, value = ContentLoss(target, norm=norm, mask=mask), features((1, 4, 9, 8), 2)
     windows = [(rows, columns) for rows in (slice(0, 4), slice(4, 9))
                for columns in (slice(0, 1), slice(1, 8))]  # fmt: skip
-    parts = [loss.of_part(value[(..., *window)], window) for window in windows]
+    parts = [loss.in_window(value[(..., *window)], window) for window in windows]
     torch.testing.assert_close(torch.stack(parts).sum(), loss(value))
     whole, cut = (value.clone().requires_grad_() for _ in range(2))
     loss(whole).backward()
-    loss.of_part(cut[(..., *windows[3])], windows[3]).backward()
+    loss.in_window(cut[(..., *windows[3])], windows[3]).backward()
     torch.testing.assert_close(cut.grad[(..., *windows[3])], whole.grad[(..., *windows[3])])
 
 

@@ -85,7 +85,7 @@ def test_a_search_in_pieces_finds_the_same(monkeypatch):
     value, exemplars = features((1, 4, 9, 8), 1), [Exemplar(features((1, 4, 7, 6), 2))]
     whole = PatchLoss(exemplars)(value)
     for most in (1, 13):
-        monkeypatch.setattr(patches, "_SIMILARITIES", most)
+        monkeypatch.setattr(patches, "MOST_SIMILARITIES", most)
         assert PatchLoss(exemplars)(value) == whole
 
 

@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from napari_nst.engine.losses import TotalVariationLoss
-from napari_nst.engine.losses import differences as differences_module
+from napari_nst.engine.losses import TotalVariationLoss, total_variation
 from tests.helpers.loss_features import features
 
 SHAPES = [(1, 3, 7, 9), (1, 3, 2, 2), (1, 3, 33, 5)]
@@ -91,13 +90,13 @@ def test_gradient_is_that_of_finite_differences(kind, exponent, circular):
 @pytest.mark.parametrize("circular", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_bands_of_rows_are_those_of_one_image(monkeypatch, kind, circular):
-    loss, found = TotalVariationLoss(kind, circular=circular), []
-    for pixels_at_once in (differences_module.BAND, 20):
-        monkeypatch.setattr(differences_module, "BAND", pixels_at_once)
-        image = features((1, 3, 17, 9), dtype=torch.float64).requires_grad_()
-        loss(image).backward()
-        found.append((loss(image).detach(), image.grad))
-    torch.testing.assert_close(found[1], found[0])
+    loss = TotalVariationLoss(kind, circular=circular)
+    image = features((1, 3, 17, 9), dtype=torch.float64).requires_grad_()
+    value = loss(image)
+    value.backward()
+    for pixels_at_once in (total_variation.BLOCK, 20):
+        monkeypatch.setattr(total_variation, "BLOCK", pixels_at_once)
+        torch.testing.assert_close(loss.value_and_grad(image), (value.detach(), image.grad))
 
 
 @pytest.mark.parametrize("circular", [False, True])

@@ -18,10 +18,10 @@ from napari_nst.engine.losses import (
     ContentLoss,
     Exemplar,
     GramLoss,
+    Moments,
     gradient_by_features,
     gram,
 )
-from napari_nst.engine.losses.sums import sums_over_positions
 from napari_nst.engine.objective.from_recipe import WeightedLoss, image_losses
 from napari_nst.engine.objective.objective import Objective
 from napari_nst.engine.optim.lbfgs import LimitedMemoryBFGS
@@ -207,7 +207,8 @@ def test_a_coarse_scale_is_seen_whole_by_the_device(pretend, made):
 def test_a_mask_may_lie_with_the_picture(pretend):
     with pretend:
         features, mask = torch.rand(1, 64, 16, 24, device=GPU), torch.rand(1, 1, 16, 24)
-        first, second = sums_over_positions(features, mask)
+        moments = Moments.of(features, mask, weight=1.0)
+        first, second = moments.first, moments.second
         assert first.device == second.device == GPU
         assert gradient_by_features(features, mask, first, second).device == GPU
 

@@ -1,7 +1,7 @@
-"""The losses, one small module each, and the statistics of features that they compare.
+"""The losses, one module each, and the statistics of features that they compare.
 
-Features come in the network's number format; statistics and losses are float32 (or the float64
-that a gradient check hands in), because sums over all positions overflow or drown in less.
+Features come in the network's dtype. Statistics and losses are float32 (float64 for float64
+features), because sums over all positions overflow or lose precision in 16 bits.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from napari_nst.engine.losses.base import (
     AnyExemplar,
     Exemplar,
     FeatureLoss,
+    ImageLoss,
     MeasuredExemplar,
     MomentLoss,
     StyleLoss,
 )
-from napari_nst.engine.losses.content import ContentLoss, Part
+from napari_nst.engine.losses.content import ContentLoss
 from napari_nst.engine.losses.gram import CentredGramLoss, GramLoss, ShiftedGramLoss
 from napari_nst.engine.losses.guided import GuidedLoss
 from napari_nst.engine.losses.mean_covariance import MeanCovarianceLoss
-from napari_nst.engine.losses.moments import Moments, gram_matrix
+from napari_nst.engine.losses.moments import Moments, gradient_by_features, gram_matrix
 from napari_nst.engine.losses.mrf import PatchLoss
 from napari_nst.engine.losses.seam import SeamLoss
 from napari_nst.engine.losses.sliced_wasserstein import SlicedWassersteinLoss
-from napari_nst.engine.losses.sums import gradient_by_features
 from napari_nst.engine.losses.total_variation import TotalVariationLoss
 from napari_nst.engine.losses.wasserstein import WassersteinLoss
 
@@ -43,11 +43,11 @@ __all__ = [
     "FeatureLoss",
     "GramLoss",
     "GuidedLoss",
+    "ImageLoss",
     "MeanCovarianceLoss",
     "MeasuredExemplar",
     "MomentLoss",
     "Moments",
-    "Part",
     "PatchLoss",
     "SeamLoss",
     "ShiftedGramLoss",
@@ -65,7 +65,6 @@ MakeStyleLoss = Callable[[Sequence[AnyExemplar], "Recipe", Tensor | None], Style
 
 
 def _of_moments(kind: type[MomentLoss]) -> MakeStyleLoss:
-    """Return what makes a loss that has no settings but its norm."""
     return lambda exemplars, recipe, mask: kind(exemplars, norm=recipe.style_norm, mask=mask)
 
 
@@ -92,13 +91,14 @@ def _mrf(exemplars: Sequence[AnyExemplar], recipe: Recipe, mask: Tensor | None) 
 
 
 def _with_features(exemplars: Sequence[AnyExemplar], recipe: Recipe) -> list[Exemplar]:
-    seen = [exemplar for exemplar in exemplars if isinstance(exemplar, Exemplar)]
-    if len(seen) < len(exemplars):
+    """Refuse measured exemplars with a TypeError."""
+    with_features = [exemplar for exemplar in exemplars if isinstance(exemplar, Exemplar)]
+    if len(with_features) < len(exemplars):
         raise TypeError(
             f"style_loss {recipe.style_loss} compares features themselves, which a "
             f"MeasuredExemplar does not have; give an Exemplar."
         )
-    return seen
+    return with_features
 
 
 STYLE_LOSSES: dict[str, MakeStyleLoss] = {
@@ -110,11 +110,11 @@ STYLE_LOSSES: dict[str, MakeStyleLoss] = {
     "sliced_wasserstein": _sliced_wasserstein,
     "mrf": _mrf,
 }
-"""Recipe's `style_loss` → what makes the loss of one layer."""
+"""Recipe's `style_loss` → function that makes the loss of one layer."""
 
 
 def moment_losses(loss: nn.Module) -> list[tuple[float, MomentLoss]] | None:
-    """Return the moment losses that a loss is the sum of, each with the factor before it.
+    """Return the moment losses that a loss is the weighted sum of.
 
     Parameters
     ----------
@@ -124,7 +124,8 @@ def moment_losses(loss: nn.Module) -> list[tuple[float, MomentLoss]] | None:
     Returns
     -------
     list of (float, MomentLoss) or None
-        None if there is anything else in it; nothing of a `GuidedLoss` without regions.
+        Factor and loss of each summand; empty for a `GuidedLoss` without regions; None if the loss
+        contains a loss of another kind.
     """
     summands = loss.summands if isinstance(loss, GuidedLoss) else [(1.0, loss)]
     found = [(factor, one) for factor, one in summands if isinstance(one, MomentLoss)]

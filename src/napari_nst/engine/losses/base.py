@@ -1,4 +1,4 @@
-"""What all losses of features have in common: exemplars, a norm and a mask."""
+"""Base classes: losses of features, with exemplars, a norm and a mask; and losses of the image."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from napari_nst.engine.losses.moments import Moments
-from napari_nst.engine.losses.statistics import refuse_other_size
+from napari_nst.engine.losses.moments import Moments, refuse_other_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,14 +24,14 @@ class Exemplar:
     features : Tensor
         (1, C, H, W), of any size.
     share : float
-        How much this style counts; the shares of all exemplars of a loss sum to 1.
+        Weight of this style; the shares of all exemplars of a loss sum to 1.
     mask : Tensor, optional
-        (1, 1, H, W) in [0, 1], how much each position counts; without it, all alike.
+        (1, 1, H, W) in [0, 1], the weight of each position; 1 everywhere by default.
 
     Raises
     ------
     ValueError
-        If the mask has another size than the features, or counts none of them.
+        If the mask has another size than the features, or is 0 everywhere.
     """
 
     features: Tensor
@@ -46,25 +45,25 @@ class Exemplar:
 
     @cached_property
     def moments(self) -> Moments:
-        """What the features add up to, constants."""
+        """The moments of the features, without gradients."""
         return Moments.of(self.features.detach(), self.mask)
 
 
 @dataclass(frozen=True, eq=False)
 class MeasuredExemplar:
-    """What the features of one style at one layer add up to, which is all that some losses need.
+    """The moments of one style's features at one layer; a `MomentLoss` needs nothing else.
 
     Parameters
     ----------
     moments : Moments
         Of one image.
     share : float
-        As of an `Exemplar`.
+        Weight of this style; the shares of all exemplars of a loss sum to 1.
 
     Raises
     ------
     ValueError
-        If the moments are of no position.
+        If the moments have weight 0.
     """
 
     moments: Moments
@@ -76,17 +75,17 @@ class MeasuredExemplar:
 
 
 AnyExemplar = Exemplar | MeasuredExemplar
-"""A style at one layer, as a loss that compares moments takes it."""
+"""What a `MomentLoss` accepts for a style at one layer."""
 
 
 @torch.no_grad()
 def blended(exemplars: Sequence[AnyExemplar], statistic: Callable[[Moments], Tensor]) -> Tensor:
-    """Return a statistic, averaged over exemplars by their shares."""
+    """Return the mean of a statistic over exemplars, weighted by their shares."""
     return torch.stack([statistic(e.moments) * e.share for e in exemplars]).sum(dim=0)
 
 
 def blended_moments(exemplars: Sequence[AnyExemplar]) -> tuple[Tensor, Tensor]:
-    """Return the mean (1, C) and second moment (1, C, C) of one image that holds all exemplars."""
+    """Return the mean (1, C) and second moment (1, C, C) of one image made of all exemplars."""
     return blended(exemplars, lambda m: m.mean), blended(exemplars, lambda m: m.second_moment)
 
 
@@ -98,13 +97,13 @@ class FeatureLoss(nn.Module):
     norm : str
         How the error is scaled: one of the class's `norms`.
     mask : Tensor, optional
-        (1, 1, H, W) in [0, 1], how much each position of the image's features counts; without it,
-        all alike.
+        (1, 1, H, W) in [0, 1], the weight of each position of the image's features; 1 everywhere
+        by default.
 
     Raises
     ------
     ValueError
-        If the loss has no such norm, or the mask counts no position.
+        If the loss has no such norm, or the mask is 0 everywhere.
     """
 
     norms: ClassVar[tuple[str, ...]] = ("relative", "mean")
@@ -122,7 +121,7 @@ class FeatureLoss(nn.Module):
         self.register_buffer("mask", mask, persistent=False)
 
     def extra_repr(self) -> str:
-        """Say the norm, and whether some positions count less."""
+        """Return the norm, and whether there is a mask."""
         return f"norm={self.norm!r}" + (", masked" if self.mask is not None else "")
 
 
@@ -134,7 +133,7 @@ class StyleLoss(FeatureLoss):
     exemplars : sequence of Exemplar or MeasuredExemplar
         At least one; their sizes may differ, their channels may not.
     norm, mask
-        As of every `FeatureLoss`.
+        As for every `FeatureLoss`.
 
     Raises
     ------
@@ -154,27 +153,42 @@ class StyleLoss(FeatureLoss):
 
 
 class MomentLoss(StyleLoss):
-    """A style loss that knows of features no more than their moments.
+    """A style loss that depends on features only through their moments.
 
-    So it can be computed of features that are seen part by part. Parameters are those of every
-    `StyleLoss`; the exemplars may be measured ones.
+    It can therefore be computed tile by tile. The parameters are those of every `StyleLoss`;
+    exemplars may be measured ones.
     """
 
     def forward(self, features: Tensor) -> Tensor:
-        """Compare features (1, C, H, W) with the styles'."""
+        """Compare features (1, C, H, W) with the exemplars'."""
         return self.compare(Moments.of(features, self.mask, self._weight))
 
     @cached_property
     def _weight(self) -> float | None:
-        """What the positions of the mask count together."""
+        """The sum of the mask."""
         return None if self.mask is None else float(self.mask.sum())
 
     @abstractmethod
     def compare(self, moments: Moments) -> Tensor:
-        """Compare the moments of features, taken with the mask, with the styles'."""
+        """Compare the moments of features, computed with the mask, with the exemplars'."""
+
+
+class ImageLoss(nn.Module):
+    """A loss of the image itself, (1, 3, H, W)."""
+
+    def value_and_grad(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of an image (1, 3, H, W), and its gradient by the image.
+
+        Neither is connected to an autograd graph.
+        """
+        leaf = image.detach().requires_grad_()
+        with torch.enable_grad():
+            value = self(leaf)
+        (gradient,) = torch.autograd.grad(value, leaf)
+        return value.detach(), gradient
 
 
 def refuse_empty(mask: Tensor | None) -> None:
-    """Raise a ValueError if a mask counts no position."""
+    """Raise a ValueError if a mask is 0 everywhere."""
     if mask is not None and not bool((mask > 0).any()):
         raise ValueError("mask counts no position of the features; mark a larger region.")

@@ -1,4 +1,4 @@
-"""Gram matrices: of features as they are, less a constant, or less their own means."""
+"""Gram losses: of features, of features minus a constant, or of features minus their own means."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from napari_nst.engine.losses.base import (
     blended,
     blended_moments,
 )
-from napari_nst.engine.losses.moments import Moments
-from napari_nst.engine.losses.statistics import covariance_energy, energy
+from napari_nst.engine.losses.moments import Moments, covariance_energy, energy
 
 
 class GramLoss(MomentLoss):
-    """Squared difference of Gram matrices (Gatys et al. 2016, eq. 4), the classic of 2015.
+    """Squared difference of Gram matrices (Gatys et al. 2016, eq. 4), the style loss of 2015.
 
-    With G the sum over the M positions of an image of the products of its C channels, and A/Mₛ
-    the mean of the styles' by their shares:
+    G is the sum over the M positions of an image of the products of its C channels. A/Mₛ is the
+    same sum of a style divided by its Mₛ positions, averaged over styles by their shares.
 
     ============= ======================================= =========================
     norm          mean over the C² entries of             as in
     ============= ======================================= =========================
     "mean"        (G/M − A/Mₛ)²                           Gatys's own programs
-    "relative"    that, divided by the mean of (A/Mₛ)²    here
+    "relative"    that, divided by the mean of (A/Mₛ)²    napari-nst
     "per_channel" (G/CM − A/CMₛ)²                         jcjohnson/neural-style
     "raw"         (G − A·M/Mₛ)²                           the papers, times 1/4C²M²
     "per_element" "raw", divided by C·M                   Udacity's course
     ============= ======================================= =========================
 
-    Published programs whose matrices are sums make style and image of one size. Here a style
-    counts in sums as if it had as many positions as the image, so that its size does not matter.
+    Published programs that compare sums resize style and image to one size. Here the sums of a
+    style are scaled to the image's number of positions, so that the style's size does not matter.
 
     Parameters
     ----------
     exemplars : sequence of Exemplar or MeasuredExemplar
         The styles.
     norm : {"mean", "relative", "per_channel", "raw", "per_element"}
-        As above.
+        A row of the table above.
     mask : Tensor, optional
         (1, 1, H, W) in [0, 1], weights of the image's positions; M is their sum.
     """
@@ -58,7 +57,7 @@ class GramLoss(MomentLoss):
         self.energy = energy(self.target)
 
     def compare(self, moments: Moments) -> Tensor:
-        """Compare the moments of features, taken with the mask, with the styles'."""
+        """Compare the moments of features, computed with the mask, with the styles'."""
         difference = self.matrix(moments) - self.target
         return difference.square().mean() * self._factor(moments)
 
@@ -68,7 +67,7 @@ class GramLoss(MomentLoss):
         return moments.second_moment
 
     def _factor(self, moments: Moments) -> float:
-        """Return what the norm makes of "mean"."""
+        """Return the factor between the norm "mean" and this one."""
         channels, positions = moments.first.shape[1], moments.weight
         return {
             "mean": 1.0,
@@ -80,18 +79,19 @@ class GramLoss(MomentLoss):
 
 
 class ShiftedGramLoss(GramLoss):
-    """`GramLoss` of features less the styles' mean activation, one number for all channels.
+    """`GramLoss` of features minus the styles' mean activation, one constant for all channels.
 
-    Features are rectified, so Gram matrices are mostly the products of their means; less a
-    constant near those, the entries say which channels go together, above or below it (Novak &
-    Nikulin 2016, "Improving the Neural Algorithm of Artistic Style", activation shift). Their
-    shift is −1 in every layer. That is about the mean activation of each layer of the normalised
-    network; here it is that mean, so that the loss suits every network.
+    Activations after a ReLU are positive, so a Gram matrix mostly contains products of means. With
+    a constant near the means subtracted, an entry says whether two channels are above or below it
+    together (Novak & Nikulin 2016, "Improving the Neural Algorithm of Artistic Style", activation
+    shift). The article shifts every layer by −1, about the mean activation of each layer of the
+    normalised network. Here the shift is the measured mean, so that the loss suits every network.
 
     Parameters
     ----------
     exemplars, norm, mask
-        As of `GramLoss`. The mean is over channels and, by mask and share, positions and styles.
+        As for `GramLoss`. The mean is over channels, over positions weighted by the mask, and over
+        styles weighted by their shares.
     """
 
     def __init__(
@@ -103,21 +103,22 @@ class ShiftedGramLoss(GramLoss):
         self.shift = shift
 
     def compare(self, moments: Moments) -> Tensor:
-        """Compare the moments of features, taken with the mask, with the styles'."""
+        """Compare the moments of features, computed with the mask, with the styles'."""
         return super().compare(moments.less(self.shift))
 
 
 class CentredGramLoss(GramLoss):
-    """`GramLoss` of features less their own channel means: the covariance.
+    """`GramLoss` of features minus their own channel means: of covariances.
 
-    It leaves the means free, and with them most of the palette. Of several styles each is less
-    its own means, so that what they differ by in these is no texture; `MeanCovarianceLoss`, which
-    compares the means too, takes several styles for one image that holds them all.
+    The means are not compared, so most of the palette is left free. With several styles, each has
+    its own means subtracted, so that a difference between their means is not taken for texture.
+    `MeanCovarianceLoss` compares the means too, and treats several styles as one image.
 
     Parameters
     ----------
     exemplars, norm, mask
-        As of `GramLoss`. "relative" divides by no less than what a flat style could have.
+        As for `GramLoss`. "relative" divides by the covariance's mean square, or by 1e-4 of the
+        second moment's mean square if that is larger, as it is for a flat style.
     """
 
     def __init__(

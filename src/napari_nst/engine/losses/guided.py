@@ -9,28 +9,29 @@ from torch import Tensor, nn
 from napari_nst.engine.losses.base import StyleLoss
 
 _GROWTH = {"raw": 2, "per_element": 1, "sum": 1}
-"""With which power of the number of positions a norm's losses grow; the others are means."""
+"""Norm → power of the number of positions that a loss grows with; norms not named are means."""
 
 
 class GuidedLoss(nn.Module):
     """Style losses of the regions of one layer, each masked to its region (Gatys et al. 2017).
 
-    Every region's statistics are means over its own positions, so that of a region with a tenth of
-    the image and an exemplar with nine tenths of a style the same is asked as of two of one size.
-    Programs that multiply features by a guide and divide by all positions ask for a ninth there.
+    The statistics of a region are means over its own positions. So the size of a region relative
+    to the image does not have to match the size of its exemplar relative to the style. Programs
+    that multiply features by a guide and divide by all positions do depend on these sizes.
 
-    A region counts by its share of the image, where Gatys et al. give each 1/n. The gradient of a
-    mean goes by one over the region's size, so that with equal weights each pixel of a small
-    region is pulled harder than each of a large one, and all harder or less hard as regions are
-    drawn. By their shares every pixel is pulled as it is without guides, and what a recipe's style
-    weight is beside its content weight stays so. Sums over positions are weighted to the same end.
+    The loss of a region is weighted by the region's share of the image; Gatys et al. weight each of
+    n regions by 1/n. The gradient of a mean over a region is divided by the region's size, so with
+    equal weights each pixel of a small region would have a larger gradient than each pixel of a
+    large one. Weighted by shares, every pixel has the gradient that it has without guides, and the
+    balance of style weight and content weight stays the same. Norms that are sums over positions
+    get a factor with the same effect.
 
     Parameters
     ----------
     losses : mapping of int to StyleLoss
-        Label → its loss, with the region as its mask; there may be none.
+        Label → the loss with the region as its mask; may be empty.
     shares : mapping of int to float
-        Label → the share of the image that is its region, of 1.
+        Label → the region's share of the image, in [0, 1].
     """
 
     def __init__(self, losses: Mapping[int, StyleLoss], shares: Mapping[int, float]) -> None:
@@ -43,16 +44,16 @@ class GuidedLoss(nn.Module):
 
     @property
     def summands(self) -> list[tuple[float, nn.Module]]:
-        """Each region's loss, with the factor before it."""
+        """Each region's factor and loss."""
         return [(self.factors[label], loss) for label, loss in self.regions.items()]
 
     def forward(self, features: Tensor) -> Tensor:
         """Compare features (1, C, H, W) with each region's exemplars."""
-        loss = features[:0].sum().float()  # 0, with a gradient, where every region is left out
+        loss = features[:0].sum().float()  # 0 with a gradient of 0, even without any region
         for factor, of_region in self.summands:
             loss = loss + factor * of_region(features)
         return loss
 
     def extra_repr(self) -> str:
-        """Say what each region counts."""
+        """Return each region's factor."""
         return ", ".join(f"{label} × {factor:.3g}" for label, factor in self.factors.items())

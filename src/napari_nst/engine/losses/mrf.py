@@ -1,4 +1,4 @@
-"""Every patch like some patch of the style."""
+"""The Markov random field loss: every patch should look like some patch of the style."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_nst.engine.losses.base import Exemplar, StyleLoss
-from napari_nst.engine.losses.statistics import energy, full_precision, refuse_other_size
+from napari_nst.engine.losses.moments import energy, full_precision, refuse_other_size
 
-_SIMILARITIES = 2**24
-"""How many are held at once: 64 MB of float32."""
+MOST_SIMILARITIES = 2**24
+"""How many similarities of patches are computed at a time: 64 MB of float32."""
 
 
 class PatchLoss(StyleLoss):
     """Squared difference of each patch of features from the most similar patch of a style.
 
     Li & Wand 2016, "Combining Markov Random Fields and Convolutional Neural Networks for Image
-    Synthesis". Similarity is the cosine, their normalised cross-correlation, and which patch is
-    most similar has no gradient. Where patches overlap, a feature counts once, with the mean over
-    the patches that cover it, so that the stride leaves no grid; that is the gradient of their
-    program, whatever the formula of their paper.
+    Synthesis". Similarity is the cosine, their normalised cross-correlation; the choice of the most
+    similar patch has no gradient. A feature that several patches cover counts once, with the mean
+    of its squared differences in these patches, so that the stride causes no grid pattern. This is
+    the gradient of Li and Wand's program, while the formula in their paper counts it several times.
 
     Parameters
     ----------
     exemplars : sequence of Exemplar
-        The styles. Their patches make one pool, so shares say nothing here: what is nearest wins.
-        Patches count whose positions all have a mask above 0.5.
+        The styles. Their patches are searched together, so shares have no effect. A patch counts if
+        all of its positions have a mask above 0.5.
     norm : {"mean", "relative", "sum"}
         Mean over covered features; that divided by the mean square of the styles' patches; or the
-        sum over them. Li & Wand's half belongs into the weight.
+        sum over covered features. Li and Wand's factor ½ is part of the weight.
     mask : Tensor, optional
-        (1, 1, H, W) in [0, 1]; patches of the image count where it is above 0.5 throughout.
+        (1, 1, H, W) in [0, 1]; a patch of the image counts if all of its positions have a mask
+        above 0.5.
     patch_size, stride : int
-        Side of the patches and distance between them, in features. What the last whole stride
-        leaves over at the bottom and at the right is not covered.
+        Side of the patches and distance between them, in features. Features at the bottom and at
+        the right that are left after the last whole stride are not covered.
 
     Raises
     ------
@@ -64,7 +65,7 @@ class PatchLoss(StyleLoss):
         self.stride = stride
         pool = [self._patches(e.features.detach(), self._kept(e.mask)) for e in exemplars]
         styles = torch.cat(pool)
-        # A patch of nothing is similar to none, instead of dividing by 0.
+        # A patch of zeros is similar to no patch; its length must not be a divisor of 0.
         lengths = torch.linalg.vector_norm(styles, dim=1).clamp_min(1e-8)
         self.register_buffer("styles", styles, persistent=False)
         self.register_buffer("lengths", lengths, persistent=False)
@@ -87,24 +88,24 @@ class PatchLoss(StyleLoss):
         return mean / self.energy if self.norm == "relative" else mean
 
     def extra_repr(self) -> str:
-        """Say the norm and which patches."""
+        """Return the settings."""
         return f"{super().extra_repr()}, patch_size={self.patch_size}, stride={self.stride}"
 
     @torch.no_grad()
     def _nearest(self, patches: Tensor) -> Tensor:
-        """Return for each patch (L, C·k²) the index of the most similar one of the styles.
+        """Return, for each patch (L, C·k²), the index of the most similar patch of the styles.
 
-        The cosine but for the length of the image's patch, which all its candidates share.
+        The similarity is the cosine times the length of the image's patch, a common factor.
         """
-        rows = max(1, _SIMILARITIES // len(self.styles))
-        similar = (
+        rows = max(1, MOST_SIMILARITIES // len(self.styles))
+        similarities = (
             (some @ self.styles.mT).div_(self.lengths) for some in torch.split(patches, rows)
         )
-        return torch.cat([of_some.argmax(dim=1) for of_some in similar])
+        return torch.cat([of_some.argmax(dim=1) for of_some in similarities])
 
     @torch.no_grad()
     def _weights(self, features: Tensor) -> Tensor:
-        """Return for each position of each patch (L, k²) one over the patches that cover it."""
+        """Return, for each position of each patch (L, k²), 1 / the number of patches there."""
         size = (features.shape[2], features.shape[3])
         counts = self._unfolded(self.styles.new_ones(1, 1, *size))
         if self.kept is not None:
@@ -113,12 +114,12 @@ class PatchLoss(StyleLoss):
         return 1 / self._patches(cover, self.kept)
 
     def _patches(self, features: Tensor, kept: Tensor | None) -> Tensor:
-        """Cut features (1, C, H, W) into the patches that count, (L, C·k²)."""
+        """Return the patches of features (1, C, H, W) that count, (L, C·k²)."""
         patches = self._unfolded(full_precision(features))
         return patches if kept is None else patches[kept]
 
     def _kept(self, mask: Tensor | None) -> Tensor | None:
-        """Return the indices of patches whose positions all count."""
+        """Return the indices of the patches whose positions all have a mask above 0.5."""
         if mask is None:
             return None
         kept = (self._unfolded(full_precision(mask)) > 0.5).all(dim=1).nonzero().squeeze(1)

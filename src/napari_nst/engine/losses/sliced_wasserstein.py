@@ -1,4 +1,4 @@
-"""The distance between whole distributions of features, one random direction at a time."""
+"""The distance between whole distributions of features, along random directions."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_nst.engine.losses.base import Exemplar, StyleLoss
-from napari_nst.engine.losses.statistics import full_precision, mean_square, refuse_other_size
+from napari_nst.engine.losses.moments import full_precision, mean_square, refuse_other_size
 
 
 class SlicedWassersteinLoss(StyleLoss):
     """Mean squared difference of sorted projections of features onto random directions.
 
-    Heitz et al. 2021, "A Sliced Wasserstein Loss for Neural Texture Synthesis". It is zero for
-    every direction only if the distributions are the same, not just their moments. The paper draws
-    directions anew for every evaluation. Here whoever evaluates says when, with `redraw`, because
-    a line search needs one function to search.
+    Heitz et al. 2021, "A Sliced Wasserstein Loss for Neural Texture Synthesis". It is 0 for every
+    direction only if the distributions are the same; equal moments are not enough. The paper draws
+    new directions for every evaluation. Here the caller draws them with `redraw`, because a line
+    search has to evaluate the same function several times.
 
     Parameters
     ----------
     exemplars : sequence of Exemplar
-        The styles. Of several, the sorted projections are averaged by their shares: along one
-        direction, the Wasserstein barycentre. Positions whose mask is above 0.5 count.
+        The styles. The sorted projections of several styles are averaged by their shares, which is
+        the Wasserstein barycentre along each direction. Positions with a mask above 0.5 count.
     norm : {"mean", "relative"}
         Mean over directions and positions, or that divided by the styles' mean square.
     mask : Tensor, optional
-        (1, 1, H, W) in [0, 1]; the positions of the image where it is above 0.5 count.
+        (1, 1, H, W) in [0, 1]; positions of the image with a mask above 0.5 count.
     projections : int
-        Number of directions; 0 takes as many as there are channels, as the paper.
+        Number of directions; 0 means one per channel, as in the paper.
     seed : int
-        Of the directions, the same on every device.
+        Seed of the directions, which are the same on every device.
 
     Raises
     ------
     ValueError
-        If a mask is above 0.5 nowhere.
+        If a mask is nowhere above 0.5.
     """
 
     styles: Tensor
@@ -67,22 +67,20 @@ class SlicedWassersteinLoss(StyleLoss):
         self.energy = (squares or 1.0) if norm == "relative" else 1.0
         self.register_buffer("styles", torch.cat(styles, dim=1), persistent=False)
         self.register_buffer("kept", _kept(mask), persistent=False)
-        # In their place for good: a CUDA graph reads what lies there.
-        for name, width in (("directions", self.styles.shape[0]), ("ordered", sum(self.sizes))):
-            buffer = self.styles.new_empty(self.projections, width)
-            self.register_buffer(name, buffer, persistent=False)
-        # Of the processor, whose numbers are the same everywhere; a GPU's are its own.
+        self.register_buffer("directions", None, persistent=False)
+        self.register_buffer("ordered", None, persistent=False)
+        # Random numbers of the CPU are the same everywhere; every GPU has its own.
         self._generator = torch.Generator().manual_seed(seed)
         self.redraw()
 
     @torch.no_grad()
     def redraw(self) -> None:
-        """Draw the next directions, for all evaluations until they are drawn again."""
+        """Draw the directions of all evaluations until the next call."""
         shape = (self.projections, self.styles.shape[0])
         directions = torch.randn(shape, generator=self._generator)
-        self.directions.copy_(functional.normalize(directions, dim=1))
+        self.directions = functional.normalize(directions, dim=1).to(self.styles)
         projected = torch.split(self.directions @ self.styles, self.sizes, dim=1)
-        torch.cat([_sorted(style) for style in projected], dim=1, out=self.ordered)
+        self.ordered = torch.cat([_sorted(style) for style in projected], dim=1)
 
     def forward(self, features: Tensor) -> Tensor:
         """Compare features (1, C, H, W) with the styles' along the current directions."""
@@ -92,12 +90,12 @@ class SlicedWassersteinLoss(StyleLoss):
         return (projected - self._target(projected.detach())).square().mean() / self.energy
 
     def extra_repr(self) -> str:
-        """Say the norm and what is drawn."""
+        """Return the settings."""
         return f"{super().extra_repr()}, projections={self.projections}, seed={self.seed}"
 
     @torch.no_grad()
     def _target(self, projected: Tensor) -> Tensor:
-        """Return for each projection (P, M) that of the styles which has its rank."""
+        """Return, for each projection (P, M), the styles' projection with the same rank."""
         styles = torch.split(self.ordered, self.sizes, dim=1)
         resampled = [
             share * _at_quantiles(style, projected.shape[1])
@@ -108,19 +106,19 @@ class SlicedWassersteinLoss(StyleLoss):
 
 
 def _at_quantiles(ordered: Tensor, number: int) -> Tensor:
-    """Read n sorted values per row at the quantiles (i + ½)/number, by linear interpolation.
+    """Interpolate the n sorted values of each row at the quantiles (i + ½)/number.
 
-    The j-th value is at the quantile (j + ½)/n, and beyond the outermost ones nothing is
-    extrapolated; which is how torch lines up the samples of two signals. The paper repeats values
-    instead, and so needs sizes that divide each other.
+    The j-th value is the (j + ½)/n quantile, and values are constant beyond the first and the last
+    one; `interpolate` aligns samples in this way. The paper repeats values instead, and so needs
+    sizes that divide each other.
     """
     if ordered.shape[1] == number:
         return ordered
     return functional.interpolate(ordered[None], size=number, mode="linear")[0]
 
 
-# On a processor NumPy's sorting, of vector instructions, takes a seventh of the time of torch's,
-# and a fiftieth where values are all that is wanted.
+# On CPUs, NumPy's vectorised sorting takes a seventh of torch's time with indices, and a fiftieth
+# without.
 
 
 def _sorted(rows: Tensor) -> Tensor:
@@ -137,7 +135,7 @@ def _order(rows: Tensor) -> Tensor:
 
 
 def _kept(mask: Tensor | None) -> Tensor | None:
-    """Return the indices of positions that count."""
+    """Return the indices of the positions with a mask above 0.5."""
     if mask is None:
         return None
     kept = (mask.flatten() > 0.5).nonzero().squeeze(1)
@@ -150,6 +148,6 @@ def _kept(mask: Tensor | None) -> Tensor | None:
 
 
 def _vectors(features: Tensor, kept: Tensor | None) -> Tensor:
-    """Return the counted positions of features (1, C, H, W) as (C, M)."""
+    """Return the positions of features (1, C, H, W) that count, as (C, M)."""
     vectors = full_precision(features)[0].flatten(1)
     return vectors if kept is None else vectors.index_select(1, kept)

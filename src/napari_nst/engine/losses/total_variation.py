@@ -1,46 +1,38 @@
-"""Smoothness of the image itself."""
+"""Total variation: differences of neighbouring pixels."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
+from torch.nn import functional
 
-from napari_nst.engine.cancel import Pulse, go_on
-from napari_nst.engine.losses.differences import (
-    Differences,
-    Window,
-    neighbours,
-    sum_of_powers,
-    weighted,
-    within,
-)
-from napari_nst.engine.run.bands import Bands
-from napari_nst.engine.run.shelf import MEMORY, Shelf
+from napari_nst.engine.losses.base import ImageLoss
 
 KINDS = ("mean", "nine_point", "sum", "inner_sum")
 """Ways to measure total variation."""
 
+BLOCK = 1 << 16
+"""About how many pixels `value_and_grad` computes at a time."""
 
-class TotalVariationLoss(nn.Module):
-    """Differences of neighbouring pixels, to some power (Mahendran & Vedaldi 2015).
 
-    They sum the power of the gradient's length; here, as in most programs, powers of the
-    differences themselves are added, which is the same for an exponent of 2.
+class TotalVariationLoss(ImageLoss):
+    """Powers of the differences of neighbouring pixels (Mahendran & Vedaldi 2015).
+
+    Mahendran and Vedaldi sum powers of the gradient's length. Here, as in most programs, powers of
+    the differences themselves are summed, which is the same for an exponent of 2.
 
     Parameters
     ----------
     kind : {"mean", "nine_point", "sum", "inner_sum"}
-        "mean" of |down|ᵝ plus mean of |across|ᵝ, on pixels in [0, 1]. "nine_point" is
-        2(↓ + →)/3 + (↘ + ↙)/6 of such means, on an image whose edge is repeated around it, as
-        crowsonkb/style-transfer-pytorch (with β = 2). "sum" of |down|ᵝ and |across|ᵝ on a scale
-        of 0–255, as neural-style-pt (with β = 1).
+        "mean": mean of |down|ᵝ plus mean of |across|ᵝ, for pixels in [0, 1]. "nine_point":
+        2(↓ + →)/3 + (↘ + ↙)/6 of such means, for an image whose edge is repeated around it, as in
+        crowsonkb/style-transfer-pytorch (with β = 2). "sum": sum of |down|ᵝ and |across|ᵝ for
+        pixels in 0–255, as in neural-style-pt (with β = 1). "inner_sum": the same sum without the
+        last row and the last column, as in pystiche's Li & Wand 2016 (with β = 2).
     exponent : float
-        β, above 0.
+        β, above 0. Equal neighbours have no gradient, even if β is below 1.
     circular : bool
-        The image's edges are neighbours, because it shall tile.
-    pulse : callable, optional
-        Called again and again while it is computed; what it raises ends that.
-    shelf : Shelf, optional
-        Where its gradient lies.
+        Whether opposite edges are neighbours, for an image that tiles.
 
     Raises
     ------
@@ -49,13 +41,7 @@ class TotalVariationLoss(nn.Module):
     """
 
     def __init__(
-        self,
-        kind: str = "mean",
-        exponent: float = 2.0,
-        *,
-        circular: bool = False,
-        pulse: Pulse = go_on,
-        shelf: Shelf = MEMORY,
+        self, kind: str = "mean", exponent: float = 2.0, *, circular: bool = False
     ) -> None:
         super().__init__()
         if kind not in KINDS:
@@ -65,68 +51,76 @@ class TotalVariationLoss(nn.Module):
         self.kind = kind
         self.exponent = exponent
         self.circular = circular
-        self.pulse = pulse
-        self.shelf = shelf
+        # Pixels repeated around the image: before its first and after its last row and column.
+        self._before = int(kind == "nine_point" and not circular)
+        self._after = int(kind != "inner_sum" or circular)
 
-    def forward(self, image: Tensor, bands: Bands | None = None) -> Tensor:
-        """Measure an image (1, 3, H, W), or a process's own rows of what it sees of one."""
-        shape = (bands.height if bands else image.shape[-2], image.shape[-1])
-        differences = self._nine_point(shape) if self.kind == "nine_point" else self._two(shape)
-        if bands is not None:
-            differences = within(differences, bands.own)
-        channels = image.shape[0] * image.shape[1]
-        sums = self.kind in ("sum", "inner_sum")
-        whole = sum_of_powers(image, differences, self.exponent, self.pulse, self.shelf)
-        return whole * 255**self.exponent if sums else whole / channels
+    def forward(self, image: Tensor) -> Tensor:
+        """Measure an image (1, 3, H, W)."""
+        rows = image.index_select(2, self._padded_rows(image))
+        return self._of_rows(rows, image, starts=True)
+
+    def value_and_grad(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of an image (1, 3, H, W), and its gradient by the image.
+
+        It works in blocks of rows: autograd of `forward` would take memory for ten images.
+        """
+        image = image.detach()
+        value, gradient = image.new_zeros(()), torch.zeros_like(image)
+        rows = self._padded_rows(image)
+        height = max(1, BLOCK // image.shape[3])
+        for top in range(0, len(rows) - 1, height):
+            own = rows[top : top + height + 1]  # with the first row of the next block
+            block = image.index_select(2, own).requires_grad_()
+            with torch.enable_grad():
+                part = self._of_rows(block, image, starts=top == 0)
+            value += part.detach()
+            gradient.index_add_(2, own, torch.autograd.grad(part, block)[0])
+        return value, gradient
 
     def extra_repr(self) -> str:
-        """Say which total variation it is."""
+        """Return the settings."""
         circular = ", circular" if self.circular else ""
         return f"kind={self.kind!r}, exponent={self.exponent:g}{circular}"
 
-    def _two(self, shape: tuple[int, int]) -> list[Differences]:
-        """Return the differences down and across, their means' factors with them."""
-        height, width = shape
-        inner = self.kind == "inner_sum" and not self.circular
-        down = neighbours((height, width - inner), 1, 0, circular=self.circular)
-        across = neighbours((height - inner, width), 0, 1, circular=self.circular)
-        return [*down, *across] if self.kind != "mean" else [*_mean(down), *_mean(across)]
+    def _padded_rows(self, image: Tensor) -> Tensor:
+        """Return, for each row of the padded image, its index in the image."""
+        height = image.shape[2]
+        rows = torch.arange(-self._before, height + self._after, device=image.device)
+        return rows % height if self.circular else rows.clamp(0, height - 1)
 
-    def _nine_point(self, shape: tuple[int, int]) -> list[Differences]:
-        height, width = shape
-        down = neighbours(shape, 1, 0, circular=self.circular)
-        across = neighbours(shape, 0, 1, circular=self.circular)
-        diagonal = [
-            *neighbours(shape, 1, 1, circular=self.circular),
-            *neighbours(shape, 1, -1, circular=self.circular),
-        ]
-        diagonals = height * width
-        if not self.circular:
-            # The source repeats the edge on all sides, along which diagonals become differences
-            # across and down: of both kinds, at both ends.
-            diagonals = (height + 1) * (width + 1)
-            diagonal += 2 * [*_at_ends(across, 0, height), *_at_ends(down, 1, width)]
-        return [
-            *weighted([*down, *across], 2 / 3 / (height * width)),
-            *weighted(diagonal, 1 / 6 / diagonals),
-        ]
+    def _of_rows(self, rows: Tensor, image: Tensor, *, starts: bool) -> Tensor:
+        """Return the contribution of some rows of the padded image, without their last one.
 
+        `starts` says whether the first row of the padded image is among them.
+        """
+        mode = "circular" if self.circular else "replicate"
+        padded = functional.pad(rows, (self._before, self._after, 0, 0), mode)
+        inside = padded[:, :, self._before if starts else 0 :, self._before :]
+        down = self._sum_of_powers(inside[:, :, 1:, :-1] - inside[:, :, :-1, :-1])
+        across = self._sum_of_powers(inside[:, :, :-1, 1:] - inside[:, :, :-1, :-1])
+        number, channels, height, width = image.shape
+        if self.kind in ("sum", "inner_sum"):
+            return (down + across).mul(255.0**self.exponent)
+        images = number * channels
+        if self.kind == "mean":
+            # An image of a single row has no differences down, and their mean is 0.
+            pairs_down = max(1, height if self.circular else height - 1) * width
+            pairs_across = max(1, width if self.circular else width - 1) * height
+            return (down / pairs_down + across / pairs_across) / images
+        falling = self._sum_of_powers(padded[:, :, 1:, 1:] - padded[:, :, :-1, :-1])
+        rising = self._sum_of_powers(padded[:, :, 1:, :-1] - padded[:, :, :-1, 1:])
+        diagonals = (height + self._before) * (width + self._before)
+        return (
+            2 / 3 * (down + across) / (height * width) + (falling + rising) / 6 / diagonals
+        ) / images
 
-def _mean(differences: list[Differences]) -> list[Differences]:
-    # An image one pixel high has no neighbours down: nothing to smooth, not NaN.
-    count = sum(some.count for some in differences)
-    return weighted(differences, 1 / max(1, count))
-
-
-def _at_ends(differences: list[Differences], axis: int, length: int) -> list[Differences]:
-    """Return the differences in the first and in the last row (axis 0) or column (axis 1)."""
-    ends = slice(0, 1), slice(length - 1, length)
-
-    def only(window: Window, end: slice) -> Window:
-        return (end, window[1]) if axis == 0 else (window[0], end)
-
-    return [
-        Differences(only(some.near, end), only(some.far, end))
-        for some in differences
-        for end in ends
-    ]
+    def _sum_of_powers(self, differences: Tensor) -> Tensor:
+        if self.exponent == 2:
+            return differences.square().sum()
+        sizes = differences.abs()
+        if self.exponent >= 1:
+            return sizes.pow(self.exponent).sum()
+        # The derivative at 0 is infinite; equal neighbours are left out of the gradient.
+        equal = differences == 0
+        return sizes.masked_fill(equal, 1).pow(self.exponent).masked_fill(equal, 0).sum()

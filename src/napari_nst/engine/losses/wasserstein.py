@@ -1,4 +1,4 @@
-"""The distance between bell curves fitted to features."""
+"""The distance between normal distributions fitted to features."""
 
 from __future__ import annotations
 
@@ -9,31 +9,30 @@ from torch import Tensor
 
 from napari_nst.engine.losses.base import AnyExemplar, MomentLoss, blended_moments
 from napari_nst.engine.losses.matrix_sqrt import square_root, trace_of_square_root
-from napari_nst.engine.losses.moments import Moments
-from napari_nst.engine.losses.statistics import covariance_matrix
+from napari_nst.engine.losses.moments import Moments, covariance_matrix
 
 LEAST_VARIANCE = 1e-4
-"""Added to every variance: few positions leave covariances without a root of full rank.
+"""Added to every variance: the covariance of few positions is singular and has no inverse root.
 
-As crowsonkb/style-transfer-pytorch, commit e7e2c71.
+As in crowsonkb/style-transfer-pytorch, commit e7e2c71.
 """
 
 
 class WassersteinLoss(MomentLoss):
     """Squared 2-Wasserstein distance between normal distributions, per channel.
 
-    Of mean μ and covariance Σ of the image's features and μₛ, Σₛ of the styles', it is
-    mean (μ − μₛ)² + tr(Σₛ + Σ − 2 (√Σₛ Σ √Σₛ)^½)/C (Gelbrich 1990; as a style loss in
-    crowsonkb/style-transfer-pytorch). Roots are a fixed number of Newton–Schulz steps, as there,
-    so features that already are the styles' have a small loss, not none.
+    With mean μ and covariance Σ of the image's features and μₛ, Σₛ of the styles', it is
+    mean (μ − μₛ)² + tr(Σₛ + Σ − 2 (√Σₛ Σ √Σₛ)^½)/C (Gelbrich 1990; used as a style loss by
+    crowsonkb/style-transfer-pytorch). As in that program, roots are computed by a fixed number of
+    Newton–Schulz steps, so the loss of the style's own features is small but not 0.
 
     Parameters
     ----------
     exemplars : sequence of Exemplar or MeasuredExemplar
-        The styles. Their means and raw second moments are averaged by their shares, as those of
-        one image that holds them all.
+        The styles. Their means and raw second moments are averaged by their shares, like those of
+        one image made of all styles.
     norm : {"mean", "relative"}
-        As above, or that divided by the styles' mean square, which is mean μₛ² + tr Σₛ/C.
+        The formula above, or that divided by the styles' mean square, mean μₛ² + tr Σₛ/C.
     mask : Tensor, optional
         (1, 1, H, W) in [0, 1], weights of the image's positions.
     """
@@ -51,11 +50,11 @@ class WassersteinLoss(MomentLoss):
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("covariance", covariance, persistent=False)
         self.register_buffer("root", square_root(covariance)[0], persistent=False)
-        # A black image's features have no energy, and leave the distance as it is.
+        # The features of a black image have no energy; then "relative" is the same as "mean".
         self.energy = (float(_mean_diagonal(second)) or 1.0) if norm == "relative" else 1.0
 
     def compare(self, moments: Moments) -> Tensor:
-        """Compare the moments of features, taken with the mask, with the styles'."""
+        """Compare the moments of features, computed with the mask, with the styles'."""
         covariance = _regular(moments.covariance)
         channels = covariance.shape[-1]
         shared = trace_of_square_root(self.root @ covariance @ self.root) / channels
@@ -65,8 +64,8 @@ class WassersteinLoss(MomentLoss):
 
 
 def _regular(covariance: Tensor) -> Tensor:
-    one = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
-    return covariance + LEAST_VARIANCE * one
+    identity = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
+    return covariance + LEAST_VARIANCE * identity
 
 
 def _mean_diagonal(matrices: Tensor) -> Tensor:

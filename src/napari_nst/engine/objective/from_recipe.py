@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from torch import Tensor, nn
 
-from napari_nst.engine.cancel import Pulse, go_on
 from napari_nst.engine.job.layers import layer_weights, shares_of
-from napari_nst.engine.losses import STYLE_LOSSES, ContentLoss, Part, TotalVariationLoss, seam
+from napari_nst.engine.losses import STYLE_LOSSES, ContentLoss, ImageLoss, TotalVariationLoss, seam
 from napari_nst.engine.objective.masks import mask_at
 from napari_nst.engine.run.bands import Bands
-from napari_nst.engine.run.shelf import MEMORY, Shelf
 from napari_nst.engine.tiling.features import SeenStyle, exemplar_of
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import poolings_before
@@ -29,10 +26,16 @@ class WeightedLoss(nn.Module):
         self.loss = loss
         self.weight = weight
 
-    def forward(self, value: Tensor, **of_part: Any) -> Tensor:
-        """Return the weighted loss of features or of an image, or of what the loss calls a part."""
-        weighted: Tensor = self.loss(value, **of_part) * self.weight
+    def forward(self, value: Tensor) -> Tensor:
+        """Return the weighted loss of features or of an image."""
+        weighted: Tensor = self.loss(value) * self.weight
         return weighted
+
+    def value_and_grad(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weighted loss of an image, and its gradient by the image."""
+        loss: ImageLoss = self.loss  # type: ignore[assignment]
+        value, gradient = loss.value_and_grad(image)
+        return value * self.weight, gradient.mul_(self.weight)
 
     def extra_repr(self) -> str:
         """Say the weight."""
@@ -57,12 +60,13 @@ def content_losses(
     """
     losses = {}
     for layer, weight in layer_weights(recipe, "content").items():
-        rows = None
-        if bands is not None and bands.are_divided:
-            rows = Part(bands.own.positions(1 << poolings_before(layer)), bands.processes.total)
-        loss = ContentLoss(
-            features[layer], norm=recipe.content_norm, mask=mask_at(mask, layer), part=rows
-        )
+        own = mask_at(mask, layer)
+        divided = bands is not None and bands.are_divided
+        if bands is not None and own is not None and divided:
+            own = own[:, :, bands.own.positions(1 << poolings_before(layer))]
+        loss = ContentLoss(features[layer], norm=recipe.content_norm, mask=own)
+        if bands is not None and divided and recipe.content_norm != "sum":
+            loss.divisor = bands.processes.total(loss.divisor)
         losses[f"content/{layer}"] = WeightedLoss(loss, weight)
     return losses
 
@@ -99,9 +103,7 @@ def style_losses(
     return losses
 
 
-def image_losses(
-    recipe: Recipe, free: Tensor | None = None, pulse: Pulse = go_on, shelf: Shelf = MEMORY
-) -> dict[str, WeightedLoss]:
+def image_losses(recipe: Recipe, free: Tensor | None = None) -> dict[str, WeightedLoss]:
     """Make the losses of the image itself.
 
     Parameters
@@ -110,8 +112,6 @@ def image_losses(
         Its `tv_weight`, without which there is no total variation.
     free : Tensor, optional
         Which pixels are, (1, 1, H, W) bool, where they shall go on seamlessly from the others.
-    pulse, shelf : callable, Shelf, optional
-        As for `TotalVariationLoss`.
     """
     losses = {}
     if recipe.tv_weight:
@@ -119,8 +119,6 @@ def image_losses(
             recipe.tv_loss,
             recipe.tv_exponent,
             circular=recipe.padding == "circular",
-            pulse=pulse,
-            shelf=shelf,
         )
         losses["tv"] = WeightedLoss(loss, recipe.tv_weight)
     if free is not None:

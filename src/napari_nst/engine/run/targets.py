@@ -137,7 +137,7 @@ class RunSetup:
             self.alpha = self.surroundings.alpha
         seamless = self.surroundings is not None and self.surroundings.seamless
         seams = free if seamless else None
-        on_image = image_losses(recipe, seams, self.network.pulse, self.shelf)
+        on_image = image_losses(recipe, seams)
         kept = None if free is None or fixed is None else (bands.cut(free), fixed)
         objective = Objective(self.network, losses, on_image, kept)
         if self._is_tiled(scale.shape):

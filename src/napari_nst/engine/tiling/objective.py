@@ -163,12 +163,20 @@ class TiledObjective(Objective):
         """Add the losses of the image itself to the parts; return their gradient by it, or 0."""
         gradient: Tensor | None = None
         for part, loss in self.on_image.items():
-            of_own = partial(loss, bands=bands) if bands.are_divided else loss
-            parts[part], by_image = with_gradient(of_own, seen)
+            parts[part], by_image = self._image_loss(cast("WeightedLoss", loss), seen, bands)
             gradient = by_image if gradient is None else gradient.add_(by_image)
         if gradient is None:
             gradient = self._shelf.zeros(tuple(seen.shape), seen.dtype, seen.device)
         return gradient
+
+    def _image_loss(self, loss: WeightedLoss, seen: Tensor, bands: Bands) -> tuple[Tensor, Tensor]:
+        if not bands.are_divided:
+            return loss.value_and_grad(seen)
+        own = bands.own.at(bands.own.core)
+        value, by_whole = loss.value_and_grad(bands.whole(seen[:, :, own].contiguous()))
+        gradient = torch.zeros_like(seen)
+        gradient[:, :, own] = by_whole[:, :, bands.own.core]
+        return value / bands.processes.count, gradient
 
     def _add_up(self, tile: Tile, seen: Tensor, sums: dict[TiledStyle, Moments]) -> None:
         """Add a tile's features to the sums that the style losses see."""

@@ -36,7 +36,7 @@ class TiledContent:
         """Return what measures a tile's own features (1, C, h, w)."""
         where = tile.positions(self.layer)
         return lambda features: self.scale.magnified(
-            self.factor * self.loss.of_part(features, where)
+            self.factor * self.loss.in_window(features, where)
         )
 
 
