@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox
@@ -12,15 +12,11 @@ from napari_nst.recipe.layer_names import COMPARED_LAYERS, LAYER_NAMES
 from napari_nst.viewer.controls.compared_layers import compared_layers, compared_layers_text
 from napari_nst.viewer.controls.layer_choice import chosen_layer, layer_box
 from napari_nst.viewer.job_widget import JobWidget
-from napari_nst.viewer.run.engine_call import EngineCall
 from napari_nst.viewer.run.request import RunRequest
-from napari_nst.viewer.run.worker import Progress
 
 if TYPE_CHECKING:
     import napari.viewer
 
-    from napari_nst.engine.iteration import Iteration
-    from napari_nst.engine.steering import Steering
 
 SEVERAL = "several (see Losses)"
 """What the drop-down says while the recipe has other than one layer."""
@@ -64,30 +60,24 @@ class ContentReconstruction(JobWidget):
     def build_request(self, recipe: Recipe) -> RunRequest:
         """Return the job of the chosen layer and a recipe."""
         layer = chosen_layer(self.image, "image")
-        image, begin = self.picture(layer, recipe.size), self.start_picture(recipe)
+        image, begin = self.slice_of(layer, recipe.size), self.start_slice(recipe)
         names = compared_layers(self._compared, recipe) if self._compare.value else []
 
         def read() -> dict[str, Any]:
             return {"image": image.read(), "init_image": begin.read() if begin else None}
 
-        def compare(progress: Progress, steering: Steering, _: Any) -> Iterator[Iteration]:
-            from napari_nst.engine.compare import compare_reconstructions
+        def read_comparison() -> dict[str, Any]:
+            return {"image": image.read(), "recipe": recipe, "layers": names}
 
-            progress("reading the layer", 0, 0)
-            return compare_reconstructions(
-                image.read(), recipe, layers=names, progress=progress, steering=steering
-            )
-
-        call = EngineCall("reconstruct", recipe, read)
         what = "layers" if names else " + ".join(recipe.content_layers)
         return RunRequest(
             name=f"{image.name} · {what}",
-            place=image.place,
-            values=image.values,
+            position=image.position,
+            intensity=image.intensity,
             recipe=recipe,
             names=tuple(picture.name for picture in (image, begin) if picture),
-            start=compare if names else call.start,
-            call=None if names else call,
+            function="compare_reconstructions" if names else "reconstruct",
+            read=read_comparison if names else read,
             keep_dtype=self.keep_dtype.value,
         )
 

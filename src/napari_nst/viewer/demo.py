@@ -48,7 +48,7 @@ def run_demo(headless: bool, output: Path, **changes: int) -> list[Path]:
         layer.visible = layer is widget.content.value
     # By the time the result appears, the window is laid out and the canvas has its size.
     viewer.layers.events.inserted.connect(lambda: QTimer.singleShot(500, viewer.reset_view))
-    widget.panel.begin(widget.job)  # without remembering it
+    widget.panel.begin(widget.request)  # without remembering it
     written: list[Path] = []
     if headless:
         watch = QTimer()

@@ -18,7 +18,7 @@ from napari_nst.viewer.controls.notes import Notes
 from napari_nst.viewer.controls.recipe_form import RecipeControls
 from napari_nst.viewer.controls.sections import Section
 from napari_nst.viewer.inspect.controls import Inspection
-from napari_nst.viewer.layers.read import LayerSlice, picture_of
+from napari_nst.viewer.layers.read import LayerSlice, shown_slice
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run_panel import RunPanel
 from napari_nst.viewer.settings.control_values import ControlValues
@@ -62,9 +62,6 @@ class JobWidget(Followed, Container[Any]):
     ) -> None:
         self.viewer = self._viewer = viewer
         self.recipe_controls = RecipeControls(kind)
-        self.notes = Notes(self)
-        self.source, self.where = self.notes.source, self.notes.where
-        self.flavour_notice = self.notes.flavour
         self.init_image = layer_box(
             viewer, "init_image", "The layer to start from, where that is an image.", optional=True
         )
@@ -75,13 +72,22 @@ class JobWidget(Followed, Container[Any]):
             tooltip="Make a result of the same type of numbers as the layer, such as 16 bit.",
         )
         self.panel = RunPanel(viewer, self._ordered)
+        self.notes = Notes(
+            viewer,
+            self.recipe_controls,
+            self.init_image,
+            where_in=self.where_in,
+            is_closed=lambda: self.panel.closed,
+        )
+        self.source, self.where = self.notes.source, self.notes.where
+        self.flavour_notice = self.notes.flavour
         self.inspection = Inspection(viewer, self.panel.runner, self.panel.say, self.panel.complain)
         self.sweep = SweepControls(
             self.recipe_controls,
             choosers[0],
             read_recipe=lambda: self.recipe,
             build_request=self.build_request,
-            read_layer=self.picture,
+            read_layer=self.slice_of,
             begin=self.panel.begin,
             say=self.panel.say,
         )
@@ -102,7 +108,11 @@ class JobWidget(Followed, Container[Any]):
         self._lay_out(choosers, up_front)
         self._choosers = [*choosers, *_flat(extras.values())]
         self.notes.follow(self._choosers)
-        self.live_controls = LiveControls(self)
+        self.panel.ended.connect(self.notes.show_preset)
+        self.native_parent_changed.connect(self._on_parent_changed)
+        self.live_controls = LiveControls(
+            self.native, self.recipe_controls, lambda: self.recipe, self.panel, followed=self
+        )
         up_front_ones = [one for one in up_front if not isinstance(one, str)]
         own = [
             one
@@ -140,11 +150,16 @@ class JobWidget(Followed, Container[Any]):
         """Return what this widget's own controls would say for a recorded call of the engine."""
         return {}
 
+    def _on_parent_changed(self, parent: Any) -> None:
+        # The dock's ✕ takes the widget out of the window; hiding, floating or tabbing do not.
+        if parent is None:
+            self.panel.give_up()
+
     def _ordered(self, **changes: Any) -> RunRequest:
         """Read the controls for a run, and remember them for the next session."""
-        job = replace(self.request(**changes), controls=self.control_values.read())
+        request = replace(self.request(**changes), controls=self.control_values.read())
         self.control_values.remember()
-        return job
+        return request
 
     # ── what a user of the widget sees ───────────────────────────────────────────────────────
 
@@ -184,7 +199,7 @@ class JobWidget(Followed, Container[Any]):
         """The recipe to run; raises `ValueError` where the controls contradict."""
         return self.flavour_notice.applied(self.recipe_controls.recipe)
 
-    def picture(
+    def slice_of(
         self, layer: Image, size: int | None = None, dims: Dims | None = None
     ) -> LayerSlice:
         """Pick what a layer shows, now or with sliders of some other moment.
@@ -194,15 +209,15 @@ class JobWidget(Followed, Container[Any]):
         # How large a style in physical units is needed, the content's pixels decide later.
         is_physical = self.recipe_controls.fields["style_sizing"].value == "physical"
         wanted = self.size.value if size is None else size
-        return picture_of(layer, dims or self._viewer.dims, 0 if is_physical else wanted)
+        return shown_slice(layer, dims or self._viewer.dims, 0 if is_physical else wanted)
 
-    def start_picture(self, recipe: Recipe) -> LayerSlice | None:
+    def start_slice(self, recipe: Recipe) -> LayerSlice | None:
         """Pick what the run starts from, if that is an image of its own."""
         if recipe.init != "image":
             return None
         if self.init_image.value is None:
             raise ValueError("init is 'image', but no start image is chosen; choose a layer.")
-        return self.picture(self.init_image.value, recipe.size)
+        return self.slice_of(self.init_image.value, recipe.size)
 
     def where_in(self, chooser: ComboBox) -> str:
         """Return which slice of a chosen layer that is, "" if it has but one.
@@ -211,7 +226,7 @@ class JobWidget(Followed, Container[Any]):
         """
         if not isinstance(chooser.value, Image) or not chooser.enabled:
             return ""
-        return self.picture(chooser.value).where
+        return self.slice_of(chooser.value).where
 
     # ── how it is put together ───────────────────────────────────────────────────────────────
 

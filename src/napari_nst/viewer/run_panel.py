@@ -49,8 +49,8 @@ class RunPanel(Container[Any]):
 
     ended = Signal(description="Emitted when a run is over, however it ended.")
 
-    def __init__(self, viewer: ViewerModel, read_job: Callable[..., RunRequest]) -> None:
-        self._read_job = read_job
+    def __init__(self, viewer: ViewerModel, read_request: Callable[..., RunRequest]) -> None:
+        self._read_request = read_request
         self.buttons = RunButtons()
         self.progress = ProgressBar(value=0, min=0, max=1, tooltip=_ITERATIONS)
         self.status = StatusText("Ready.", "What is happening, and the weighted losses.")
@@ -100,9 +100,9 @@ class RunPanel(Container[Any]):
 
     def start(self) -> None:
         """Start a run; nothing if one is going on."""
-        self.begin(self._read_job)
+        self.begin(self._read_request)
 
-    def begin(self, read_job: Callable[[], RunRequest], *, go_on: bool = False) -> None:
+    def begin(self, read_request: Callable[[], RunRequest], *, go_on: bool = False) -> None:
         """Start another job than the controls'; nothing if a run is going on.
 
         Parameters
@@ -115,15 +115,15 @@ class RunPanel(Container[Any]):
         if self.active is not None:
             return
         try:
-            job = read_job()
+            request = read_request()
             if go_on:
-                self.runner.check_goes_on(job)
-            history = self.history.new_history(job, go_on=go_on)
+                self.runner.check_goes_on(request)
+            history = self.history.new_history(request, go_on=go_on)
         except (ValueError, TypeError) as error:
             self.complain(error)
             return
         self.losses.unfold_once()
-        self.runner.begin(job, history.step if history else None, go_on=go_on)
+        self.runner.begin(request, history.step if history else None, go_on=go_on)
 
     def go_on(self, steps: int, size: int | None = None) -> None:
         """Go on from the last result, in its layer.
@@ -136,7 +136,7 @@ class RunPanel(Container[Any]):
             Longest side to go on at; as it is where left out.
         """
         changes: dict[str, Any] = {"steps": steps} | ({} if size is None else {"size": size})
-        self.begin(lambda: self._read_job(**changes), go_on=True)
+        self.begin(lambda: self._read_request(**changes), go_on=True)
 
     def steer(self, recipe: Recipe) -> None:
         """Let the run that is going on follow another recipe, and say what it cannot follow."""
@@ -217,15 +217,15 @@ class RunPanel(Container[Any]):
 
     def _plot(self) -> None:
         """Draw the losses, unless those of several pictures in turn, which are no one curve."""
-        job = self.runner.job
-        if job is not None and job.is_single:
+        request = self.runner.request
+        if request is not None and request.is_single:
             self.plot.show_losses(self.runner.losses)
 
     def _offer_brush(self, paintable: bool) -> None:
         """Let the user paint on the result while nothing else changes it."""
-        job = self.runner.job
-        if paintable and job is not None and self.result is not None:
-            self.brush.offer(self.result, job.values)
+        request = self.runner.request
+        if paintable and request is not None and self.result is not None:
+            self.brush.offer(self.result, request.intensity)
         else:
             self.brush.withdraw()
 

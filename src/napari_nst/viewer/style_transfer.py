@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
@@ -16,10 +17,9 @@ from napari_nst.viewer.controls.layer_choice import (
 )
 from napari_nst.viewer.guides.choice import GuideChoice, Guiding
 from napari_nst.viewer.job_widget import JobWidget
-from napari_nst.viewer.layers.keep_outside import Untouched
+from napari_nst.viewer.layers.keep_outside import OriginalPixels
 from napari_nst.viewer.layers.pixel_size import comparable_sizes
 from napari_nst.viewer.layers.read import LayerSlice
-from napari_nst.viewer.run.engine_call import EngineCall
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.transfer_inputs import TransferInputs
 
@@ -74,7 +74,7 @@ class StyleTransfer(JobWidget):
         """Return the job of the chosen layers and a recipe."""
         content = self.choice.read(recipe.size)
         chosen_layer(self.style, "style")
-        begin = self.start_picture(recipe)
+        begin = self.start_slice(recipe)
         if content.in_turn and begin is not None:
             raise ValueError(
                 "init is 'image', which channels in turn cannot start from; take noise."
@@ -85,23 +85,20 @@ class StyleTransfer(JobWidget):
         sizes = _pixel_sizes(recipe, content, styles)
         keeps = guiding is not None and guiding.keep_unlabelled and self.choice.takes_slice
         inputs = TransferInputs(
-            content, styles, begin, guiding, sizes, dims, Untouched() if keeps else None
+            content, styles, begin, guiding, sizes, dims, OriginalPixels() if keeps else None
         )
         self._inputs = None if content.in_turn else inputs
 
-        call = EngineCall("stylize", recipe, inputs.read)
         return RunRequest(
             name=f"{content.name} × {' + '.join(style.name for style in styles)}",
-            place=content.pictures[0].place,
-            values=content.values,
+            position=content.pictures[0].position,
+            intensity=content.intensity,
             recipe=recipe,
             names=inputs.names,
-            start=call.start
-            if not content.in_turn
-            else lambda progress, steering, _: inputs.stylize_channels(recipe, progress, steering),
-            call=None if content.in_turn else call,
+            function="stylize_channels" if content.in_turn else "stylize",
+            read=partial(inputs.read_channels, recipe) if content.in_turn else inputs.read,
             keep_dtype=self.keep_dtype.value,
-            untouched=inputs.untouched,
+            original=inputs.original,
         )
 
     # ── while a run goes on ──────────────────────────────────────────────────────────────────
@@ -140,7 +137,7 @@ class StyleTransfer(JobWidget):
         return [layer for layer in (self.style.value, *self.more_styles.value) if layer is not None]
 
     def _styles(self, size: int, dims: Dims) -> list[LayerSlice]:
-        return [self.picture(layer, size, dims) for layer in self._style_layers]
+        return [self.slice_of(layer, size, dims) for layer in self._style_layers]
 
     def _guiding(
         self, content: Content, styles: Sequence[LayerSlice], dims: Dims

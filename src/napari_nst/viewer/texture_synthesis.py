@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +16,15 @@ from napari_nst.viewer.controls.layer_choice import chosen_layer, layer_box
 from napari_nst.viewer.controls.number_box import CountBox
 from napari_nst.viewer.guides.inpainting import Fill, FillChoice
 from napari_nst.viewer.job_widget import JobWidget
-from napari_nst.viewer.layers.position import Place
+from napari_nst.viewer.layers.position import Position
 from napari_nst.viewer.layers.read import LayerSlice
 from napari_nst.viewer.layers.save import tile_preview
-from napari_nst.viewer.run.engine_call import EngineCall
 from napari_nst.viewer.run.request import RunRequest
-from napari_nst.viewer.run.worker import Progress
 
 if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Image, Layer
 
-    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import Steering
 
 OFF, EACH, CUMULATIVE = "off", "layer by layer", "cumulative"
@@ -81,14 +78,16 @@ class TextureSynthesis(JobWidget):
         layer = chosen_layer(self.exemplar, "exemplar")
         fill = self.fill.pick(layer)
         return (
-            self._job_of_texture(layer, recipe) if fill is None else self._job_of_fill(fill, recipe)
+            self._texture_request(layer, recipe)
+            if fill is None
+            else self._fill_request(fill, recipe)
         )
 
-    def _job_of_texture(self, layer: Image, recipe: Recipe) -> RunRequest:
-        exemplar, begin = self.picture(layer, recipe.size), self.start_picture(recipe)
+    def _texture_request(self, layer: Image, recipe: Recipe) -> RunRequest:
+        exemplar, begin = self.slice_of(layer, recipe.size), self.start_slice(recipe)
         self._picked, self._begin = exemplar, begin
         self._dims = self._viewer.dims.model_copy(deep=True)
-        fitted = _fitted(exemplar.place.shape, recipe.size)
+        fitted = _fitted(exemplar.position.shape, recipe.size)
         shape = self._shape(fitted)
         compared = self._compare.value
         names = compared_layers(self._compared, recipe) if compared != OFF else []
@@ -97,51 +96,44 @@ class TextureSynthesis(JobWidget):
             start = begin.read() if begin else None
             return {"exemplar": exemplar.read(), "shape": shape, "init_image": start}
 
-        def compare(progress: Progress, steering: Steering, _: Any) -> Iterator[Iteration]:
-            from napari_nst.engine.compare import compare_textures
+        def read_comparison() -> dict[str, Any]:
+            return {
+                "exemplar": exemplar.read(),
+                "recipe": recipe,
+                "layers": names,
+                "cumulative": compared == CUMULATIVE,
+                "shape": shape,
+            }
 
-            progress("reading the layer", 0, 0)
-            return compare_textures(
-                exemplar.read(),
-                recipe,
-                layers=names,
-                cumulative=compared == CUMULATIVE,
-                shape=shape,
-                progress=progress,
-                steering=steering,
-            )
-
-        call = EngineCall("synthesize", recipe, read)
         return RunRequest(
             name=f"{exemplar.name} · texture{' by layers' if names else ''}",
-            place=_place(exemplar, fitted, shape),
-            values=exemplar.values,
+            position=_position(exemplar, fitted, shape),
+            intensity=exemplar.intensity,
             recipe=recipe,
             names=tuple(picture.name for picture in (exemplar, begin) if picture),
-            start=compare if names else call.start,
-            call=None if names else call,
+            function="compare_textures" if names else "synthesize",
+            read=read_comparison if names else read,
             keep_dtype=self.keep_dtype.value,
-            afterwards=self._show_tiles if recipe.padding == PERIODIC else None,
+            after_run=self._show_tiles if recipe.padding == PERIODIC else None,
         )
 
-    def _job_of_fill(self, fill: Fill, recipe: Recipe) -> RunRequest:
-        begin = self.start_picture(recipe.replace(size=0))
+    def _fill_request(self, fill: Fill, recipe: Recipe) -> RunRequest:
+        begin = self.start_slice(recipe.replace(size=0))
         self._picked, self._begin = fill, begin
 
         def read() -> dict[str, Any]:
             return fill.arguments() | {"init_image": begin.read() if begin else None}
 
-        call = EngineCall("synthesize", recipe, read)
         return RunRequest(
             name=f"{fill.picture.name} · filled",
-            place=fill.picture.place,
-            values=fill.picture.values,
+            position=fill.picture.position,
+            intensity=fill.picture.intensity,
             recipe=recipe,
             names=(*fill.names, *([begin.name] if begin else [])),
-            start=call.start,
-            call=call,
+            function="synthesize",
+            read=read,
             keep_dtype=self.keep_dtype.value,
-            untouched=fill.untouched,
+            original=fill.original,
         )
 
     # ── while a run goes on ──────────────────────────────────────────────────────────────────
@@ -174,7 +166,7 @@ class TextureSynthesis(JobWidget):
         begin = (self._begin.name,) if self._begin else ()
         if isinstance(picked, Fill):
             return (*self._steer_fill(picked, layer, steering), *begin)
-        exemplar = self.picture(layer, recipe.size, self._dims)
+        exemplar = self.slice_of(layer, recipe.size, self._dims)
         steering.restyle(lambda: [exemplar.read()])
         return (exemplar.name, *begin)
 
@@ -237,10 +229,12 @@ def _fitted(shape: tuple[int, int], size: int) -> tuple[int, int]:
     return shape_fitting(shape, min(size or max(shape), max(shape)))
 
 
-def _place(exemplar: LayerSlice, fitted: tuple[int, int], shape: tuple[int, int] | None) -> Place:
+def _position(
+    exemplar: LayerSlice, fitted: tuple[int, int], shape: tuple[int, int] | None
+) -> Position:
     """Return where a texture lies: where the exemplar begins, with pixels as large as its."""
-    place = exemplar.place
+    position = exemplar.position
     if shape is None:
-        return place
-    enlarged = max(place.shape) / max(fitted)
-    return replace(place, shape=(round(shape[0] * enlarged), round(shape[1] * enlarged)))
+        return position
+    enlarged = max(position.shape) / max(fitted)
+    return replace(position, shape=(round(shape[0] * enlarged), round(shape[1] * enlarged)))

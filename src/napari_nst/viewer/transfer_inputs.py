@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +11,12 @@ import numpy as np
 from napari_nst.engine.job.guides import Guides
 from napari_nst.viewer.controls.content_choice import Content
 from napari_nst.viewer.guides.choice import Guiding
-from napari_nst.viewer.layers.keep_outside import Untouched
+from napari_nst.viewer.layers.keep_outside import OriginalPixels
 from napari_nst.viewer.layers.read import LayerSlice
-from napari_nst.viewer.run.worker import Progress
 
 if TYPE_CHECKING:
     from napari.components import Dims
 
-    from napari_nst.engine.iteration import Iteration
-    from napari_nst.engine.steering import Steering
     from napari_nst.recipe import Recipe
 
 Array = np.ndarray[Any, Any]
@@ -33,9 +30,9 @@ class TransferInputs:
     ----------
     content : Content
         What is kept.
-    styles : sequence of Picture
+    styles : sequence of LayerSlice
         What is taken.
-    begin : Picture or None
+    begin : LayerSlice or None
         What the run starts from, if that is an image of its own.
     guiding : Guiding or None
         Where the styles go.
@@ -43,7 +40,7 @@ class TransferInputs:
         The content's, then each style's.
     dims : Dims
         Where the viewer's sliders stood: the slices that are looked at, wherever they go.
-    untouched : Untouched or None
+    original : OriginalPixels or None
         What of the content the result shows as it is.
     """
 
@@ -53,7 +50,7 @@ class TransferInputs:
     guiding: Guiding | None
     pixel_sizes: list[float] | None
     dims: Dims
-    untouched: Untouched | None = None
+    original: OriginalPixels | None = None
     _content_shape: tuple[int, int] = field(default=(0, 0), init=False)
 
     @property
@@ -70,8 +67,8 @@ class TransferInputs:
         guided: dict[str, Any] = {}
         if self.guiding is not None:
             guided = self.guiding.arguments(self._content_shape, _shapes(styles))
-        if self.untouched is not None:
-            self.untouched.read(self.content.pictures[0])
+        if self.original is not None:
+            self.original.read(self.content.pictures[0])
         return {
             "content": content,
             "style": styles,
@@ -80,22 +77,15 @@ class TransferInputs:
             **guided,
         }
 
-    def stylize_channels(
-        self, recipe: Recipe, progress: Progress, steering: Steering
-    ) -> Iterator[Iteration]:
-        """Read the layers and begin with the first channel; called in the worker thread."""
-        from napari_nst.engine.compare import stylize_channels
-
-        progress("reading the layers", 0, 0)
-        return stylize_channels(
-            [picture.read() for picture in self.content.pictures],
-            self.read_styles(),
-            recipe,
-            labels=[picture.name for picture in self.content.pictures],
-            pixel_sizes=self.pixel_sizes,
-            progress=progress,
-            steering=steering,
-        )
+    def read_channels(self, recipe: Recipe) -> dict[str, Any]:
+        """Read the layers, as `stylize_channels` takes them; called in the run's thread."""
+        return {
+            "contents": [picture.read() for picture in self.content.pictures],
+            "styles": self.read_styles(),
+            "recipe": recipe,
+            "labels": [picture.name for picture in self.content.pictures],
+            "pixel_sizes": self.pixel_sizes,
+        }
 
     def read_styles(self) -> list[Array]:
         """Read the styles; called in the worker thread."""

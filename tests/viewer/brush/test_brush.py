@@ -16,9 +16,9 @@ from qtpy.QtWidgets import QColorDialog
 from napari_nst.viewer.brush.brush import Brush
 from napari_nst.viewer.brush.controls import BrushControls
 from napari_nst.viewer.brush.stroke import painted, upright
-from napari_nst.viewer.layers.intensity import values_of
+from napari_nst.viewer.layers.intensity import intensity_of
 from napari_nst.viewer.layers.live_layer import LiveLayer
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.read import shown_slice
 from tests.helpers.fake_iterations import iteration
 from tests.helpers.real_mouse import drag, press_key
 
@@ -50,7 +50,7 @@ def rgb(model, shape=(30, 40, 3), **options):
 
 def attached(viewer, layer, size=6.0, colour=(1, 0, 0)):
     brush = Brush(viewer)
-    brush.attach(layer, values_of(layer))
+    brush.attach(layer, intensity_of(layer))
     brush.size, brush.colour = size, colour
     return brush
 
@@ -152,7 +152,7 @@ def test_while_it_is_on_dragging_paints_and_the_cursor_is_as_large_as_the_brush(
 def test_another_layer_takes_it_from_the_first(model):
     first, second = rgb(model), rgb(model)
     brush = attached(model, first)
-    brush.attach(second, values_of(second))
+    brush.attach(second, intensity_of(second))
     assert first.mouse_pan
     assert first.mouse_drag_callbacks == []
     assert brush.layer is second
@@ -199,17 +199,17 @@ def test_what_is_painted_on_a_live_layer_is_found(model, kind):
         content = model.add_image(np.zeros(shape, np.uint16), contrast_limits=(100, 1100))
     if kind == "slice":
         model.dims.order = (1, 2, 0)
-    picture = picture_of(content, model.dims)
-    live = LiveLayer(model, "live", picture.place, picture.values)
+    picture = shown_slice(content, model.dims)
+    live = LiveLayer(model, "live", picture.position, picture.intensity)
     shown = iteration(1, 4, (30, 40), level=0.2, grey=kind != "rgb")
     live.show(shown)
     attached(model, live.layer, size=8, colour=(0.8, 0.8, 0.8))
     positions = np.zeros((2, live.layer.ndim))
-    positions[:, picture.place.axes] = [(4, 6), (20, 30)]
+    positions[:, picture.position.axes] = [(4, 6), (20, 30)]
     stroke(model, live.layer, *positions)
-    drawn = picture.values.restore(shown.picture)
+    drawn = picture.intensity.restore(shown.picture)
     now, changed = painted(
-        drawn, upright(live.layer.data, picture.place), picture.values, live.layer.name
+        drawn, upright(live.layer.data, picture.position), picture.intensity, live.layer.name
     )
     assert now.shape == shown.picture.shape
     assert changed.shape == (30, 40)
@@ -233,7 +233,7 @@ def controls(model, qtbot):
 def test_the_controls_are_there_while_there_is_a_layer_to_paint(model, controls):
     layer = rgb(model)
     assert controls.native.isHidden()
-    controls.offer(layer, values_of(layer))
+    controls.offer(layer, intensity_of(layer))
     assert not controls.native.isHidden()
     assert controls.brush.layer is None  # until somebody wants to paint
     controls.paint.click()
@@ -253,7 +253,7 @@ def test_the_controls_are_there_while_there_is_a_layer_to_paint(model, controls)
 
 def test_colour_paints_an_rgb_layer_and_level_a_grey_one(model, controls, monkeypatch):
     colour, grey = rgb(model), model.add_image(np.zeros((30, 40)), contrast_limits=(0, 10))
-    controls.offer(colour, values_of(colour))
+    controls.offer(colour, intensity_of(colour))
     assert controls.level.isHidden()
     monkeypatch.setattr(QColorDialog, "getColor", lambda *args: QColor("#204060"))
     controls.colour.click()
@@ -264,13 +264,13 @@ def test_colour_paints_an_rgb_layer_and_level_a_grey_one(model, controls, monkey
     monkeypatch.setattr(QColorDialog, "getColor", lambda *args: QColor())  # cancelled
     controls.colour.click()
     assert "#204060" in controls.colour.toolTip()
-    controls.offer(grey, values_of(grey))
+    controls.offer(grey, intensity_of(grey))
     assert controls.colour.isHidden()
     controls.level.setValue(30)
     controls.paint.click()
     stroke(model, grey, (5, 5), (20, 30))
     assert grey.data[5, 5] == pytest.approx(3)
-    controls.offer(colour, values_of(colour))
+    controls.offer(colour, intensity_of(colour))
     assert controls.brush.colour == pytest.approx((0x20 / 255, 0x40 / 255, 0x60 / 255), abs=1e-3)
 
 
@@ -287,7 +287,7 @@ def test_in_a_window_the_mouse_paints_and_the_view_stays(viewer, qtbot):
     before = layer.data.copy()
     controls = BrushControls(viewer)
     viewer.window.add_dock_widget(controls.native, name="Paint")
-    controls.offer(layer, values_of(layer))
+    controls.offer(layer, intensity_of(layer))
     controls.paint.click()
     controls.size.setValue(8)
     drag(viewer, [(10, 10), (20, 40), (50, 70)])

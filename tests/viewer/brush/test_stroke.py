@@ -11,11 +11,11 @@ from napari_nst.viewer.brush.stroke import (
     unit_picture,
     upright,
 )
-from napari_nst.viewer.layers.intensity import Values
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.intensity import Intensity
+from napari_nst.viewer.layers.read import shown_slice
 
-RGB = Values(None, np.dtype(np.uint8), is_grey=False)
-SIXTEEN_BIT = Values((100.0, 1100.0), np.dtype(np.uint16), is_grey=True)
+RGB = Intensity(None, np.dtype(np.uint8), is_grey=False)
+SIXTEEN_BIT = Intensity((100.0, 1100.0), np.dtype(np.uint16), is_grey=True)
 
 
 def at(y, x):
@@ -58,18 +58,18 @@ def test_a_stroke_beside_the_picture_can_be_taken_back():
 
 
 @pytest.mark.parametrize(
-    ("values", "shape", "keep_dtype"),
+    ("intensity", "shape", "keep_dtype"),
     [
         (RGB, (6, 7, 3), False), (RGB, (6, 7, 4), False), (RGB, (6, 7), False),
         (SIXTEEN_BIT, (6, 7), False), (SIXTEEN_BIT, (6, 7), True), (SIXTEEN_BIT, (6, 7, 3), True),
-        (Values(None, np.dtype(np.uint16), is_grey=False), (6, 7, 3), True),
-        (Values(None, np.dtype(np.float32), is_grey=False), (6, 7, 3), True),
+        (Intensity(None, np.dtype(np.uint16), is_grey=False), (6, 7, 3), True),
+        (Intensity(None, np.dtype(np.float32), is_grey=False), (6, 7, 3), True),
     ],
 )  # fmt: skip
-def test_numbers_become_the_picture_again_that_they_were_made_of(values, shape, keep_dtype):
+def test_numbers_become_the_picture_again_that_they_were_made_of(intensity, shape, keep_dtype):
     picture = np.random.default_rng(0).random(shape, np.float32)
-    numbers = values.restore(picture, keep_dtype)
-    again = unit_picture(numbers, values, "result")
+    numbers = intensity.restore(picture, keep_dtype)
+    again = unit_picture(numbers, intensity, "result")
     assert again.dtype == np.float32
     np.testing.assert_allclose(again, picture, atol=1 / 255)
 
@@ -96,12 +96,12 @@ def test_a_picture_comes_out_of_a_layers_data_as_it_went_in(order):
     model = ViewerModel()
     stack = model.add_image(np.zeros((5, 6, 7)))
     model.dims.order = order
-    place = picture_of(stack, model.dims).place
+    position = shown_slice(stack, model.dims).position
     random = np.random.default_rng(0)
-    for shape in (place.shape, (*place.shape, 3)):
+    for shape in (position.shape, (*position.shape, 3)):
         one, three = random.random(shape), random.random((3, *shape))
-        assert np.shares_memory(upright(place.data(one), place), one)
-        np.testing.assert_array_equal(upright(place.data(one), place), one)
-        np.testing.assert_array_equal(upright(place.data(three, 3), place, 3), three)
-        along = place.along(order[0])
+        assert np.shares_memory(upright(position.data(one), position), one)
+        np.testing.assert_array_equal(upright(position.data(one), position), one)
+        np.testing.assert_array_equal(upright(position.data(three, 3), position, 3), three)
+        along = position.along(order[0])
         np.testing.assert_array_equal(upright(along.data(three, 3), along, 3), three)

@@ -120,7 +120,7 @@ def test_pixels_and_choice_of_the_style_reach_the_run(viewer, widget, running, u
     np.testing.assert_allclose(style, 200 / 255, atol=1e-6)
     widget.panel.runner.stop()
     until(lambda: not widget.running)
-    assert widget.panel.runner.job.names == ("cells", "other")
+    assert widget.panel.runner.request.names == ("cells", "other")
     # The newly chosen one is watched now, the former no longer.
     assert widget.result.name == "cells × starry"
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from napari_nst.viewer.guides.rasterize import guide_box, guide_of
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.read import shown_slice
 
 
 def read(model, guide, image, shape=None):
-    place = picture_of(image, model.dims).place
-    return guide_of(guide, place, model.dims).read(shape or place.shape)
+    position = shown_slice(image, model.dims).position
+    return guide_of(guide, position, model.dims).read(shape or position.shape)
 
 
 def regions(shape=(12, 16), labels=6):
@@ -92,14 +92,14 @@ def test_a_copy_of_the_sliders_keeps_the_slice(model):
     stack = regions((5, 12, 16))
     image, guide = model.add_image(np.zeros((5, 12, 16))), model.add_labels(stack)
     model.dims.set_point(0, 1)
-    place, then = picture_of(image, model.dims).place, model.dims.model_copy(deep=True)
+    position, then = shown_slice(image, model.dims).position, model.dims.model_copy(deep=True)
     model.dims.set_point(0, 4)
-    np.testing.assert_array_equal(guide_of(guide, place, then).read((12, 16)), stack[1])
+    np.testing.assert_array_equal(guide_of(guide, position, then).read((12, 16)), stack[1])
 
 
 def test_what_is_painted_after_the_pick_is_not_seen(model):
     image, guide = model.add_image(np.zeros((12, 16))), model.add_labels(regions())
-    picked = guide_of(guide, picture_of(image, model.dims).place, model.dims)
+    picked = guide_of(guide, shown_slice(image, model.dims).position, model.dims)
     before = guide.data.copy()
     guide.data[:] = 5
     np.testing.assert_array_equal(picked.read((12, 16)), before)

@@ -70,7 +70,7 @@ def test_the_exemplar_and_its_region_are_followed(viewer, filling, running, unti
     until(lambda: len(state.changes) > seen)
     [exemplar] = state.changes[-1].styles()
     np.testing.assert_allclose(exemplar, 77 / 255, atol=1e-6)
-    assert filling.panel.runner.job.names == ("cells", "starry")
+    assert filling.panel.runner.request.names == ("cells", "starry")
 
 
 def test_an_exemplar_does_not_become_what_is_around(viewer, filling, running, until):

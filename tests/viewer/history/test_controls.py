@@ -16,7 +16,7 @@ from napari_nst.viewer.controls.sections import Section
 from napari_nst.viewer.history.controls import HistoryControls
 from napari_nst.viewer.history.export import Export
 from napari_nst.viewer.history.form import EVEN, LOG, OFF
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.read import shown_slice
 from napari_nst.viewer.run import pace
 from napari_nst.viewer.run.request import RunRequest
 from tests.helpers.fake_iterations import iteration
@@ -45,7 +45,7 @@ def controls(model, complaints, qtbot):
 
 
 @pytest.fixture
-def job(model):
+def run_request(model):
     return partial(job_in, model)
 
 
@@ -58,15 +58,17 @@ class SeveralPictures(RunRequest):
 
 
 def job_in(viewer, content="cells", steps=20, kind=OnePicture, **options):
-    picture = picture_of(viewer.layers[content], viewer.dims)
-    recipe, start = Recipe(steps=steps), pytest.fail
-    return kind("a/b", picture.place, picture.values, recipe, (), start, **options)
+    picture = shown_slice(viewer.layers[content], viewer.dims)
+    recipe = Recipe(steps=steps)
+    return kind(
+        "a/b", picture.position, picture.intensity, (), recipe, "stylize", pytest.fail, **options
+    )
 
 
-def run(controls, job, steps=20, of=None, first=1, end=True):
+def run(controls, run_request, steps=20, of=None, first=1, end=True):
     """Run a job as a panel does, without a network."""
     of = of or steps
-    history = controls.new_history(job, go_on=first > 1)
+    history = controls.new_history(run_request, go_on=first > 1)
     for step in range(first, steps + 1):
         newest = iteration(step, of, (30, 40) if step < of / 2 else (60, 80))
         if history is not None:
@@ -87,40 +89,40 @@ def layer_names(viewer):
 # ── what is kept ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_strangers_first_run_has_a_history(controls, job):
+def test_a_strangers_first_run_has_a_history(controls, run_request):
     assert controls.keep.value == LOG
     assert controls.kept.value == "Nothing yet."
     assert not controls.show_stack.enabled
     assert not controls.export_as.enabled
-    run(controls, job())
+    run(controls, run_request())
     assert controls.kept.value == "20 pictures, 0.2 of 200 MB"
     assert controls.show_stack.enabled
     assert controls.export_as.enabled
 
 
-def test_the_label_says_what_is_kept_so_far(controls, job):
-    run(controls, job(), steps=5, of=20, end=False)
+def test_the_label_says_what_is_kept_so_far(controls, run_request):
+    run(controls, run_request(), steps=5, of=20, end=False)
     controls.show_state()
     assert controls.kept.value == "5 pictures, 0.0 of 200 MB"
     assert controls.show_stack.enabled
 
 
-def test_evenly_keeps_every_nth(controls, job):
+def test_evenly_keeps_every_nth(controls, run_request):
     controls.keep.value, controls.every.value = EVEN, 8
-    assert run(controls, job()).steps == [1, 8, 16, 20]
+    assert run(controls, run_request()).steps == [1, 8, 16, 20]
 
 
-def test_a_budget_that_is_passed_thins_the_history(controls, job):
+def test_a_budget_that_is_passed_thins_the_history(controls, run_request):
     controls.keep.value, controls.budget.value = EVEN, 1
-    history = run(controls, job(), steps=150)
+    history = run(controls, run_request(), steps=150)
     assert history.megabytes <= 1
     assert len(history.steps) < 100
     assert controls.kept.value.endswith(" of 1 MB")
 
 
-def test_off_keeps_nothing(controls, job, complaints):
+def test_off_keeps_nothing(controls, run_request, complaints):
     controls.keep.value = OFF
-    assert run(controls, job()) is None
+    assert run(controls, run_request()) is None
     assert controls.kept.value == "Nothing yet."
     controls.show()
     controls.show_step(3)
@@ -128,8 +130,8 @@ def test_off_keeps_nothing(controls, job, complaints):
     assert complaints == ["No history was kept; choose what to keep, and start a run."] * 3
 
 
-def test_several_pictures_have_no_history(controls, job):
-    assert controls.new_history(job(kind=SeveralPictures)) is None
+def test_several_pictures_have_no_history(controls, run_request):
+    assert controls.new_history(run_request(kind=SeveralPictures)) is None
 
 
 def test_controls_that_matter_not_are_disabled(controls):
@@ -142,19 +144,19 @@ def test_controls_that_matter_not_are_disabled(controls):
     assert (controls.every.enabled, controls.budget.enabled) == (False, False)
 
 
-def test_a_run_that_goes_on_goes_on_in_the_same_layer(controls, job, model):
-    history = run(controls, job(), steps=20)
+def test_a_run_that_goes_on_goes_on_in_the_same_layer(controls, run_request, model):
+    history = run(controls, run_request(), steps=20)
     controls.show()
-    assert run(controls, job(), steps=30, first=21) is history
+    assert run(controls, run_request(), steps=30, first=21) is history
     assert layer_names(model) == ["cells", "a/b · history"]
     assert model.layers[-1].data.shape[0] == len(history.steps)
     assert history.steps[-1] == 30
 
 
-def test_another_run_has_another_history(controls, job, model):
-    first = run(controls, job())
+def test_another_run_has_another_history(controls, run_request, model):
+    first = run(controls, run_request())
     controls.show()
-    second = run(controls, job(), steps=10)
+    second = run(controls, run_request(), steps=10)
     assert second is not first
     controls.show()
     assert [layer.data.shape[0] for layer in list(model.layers)[1:]] == [20, 10]
@@ -163,8 +165,8 @@ def test_another_run_has_another_history(controls, job, model):
 # ── what is shown ────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_button_shows_a_stack_that_grows_with_the_run(controls, job, model):
-    history = run(controls, job(), steps=5, of=20, end=False)
+def test_the_button_shows_a_stack_that_grows_with_the_run(controls, run_request, model):
+    history = run(controls, run_request(), steps=5, of=20, end=False)
     controls.show_state()
     controls.show_stack.native.click()
     layer = model.layers["a/b · history"]
@@ -179,10 +181,10 @@ def test_the_button_shows_a_stack_that_grows_with_the_run(controls, job, model):
     assert layer.metadata["napari-nst"]["step"] == 19
 
 
-def test_a_stack_grows_every_two_seconds_at_most(controls, job, model, monkeypatch):
+def test_a_stack_grows_every_two_seconds_at_most(controls, run_request, model, monkeypatch):
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(pace, "time", SimpleNamespace(perf_counter=lambda: clock.now))
-    history = run(controls, job(), steps=5, of=20, end=False)
+    history = run(controls, run_request(), steps=5, of=20, end=False)
     controls.show()
     controls.refresh()
     history.step(iteration(6, 20, (60, 80)))
@@ -193,8 +195,8 @@ def test_a_stack_grows_every_two_seconds_at_most(controls, job, model, monkeypat
     assert len(model.layers["a/b · history"].data) == 6
 
 
-def test_a_step_that_is_asked_for_is_shown(controls, job, model):
-    run(controls, job())
+def test_a_step_that_is_asked_for_is_shown(controls, run_request, model):
+    run(controls, run_request())
     controls.show_step(7)
     assert text_of(model).startswith("iteration 7 of 20")
     controls.show_step(2)
@@ -202,34 +204,34 @@ def test_a_step_that_is_asked_for_is_shown(controls, job, model):
     assert len(model.layers) == 2
 
 
-def test_before_there_is_a_picture_nothing_is_shown(controls, job, model, complaints):
-    controls.new_history(job())
+def test_before_there_is_a_picture_nothing_is_shown(controls, run_request, model, complaints):
+    controls.new_history(run_request())
     controls.show()
     assert complaints == ["No picture has been kept yet; start a run, or wait for its first."]
     controls.finish(SimpleNamespace(newest=None))
     assert len(model.layers) == 1
 
 
-def test_each_iteration_may_be_a_layer(controls, job, model, until):
+def test_each_iteration_may_be_a_layer(controls, run_request, model, until):
     controls.each_as_layer.value = True
-    run(controls, job(steps=6), steps=6)
+    run(controls, run_request(steps=6), steps=6)
     until(lambda: len(model.layers) == 7, 10)
     until(lambda: model.layers[-1].metadata["napari-nst"].get("step") == 6, 10)
     assert layer_names(model)[1:] == [f"a/b {step:04d}" for step in range(1, 7)]
 
 
-def test_a_long_run_is_no_layers(controls, job):
+def test_a_long_run_is_no_layers(controls, run_request):
     controls.each_as_layer.value = True
     with pytest.raises(ValueError, match=r"^A run of 101 steps has too many iterations .* 100, or"):
-        controls.new_history(job(steps=101))
-    assert controls.new_history(job(steps=100)) is not None
+        controls.new_history(run_request(steps=101))
+    assert controls.new_history(run_request(steps=100)) is not None
 
 
 # ── what is written ──────────────────────────────────────────────────────────────────────────
 
 
-def test_a_history_is_exported_beside_the_window(controls, job, tmp_path, until, messages):
-    run(controls, job())
+def test_a_history_is_exported_beside_the_window(controls, run_request, tmp_path, until, messages):
+    run(controls, run_request())
     controls.export(tmp_path / "run.gif")
     assert not controls.export_as.enabled
     until(lambda: bool(messages()), 30)
@@ -240,11 +242,11 @@ def test_a_history_is_exported_beside_the_window(controls, job, tmp_path, until,
 
 
 def test_grey_keeps_its_numbers_in_a_tiff_and_its_looks_elsewhere(
-    controls, job, model, tmp_path, until, messages
+    controls, run_request, model, tmp_path, until, messages
 ):
     pixels = np.zeros((60, 80), np.uint16)
     model.add_image(pixels, name="deep", contrast_limits=(100, 1100))
-    grey = job("deep", keep_dtype=True)
+    grey = run_request("deep", keep_dtype=True)
     history = controls.new_history(grey)
     for step in range(1, 5):
         history.step(iteration(step, 4, (60, 80), grey=True))
@@ -260,8 +262,10 @@ def test_grey_keeps_its_numbers_in_a_tiff_and_its_looks_elsewhere(
     assert iio.imread(tmp_path / "run.gif")[:, 5, 5, 0].tolist() == [64, 128, 191, 255]
 
 
-def test_an_export_that_cannot_be_is_one_sentence(controls, job, complaints, tmp_path, until):
-    run(controls, job())
+def test_an_export_that_cannot_be_is_one_sentence(
+    controls, run_request, complaints, tmp_path, until
+):
+    run(controls, run_request())
     controls.export(tmp_path / "run.avi")
     assert complaints.pop().endswith("must end in .gif, .mp4, .tif, .tiff, to say its format.")
     controls.export(tmp_path / "none" / "run.gif")
@@ -271,21 +275,23 @@ def test_an_export_that_cannot_be_is_one_sentence(controls, job, complaints, tmp
 
 
 def test_a_runtime_error_while_writing_is_said_too(
-    controls, job, complaints, tmp_path, until, monkeypatch
+    controls, run_request, complaints, tmp_path, until, monkeypatch
 ):
     def broken(*args, **kwargs):
         raise RuntimeError("the disk is on fire")
 
     monkeypatch.setattr("napari_nst.viewer.history.export.write_animation", broken)
-    run(controls, job())
+    run(controls, run_request())
     controls.export(tmp_path / "run.gif")
     until(lambda: bool(complaints), 30)
     assert complaints == ["run.gif could not be written: the disk is on fire"]
     until(lambda: controls.export_as.enabled, 10)
 
 
-def test_one_file_is_written_at_a_time(controls, job, complaints, tmp_path, until, messages):
-    run(controls, job())
+def test_one_file_is_written_at_a_time(
+    controls, run_request, complaints, tmp_path, until, messages
+):
+    run(controls, run_request())
     controls.export(tmp_path / "a.gif")
     controls.export(tmp_path / "b.gif")
     assert complaints == ["a.gif is being written; wait until it is there."]
@@ -304,7 +310,7 @@ def test_one_file_is_written_at_a_time(controls, job, complaints, tmp_path, unti
     ],
 )
 def test_the_dialog_gives_the_name_and_the_format(
-    controls, job, tmp_path, until, messages, monkeypatch, typed, chosen, written
+    controls, run_request, tmp_path, until, messages, monkeypatch, typed, chosen, written
 ):
     asked = []
 
@@ -313,7 +319,7 @@ def test_the_dialog_gives_the_name_and_the_format(
         return str(tmp_path / typed), chosen
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
-    run(controls, job())
+    run(controls, run_request())
     controls.export_as.native.click()
     until(lambda: bool(messages()), 30)
     assert [path.name for path in tmp_path.iterdir()] == [written]
@@ -322,26 +328,26 @@ def test_the_dialog_gives_the_name_and_the_format(
 
 
 def test_a_file_that_the_dialog_did_not_ask_about_is_not_replaced(
-    controls, job, tmp_path, monkeypatch, complaints
+    controls, run_request, tmp_path, monkeypatch, complaints
 ):
     (tmp_path / "run.gif").write_text("mine")
     answer = (str(tmp_path / "run.mp4"), "GIF (*.gif)")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: answer)
-    run(controls, job())
+    run(controls, run_request())
     controls.export_as.native.click()
     assert complaints == ["run.gif exists; give that name with its ending to replace it."]
     assert (tmp_path / "run.gif").read_text() == "mine"
 
 
-def test_a_dialog_that_is_closed_writes_nothing(controls, job, monkeypatch, complaints):
+def test_a_dialog_that_is_closed_writes_nothing(controls, run_request, monkeypatch, complaints):
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args: ("", ""))
-    run(controls, job())
+    run(controls, run_request())
     controls.export_as.native.click()
     assert controls.export_as.enabled
     assert not complaints
 
 
-def test_a_window_that_closes_ends_the_writing(controls, job, tmp_path, until, monkeypatch):
+def test_a_window_that_closes_ends_the_writing(controls, run_request, tmp_path, until, monkeypatch):
     reported = []
 
     class Quitting(Export):
@@ -352,7 +358,7 @@ def test_a_window_that_closes_ends_the_writing(controls, job, tmp_path, until, m
             super()._report(message, done, total)
 
     monkeypatch.setattr("napari_nst.viewer.history.run_history.Export", Quitting)
-    run(controls, job())
+    run(controls, run_request())
     controls.export(tmp_path / "run.gif")
     until(lambda: controls.export_as.enabled, 30)
     assert reported == [0, 1, 2, 3]

@@ -14,7 +14,7 @@ from napari_nst.recipe import Recipe
 from napari_nst.viewer.history.layers import HistoryLayer, IterationLayers
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.position import move_slider
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.read import shown_slice
 from napari_nst.viewer.layers.save import save_result
 from napari_nst.viewer.run.request import RunRequest
 from tests.helpers.fake_iterations import iteration
@@ -31,17 +31,23 @@ def photo(model, shape=(48, 64, 3), **options):
     return model.add_image(np.zeros(shape, np.uint8), rgb=True, name="photo", **options)
 
 
-def job_of(model, content, **options):
-    picture = picture_of(content, model.dims)
-    start = pytest.fail
+def request_for(model, content, **options):
+    picture = shown_slice(content, model.dims)
     return RunRequest(
-        "photo × style", picture.place, picture.values, Recipe(), (), start, **options
+        "photo × style",
+        picture.position,
+        picture.intensity,
+        (),
+        Recipe(),
+        "stylize",
+        pytest.fail,
+        **options,
     )
 
 
-def history_of(job, steps=8, grey=False, alpha=None):
+def history_of(request, steps=8, grey=False, alpha=None):
     """A history of a run whose first half is coarse."""
-    convert = partial(job.values.restore, keep_dtype=job.keep_dtype)
+    convert = partial(request.intensity.restore, keep_dtype=request.keep_dtype)
     history = History("even", convert=convert)
     for step in range(1, steps + 1):
         shape = COARSE if step <= 4 else FINE
@@ -71,9 +77,9 @@ def corners(layer):
 
 
 def test_a_history_is_one_layer_with_a_slider_that_says_the_iteration(viewer, model):
-    job = job_of(model, photo(model))
-    layer = HistoryLayer(viewer, job)
-    layer.show(history_of(job).stack())
+    request = request_for(model, photo(model))
+    layer = HistoryLayer(viewer, request)
+    layer.show(history_of(request).stack())
     assert layer.layer.name == "photo × style · history"
     assert layer.layer.data.shape == (8, 48, 64, 3)
     assert layer.layer.axis_labels[0] == "iteration"
@@ -85,12 +91,12 @@ def test_a_history_is_one_layer_with_a_slider_that_says_the_iteration(viewer, mo
 
 
 def test_showing_it_again_brings_the_same_layer_up_to_date(viewer, model):
-    job = job_of(model, photo(model, scale=(2, 3), translate=(5, 7), rotate=20))
-    layer = HistoryLayer(viewer, job)
-    layer.show(history_of(job, steps=3).stack())
+    request = request_for(model, photo(model, scale=(2, 3), translate=(5, 7), rotate=20))
+    layer = HistoryLayer(viewer, request)
+    layer.show(history_of(request, steps=3).stack())
     assert layer.layer.data.shape == (3, *COARSE, 3)
     before = corners(layer.layer)
-    layer.show(history_of(job).stack())
+    layer.show(history_of(request).stack())
     assert len(model.layers) == 2
     assert layer.layer.data.shape == (8, *FINE, 3)
     np.testing.assert_allclose(corners(layer.layer), before)
@@ -100,11 +106,11 @@ def test_showing_it_again_brings_the_same_layer_up_to_date(viewer, model):
 
 
 def test_the_slider_stays_at_its_iteration_while_pictures_come_and_go(viewer, model):
-    job = job_of(model, photo(model))
-    layer = HistoryLayer(viewer, job)
-    layer.show(history_of(job, steps=6).stack())
+    request = request_for(model, photo(model))
+    layer = HistoryLayer(viewer, request)
+    layer.show(history_of(request, steps=6).stack())
     layer.show_step(4)
-    layer.show(history_of(job, steps=8).stack())
+    layer.show(history_of(request, steps=8).stack())
     assert text_of(model).startswith("iteration 4 of 8")
     thinned = History("even", every=3, convert=lambda picture: (picture * 255).astype(np.uint8))
     for step in range(1, 9):
@@ -115,23 +121,23 @@ def test_the_slider_stays_at_its_iteration_while_pictures_come_and_go(viewer, mo
 
 
 def test_a_layer_that_was_deleted_is_made_anew(viewer, model):
-    job = job_of(model, photo(model))
-    layer = HistoryLayer(viewer, job)
+    request = request_for(model, photo(model))
+    layer = HistoryLayer(viewer, request)
     layer.show_step(1)
     assert not layer.is_there
-    layer.show(history_of(job).stack())
+    layer.show(history_of(request).stack())
     del model.layers[1]
     assert not layer.is_there
     layer.show_step(1)
-    layer.show(history_of(job).stack())
+    layer.show(history_of(request).stack())
     assert layer.is_there
     assert len(model.layers) == 2
 
 
 def test_a_hidden_layer_is_seen_again_when_a_step_is_asked_for(viewer, model):
-    job = job_of(model, photo(model))
-    layer = HistoryLayer(viewer, job)
-    layer.show(history_of(job).stack())
+    request = request_for(model, photo(model))
+    layer = HistoryLayer(viewer, request)
+    layer.show(history_of(request).stack())
     layer.layer.visible = False
     layer.show_step(100)
     assert layer.layer.visible
@@ -142,9 +148,9 @@ def test_a_hidden_layer_is_seen_again_when_a_step_is_asked_for(viewer, model):
 def test_grey_has_the_layers_numbers_and_contrast(viewer, model, keep_dtype):
     pixels = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
     content = model.add_image(pixels, contrast_limits=(100, 1100), colormap="magma", name="m")
-    job = job_of(model, content, keep_dtype=keep_dtype)
-    layer = HistoryLayer(viewer, job)
-    layer.show(history_of(job, grey=True).stack())
+    request = request_for(model, content, keep_dtype=keep_dtype)
+    layer = HistoryLayer(viewer, request)
+    layer.show(history_of(request, grey=True).stack())
     assert layer.layer.data.dtype == (np.uint16 if keep_dtype else np.float32)
     assert layer.layer.contrast_limits == [100, 1100]
     assert layer.layer.colormap.name == "magma"
@@ -153,9 +159,9 @@ def test_grey_has_the_layers_numbers_and_contrast(viewer, model, keep_dtype):
 
 
 def test_transparent_pictures_stay_so(viewer, model):
-    job = job_of(model, photo(model, (48, 64, 4)))
-    layer = HistoryLayer(viewer, job)
-    layer.show(history_of(job, alpha=0.5).stack())
+    request = request_for(model, photo(model, (48, 64, 4)))
+    layer = HistoryLayer(viewer, request)
+    layer.show(history_of(request, alpha=0.5).stack())
     assert layer.layer.rgb
     assert layer.layer.data.shape == (8, 48, 64, 4)
     np.testing.assert_array_equal(np.asarray(layer.layer.data)[..., 3], 128)
@@ -166,11 +172,11 @@ def test_the_history_of_a_slice_stays_in_its_stack(viewer, model, order):
     content = model.add_image(np.zeros((5, 48, 64), np.uint8), scale=(4, 1, 1), translate=(8, 0, 0))
     model.dims.order = order
     model.dims.set_point(order[0], 16)
-    job = job_of(model, content)
-    live = LiveLayer.of_job(viewer, job)
+    request = request_for(model, content)
+    live = LiveLayer(viewer, request.name, request.position, request.intensity)
     live.show(iteration(8, 8, FINE, grey=True))
-    layer = HistoryLayer(viewer, job)
-    layer.show(history_of(job, grey=True).stack())
+    layer = HistoryLayer(viewer, request)
+    layer.show(history_of(request, grey=True).stack())
     own = layer.layer
     assert own.ndim == 4
     np.testing.assert_allclose(own.scale[1:], live.layer.scale)
@@ -178,23 +184,23 @@ def test_the_history_of_a_slice_stays_in_its_stack(viewer, model, order):
     np.testing.assert_array_equal(own.data[7], live.layer.data)
     layer.show_step(2)
     assert text_of(model).startswith("iteration 2 of 8")
-    expected = job.values.restore(np.full((1, 1), 0.25, np.float32))[0, 0]
+    expected = request.intensity.restore(np.full((1, 1), 0.25, np.float32))[0, 0]
     np.testing.assert_allclose(np.asarray(own.data[1]), expected)
 
 
 def test_an_axis_that_the_viewer_has_already_keeps_its_unit(viewer, model):
     model.add_image(np.zeros((3, 8, 8)), units=("second", "micrometer", "micrometer"))
     content = photo(model, units=("micrometer", "micrometer"))
-    layer = HistoryLayer(viewer, job_of(model, content))
-    layer.show(history_of(job_of(model, content)).stack())
+    layer = HistoryLayer(viewer, request_for(model, content))
+    layer.show(history_of(request_for(model, content)).stack())
     assert [str(unit) for unit in layer.layer.units] == ["second", "micrometer", "micrometer"]
     assert model.dims.units is not None
 
 
 def test_a_history_is_saved_as_a_stack_with_its_record(viewer, model, tmp_path):
-    job = job_of(model, photo(model))
-    layer = HistoryLayer(viewer, job)
-    layer.show(history_of(job).stack(), {"recipe": Recipe().to_dict()})
+    request = request_for(model, photo(model))
+    layer = HistoryLayer(viewer, request)
+    layer.show(history_of(request).stack(), {"recipe": Recipe().to_dict()})
     save_result(layer.layer, tmp_path / "history.tif")
     with tifffile.TiffFile(tmp_path / "history.tif") as tiff:
         assert tiff.asarray().shape == (8, 48, 64, 3)
@@ -206,19 +212,19 @@ def test_a_history_is_saved_as_a_stack_with_its_record(viewer, model, tmp_path):
 
 
 def test_a_history_can_be_the_content_of_another_run(viewer, model):
-    job = job_of(model, photo(model))
-    layer = HistoryLayer(viewer, job)
-    layer.show(history_of(job).stack())
+    request = request_for(model, photo(model))
+    layer = HistoryLayer(viewer, request)
+    layer.show(history_of(request).stack())
     layer.show_step(4)
-    picture = picture_of(model.layers[1], model.dims)
+    picture = shown_slice(model.layers[1], model.dims)
     assert picture.where == "slice iteration = 3 of 8"
     np.testing.assert_allclose(picture.read(), 128 / 255, atol=1e-6)
 
 
 def test_a_copy_of_the_layer_is_another_layer(viewer, model):
-    job = job_of(model, photo(model))
-    layer = HistoryLayer(viewer, job)
-    layer.show(history_of(job).stack())
+    request = request_for(model, photo(model))
+    layer = HistoryLayer(viewer, request)
+    layer.show(history_of(request).stack())
     data, attributes, kind = model.layers[1].as_layer_data_tuple()
     assert kind == "image"
     again = model.add_image(data, **attributes)
@@ -230,8 +236,8 @@ def test_a_copy_of_the_layer_is_another_layer(viewer, model):
 
 
 def test_each_iteration_becomes_a_layer_of_which_the_newest_is_seen(viewer, model):
-    job = job_of(model, photo(model, scale=(2, 3)))
-    layers, stack = IterationLayers(viewer, job), history_of(job, steps=6).stack()
+    request = request_for(model, photo(model, scale=(2, 3)))
+    layers, stack = IterationLayers(viewer, request), history_of(request, steps=6).stack()
     assert [layers.add_next(stack) for _ in range(7)] == [True] * 6 + [False]
     made = list(model.layers)[1:]
     assert [layer.name for layer in made] == [f"photo × style {step:04d}" for step in range(1, 7)]
@@ -242,8 +248,8 @@ def test_each_iteration_becomes_a_layer_of_which_the_newest_is_seen(viewer, mode
 
 
 def test_a_layer_that_was_deleted_does_not_come_back(viewer, model):
-    job = job_of(model, photo(model))
-    layers, stack = IterationLayers(viewer, job), history_of(job, steps=2).stack()
+    request = request_for(model, photo(model))
+    layers, stack = IterationLayers(viewer, request), history_of(request, steps=2).stack()
     layers.add_next(stack)
     del model.layers[1]
     assert layers.add_next(stack)
@@ -252,8 +258,8 @@ def test_a_layer_that_was_deleted_does_not_come_back(viewer, model):
 
 
 def test_each_of_them_says_which_step_it_is_and_can_be_saved(viewer, model, tmp_path):
-    job = job_of(model, photo(model))
-    layers, stack = IterationLayers(viewer, job), history_of(job, steps=2).stack()
+    request = request_for(model, photo(model))
+    layers, stack = IterationLayers(viewer, request), history_of(request, steps=2).stack()
     while layers.add_next(stack):
         pass
     layers.describe({"recipe": Recipe().to_dict(), "step": 2, "losses": {"total": 1}})

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from napari_nst.viewer.layers.channels import as_rgb_picture, channel_axes, channels_of
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.channels import channel_axes, channel_slices, rgb_slice
+from napari_nst.viewer.layers.read import shown_slice
 
 
 @pytest.fixture
@@ -36,40 +36,40 @@ def test_long_axes_single_slices_and_colours_are_no_channels(model):
 def test_axes_of_one_name_are_told_apart(model):
     layer = model.add_image(np.zeros((2, 3, 8, 8)), axis_labels=["c", "c", "y", "x"])
     assert channel_axes(layer, model.dims) == {"axis 0": 0, "axis 1": 1}
-    assert len(channels_of(layer, model.dims, "axis 1")) == 3
+    assert len(channel_slices(layer, model.dims, "axis 1")) == 3
 
 
 @pytest.mark.parametrize("axis", [1, "c"])
 def test_each_channel_is_read_at_the_shown_slice(model, cells, axis):
-    channels = channels_of(cells, model.dims, axis)
+    channels = channel_slices(cells, model.dims, axis)
     assert [channel.name for channel in channels] == [f"cells channel {i}" for i in range(3)]
     for index, channel in enumerate(channels):
         np.testing.assert_allclose(channel.read(), np.full((20, 30), (400 + 10 * index) / 500))
         assert channel.where == "slice z = 4 of 5"
-        assert channel.place.panel_axis == 1
+        assert channel.position.panel_axis == 1
 
 
 def test_channels_of_a_pyramid_are_read_at_a_level_that_suffices(model):
     data = np.broadcast_to(np.arange(4.0)[:, None, None], (4, 40, 60))
     levels = [data, data[:, ::2, ::2]]
     layer = model.add_image(levels, multiscale=True, contrast_limits=(0, 4))
-    channels = channels_of(layer, model.dims, 0, size=30)
+    channels = channel_slices(layer, model.dims, 0, size=30)
     assert [channel.read().shape for channel in channels] == [(20, 30)] * 4
     assert [float(channel.read().mean()) for channel in channels] == [0, 0.25, 0.5, 0.75]
 
 
 def test_three_channels_are_rgb(model, cells):
-    channels = channels_of(cells, model.dims, "c")
-    picture = as_rgb_picture([channels[2], channels[0], channels[1]])
+    channels = channel_slices(cells, model.dims, "c")
+    picture = rgb_slice([channels[2], channels[0], channels[1]])
     assert picture.name == "cells channels 2, 0, 1"
     assert picture.where == "slice z = 4 of 5"
     pixels = picture.read()
     assert pixels.shape == (20, 30, 3)
     np.testing.assert_allclose(pixels[0, 0], np.array([420, 400, 410]) / 500)
-    assert picture.values.restore(pixels).dtype == np.uint8
+    assert picture.intensity.restore(pixels).dtype == np.uint8
     # It lies where the user looks, whichever channel that is.
-    transform = picture.place.transform_at((20, 30))
-    result = model.add_image(picture.place.data(pixels), rgb=True, **transform)
+    transform = picture.position.transform_at((20, 30))
+    result = model.add_image(picture.position.data(pixels), rgb=True, **transform)
     assert result.data.shape == (1, 1, 20, 30, 3)
     assert not result._slice.empty
 
@@ -79,45 +79,45 @@ def test_three_layers_are_rgb_each_through_its_own_limits(model):
         model.add_image(np.full((8, 9), 50, np.uint16), name=name, contrast_limits=(0, high))
         for name, high in [("dapi", 50), ("gfp", 100), ("rfp", 200)]
     ]
-    picture = as_rgb_picture([picture_of(layer, model.dims) for layer in layers])
+    picture = rgb_slice([shown_slice(layer, model.dims) for layer in layers])
     assert picture.name == "dapi + gfp + rfp"
     np.testing.assert_allclose(picture.read()[0, 0], [1, 0.5, 0.25])
-    assert picture.values.restore(picture.read(), keep_dtype=True).dtype == np.uint16
+    assert picture.intensity.restore(picture.read(), keep_dtype=True).dtype == np.uint16
 
 
 def test_an_axis_that_is_none_of_channels_is_refused(model, cells):
     for axis in ("t", 3, -1):
         with pytest.raises(ValueError, match=r"'cells' has no axis .* of channels; .*: z, c\."):
-            channels_of(cells, model.dims, axis)
+            channel_slices(cells, model.dims, axis)
     flat = model.add_image(np.zeros((8, 8)), name="flat")
     with pytest.raises(ValueError, match="those it may have: none"):
-        channels_of(flat, model.dims, 0)
+        channel_slices(flat, model.dims, 0)
 
 
 def test_rgb_of_other_than_three_grey_pictures_is_refused(model, cells):
-    channels = channels_of(cells, model.dims, "c")
+    channels = channel_slices(cells, model.dims, "c")
     with pytest.raises(ValueError, match="three channels, for red, green and blue; not 2"):
-        as_rgb_picture(channels[:2])
-    photo = picture_of(model.add_image(np.zeros((20, 30, 3)), rgb=True, name="photo"), model.dims)
+        rgb_slice(channels[:2])
+    photo = shown_slice(model.add_image(np.zeros((20, 30, 3)), rgb=True, name="photo"), model.dims)
     with pytest.raises(ValueError, match="'photo' is RGB already"):
-        as_rgb_picture([*channels[:2], photo])
+        rgb_slice([*channels[:2], photo])
 
 
 def test_rgb_of_several_sizes_is_refused(model):
     pictures = [
-        picture_of(model.add_image(np.zeros(shape), name=name), model.dims)
+        shown_slice(model.add_image(np.zeros(shape), name=name), model.dims)
         for name, shape in [("a", (8, 9)), ("b", (8, 9)), ("c", (9, 8))]
     ]
     with pytest.raises(ValueError, match="of one size; theirs are 'a' 8 × 9, 'b' 8 × 9, 'c' 9 × 8"):
-        as_rgb_picture(pictures)
+        rgb_slice(pictures)
 
 
 def test_pyramids_whose_levels_differ_are_refused_when_they_are_read(model):
     def pyramid(*sizes):
         levels = [np.zeros((size, size)) for size in sizes]
         layer = model.add_image(levels, multiscale=True, contrast_limits=(0, 1))
-        return picture_of(layer, model.dims, 40)
+        return shown_slice(layer, model.dims, 40)
 
-    picture = as_rgb_picture([pyramid(100, 50), pyramid(100, 50), pyramid(100, 40)])
+    picture = rgb_slice([pyramid(100, 50), pyramid(100, 50), pyramid(100, 40)])
     with pytest.raises(ValueError, match="Channels must be of one size"):
         picture.read()

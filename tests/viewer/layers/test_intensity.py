@@ -5,7 +5,7 @@ import pytest
 from napari.utils import Colormap
 
 from napari_nst.viewer.layers.intensity import to_uint8
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.read import shown_slice
 
 
 @pytest.mark.parametrize("keep_dtype", [False, True])
@@ -26,8 +26,8 @@ def test_grey_comes_back_as_it_went(model, dtype, limits, keep_dtype):
     low, high = limits
     numbers = np.linspace(low, high, 96).reshape(8, 12).astype(dtype)
     layer = model.add_image(numbers, contrast_limits=limits)
-    picture = picture_of(layer, model.dims)
-    restored = picture.values.restore(picture.read(), keep_dtype)
+    picture = shown_slice(layer, model.dims)
+    restored = picture.intensity.restore(picture.read(), keep_dtype)
     assert restored.dtype == (dtype if keep_dtype else np.float32)
     if np.dtype(dtype).kind in "iu" and keep_dtype:
         np.testing.assert_array_equal(restored, numbers)
@@ -36,19 +36,19 @@ def test_grey_comes_back_as_it_went(model, dtype, limits, keep_dtype):
 
 
 def test_a_boolean_layer_comes_back(model):
-    picture = picture_of(model.add_image(np.eye(4, dtype=bool)), model.dims)
-    restored = picture.values.restore(picture.read(), keep_dtype=True)
+    picture = shown_slice(model.add_image(np.eye(4, dtype=bool)), model.dims)
+    restored = picture.intensity.restore(picture.read(), keep_dtype=True)
     assert restored.dtype == bool
     np.testing.assert_array_equal(restored, np.eye(4, dtype=bool))
-    grey = picture.values.restore(np.array([[0.49, 0.51]], np.float32), keep_dtype=True)
+    grey = picture.intensity.restore(np.array([[0.49, 0.51]], np.float32), keep_dtype=True)
     assert grey.tolist() == [[False, True]]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64, np.int64])
 def test_limits_beyond_the_type_are_cut_to_it(model, dtype):
     layer = model.add_image(np.zeros((4, 4), dtype), contrast_limits=(-1e20, 1e20))
-    values = picture_of(layer, model.dims).values
-    restored = values.restore(np.array([[0.0, 1.0]], np.float32), keep_dtype=True)
+    intensity = shown_slice(layer, model.dims).intensity
+    restored = intensity.restore(np.array([[0.0, 1.0]], np.float32), keep_dtype=True)
     info = np.iinfo(dtype)
     assert restored[0, 0] == info.min
     assert info.max - int(restored[0, 1]) < 2048  # the last that a double can tell from 2⁶⁴
@@ -66,17 +66,19 @@ def test_limits_beyond_the_type_are_cut_to_it(model, dtype):
     ],
 )
 def test_rgb_is_8_bit_or_of_the_contents_type(model, dtype, keep_dtype, expected):
-    values = picture_of(model.add_image(np.zeros((4, 4, 3), dtype), rgb=True), model.dims).values
+    intensity = shown_slice(
+        model.add_image(np.zeros((4, 4, 3), dtype), rgb=True), model.dims
+    ).intensity
     picture = np.array([[[0, 0.5, 1]]], np.float32)
-    restored = values.restore(picture, keep_dtype)
+    restored = intensity.restore(picture, keep_dtype)
     assert restored.dtype == expected.dtype
     assert restored[0, 0].tolist() == expected.tolist()
-    assert values.display(picture, keep_dtype) == {"rgb": True}
+    assert intensity.display(picture, keep_dtype) == {"rgb": True}
 
 
 def test_alpha_is_kept(model):
-    values = picture_of(model.add_image(np.ones((4, 4, 4)), rgb=True), model.dims).values
-    restored = values.restore(np.full((2, 3, 4), 0.2, np.float32))
+    intensity = shown_slice(model.add_image(np.ones((4, 4, 4)), rgb=True), model.dims).intensity
+    restored = intensity.restore(np.full((2, 3, 4), 0.2, np.float32))
     assert restored.shape == (2, 3, 4)
     assert (restored == 51).all()
 
@@ -85,12 +87,12 @@ def test_alpha_is_kept(model):
 @pytest.mark.parametrize("keep_dtype", [False, True])
 def test_colours_made_of_grey_are_8_bit(model, dtype, keep_dtype):
     layer = model.add_image(np.zeros((4, 4), dtype), contrast_limits=(0, 1))
-    values = picture_of(layer, model.dims).values
+    intensity = shown_slice(layer, model.dims).intensity
     picture = np.ones((4, 4, 3), np.float32)
-    restored = values.restore(picture, keep_dtype)
+    restored = intensity.restore(picture, keep_dtype)
     assert restored.dtype == np.uint8
     assert (restored == 255).all()
-    assert values.display(picture, keep_dtype) == {"rgb": True}
+    assert intensity.display(picture, keep_dtype) == {"rgb": True}
 
 
 @pytest.mark.parametrize(
@@ -98,10 +100,12 @@ def test_colours_made_of_grey_are_8_bit(model, dtype, keep_dtype):
     [(np.uint16, False, 255), (np.uint16, True, 65535), (np.float32, True, 1)],
 )
 def test_grey_made_of_colours_fills_the_types_range(model, dtype, keep_dtype, white):
-    values = picture_of(model.add_image(np.zeros((4, 4, 3), dtype), rgb=True), model.dims).values
+    intensity = shown_slice(
+        model.add_image(np.zeros((4, 4, 3), dtype), rgb=True), model.dims
+    ).intensity
     picture = np.ones((4, 4), np.float32)
-    assert (values.restore(picture, keep_dtype) == white).all()
-    shown = values.display(picture, keep_dtype)
+    assert (intensity.restore(picture, keep_dtype) == white).all()
+    shown = intensity.display(picture, keep_dtype)
     assert shown["contrast_limits"] == (0, white)
     assert not shown["rgb"]
 
@@ -112,10 +116,10 @@ def test_a_result_is_drawn_as_the_content_is(model):
     layer = model.add_image(
         np.arange(16.0).reshape(4, 4), colormap=own, contrast_limits=(2, 9), gamma=0.5
     )
-    picture = picture_of(layer, model.dims)
+    picture = shown_slice(layer, model.dims)
     pixels = picture.read()
     result = model.add_image(
-        picture.values.restore(pixels), **picture.values.display(pixels), name="result"
+        picture.intensity.restore(pixels), **picture.intensity.display(pixels), name="result"
     )
     assert result.contrast_limits == [2, 9]
     assert result.colormap.name == "of my own"

@@ -8,7 +8,7 @@ from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers import pyramid
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.position import data_to_world, move_slider
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.read import shown_slice
 from napari_nst.viewer.layers.save import save_result, tile_preview
 from napari_nst.viewer.run import ration
 from tests.helpers.fake_iterations import iteration
@@ -28,8 +28,8 @@ def viewer(windowless):
 
 
 def live_for(viewer, model, content, **options):
-    picture = picture_of(content, model.dims)
-    return LiveLayer(viewer, "result", picture.place, picture.values, **options)
+    picture = shown_slice(content, model.dims)
+    return LiveLayer(viewer, "result", picture.position, picture.intensity, **options)
 
 
 def photo(model, **options):
@@ -205,7 +205,7 @@ def test_a_large_layer_is_read_at_the_level_that_is_wanted(viewer, model):
     live = live_for(viewer, model, photo(model))
     one = show(live, level=0.2)
     live.drawn.draw_tile(tile(0, 0, level=1.0), one)
-    assert picture_of(live.layer, model.dims, 30).read().shape == (24, 32, 3)
-    finest = picture_of(live.layer, model.dims).read()
+    assert shown_slice(live.layer, model.dims, 30).read().shape == (24, 32, 3)
+    finest = shown_slice(live.layer, model.dims).read()
     assert finest.shape == (48, 64, 3)
     assert finest[:16, :16].min() == 1

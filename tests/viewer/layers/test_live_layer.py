@@ -8,10 +8,10 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_nst.recipe import Recipe
-from napari_nst.viewer.layers.channels import channels_of
+from napari_nst.viewer.layers.channels import channel_slices
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.position import move_slider
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.read import shown_slice
 from tests.helpers.fake_iterations import iteration
 
 LABELS = ("conv1_1", "conv2_1", "conv3_1")
@@ -23,8 +23,8 @@ def viewer(windowless):
 
 
 def live_for(viewer, model, content, **options):
-    picture = picture_of(content, model.dims)
-    return LiveLayer(viewer, "result", picture.place, picture.values, **options)
+    picture = shown_slice(content, model.dims)
+    return LiveLayer(viewer, "result", picture.position, picture.intensity, **options)
 
 
 def photo(model, shape=(48, 64, 3)):
@@ -219,8 +219,8 @@ def test_panels_of_a_slice_lie_in_that_slice(viewer, model):
 def test_channels_in_turn_lie_along_their_axis(viewer, model):
     content = model.add_image(np.zeros((3, 48, 64), np.uint16), contrast_limits=(0, 1000))
     move_slider(content, model.dims, 0, 2)
-    channels = channels_of(content, model.dims, 0)
-    live = LiveLayer(viewer, "result", channels[0].place, channels[0].values)
+    channels = channel_slices(content, model.dims, 0)
+    live = LiveLayer(viewer, "result", channels[0].position, channels[0].intensity)
     show_panel(live, 0, grey=True)
     assert live.layer.data.shape == (3, 48, 64)
     assert slider(model) == 0

@@ -7,14 +7,14 @@ import torch
 from napari_nst.engine.steering import TileDone
 from napari_nst.viewer.layers import live_pixels as live_picture
 from napari_nst.viewer.layers import pyramid
-from napari_nst.viewer.layers.intensity import Values
-from napari_nst.viewer.layers.keep_outside import Untouched
-from napari_nst.viewer.layers.live_pixels import LivePicture
+from napari_nst.viewer.layers.intensity import Intensity
+from napari_nst.viewer.layers.keep_outside import OriginalPixels
+from napari_nst.viewer.layers.live_pixels import LivePixels
 from napari_nst.viewer.run import ration
 from tests.helpers.fake_iterations import iteration
 
-RGB = Values(None, np.dtype(np.uint8), is_grey=False)
-GREY = Values((100.0, 1100.0), np.dtype(np.uint16), is_grey=True)
+RGB = Intensity(None, np.dtype(np.uint8), is_grey=False)
+GREY = Intensity((100.0, 1100.0), np.dtype(np.uint16), is_grey=True)
 
 
 @pytest.fixture(autouse=True)
@@ -35,14 +35,14 @@ def finest(drawn):
 
 
 def test_a_small_picture_that_comes_as_a_whole_is_left_to_the_layer():
-    drawn, one = LivePicture(RGB), iteration(1, 2, (30, 40))
+    drawn, one = LivePixels(RGB), iteration(1, 2, (30, 40))
     drawn.draw(one)
     assert drawn.pyramid is None
     assert "image" in one.__dict__, "fetched here, and not in the main thread"
 
 
 def test_a_picture_that_will_be_large_has_levels_from_the_first_iteration_on():
-    drawn = LivePicture(RGB)
+    drawn = LivePixels(RGB)
     drawn.draw(iteration(1, 4, (12, 16), full_shape=(48, 64), level=0.2))
     assert drawn.pyramid.multiscale
     assert [level.shape for level in drawn.pyramid.levels] == [(12, 16, 3)]
@@ -52,21 +52,21 @@ def test_a_picture_that_will_be_large_has_levels_from_the_first_iteration_on():
 
 
 def test_no_large_picture_is_ever_there_in_floats():
-    drawn, one = LivePicture(RGB), iteration(1, 4)
+    drawn, one = LivePixels(RGB), iteration(1, 4)
     drawn.draw(one)
     assert "image" not in one.__dict__
     assert "picture" not in one.__dict__
 
 
 def test_several_pictures_in_turn_are_left_to_the_layer():
-    drawn = LivePicture(RGB)
+    drawn = LivePixels(RGB)
     drawn.draw(one := iteration(1, 4, panel=0, panels="ab"))
     drawn.draw_tile(tile(0, 0, level=1.0), one)
     assert drawn.pyramid is None
 
 
 def test_tiles_cover_their_windows_alone_and_are_put_back():
-    drawn, one = LivePicture(RGB), iteration(1, 4, level=0.2)
+    drawn, one = LivePixels(RGB), iteration(1, 4, level=0.2)
     drawn.draw(one)
     before, version = [level.copy() for level in drawn.pyramid.levels], drawn.version
     drawn.draw_tile(tile(16, 32, level=1.0), one)
@@ -82,7 +82,7 @@ def test_tiles_cover_their_windows_alone_and_are_put_back():
 
 
 def test_the_next_iteration_covers_all_tiles():
-    drawn = LivePicture(RGB)
+    drawn = LivePixels(RGB)
     drawn.draw(one := iteration(1, 4, level=0.2))
     drawn.draw_tile(tile(16, 32, level=1.0), one)
     drawn.draw(iteration(2, 4, level=0.6))
@@ -90,7 +90,7 @@ def test_the_next_iteration_covers_all_tiles():
 
 
 def test_a_tile_whose_picture_is_not_known_is_left_out():
-    drawn = LivePicture(RGB)
+    drawn = LivePixels(RGB)
     drawn.draw(one := iteration(1, 4, level=0.2))
     drawn.draw_tile(TileDone(2, 1, 12, None, None, (48, 64)), one)
     drawn.draw_tile(TileDone(2, 7, 12, (slice(16), slice(16)), None, (48, 64)), one)
@@ -98,7 +98,7 @@ def test_a_tile_whose_picture_is_not_known_is_left_out():
 
 
 def test_the_first_tile_of_a_scale_finds_the_scale_before_enlarged():
-    drawn, coarse = LivePicture(RGB), iteration(1, 4, (24, 32), full_shape=(48, 64))
+    drawn, coarse = LivePixels(RGB), iteration(1, 4, (24, 32), full_shape=(48, 64))
     coarse.pixels[:] = torch.linspace(0, 1, 32)
     drawn.draw(coarse)
     drawn.draw_tile(tile(0, 0, level=1.0), coarse)
@@ -113,7 +113,7 @@ def test_the_first_tile_of_a_scale_finds_the_scale_before_enlarged():
 
 @pytest.mark.parametrize("by", ["an iteration", "a tile"])
 def test_a_new_size_is_shown_when_all_of_it_is_there(monkeypatch, by):
-    drawn, coarse = LivePicture(RGB), iteration(1, 4, (24, 32), full_shape=(48, 64), level=0.2)
+    drawn, coarse = LivePixels(RGB), iteration(1, 4, (24, 32), full_shape=(48, 64), level=0.2)
     drawn.draw(coarse)
     shown, put = [], drawn._put
 
@@ -132,7 +132,7 @@ def test_a_new_size_is_shown_when_all_of_it_is_there(monkeypatch, by):
 
 
 def test_a_small_picture_gets_tiles_too_at_one_level():
-    drawn, one = LivePicture(RGB), iteration(1, 4, (48, 48), level=0.2)
+    drawn, one = LivePixels(RGB), iteration(1, 4, (48, 48), level=0.2)
     drawn.draw(one)
     drawn.draw_tile(tile(0, 0, level=1.0, shape=(48, 48)), one)
     [level] = drawn.pyramid.levels
@@ -148,7 +148,7 @@ def test_a_small_picture_gets_tiles_too_at_one_level():
 
 @pytest.mark.parametrize("keep_dtype", [False, True])
 def test_grey_goes_through_the_contrast_limits(keep_dtype):
-    drawn, one = LivePicture(GREY, keep_dtype), iteration(1, 4, level=0.25, grey=True)
+    drawn, one = LivePixels(GREY, keep_dtype), iteration(1, 4, level=0.25, grey=True)
     drawn.draw(one)
     drawn.draw_tile(tile(0, 0, level=0.5), one)
     assert finest(drawn).dtype == (np.uint16 if keep_dtype else np.float32)
@@ -158,7 +158,7 @@ def test_grey_goes_through_the_contrast_limits(keep_dtype):
 
 
 def test_a_tile_has_the_alpha_of_its_window():
-    drawn, one = LivePicture(RGB), iteration(1, 4, level=0.2, alpha=0.4)
+    drawn, one = LivePixels(RGB), iteration(1, 4, level=0.2, alpha=0.4)
     one.alpha[..., :8] = 1.0
     drawn.draw(one)
     drawn.draw_tile(tile(0, 0, level=1.0), one)
@@ -169,18 +169,18 @@ def test_a_tile_has_the_alpha_of_its_window():
 
 def test_pixels_that_a_run_leaves_alone_stay_in_tiles_and_bands():
     class Content:
-        def read_numbers(self):
+        def read_raw(self):
             return np.arange(48 * 64, dtype=np.float32).reshape(48, 64)
 
     free = np.zeros((48, 64), bool)
     free[10:30, 20:40] = True
-    untouched = Untouched()
-    untouched.read(Content())
-    drawn = LivePicture(GREY, untouched=untouched)
+    original = OriginalPixels()
+    original.read(Content())
+    drawn = LivePixels(GREY, original=original)
     one = iteration(1, 4, level=0.25, grey=True, free=free)
     drawn.draw(one)
     drawn.draw_tile(tile(16, 16, level=0.5), one)
-    expected = np.where(free, 350, Content().read_numbers())
+    expected = np.where(free, 350, Content().read_raw())
     expected[16:30, 20:32] = 600
     np.testing.assert_allclose(finest(drawn), expected, rtol=1e-6)
 
@@ -189,7 +189,7 @@ def test_drawing_takes_no_more_than_its_share_of_the_time(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(ration.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(ration, "SHARE", 1 / 20)
-    drawn, one = LivePicture(RGB), iteration(1, 4)
+    drawn, one = LivePixels(RGB), iteration(1, 4)
     put = drawn._put
 
     def takes_a_second(pyramid, part, window):

@@ -5,7 +5,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_nst.viewer.layers.pixel_size import comparable_sizes
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.read import shown_slice
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def pick():
 
     def add(shape=(20, 30), size=0, **transform):
         layer = model.add_image(np.zeros(shape), rgb=False, **transform)
-        return picture_of(layer, model.dims, size)
+        return shown_slice(layer, model.dims, size)
 
     return add
 
@@ -61,8 +61,8 @@ def test_a_coarse_level_has_larger_pixels(pick):
     model = ViewerModel()
     levels = [np.zeros((n, n)) for n in (400, 100)]
     layer = model.add_image(levels, multiscale=True, units=["um"] * 2, scale=(0.5, 0.5))
-    assert picture_of(layer, model.dims).pixel_size == pytest.approx(0.5)
-    assert picture_of(layer, model.dims, 100).pixel_size == pytest.approx(2)
+    assert shown_slice(layer, model.dims).pixel_size == pytest.approx(0.5)
+    assert shown_slice(layer, model.dims, 100).pixel_size == pytest.approx(2)
 
 
 def test_a_layer_without_calibration_has_none(pick):

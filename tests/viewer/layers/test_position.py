@@ -4,23 +4,23 @@ import numpy as np
 import pytest
 
 from napari_nst.viewer.layers.position import move_slider, shown_index
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.read import shown_slice
 
 
-def add_result(model, place, size, panels=0):
+def add_result(model, position, size, panels=0):
     pixels = np.zeros((panels, *size) if panels else size)
-    transform = place.transform_at(size, panels)
-    return model.add_image(place.data(pixels, panels), rgb=False, name="result", **transform)
+    transform = position.transform_at(size, panels)
+    return model.add_image(position.data(pixels, panels), rgb=False, name="result", **transform)
 
 
-def assert_corners_coincide(content, result, place, size, first=()):
+def assert_corners_coincide(content, result, position, size, first=()):
     """`first` is the result's axis of panels, if any, which the content has not."""
     for corner in [(0, 0), (0, 1), (1, 0), (1, 1)]:
-        in_content = np.array(place.index, float)
-        in_content[list(place.axes)] = np.array(corner) * place.shape - 0.5
+        in_content = np.array(position.index, float)
+        in_content[list(position.axes)] = np.array(corner) * position.shape - 0.5
         in_result = np.zeros(result.ndim)
         offset = result.ndim - content.ndim
-        in_result[[axis + offset for axis in place.axes]] = np.array(corner) * size - 0.5
+        in_result[[axis + offset for axis in position.axes]] = np.array(corner) * size - 0.5
         np.testing.assert_allclose(
             result.data_to_world(in_result)[offset:], content.data_to_world(in_content), atol=1e-9
         )
@@ -38,15 +38,15 @@ TRANSFORMS = {
 @pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
 def test_outer_edges_coincide_whatever_the_size(model, size, transform):
     content = model.add_image(np.zeros((60, 80)), **transform)
-    place = picture_of(content, model.dims).place
-    assert_corners_coincide(content, add_result(model, place, size), place, size)
+    position = shown_slice(content, model.dims).position
+    assert_corners_coincide(content, add_result(model, position, size), position, size)
 
 
 @pytest.mark.parametrize("size", [(33, 4000), (8, 1000)])
 def test_a_very_long_side_stays_as_long(model, size):
     content = model.add_image(np.zeros((33, 4000)), scale=(0.5, 0.5))
-    place = picture_of(content, model.dims).place
-    assert_corners_coincide(content, add_result(model, place, size), place, size)
+    position = shown_slice(content, model.dims).position
+    assert_corners_coincide(content, add_result(model, position, size), position, size)
 
 
 SLANTED = np.eye(4)
@@ -72,11 +72,11 @@ STACKS = {
 def test_the_result_of_a_slice_lies_in_that_slice(model, transform, size):
     content = model.add_image(np.zeros((5, 60, 80)), **transform)
     move_slider(content, model.dims, 0, 3)
-    place = picture_of(content, model.dims).place
-    assert place.index == (3, 0, 0)
-    result = add_result(model, place, size)
+    position = shown_slice(content, model.dims).position
+    assert position.index == (3, 0, 0)
+    result = add_result(model, position, size)
     assert result.data.shape == (1, *size)
-    assert_corners_coincide(content, result, place, size)
+    assert_corners_coincide(content, result, position, size)
     seen = set()
     for at in np.linspace(*model.dims.range[0][:2], 40):
         model.dims.set_point(0, at)
@@ -90,13 +90,13 @@ def test_axes_shown_in_another_order_are_put_back(model):
     content = model.add_image(np.zeros((5, 60, 80)), scale=(10, 2, 3), translate=(1, 2, 3))
     model.dims.order = (1, 2, 0)
     move_slider(content, model.dims, 1, 21)
-    place = picture_of(content, model.dims).place
-    assert (place.axes, place.shape, place.index) == ((2, 0), (80, 5), (0, 21, 0))
+    position = shown_slice(content, model.dims).position
+    assert (position.axes, position.shape, position.index) == ((2, 0), (80, 5), (0, 21, 0))
     size = (40, 10)
     picture = np.random.default_rng(0).random(size)
-    assert place.data(picture).shape == (10, 1, 40)
-    result = model.add_image(place.data(picture), rgb=False, **place.transform_at(size))
-    assert_corners_coincide(content, result, place, size)
+    assert position.data(picture).shape == (10, 1, 40)
+    result = model.add_image(position.data(picture), rgb=False, **position.transform_at(size))
+    assert_corners_coincide(content, result, position, size)
     np.testing.assert_array_equal(result._slice.image.raw, picture)  # upright on the screen
 
 
@@ -110,9 +110,9 @@ def test_a_time_series_of_stacks(model):
     )
     move_slider(content, model.dims, 0, 2)
     move_slider(content, model.dims, 1, 4)
-    place = picture_of(content, model.dims).place
-    result = add_result(model, place, (30, 40))
-    assert_corners_coincide(content, result, place, (30, 40))
+    position = shown_slice(content, model.dims).position
+    result = add_result(model, position, (30, 40))
+    assert_corners_coincide(content, result, position, (30, 40))
     assert result.translate[:2].tolist() == [60 + 2 * 30, 1 + 4 * 2]
     assert result.scale.tolist() == [30, 2, 1, 1]
     assert result.units == content.units
@@ -123,8 +123,8 @@ def test_colours_come_last_in_every_order(model):
     content = model.add_image(np.zeros((5, 60, 80)))
     for order, shape in [((0, 1, 2), (1, 7, 9, 3)), ((0, 2, 1), (1, 9, 7, 3))]:
         model.dims.order = order
-        place = picture_of(content, model.dims).place
-        assert place.data(np.zeros((7, 9, 3))).shape == shape
+        position = shown_slice(content, model.dims).position
+        assert position.data(np.zeros((7, 9, 3))).shape == shape
 
 
 @pytest.mark.parametrize("transform", STACKS.values(), ids=STACKS)
@@ -132,10 +132,10 @@ def test_colours_come_last_in_every_order(model):
 def test_panels_have_an_axis_of_their_own(model, transform):
     content = model.add_image(np.zeros((5, 60, 80)), **transform)
     move_slider(content, model.dims, 0, 3)
-    place = picture_of(content, model.dims).place
-    result = add_result(model, place, (30, 40), panels=4)
+    position = shown_slice(content, model.dims).position
+    result = add_result(model, position, (30, 40), panels=4)
     assert result.data.shape == (4, 1, 30, 40)
-    assert_corners_coincide(content, result, place, (30, 40))
+    assert_corners_coincide(content, result, position, (30, 40))
     assert result.axis_labels[0] == "picture"
     assert str(result.units[0]) == "pixel"
     for panel in range(4):
@@ -146,16 +146,16 @@ def test_panels_along_an_axis_of_the_layer_lie_on_it(model):
     content = model.add_image(np.zeros((5, 3, 60, 80)), scale=(9, 2, 1, 1), translate=(0, 4, 0, 0))
     move_slider(content, model.dims, 0, 2)
     move_slider(content, model.dims, 1, 1)
-    place = picture_of(content, model.dims).place.along(1)
+    position = shown_slice(content, model.dims).position.along(1)
     pictures = np.random.default_rng(0).random((3, 30, 40))
-    data = place.data(pictures, panels=3)
+    data = position.data(pictures, panels=3)
     np.testing.assert_array_equal(data[0], pictures)
-    result = model.add_image(data, rgb=False, **place.transform_at((30, 40), panels=3))
+    result = model.add_image(data, rgb=False, **position.transform_at((30, 40), panels=3))
     for channel in range(3):
         move_slider(content, model.dims, 1, channel)
         np.testing.assert_array_equal(result._slice.image.raw, pictures[channel])
     # Without panels it is a picture of the slice that was shown.
-    assert place.transform_at((30, 40))["translate"][1] == 4 + 2 * 1
+    assert position.transform_at((30, 40))["translate"][1] == 4 + 2 * 1
 
 
 def test_sliders_move_in_the_viewers_unit(model):
@@ -170,7 +170,7 @@ def test_units_and_axis_labels_are_kept(model):
     layer = model.add_image(
         np.zeros((3, 20, 20)), units=["s", "um", "um"], axis_labels=["t", "y", "x"]
     )
-    transform = picture_of(layer, model.dims).place.transform_at((10, 10))
+    transform = shown_slice(layer, model.dims).position.transform_at((10, 10))
     assert transform["axis_labels"] == ("t", "y", "x")
     assert [str(unit) for unit in transform["units"]] == ["second", "micrometer", "micrometer"]
 
@@ -179,7 +179,7 @@ def test_grid_mode_moves_nothing(model):
     """It draws layers aside, which is not where they are."""
     content = model.add_image(np.zeros((5, 60, 80)), scale=(2, 1, 1))
     model.add_image(np.zeros((5, 60, 80)))
-    before = picture_of(content, model.dims).place.transform_at((60, 80))
+    before = shown_slice(content, model.dims).position.transform_at((60, 80))
     model.canvas.grid.enabled = True
-    after = picture_of(content, model.dims).place.transform_at((60, 80))
+    after = shown_slice(content, model.dims).position.transform_at((60, 80))
     np.testing.assert_array_equal(before["translate"], after["translate"])

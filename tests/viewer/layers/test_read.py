@@ -4,11 +4,11 @@ import dask.array
 import numpy as np
 import pytest
 
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.read import shown_slice
 
 
 def read(model, layer, size=0):
-    return picture_of(layer, model.dims, size).read()
+    return shown_slice(layer, model.dims, size).read()
 
 
 def test_rgb_is_divided_by_its_types_range(model):
@@ -103,9 +103,9 @@ def test_axes_are_taken_in_the_order_shown(model):
     layer = model.add_image(stack, contrast_limits=(0, 59), scale=(2, 3, 4), units=["um"] * 3)
     model.dims.order = (1, 2, 0)
     model.dims.set_point(1, 3 * 2)
-    picture = picture_of(layer, model.dims)
+    picture = shown_slice(layer, model.dims)
     np.testing.assert_allclose(picture.read(), stack[:, 2].T / 59, atol=1e-6)
-    assert picture.place.shape == (5, 3)
+    assert picture.position.shape == (5, 3)
 
 
 @pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
@@ -127,7 +127,7 @@ def test_the_slice_is_found_in_the_viewers_unit(model):
     layer = model.add_image(stack, contrast_limits=(0, 279), units=["um"] * 3)
     model.add_image(np.zeros((9, 7, 8)), units=["nm"] * 3, scale=[500] * 3)
     model.dims.set_point(0, 3000)  # nm, the finer one
-    picture = picture_of(layer, model.dims)
+    picture = shown_slice(layer, model.dims)
     np.testing.assert_allclose(picture.read(), stack[3] / 279, atol=1e-6)
     assert picture.where == "slice axis 0 = 3 of 5"
 
@@ -136,7 +136,7 @@ def test_a_flat_layer_beside_a_stack_is_read_whole(model):
     model.add_image(np.zeros((9, 30, 30)))
     flat = model.add_image(np.random.default_rng(0).random((30, 40, 3)), rgb=True)
     model.dims.set_point(0, 5)
-    picture = picture_of(flat, model.dims)
+    picture = shown_slice(flat, model.dims)
     np.testing.assert_allclose(picture.read(), flat.data, atol=1e-6)
     assert picture.where == ""
 
@@ -144,22 +144,22 @@ def test_a_flat_layer_beside_a_stack_is_read_whole(model):
 def test_which_slice_is_meant_is_said_in_the_layers_words(model):
     layer = model.add_image(np.zeros((3, 1, 40, 6, 6)), axis_labels=["t", "c", "z", "y", "x"])
     model.dims.set_point((0, 2), (1, 5))
-    assert picture_of(layer, model.dims).where == "slice t = 1 of 3, z = 5 of 40"
+    assert shown_slice(layer, model.dims).where == "slice t = 1 of 3, z = 5 of 40"
 
 
 def test_which_slice_is_meant_is_said_in_the_viewers_words_where_the_layer_has_none(model):
     layer = model.add_image(np.zeros((3, 40, 6, 6)))
     model.dims.set_point((0, 1), (1, 5))
-    assert picture_of(layer, model.dims).where == "slice axis 0 = 1 of 3, axis 1 = 5 of 40"
+    assert shown_slice(layer, model.dims).where == "slice axis 0 = 1 of 3, axis 1 = 5 of 40"
     model.dims.axis_labels = ("time", "depth", "y", "x")
-    assert picture_of(layer, model.dims).where == "slice time = 1 of 3, depth = 5 of 40"
+    assert shown_slice(layer, model.dims).where == "slice time = 1 of 3, depth = 5 of 40"
 
 
 def test_beside_the_layer_the_nearest_slice_is_meant(model):
     layer = model.add_image(np.zeros((4, 6, 6)))
     model.add_image(np.zeros((30, 6, 6)))
     model.dims.set_point(0, 25)
-    assert picture_of(layer, model.dims).where == "slice axis 0 = 3 of 4"
+    assert shown_slice(layer, model.dims).where == "slice axis 0 = 3 of 4"
 
 
 def test_a_lazy_layer_is_read_only_when_it_is_asked_for(model):
@@ -172,7 +172,7 @@ def test_a_lazy_layer_is_read_only_when_it_is_asked_for(model):
     lazy = dask.array.map_blocks(block, chunks=((1,) * 6, (8,), (8,)), dtype=np.uint8)
     layer = model.add_image(lazy, contrast_limits=(0, 14))
     read_blocks.clear()
-    picture = picture_of(layer, model.dims)
+    picture = shown_slice(layer, model.dims)
     assert read_blocks == []
     assert (picture.read() == 0.5).all()
     assert len(read_blocks) == 1
@@ -195,7 +195,7 @@ def test_data_that_reads_where_it_is_sliced_is_not_sliced_before(model):
     slow = Slow()
     layer = model.add_image(slow, contrast_limits=(0, 14), rgb=False)
     before = slow.reads
-    picture = picture_of(layer, model.dims)
+    picture = shown_slice(layer, model.dims)
     assert slow.reads == before
     assert (picture.read() == 0.5).all()
 
@@ -207,7 +207,7 @@ def test_of_a_pyramid_the_smallest_level_that_suffices_is_read(model):
     assert read(model, layer, size=201).shape == (200, 400)
     assert read(model, layer, size=0).shape == (200, 400)
     assert read(model, layer, size=5000).shape == (200, 400)
-    assert picture_of(layer, model.dims, 50).place.shape == (200, 400)
+    assert shown_slice(layer, model.dims, 50).position.shape == (200, 400)
 
 
 def test_a_pyramid_of_stacks_is_sliced_at_every_level(model):
@@ -216,7 +216,7 @@ def test_a_pyramid_of_stacks_is_sliced_at_every_level(model):
     layer = model.add_image(levels, multiscale=True, contrast_limits=(0, 8))
     model.dims.set_point(0, 6)
     assert (read(model, layer) == 6 / 8).all()
-    coarse = picture_of(layer, model.dims, 30)
+    coarse = shown_slice(layer, model.dims, 30)
     assert coarse.read().shape == (20, 30)
     assert (coarse.read() == 6 / 8).all()
     assert coarse.where == "slice axis 0 = 6 of 8"
@@ -230,7 +230,7 @@ def test_an_empty_layer_is_refused_at_once(model):
     with pytest.raises(ValueError, match="NaN"):  # napari draws no thumbnail of it, but keeps it
         layer.data = np.zeros((0, 10))
     with pytest.raises(ValueError, match="'odd' is empty"):
-        picture_of(layer, model.dims)
+        shown_slice(layer, model.dims)
 
 
 def test_complex_numbers_are_refused_at_once(model):
@@ -238,7 +238,7 @@ def test_complex_numbers_are_refused_at_once(model):
     with pytest.raises(TypeError):  # napari draws no thumbnail of them, but keeps them
         layer.data = np.zeros((10, 10), complex)
     with pytest.raises(ValueError, match="'odd' holds complex numbers"):
-        picture_of(layer, model.dims)
+        shown_slice(layer, model.dims)
 
 
 @pytest.mark.parametrize("rgb", [False, True])

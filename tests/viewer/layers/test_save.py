@@ -9,9 +9,9 @@ import tifffile
 from napari_nst.io.embedded_text import read_text
 from napari_nst.io.read_image import read_image
 from napari_nst.recipe import Recipe
-from napari_nst.viewer.layers.channels import channels_of
+from napari_nst.viewer.layers.channels import channel_slices
 from napari_nst.viewer.layers.live_layer import LiveLayer
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.read import shown_slice
 from napari_nst.viewer.layers.save import save_result, tile_preview
 from tests.helpers.fake_iterations import iteration
 
@@ -20,8 +20,8 @@ FACTS = {"recipe": Recipe(steps=7).to_dict()}
 
 def result_of(model, content, image, keep_dtype=False, **options):
     """The result layer of a run whose one iteration has this image."""
-    picture = picture_of(content, model.dims)
-    live = LiveLayer(model, "result", picture.place, picture.values, keep_dtype)
+    picture = shown_slice(content, model.dims)
+    live = LiveLayer(model, "result", picture.position, picture.intensity, keep_dtype)
     one = iteration(1, 2, image.shape[:2], facts=FACTS, **options)
     one.__dict__["image"] = np.repeat(image[..., None], 3, -1) if image.ndim == 2 else image
     live.show(one)
@@ -205,8 +205,8 @@ def test_several_pictures_become_pages_with_their_labels(model, tmp_path, order)
 def test_channels_become_pages_upright(model, tmp_path):
     content = model.add_image(np.zeros((8, 2, 6)), contrast_limits=(0, 1))
     model.dims.order = (1, 2, 0)
-    channel = channels_of(content, model.dims, 1)[0]
-    live = LiveLayer(model, "result", channel.place, channel.values)
+    channel = channel_slices(content, model.dims, 1)[0]
+    live = LiveLayer(model, "result", channel.position, channel.intensity)
     one = iteration(1, 2, (6, 8), grey=True, panel=1, panels=("dapi", "gfp"))
     one.__dict__["image"] = np.repeat(ramp(6, 8)[..., None], 3, -1)
     live.show(one)

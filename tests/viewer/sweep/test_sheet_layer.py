@@ -7,7 +7,7 @@ from napari_nst.io.contact_sheet import DARK, Sheet
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.grid import Cell, Grid
 from napari_nst.viewer.layers.position import move_slider
-from napari_nst.viewer.layers.read import picture_of
+from napari_nst.viewer.layers.read import shown_slice
 from napari_nst.viewer.layers.save import save_result
 from napari_nst.viewer.sweep.sheet_layer import LONGEST_SHEET, SheetLayer, on_click, settings_at
 from tests.helpers.fake_iterations import iteration
@@ -43,8 +43,8 @@ def step(panel, *, shape=(12, 16), full_shape=(24, 32), level=0.5, **options):
 
 
 def live_for(viewer, model, content, **options):
-    place = picture_of(content, model.dims).place
-    return SheetLayer(viewer, "sweep", place, **options)
+    position = shown_slice(content, model.dims).position
+    return SheetLayer(viewer, "sweep", position, **options)
 
 
 def rectangles(layer):

@@ -10,7 +10,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_nst.viewer.brush.stroke import Stroke
-from napari_nst.viewer.layers.intensity import Values
+from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.position import shown_axes, shown_index
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Brush:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._layer: Any = None
-        self._values: Values | None = None
+        self._intensity: Intensity | None = None
         self._strokes: deque[Stroke] = deque(maxlen=_REMEMBERED)
         self._could_pan = True
         self._size = 16.0
@@ -70,18 +70,18 @@ class Brush:
         """Whether there is a stroke to take back."""
         return bool(self._strokes)
 
-    def attach(self, layer: Image, values: Values) -> None:
+    def attach(self, layer: Image, intensity: Intensity) -> None:
         """Paint on a layer from now on, which becomes the viewer's active one.
 
         Parameters
         ----------
         layer : napari.layers.Image
             Not multiscale, its data a numpy array; that is painted in place.
-        values : Values
+        intensity : Intensity
             How its numbers are meant.
         """
         self.detach()
-        self._layer, self._values = layer, values
+        self._layer, self._intensity = layer, intensity
         self._viewer.layers.selection.active = layer
         layer.mode = "pan_zoom"
         self._could_pan, layer.mouse_pan = layer.mouse_pan, False
@@ -155,12 +155,12 @@ class Brush:
 
     def _ink(self, layer: Image) -> Array:
         """Return the colour in the layer's numbers."""
-        assert self._values is not None
+        assert self._intensity is not None
         colour = np.array(self.colour, np.float32)
         one_pixel = colour[None, None] if layer.rgb else colour.mean(keepdims=True)[None]
-        restored = self._values.restore(one_pixel)
+        restored = self._intensity.restore(one_pixel)
         if restored.dtype != layer.dtype:
-            restored = self._values.restore(one_pixel, keep_dtype=True)
+            restored = self._intensity.restore(one_pixel, keep_dtype=True)
         return np.asarray(restored[0, 0])
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
-    from napari_nst.viewer.layers.intensity import Values
+    from napari_nst.viewer.layers.intensity import Intensity
 
 _LARGEST = 512
 """Of the brush, in pixels of the layer."""
@@ -45,7 +45,7 @@ class BrushControls:
     def __init__(self, viewer: ViewerModel) -> None:
         self.brush = Brush(viewer)
         self._layer: Any = None
-        self._values: Values | None = None
+        self._intensity: Intensity | None = None
         self._chosen = QColor()
         self.paint = _button("Paint", _PAINT)
         self.paint.setCheckable(True)
@@ -69,18 +69,18 @@ class BrushControls:
         self._follow()
         self.withdraw()
 
-    def offer(self, layer: Image, values: Values) -> None:
+    def offer(self, layer: Image, intensity: Intensity) -> None:
         """Show the controls, for a layer that may be painted on; not yet painting.
 
         Parameters
         ----------
         layer : napari.layers.Image
             As `Brush.attach` takes it; a multiscale one cannot be painted on, and that is said.
-        values : Values
+        intensity : Intensity
             How its numbers are meant.
         """
         self.withdraw()
-        self._layer, self._values = layer, values
+        self._layer, self._intensity = layer, intensity
         for control in (self.paint, self.colour, self.level, self.size):
             control.setEnabled(not layer.multiscale)
         self._enable_undo()
@@ -97,7 +97,7 @@ class BrushControls:
     def withdraw(self) -> None:
         """Stop painting, and hide the controls."""
         self.paint.setChecked(False)
-        self._layer = self._values = None
+        self._layer = self._intensity = None
         self.native.setVisible(False)
 
     def _follow(self) -> None:
@@ -109,8 +109,8 @@ class BrushControls:
         self.brush.painted.connect(self._enable_undo)
 
     def _on_paint(self, painting: bool) -> None:
-        if painting and self._layer is not None and self._values is not None:
-            self.brush.attach(self._layer, self._values)
+        if painting and self._layer is not None and self._intensity is not None:
+            self.brush.attach(self._layer, self._intensity)
         else:
             self.brush.detach()
         self._enable_undo()

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from napari_nst.viewer.brush.raster import Mask, covered
-from napari_nst.viewer.layers.intensity import Values, to_unit
-from napari_nst.viewer.layers.position import Place
+from napari_nst.viewer.layers.intensity import Intensity, to_unit
+from napari_nst.viewer.layers.position import Position
 
 Array = np.ndarray[Any, Any]
 
@@ -56,7 +56,7 @@ class Stroke:
         self._pixels[...] = self._before
 
 
-def painted(drawn: Array, now: Array, values: Values, name: str) -> tuple[Array, Mask]:
+def painted(drawn: Array, now: Array, intensity: Intensity, name: str) -> tuple[Array, Mask]:
     """Return what a user has made of a picture that was drawn into a layer.
 
     It does not matter by what means: a brush, the console, another plugin.
@@ -65,8 +65,8 @@ def painted(drawn: Array, now: Array, values: Values, name: str) -> tuple[Array,
     ----------
     drawn, now : ndarray
         (H, W), (H, W, 3) or (H, W, 4), in the layer's numbers: what was put there, from
-        `Values.restore`, and what is there.
-    values : Values
+        `Intensity.restore`, and what is there.
+    intensity : Intensity
         Of the layer.
     name : str
         Of the layer, for an error.
@@ -88,7 +88,7 @@ def painted(drawn: Array, now: Array, values: Values, name: str) -> tuple[Array,
             f"Layer {name!r} has the shape {now.shape}, not the {drawn.shape} of the picture that "
             "was drawn there; undo that, or stop the run."
         )
-    return unit_picture(now, values, name), changed_pixels(drawn, now)
+    return unit_picture(now, intensity, name), changed_pixels(drawn, now)
 
 
 def changed_pixels(before: Array, after: Array) -> Mask:
@@ -97,21 +97,21 @@ def changed_pixels(before: Array, after: Array) -> Mask:
     return differ if differ.ndim == 2 else np.asarray(differ[..., :3].any(axis=-1))
 
 
-def unit_picture(numbers: Array, values: Values, name: str) -> Array:
-    """Return the picture, float32 in [0, 1], that `Values.restore` made these numbers of."""
-    limits = values.limits_in(numbers.dtype) if numbers.ndim == 2 else None
+def unit_picture(numbers: Array, intensity: Intensity, name: str) -> Array:
+    """Return the picture, float32 in [0, 1], that `Intensity.restore` made these numbers of."""
+    limits = intensity.limits_in(numbers.dtype) if numbers.ndim == 2 else None
     return to_unit(numbers, limits, f"Layer {name!r}")
 
 
-def upright(data: Array, place: Place, panels: int = 0) -> Array:
-    """Return the picture in a layer's data, or all `panels` of them, as `Place.data` got it.
+def upright(data: Array, position: Position, panels: int = 0) -> Array:
+    """Return the picture in a layer's data, or all `panels` of them, as `Position.data` got it.
 
     Returns
     -------
     ndarray
         A view (H, W) or (H, W, C); with `panels`, (panels, H, W) or (panels, H, W, C).
     """
-    axes = place.pixel_axes(panels)
-    ndim = place.ndim + bool(panels and place.panel_axis is None)
+    axes = position.pixel_axes(panels)
+    ndim = position.ndim + bool(panels and position.panel_axis is None)
     turned = np.moveaxis(data, axes, range(len(axes)))
     return turned.squeeze(tuple(range(len(axes), ndim)))

@@ -10,9 +10,9 @@ import numpy as np
 from magicgui.widgets import ComboBox, LineEdit
 
 from napari_nst.viewer.controls.layer_choice import chosen_layer, image_layers, layer_box
-from napari_nst.viewer.layers.channels import as_rgb_picture, channel_axes, channels_of
-from napari_nst.viewer.layers.intensity import Values
-from napari_nst.viewer.layers.read import LayerSlice, picture_of
+from napari_nst.viewer.layers.channels import channel_axes, channel_slices, rgb_slice
+from napari_nst.viewer.layers.intensity import Intensity
+from napari_nst.viewer.layers.read import LayerSlice, shown_slice
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -28,7 +28,7 @@ class Content:
 
     Attributes
     ----------
-    pictures : sequence of Picture
+    pictures : sequence of LayerSlice
         One; or the channels, to be treated in turn.
     in_turn : bool
         Whether they are channels.
@@ -47,13 +47,13 @@ class Content:
         return base if found else " + ".join(picture.name for picture in self.pictures)
 
     @property
-    def values(self) -> Values:
+    def intensity(self) -> Intensity:
         """How the numbers of a result are meant."""
-        every = [picture.values for picture in self.pictures]
-        if len({values.limits for values in every}) == 1:
+        every = [picture.intensity for picture in self.pictures]
+        if len({intensity.limits for intensity in every}) == 1:
             return every[0]
         # Layers that are shown through other limits each have nothing in common but black to white.
-        return Values((0.0, 1.0), np.dtype(np.float32), is_grey=True)
+        return Intensity((0.0, 1.0), np.dtype(np.float32), is_grey=True)
 
 
 class ContentChoice:
@@ -116,11 +116,11 @@ class ContentChoice:
         kind = self.content_as.value
         if kind == SLICE:
             layer = chosen_layer(self.layer, "content")
-            return Content([picture_of(layer, self._viewer.dims, size)], in_turn=False)
+            return Content([shown_slice(layer, self._viewer.dims, size)], in_turn=False)
         channels = self._channels(size)
         if kind == RGB:
             chosen = [channels[at] for at in self._three(len(channels))]
-            return Content([as_rgb_picture(chosen)], in_turn=False)
+            return Content([rgb_slice(chosen)], in_turn=False)
         return Content(channels, in_turn=True)
 
     def where_channels_are(self) -> str:
@@ -151,7 +151,7 @@ class ContentChoice:
         dims = self._viewer.dims
         if self.channel_axis.value != SELECTED:
             layer = chosen_layer(self.layer, "content")
-            return channels_of(layer, dims, self.channel_axis.value, size)
+            return channel_slices(layer, dims, self.channel_axis.value, size)
         selected = [
             layer
             for layer in image_layers(self._viewer)
@@ -163,7 +163,7 @@ class ContentChoice:
                 f"layer{'s are' if len(selected) != 1 else ' is'} selected; select them in the "
                 "layer list."
             )
-        return [picture_of(layer, dims, size) for layer in selected]
+        return [shown_slice(layer, dims, size) for layer in selected]
 
     def _three(self, count: int) -> list[int]:
         text = self.rgb_channels.value

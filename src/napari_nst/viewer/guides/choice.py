@@ -126,8 +126,8 @@ class GuideChoice:
             return None
         of_style = None
         if self.style.value is not None:
-            of_style = guide_of(self.style.value, style.place, dims)
-        on_content = guide_of(self.content.value, content.place, dims)
+            of_style = guide_of(self.style.value, style.position, dims)
+        on_content = guide_of(self.content.value, content.position, dims)
         return Guiding(on_content, of_style, self.keep_unlabelled.value)
 
     def _enable_what_matters(self) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 
 from napari_nst.viewer.controls.layer_choice import layer_box
 from napari_nst.viewer.guides.rasterize import Guide, guide_box, guide_of
-from napari_nst.viewer.layers.keep_outside import Untouched
-from napari_nst.viewer.layers.read import LayerSlice, picture_of
+from napari_nst.viewer.layers.keep_outside import OriginalPixels
+from napari_nst.viewer.layers.read import LayerSlice, shown_slice
 
 if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel
@@ -27,17 +27,17 @@ class Fill:
     ----------
     into : napari.layers.Image
         The layer to fill a region of.
-    picture : Picture
+    picture : LayerSlice
         What it shows.
     region : Guide
         Its pixels to fill.
-    exemplar : Picture or None
+    exemplar : LayerSlice or None
         What gives the texture; None for what is around the region.
     exemplar_region : Guide or None
         Which of its pixels; None for all.
     dims : Dims
         Where the viewer's sliders stood: the slices that are looked at, wherever they go.
-    untouched : Untouched
+    original : OriginalPixels
         The image's numbers, which the result has wherever it is not filled.
     """
 
@@ -47,7 +47,7 @@ class Fill:
     exemplar: LayerSlice | None
     exemplar_region: Guide | None
     dims: Dims
-    untouched: Untouched = field(default_factory=Untouched)
+    original: OriginalPixels = field(default_factory=OriginalPixels)
     _shape: tuple[int, int] = field(default=(0, 0), init=False)
 
     def arguments(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Fill:
         """
         into = self.picture.read()
         self._shape = (into.shape[0], into.shape[1])
-        self.untouched.read(self.picture)
+        self.original.read(self.picture)
         return {
             "exemplar": self.exemplar.read() if self.exemplar else None,
             "into": into,
@@ -141,9 +141,9 @@ class FillChoice:
         if into is None:
             return None
         region, dims = self._region(), self._viewer.dims.model_copy(deep=True)
-        picture = picture_of(into, dims)
+        picture = shown_slice(into, dims)
         source, marked = self._texture(exemplar, into, dims)
-        return Fill(into, picture, guide_of(region, picture.place, dims), source, marked, dims)
+        return Fill(into, picture, guide_of(region, picture.position, dims), source, marked, dims)
 
     def follow(self, fill: Fill, exemplar: Image) -> None:
         """Let a fill look at what the layers show and mark now.
@@ -153,7 +153,7 @@ class FillChoice:
         ValueError
             If there is no region, or the exemplar would have to become what is around it.
         """
-        region = guide_of(self._region(), fill.picture.place, fill.dims)
+        region = guide_of(self._region(), fill.picture.position, fill.dims)
         source, marked = self._texture(exemplar, fill.into, fill.dims)
         if fill.exemplar is not None and source is None:
             raise ValueError(
@@ -174,9 +174,9 @@ class FillChoice:
         self, exemplar: Image, into: Image, dims: Dims
     ) -> tuple[LayerSlice | None, Guide | None]:
         """Return the exemplar, None for what is around the region, and what is marked on it."""
-        source, marked = picture_of(exemplar, dims), self.exemplar_region.value
+        source, marked = shown_slice(exemplar, dims), self.exemplar_region.value
         if marked is not None:
-            return source, guide_of(marked, source.place, dims)
+            return source, guide_of(marked, source.position, dims)
         return (None if exemplar is into else source), None
 
     def _enable_what_matters(self) -> None:

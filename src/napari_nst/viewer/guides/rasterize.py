@@ -13,7 +13,7 @@ from napari.layers import Labels, Shapes
 
 from napari_nst.viewer.brush.raster import covered, ellipse, inside
 from napari_nst.viewer.layers.position import (
-    Place,
+    Position,
     layer_transform,
     shown_axes,
     shown_index,
@@ -53,7 +53,7 @@ class Guide:
     read: Callable[[tuple[int, int]], LabelMap]
 
 
-def guide_of(layer: Labels | Shapes, place: Place, dims: Dims) -> Guide:
+def guide_of(layer: Labels | Shapes, position: Position, dims: Dims) -> Guide:
     """Pick the regions that a layer marks on a picture, as they lie over it on the screen.
 
     The layer may have another scale, rotation, unit, size or number of dimensions than the picture.
@@ -65,7 +65,7 @@ def guide_of(layer: Labels | Shapes, place: Place, dims: Dims) -> Guide:
         centre lies in. Of shapes, those in the shown slice, the frontmost on top; a line or a path
         is as wide as it is drawn. A shape's label is its entry in the column ``label`` of the
         layer's features, else its number in order, from 1.
-    place : Place
+    position : Position
         Where the picture lies.
     dims : napari.components.Dims
         Of the viewer: which axes and which slice it shows. For the slice of some moment, give a
@@ -80,12 +80,12 @@ def guide_of(layer: Labels | Shapes, place: Place, dims: Dims) -> Guide:
     """
     if not isinstance(layer, Labels | Shapes):
         raise TypeError(f"Layer {layer.name!r} is no guide; choose a Labels or a Shapes layer.")
-    to_guide = _between(place, layer, dims)
+    to_guide = _between(position, layer, dims)
     name = layer.name
     draw = _labels(layer, dims) if isinstance(layer, Labels) else _shapes(layer, dims)
 
     def read(shape: tuple[int, int]) -> LabelMap:
-        labels = draw(to_guide @ _to_finest(place.shape, shape), shape)
+        labels = draw(to_guide @ _to_finest(position.shape, shape), shape)
         if not labels.any():
             raise ValueError(
                 f"Layer {name!r} has no label where the picture is; draw a region on the slice "
@@ -110,8 +110,8 @@ def guide_box(viewer: ViewerModel, name: str, tooltip: str) -> ComboBox:
 # ── from pixels of the picture to those of the guide, as matrices of three by three ──────────
 
 
-def _between(place: Place, layer: Layer, dims: Dims) -> Array:
-    own = _plane_to_world(place.transform, place.axes, dims)
+def _between(position: Position, layer: Layer, dims: Dims) -> Array:
+    own = _plane_to_world(position.transform, position.axes, dims)
     guides = _plane_to_world(layer_transform(layer), shown_axes(layer, dims), dims)
     return np.asarray(np.linalg.inv(guides) @ own)
 

@@ -81,12 +81,12 @@ class HistoryControls(HistoryForm):
 
     # ── around a run ─────────────────────────────────────────────────────────────────────────
 
-    def new_history(self, job: RunRequest, *, go_on: bool = False) -> RunHistory | None:
+    def new_history(self, request: RunRequest, *, go_on: bool = False) -> RunHistory | None:
         """Return what keeps the pictures of a run that begins; its `step` watches the run.
 
         Parameters
         ----------
-        job : Job
+        request : RunRequest
             What the run does.
         go_on : bool
             Whether it goes on from the last one, whose history, if it has one, goes on too.
@@ -102,14 +102,15 @@ class HistoryControls(HistoryForm):
             If there would be too many layers.
         """
         each = bool(self.each_as_layer.value)
-        if each and job.recipe.steps > IterationLayers.MOST:
+        steps = request.recipe.steps
+        if each and steps > IterationLayers.MOST:
             raise ValueError(
-                f"A run of {job.recipe.steps} steps has too many iterations for a layer of each; "
+                f"A run of {steps} steps has too many iterations for a layer of each; "
                 f"take at most {IterationLayers.MOST}, or untick that under History."
             )
         self._former = self.current
         if not (go_on and self.current is not None):
-            self.current = self._for(job, each)
+            self.current = self._for(request, each)
         self._running = self.current is not None
         self.show_state()
         if self.current is None:
@@ -136,12 +137,12 @@ class HistoryControls(HistoryForm):
         if not self._closed:
             self.show_state()
 
-    def _for(self, job: RunRequest, each: bool) -> RunHistory | None:
-        if not job.is_single or (self.keep.value == OFF and not each):
+    def _for(self, request: RunRequest, each: bool) -> RunHistory | None:
+        if not request.is_single or (self.keep.value == OFF and not each):
             return None
         return RunHistory(
             self._viewer,
-            job,
+            request,
             "even" if each or self.keep.value == EVEN else "log",
             every=1 if each else self.every.value,
             megabytes=self.budget.value,

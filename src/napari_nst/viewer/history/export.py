@@ -67,7 +67,7 @@ class Export:
     stack : FrameStack
         In numbers like the job's layer. A TIFF keeps those of grey; else they are written as they
         are shown, through the contrast limits.
-    job : Job
+    request : RunRequest
         Whose history it is.
     text : str
         Stored in the file.
@@ -78,11 +78,13 @@ class Export:
         How far it is, or in the end what it has written; "" where it was cancelled.
     """
 
-    def __init__(self, path: Path, stack: FrameStack, job: RunRequest, text: str) -> None:
+    def __init__(self, path: Path, stack: FrameStack, request: RunRequest, text: str) -> None:
         self.path = path
         self.message = f"Writing {path.name} …"
         self.quit_requested: Callable[[], bool] = lambda: False
-        limits = job.values.display(stack.originals[0], job.keep_dtype).get("contrast_limits")
+        limits = request.intensity.display(stack.originals[0], request.keep_dtype).get(
+            "contrast_limits"
+        )
         if limits is not None and KINDS[path.suffix.lower()] != "TIFF":
             stack = stack.converted(partial(_as_shown, limits=limits))
         self._stack: FrameStack | None = stack

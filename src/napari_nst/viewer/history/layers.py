@@ -35,16 +35,16 @@ class HistoryLayer:
     ----------
     viewer : napari.viewer.Viewer
         Gets the layer.
-    job : Job
+    request : RunRequest
         Whose history it is.
     """
 
-    def __init__(self, viewer: ViewerModel, job: RunRequest) -> None:
+    def __init__(self, viewer: ViewerModel, request: RunRequest) -> None:
         self._viewer = viewer
         self._name = f"{job.name} · history"
         # Where the result's pictures lie along an axis of their own, iterations need another.
-        self._place = replace(job.place, panel_axis=None)
-        self._job = job
+        self._position = replace(request.position, panel_axis=None)
+        self._request = request
         self._stack: FrameStack | None = None
         self.layer: Any = None
 
@@ -66,7 +66,7 @@ class HistoryLayer:
         Parameters
         ----------
         stack : FrameStack
-            As `restore` of the job's `Values` makes its pictures.
+            As `restore` of the job's `Intensity` makes its pictures.
         facts : mapping, optional
             The run's record.
         """
@@ -77,7 +77,7 @@ class HistoryLayer:
 
         Until `point` is given that, neither slider nor text say the same.
         """
-        placed = stack.converted(self._place.data)
+        placed = stack.converted(self._position.data)
         seen = stack.steps[-1]
         if self.is_there and self._stack is not None:
             index = shown_index(self.layer, self._viewer.dims)[self._axis]
@@ -87,7 +87,7 @@ class HistoryLayer:
         else:
             self._add(placed)
         self._stack = placed
-        layout = {"axes": list(self._place.pixel_axes(1)), "panels": list(placed.labels)}
+        layout = {"axes": list(self._position.pixel_axes(1)), "panels": list(placed.labels)}
         self.layer.metadata[RECORD] = {**(facts or {}), LAYOUT: layout}
         return seen
 
@@ -111,7 +111,7 @@ class HistoryLayer:
 
     @property
     def _axis(self) -> int:
-        return self._place.pixel_axes(1)[0]
+        return self._position.pixel_axes(1)[0]
 
     def _update(self, stack: FrameStack) -> None:
         resized = self._stack is not None and self._stack.size != stack.size
@@ -121,20 +121,20 @@ class HistoryLayer:
             self.layer.scale, self.layer.translate = transform["scale"], transform["translate"]
 
     def _add(self, stack: FrameStack) -> None:
-        values, keep_dtype = self._job.values, self._job.keep_dtype
+        intensity, keep_dtype = self._request.intensity, self._request.keep_dtype
         self.layer = self._viewer.add_image(
             stack,
             name=self._name,
             multiscale=False,
             interpolation2d="linear",  # as the run's own layer
             metadata={RECORD: {}},
-            **values.display(stack.originals[0], keep_dtype),
+            **intensity.display(stack.originals[0], keep_dtype),
             **self._transform(stack),
         )
 
     def _transform(self, stack: FrameStack) -> dict[str, Any]:
-        transform = self._place.transform_at(stack.size, len(stack))
-        units = known_units(transform["units"], self._viewer.dims, self._place.ndim)
+        transform = self._position.transform_at(stack.size, len(stack))
+        units = known_units(transform["units"], self._viewer.dims, self._position.ndim)
         labels = ("iteration", *transform["axis_labels"][1:])
         return transform | {"units": units, "axis_labels": labels}
 
@@ -146,16 +146,16 @@ class IterationLayers:
     ----------
     viewer : napari.viewer.Viewer
         Gets the layers.
-    job : Job
+    request : RunRequest
         Whose iterations they are.
     """
 
     MOST = 100
     """Iterations of a run that may have a layer each: napari draws and lists every one of them."""
 
-    def __init__(self, viewer: ViewerModel, job: RunRequest) -> None:
+    def __init__(self, viewer: ViewerModel, request: RunRequest) -> None:
         self._viewer = viewer
-        self._job = job
+        self._request = request
         self._layers: dict[int, Any] = {}
 
     def add_next(self, stack: FrameStack) -> bool:
@@ -170,15 +170,15 @@ class IterationLayers:
         pixels = stack.originals[stack.steps.index(step)]
         for layer in self._layers.values():
             layer.visible = False
-        place, (height, width) = self._job.place, pixels.shape[:2]
-        layout = {"axes": list(place.axes), "panels": []}
+        position, (height, width) = self._request.position, pixels.shape[:2]
+        layout = {"axes": list(position.axes), "panels": []}
         self._layers[step] = self._viewer.add_image(
-            place.data(pixels),
+            position.data(pixels),
             name=f"{self._job.name} {step:04d}",
             metadata={RECORD: {LAYOUT: layout}},
             interpolation2d="linear",  # as the run's own layer
-            **self._job.values.display(pixels, self._job.keep_dtype),
-            **place.transform_at((height, width)),
+            **self._request.intensity.display(pixels, self._request.keep_dtype),
+            **position.transform_at((height, width)),
         )
         return True
 

@@ -28,7 +28,7 @@ class RunHistory:
     ----------
     viewer : napari.viewer.Viewer
         Gets the layers.
-    job : Job
+    request : RunRequest
         What the run does.
     spacing, every, megabytes
         As for `History`.
@@ -46,24 +46,24 @@ class RunHistory:
     def __init__(
         self,
         viewer: ViewerModel,
-        job: RunRequest,
+        request: RunRequest,
         spacing: Spacing = "log",
         every: int = 1,
         megabytes: float = DEFAULT_MEGABYTES,
         each_as_layer: bool = False,
     ) -> None:
         # In the layer's own numbers, so that they can be shown as they are.
-        convert = partial(job.values.restore, keep_dtype=job.keep_dtype)
+        convert = partial(request.intensity.restore, keep_dtype=request.keep_dtype)
         self.history = History(spacing, every=every, megabytes=megabytes, convert=convert)
-        self.layer = HistoryLayer(viewer, job)
-        self._iterations = IterationLayers(viewer, job) if each_as_layer else None
-        self._job = job
+        self.layer = HistoryLayer(viewer, request)
+        self._iterations = IterationLayers(viewer, request) if each_as_layer else None
+        self._request = request
         self._facts: dict[str, Any] = {}
 
     @property
     def name(self) -> str:
         """What the run's result is called."""
-        return self._job.name
+        return self._request.name
 
     @property
     def kept(self) -> str:
@@ -84,7 +84,7 @@ class RunHistory:
         if run.newest is None:
             return
         self.step(run.newest, is_last=True)
-        self._facts = run.newest.record(self._job.names)
+        self._facts = run.newest.record(self._request.names)
         if self.layer.is_there:
             self.show()
 
@@ -137,7 +137,7 @@ class RunHistory:
             If there are none.
         """
         text = json.dumps(self._facts) if self._facts else ""
-        return Export(path, self.history.stack(), self._job, text)
+        return Export(path, self.history.stack(), self._request, text)
 
 
 def _within_reason(iteration: Iteration) -> Iteration:

@@ -129,9 +129,11 @@ class Inspection:
 
             return feature_maps(newest.picture, layer, order.recipe.replace(size=0))
 
-        def show(job: RunRequest, maps: Array) -> None:
+        def show(request: RunRequest, maps: Array) -> None:
             labels = [f"{layer} channel {index}" for index in range(len(maps))]
-            self._add_stack(job, f"features {layer}", maps, labels, "channel", colormap="viridis")
+            self._add_stack(
+                request, f"features {layer}", maps, labels, "channel", colormap="viridis"
+            )
 
         self._look(f"Feature maps of {layer}", compute, show)
 
@@ -142,19 +144,19 @@ class Inspection:
         show: Callable[[RunRequest, Any], None],
     ) -> None:
         """Compute something of the newest picture in a thread, then show it."""
-        runner, job = self._runner, self._runner.job
+        runner, request = self._runner, self._runner.request
         newest = runner.active.newest if runner.active else runner.last
-        if job is None or job.call is None or newest is None:
+        if request is None or not request.is_single or newest is None:
             self._complain(ValueError("There is no result to look into; press Run first."))
             return
-        call, recipe = job.call, Recipe.from_dict(newest.facts["recipe"])
+        recipe = Recipe.from_dict(newest.facts["recipe"])
 
         def computed() -> Any:
-            return compute(replace(call.order(), recipe=recipe), newest)
+            return compute(replace(request.build_job(), recipe=recipe), newest)
 
         def shown(result: Any) -> None:
             if not runner.closed:
-                show(job, result)
+                show(request, result)
                 self._say(f"{what}: shown, at iteration {newest.step}.")
 
         try:
@@ -164,17 +166,17 @@ class Inspection:
         else:
             self._say(f"{what}: being computed …")
 
-    def _add_maps(self, job: RunRequest, maps: dict[str, Array]) -> None:
+    def _add_maps(self, request: RunRequest, maps: dict[str, Array]) -> None:
         # In multiples of the average: layers' losses differ by orders of magnitude.
         stack = np.stack([one / max(float(one.mean()), 1e-30) for one in maps.values()])
         labels = [f"{part}, loss {one.sum():.3g}" for part, one in maps.items()]
         self._add_stack(
-            job, "losses", stack, labels, "loss", colormap="inferno", opacity=0.8, gamma=0.7
+            request, "losses", stack, labels, "loss", colormap="inferno", opacity=0.8, gamma=0.7
         )
 
     def _add_stack(
         self,
-        job: RunRequest,
+        request: RunRequest,
         what: str,
         stack: Array,
         labels: list[str],
@@ -184,16 +186,16 @@ class Inspection:
         highest = max(float(np.percentile(stack, 99.5)), 1e-12)
         add_stack(
             self._viewer,
-            job.place,
+            request.position,
             stack,
             labels,
             axis_label=axis_label,
-            name=f"{job.name} · {what}",
+            name=f"{request.name} · {what}",
             contrast_limits=(min(0.0, float(stack.min())), highest),
             **display,
         )
 
-    def _add_gram(self, job: RunRequest, view: GramView) -> None:
+    def _add_gram(self, request: RunRequest, view: GramView) -> None:
         captions = [
             f"{name}, distance {view.distances[name]:.2f}" if name in view.distances else "result"
             for name in view.names
@@ -203,7 +205,7 @@ class Inspection:
         sheet = Sheet(Grid.wrapped(cells, len(cells)), (side, side), DARK)
         for index, matrix in enumerate(displayable(view.shown)):
             sheet.put(index, _in_colour(matrix))
-        add_sheet(self._viewer, job.place, sheet, name=f"{job.name} · Gram {view.layer}")
+        add_sheet(self._viewer, request.position, sheet, name=f"{request.name} · Gram {view.layer}")
 
     def _enable_what_matters(self) -> None:
         self.gram.enabled = self.features.enabled = self.layer.value != EVERY

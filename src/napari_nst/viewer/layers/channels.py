@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.viewer.layers.intensity import Values
+from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.position import axis_name, shown_axes
-from napari_nst.viewer.layers.read import LayerSlice, check_has_picture, picture_of
+from napari_nst.viewer.layers.read import LayerSlice, check_is_image, shown_slice
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -49,28 +49,28 @@ def channel_axes(layer: Image, dims: Dims | None = None) -> dict[str, int]:
     }
 
 
-def channels_of(layer: Image, dims: Dims, axis: int | str, size: int = 0) -> list[LayerSlice]:
+def channel_slices(layer: Image, dims: Dims, axis: int | str, size: int = 0) -> list[LayerSlice]:
     """Pick each channel of a layer, of the slice that the viewer shows.
 
     Parameters
     ----------
     layer, dims, size
-        As for `picture_of`.
+        As for `shown_slice`.
     axis : int or str
         Which axis holds the channels: a number, or a name that `channel_axes` gives.
 
     Returns
     -------
-    list of Picture
+    list of LayerSlice
         Named "cells channel 0" and so on. They share one place; a result of as many panels lies
         along the same axis, each at its channel.
 
     Raises
     ------
     ValueError
-        If the layer has no such axis, or the axis is shown; and as `picture_of`.
+        If the layer has no such axis, or the axis is shown; and as `shown_slice`.
     """
-    check_has_picture(layer)
+    check_is_image(layer)
     candidates = channel_axes(layer, dims)
     number = candidates.get(axis) if isinstance(axis, str) else axis
     if number is None or number not in candidates.values():
@@ -79,15 +79,15 @@ def channels_of(layer: Image, dims: Dims, axis: int | str, size: int = 0) -> lis
             f"Layer {layer.name!r} has no axis {axis!r} of channels; those it may have: {listed}."
         )
     count = int(layer.level_shapes[0][number])
-    return [picture_of(layer, dims, size, channel=(number, index)) for index in range(count)]
+    return [shown_slice(layer, dims, size, channel=(number, index)) for index in range(count)]
 
 
-def as_rgb_picture(pictures: Sequence[LayerSlice]) -> LayerSlice:
+def rgb_slice(pictures: Sequence[LayerSlice]) -> LayerSlice:
     """Take three grey pictures for red, green and blue.
 
     Parameters
     ----------
-    pictures : sequence of Picture
+    pictures : sequence of LayerSlice
         Three channels of a layer, or of three layers, each through its own contrast limits. The
         result lies where the first one does.
 
@@ -98,31 +98,31 @@ def as_rgb_picture(pictures: Sequence[LayerSlice]) -> LayerSlice:
     """
     if len(pictures) != 3:
         raise ValueError(f"RGB takes three channels, for red, green and blue; not {len(pictures)}.")
-    if colourful := [picture.name for picture in pictures if not picture.values.is_grey]:
+    if colourful := [picture.name for picture in pictures if not picture.intensity.is_grey]:
         raise ValueError(f"Layer {colourful[0]!r} is RGB already; choose grey ones as channels.")
-    _check_shapes(pictures, [picture.place.shape for picture in pictures])
+    _check_shapes(pictures, [picture.position.shape for picture in pictures])
     first = pictures[0]
 
     def read() -> np.ndarray[Any, Any]:
         return stacked([picture.read() for picture in pictures])
 
-    def read_numbers() -> np.ndarray[Any, Any]:
-        return stacked([picture.read_numbers() for picture in pictures])
+    def read_raw() -> np.ndarray[Any, Any]:
+        return stacked([picture.read_raw() for picture in pictures])
 
     def stacked(channels: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         # Pyramids of one size may have levels of different ones.
         _check_shapes(pictures, [channel.shape for channel in channels])
         return np.stack(channels, axis=-1)
 
-    values = Values(None, first.values.dtype, is_grey=False)
-    place = replace(first.place, panel_axis=None)
+    intensity = Intensity(None, first.intensity.dtype, is_grey=False)
+    position = replace(first.position, panel_axis=None)
     return replace(
         first,
         name=_name(pictures),
-        place=place,
-        values=values,
+        position=position,
+        intensity=intensity,
         read=read,
-        read_numbers=read_numbers,
+        read_raw=read_raw,
     )
 
 

@@ -17,7 +17,7 @@ Limits = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Values:
+class Intensity:
     """How a layer's numbers are shown.
 
     Attributes
@@ -85,12 +85,12 @@ class Values:
         return 0.0, 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
 
 
-def values_of(layer: Image) -> Values:
+def intensity_of(layer: Image) -> Intensity:
     """Return how a layer's numbers are shown."""
     if layer.rgb:
-        return Values(None, np.dtype(layer.dtype), is_grey=False)
+        return Intensity(None, np.dtype(layer.dtype), is_grey=False)
     low, high = (float(limit) for limit in layer.contrast_limits)
-    return Values((low, high), np.dtype(layer.dtype), is_grey=True, colormap=layer.colormap)
+    return Intensity((low, high), np.dtype(layer.dtype), is_grey=True, colormap=layer.colormap)
 
 
 def to_unit(pixels: Array, limits: Limits | None, name: str) -> Array:

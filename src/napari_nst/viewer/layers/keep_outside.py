@@ -11,7 +11,7 @@ from napari_nst.viewer.layers.read import LayerSlice
 Array = np.ndarray[Any, Any]
 
 
-class Untouched:
+class OriginalPixels:
     """The numbers of a layer's pixels that a run leaves alone.
 
     The picture that the engine returns is as exact as [0, 1] is; a layer's numbers may lie beyond
@@ -23,9 +23,9 @@ class Untouched:
 
     def read(self, picture: LayerSlice) -> None:
         """Note the numbers of all pixels."""
-        self._numbers = picture.read_numbers()
+        self._numbers = picture.read_raw()
 
-    def around(
+    def put_back(
         self,
         pixels: Array,
         free: Array | None,

@@ -10,11 +10,11 @@ import numpy as np
 from napari_nst.io.frame_stack import repeated
 from napari_nst.io.record import RECORD
 from napari_nst.viewer.brush.stroke import painted, upright
-from napari_nst.viewer.layers.intensity import Values, to_uint8
-from napari_nst.viewer.layers.keep_outside import Untouched
-from napari_nst.viewer.layers.live_pixels import LivePicture
+from napari_nst.viewer.layers.intensity import Intensity, to_uint8
+from napari_nst.viewer.layers.keep_outside import OriginalPixels
+from napari_nst.viewer.layers.live_pixels import LivePixels
 from napari_nst.viewer.layers.panel_label import PanelText, known_units
-from napari_nst.viewer.layers.position import Place, move_slider, shown_index
+from napari_nst.viewer.layers.position import Position, move_slider, shown_index
 from napari_nst.viewer.layers.save import LAYOUT
 from napari_nst.viewer.layers.succession import succeed
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from napari_nst.engine.iteration import Iteration
     from napari_nst.viewer.layers.pyramid import Pyramid
-    from napari_nst.viewer.run.request import RunRequest
 
 __all__ = ["LiveLayer", "to_uint8"]
 
@@ -45,15 +44,15 @@ class LiveLayer:
         Gets the layer with the first picture, so that a run that fails early leaves nothing.
     name : str
         Of the layer.
-    place : Place
+    position : Position
         Where the content lies.
-    values : Values
+    intensity : Intensity
         How the content's numbers are shown; the layer's are made like them.
     keep_dtype : bool
         Whether the layer's numbers are of the content's type, too.
     names : sequence of str
         What the inputs are called, for the layer's record.
-    untouched : Untouched, optional
+    original : OriginalPixels, optional
         What of the content is shown as it is.
 
     Attributes
@@ -70,32 +69,27 @@ class LiveLayer:
         self,
         viewer: ViewerModel,
         name: str,
-        place: Place,
-        values: Values,
+        position: Position,
+        intensity: Intensity,
         keep_dtype: bool = False,
         names: Sequence[str] = (),
-        untouched: Untouched | None = None,
+        original: OriginalPixels | None = None,
     ) -> None:
         self._viewer = viewer
         self._name = name
-        self._place = place
-        self._values = values
+        self._position = position
+        self._intensity = intensity
         self._keep_dtype = keep_dtype
         self._names = tuple(names)
-        self._untouched = untouched
+        self._original = original
         self._stack: np.ndarray[Any, Any] | None = None
         self._remembered: np.ndarray[Any, Any] | None = None
         self._panel = 0
         self._layout: dict[str, Any] = {}
-        self.drawn = LivePicture(values, keep_dtype, untouched)
+        self.drawn = LivePixels(intensity, keep_dtype, original)
         self._version = 0
         self.layer: Any = None
         self.shown: Iteration | None = None
-
-    @classmethod
-    def of_job(cls, viewer: ViewerModel, job: RunRequest) -> LiveLayer:
-        """Return the layer that a job's single picture, or its pictures in turn, are drawn into."""
-        return cls(viewer, job.name, job.place, job.values, job.keep_dtype, untouched=job.untouched)
 
     @property
     def removed(self) -> bool:
@@ -115,13 +109,13 @@ class LiveLayer:
         if iteration is self.shown:
             return
         self.shown = iteration
-        pixels = self._values.restore(iteration.picture, self._keep_dtype)
-        if self._untouched is not None:
-            pixels = self._untouched.around(pixels, iteration.free)
+        pixels = self._intensity.restore(iteration.picture, self._keep_dtype)
+        if self._original is not None:
+            pixels = self._original.put_back(pixels, iteration.free)
         if iteration.panels:
             self._show_panel(iteration, pixels)
             return
-        data = self._place.data(pixels)
+        data = self._position.data(pixels)
         if self.layer is None:
             self._add(data, pixels, iteration.panels)
             return
@@ -134,7 +128,7 @@ class LiveLayer:
         """Note what a layer shows, if it can be painted on, to find out later what was."""
         self._remembered = None
         if self.layer is not None and not self.layer.multiscale:
-            self._remembered = upright(self.layer.data, self._place).copy()
+            self._remembered = upright(self.layer.data, self._position).copy()
 
     def strokes(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:
         """Return what was painted since `remember`, None where nothing was.
@@ -152,8 +146,8 @@ class LiveLayer:
         """
         if self._remembered is None or self.removed:
             return None
-        now = upright(self.layer.data, self._place)
-        picture, changed = painted(self._remembered, now, self._values, self.layer.name)
+        now = upright(self.layer.data, self._position)
+        picture, changed = painted(self._remembered, now, self._intensity, self.layer.name)
         return (picture, changed) if changed.any() else None
 
     def describe(self, facts: Mapping[str, Any] | None = None) -> None:
@@ -183,7 +177,7 @@ class LiveLayer:
         return getattr(finest, "base", None) is pyramid.levels[0]
 
     def _take(self, pyramid: Pyramid) -> None:
-        levels = [self._place.data(level) for level in pyramid.levels]
+        levels = [self._position.data(level) for level in pyramid.levels]
         data = levels if pyramid.multiscale else levels[0]
         if self.layer is None:
             self._add(data, pyramid.levels[0], ())
@@ -206,19 +200,21 @@ class LiveLayer:
 
     def _lay(self, shape: tuple[int, int]) -> None:
         """Let the layer cover the same place with other pixels."""
-        transform = self._place.transform_at(shape)
+        transform = self._position.transform_at(shape)
         self.layer.scale, self.layer.translate = transform["scale"], transform["translate"]
 
     def _show_panel(self, iteration: Iteration, pixels: np.ndarray[Any, Any]) -> None:
         count, first = len(iteration.panels), self._stack is None
         if self._stack is None:
             shape = iteration.full_shape if all(iteration.full_shape) else iteration.shape
-            black = self._values.restore(np.zeros_like(iteration.picture[:1, :1]), self._keep_dtype)
+            black = self._intensity.restore(
+                np.zeros_like(iteration.picture[:1, :1]), self._keep_dtype
+            )
             self._stack = np.broadcast_to(black, (count, *shape, *black.shape[2:])).copy()
         size = self._stack.shape[1], self._stack.shape[2]
         self._stack[iteration.panel] = repeated(pixels, size)
-        data = self._place.data(self._stack, count)
-        axis = self._place.pixel_axes(count)[0]
+        data = self._position.data(self._stack, count)
+        axis = self._position.pixel_axes(count)[0]
         if first:
             self._add(data, self._stack[0], iteration.panels)
             PanelText.of(self._viewer).follow(self.layer, axis, iteration.panels)
@@ -235,9 +231,9 @@ class LiveLayer:
     def _add(self, data: Any, picture: np.ndarray[Any, Any], panels: tuple[str, ...]) -> None:
         """Make the layer; `picture` is one of those in its data, upright."""
         count = len(panels)
-        transform = self._place.transform_at((picture.shape[0], picture.shape[1]), count)
-        transform["units"] = known_units(transform["units"], self._viewer.dims, self._place.ndim)
-        axes = self._place.pixel_axes(count)
+        transform = self._position.transform_at((picture.shape[0], picture.shape[1]), count)
+        transform["units"] = known_units(transform["units"], self._viewer.dims, self._position.ndim)
+        axes = self._position.pixel_axes(count)
         self._layout = {"axes": list(axes), "panels": list(panels)}
         self.layer = self._viewer.add_image(
             data,
@@ -245,6 +241,6 @@ class LiveLayer:
             multiscale=isinstance(data, list),
             interpolation2d="linear",  # coarse scales are drawn as large as fine ones
             metadata={RECORD: {LAYOUT: self._layout}},
-            **self._values.display(picture, self._keep_dtype),
+            **self._intensity.display(picture, self._keep_dtype),
             **transform,
         )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nst.viewer.layers import pyramid as sizes
-from napari_nst.viewer.layers.intensity import Values
-from napari_nst.viewer.layers.keep_outside import Untouched
+from napari_nst.viewer.layers.intensity import Intensity
+from napari_nst.viewer.layers.keep_outside import OriginalPixels
 from napari_nst.viewer.layers.pyramid import Pyramid, Window
 from napari_nst.viewer.run.ration import Ration
 
@@ -22,7 +22,7 @@ _BAND = 256
 """Rows that are converted at once: a large picture is never there in floats as a whole."""
 
 
-class LivePicture:
+class LivePixels:
     """A picture that one thread draws, an iteration or a tile at a time, while another shows it.
 
     A small one whose iterations come as a whole needs no more than their `picture`, which is
@@ -47,11 +47,11 @@ class LivePicture:
     """
 
     def __init__(
-        self, values: Values, keep_dtype: bool = False, untouched: Untouched | None = None
+        self, intensity: Intensity, keep_dtype: bool = False, original: OriginalPixels | None = None
     ) -> None:
-        self._values = values
+        self._intensity = intensity
         self._keep_dtype = keep_dtype
-        self._untouched = untouched
+        self._original = original
         self.pyramid: Pyramid | None = None
         self.version = 0
         self._is_large = False
@@ -110,12 +110,12 @@ class LivePicture:
 
     def _put(self, pyramid: Pyramid, part: Iteration, window: Window) -> None:
         numbers = self._numbers(part)
-        if self._untouched is not None:
-            numbers = self._untouched.around(numbers, part.free, window, pyramid.shape)
+        if self._original is not None:
+            numbers = self._original.put_back(numbers, part.free, window, pyramid.shape)
         pyramid.write(window, numbers)
 
     def _numbers(self, part: Iteration) -> np.ndarray[Any, Any]:
-        return self._values.restore(part.picture, self._keep_dtype)
+        return self._intensity.restore(part.picture, self._keep_dtype)
 
 
 def _bands(shape: tuple[int, int]) -> Iterator[Window]:

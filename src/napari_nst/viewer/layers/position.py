@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class Position:
     """Where a two-dimensional picture lies in a world of more dimensions.
 
     Attributes
@@ -46,7 +46,7 @@ class Place:
         """How many dimensions the layer has."""
         return len(self.index)
 
-    def along(self, axis: int) -> Place:
+    def along(self, axis: int) -> Position:
         """Return this place, with room for several pictures along one of the layer's axes."""
         return replace(self, panel_axis=axis)
 
@@ -123,12 +123,12 @@ class Place:
         return self.ndim + bool(panels and self.panel_axis is None)
 
 
-def place_of(layer: Image, dims: Dims) -> Place:
+def position_of(layer: Image, dims: Dims) -> Position:
     """Return where the slice of a layer lies that the viewer shows."""
     axes = shown_axes(layer, dims)
     shape = layer.level_shapes[0]
     size = (int(shape[axes[0]]), int(shape[axes[1]]))
-    return Place(size, axes, shown_index(layer, dims), layer_transform(layer))
+    return Position(size, axes, shown_index(layer, dims), layer_transform(layer))
 
 
 def layer_transform(layer: Layer, first: Sequence[float] | Array = ()) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def move_slider(layer: Image, dims: Dims, axis: int, index: int) -> None:
         dims.set_point(dims.ndim - layer.ndim + axis, world[hidden.index(axis)])
 
 
-def slice_words(layer: Image, dims: Dims, index: Sequence[int], skip: int | None = None) -> str:
+def slice_text(layer: Image, dims: Dims, index: Sequence[int], skip: int | None = None) -> str:
     """Say which slice of a layer is meant, such as ``slice z = 5 of 40``; "" for a flat layer.
 
     Slices count from 0, as beside the viewer's sliders. Axes of length one are left out, and the

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.viewer.layers.intensity import Values, to_unit, values_of
+from napari_nst.viewer.layers.intensity import Intensity, intensity_of, to_unit
 from napari_nst.viewer.layers.pixel_size import pixel_size_of
-from napari_nst.viewer.layers.position import Place, place_of, slice_words
+from napari_nst.viewer.layers.position import Position, position_of, slice_text
 
 if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image
-
-__all__ = ["LayerSlice", "Place", "Values", "check_has_picture", "picture_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -29,9 +27,9 @@ class LayerSlice:
     ----------
     name : str
         Of the layer.
-    place : Place
+    position : Position
         Where the shown slice lies.
-    values : Values
+    intensity : Intensity
         How its numbers are shown.
     where : str
         Which slice it is, such as ``slice z = 5 of 40``; "" where the layer has but one.
@@ -48,16 +46,16 @@ class LayerSlice:
     """
 
     name: str
-    place: Place
-    values: Values
+    position: Position
+    intensity: Intensity
     where: str
     pixel_size: float | None
     read: Callable[[], Array]
     unit: str
-    read_numbers: Callable[[], Array]
+    read_raw: Callable[[], Array]
 
 
-def picture_of(
+def shown_slice(
     layer: Image, dims: Dims, size: int = 0, *, channel: tuple[int, int] | None = None
 ) -> LayerSlice:
     """Pick the slice of a layer that the viewer shows.
@@ -82,33 +80,33 @@ def picture_of(
         If the layer holds no picture: it has fewer than two dimensions, no pixels, or complex
         numbers.
     """
-    check_has_picture(layer)
-    place = place_of(layer, dims)
-    level = _level_for(layer, place.axes, size)
+    check_is_image(layer)
+    position = position_of(layer, dims)
+    level = _level_for(layer, position.axes, size)
     data = layer.data[level] if layer.multiscale else layer.data
-    name, values, at = layer.name, values_of(layer), list(place.index)
-    where = slice_words(layer, dims, at, skip=channel[0] if channel else None)
+    name, intensity, at = layer.name, intensity_of(layer), list(position.index)
+    where = slice_text(layer, dims, at, skip=channel[0] if channel else None)
     if channel:
-        place, at[channel[0]] = place.along(channel[0]), channel[1]
+        position, at[channel[0]] = position.along(channel[0]), channel[1]
         name = f"{name} channel {channel[1]}"
-    index = _index_at(layer, data, place.axes, at)
-    finest, unit = pixel_size_of(layer, place.axes)
+    index = _index_at(layer, data, position.axes, at)
+    finest, unit = pixel_size_of(layer, position.axes)
     # A coarser level's pixels are larger.
-    ratio = np.divide(place.shape, [data.shape[axis] for axis in place.axes])
+    ratio = np.divide(position.shape, [data.shape[axis] for axis in position.axes])
     pixel_size = None if finest is None else finest * float(np.sqrt(ratio.prod()))
 
-    def read_numbers() -> Array:
+    def read_raw() -> Array:
         # Not before it is asked for: of a lazy layer, this is what takes long.
         shown = np.asarray(data[index])
-        return shown.swapaxes(0, 1) if place.axes[0] > place.axes[1] else shown
+        return shown.swapaxes(0, 1) if position.axes[0] > position.axes[1] else shown
 
     def read() -> Array:
-        return to_unit(read_numbers(), values.limits, f"Layer {name!r}")
+        return to_unit(read_raw(), intensity.limits, f"Layer {name!r}")
 
-    return LayerSlice(name, place, values, where, pixel_size, read, unit, read_numbers)
+    return LayerSlice(name, position, intensity, where, pixel_size, read, unit, read_raw)
 
 
-def check_has_picture(layer: Image) -> None:
+def check_is_image(layer: Image) -> None:
     """Raise `ValueError` if a layer holds nothing that a run could use."""
     if layer.ndim < 2 or 0 in layer.level_shapes[0]:
         raise ValueError(f"Layer {layer.name!r} is empty; choose one that shows an image.")

@@ -133,7 +133,7 @@ def _layout(layer: Image) -> dict[str, Any]:
 
 
 def _upright(data: Array, ndim: int, axes: list[int]) -> Array:
-    """Take the pictures from a layer's data: the reverse of `Place.data`."""
+    """Take the pictures from a layer's data: the reverse of `Position.data`."""
     taken = data[tuple(slice(None) if axis in axes else 0 for axis in range(ndim))]
     # Where each of the axes is, among those that are left.
     order = np.argsort(np.argsort(axes))

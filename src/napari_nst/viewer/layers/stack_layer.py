@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_nst.io.record import RECORD
 from napari_nst.viewer.layers.panel_label import PanelText, known_units
-from napari_nst.viewer.layers.position import Place, move_slider
+from napari_nst.viewer.layers.position import Position, move_slider
 from napari_nst.viewer.layers.save import LAYOUT
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def add_stack(
     viewer: ViewerModel,
-    place: Place,
+    position: Position,
     pictures: np.ndarray[Any, Any],
     labels: Sequence[str],
     *,
@@ -32,7 +32,7 @@ def add_stack(
     ----------
     viewer : napari.viewer.Viewer
         Gets the layer.
-    place : Place
+    position : Position
         What they cover.
     pictures : ndarray
         (N, H, W), of any height and width.
@@ -48,15 +48,15 @@ def add_stack(
     napari.layers.Image
         The layer, with its first picture shown.
     """
-    place = replace(place, panel_axis=None)
+    position = replace(position, panel_axis=None)
     count, (height, width) = len(pictures), pictures.shape[1:3]
-    transform = place.transform_at((height, width), count)
-    transform["units"] = known_units(transform["units"], viewer.dims, place.ndim)
+    transform = position.transform_at((height, width), count)
+    transform["units"] = known_units(transform["units"], viewer.dims, position.ndim)
     transform["axis_labels"] = (axis_label, *transform["axis_labels"][1:])
-    axes = place.pixel_axes(count)
+    axes = position.pixel_axes(count)
     layout = {"axes": list(axes), "panels": list(labels)}
     layer: Any = viewer.add_image(
-        place.data(pictures, count), metadata={RECORD: {LAYOUT: layout}}, **display, **transform
+        position.data(pictures, count), metadata={RECORD: {LAYOUT: layout}}, **display, **transform
     )
     PanelText.of(viewer).follow(layer, axes[0], labels)
     move_slider(layer, viewer.dims, axes[0], 0)

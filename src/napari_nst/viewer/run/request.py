@@ -1,74 +1,89 @@
-"""A job as a widget orders it: what to run, and where its result belongs."""
+"""What to run, and where the result belongs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari.utils.notifications import show_warning
+
 from napari_nst.recipe import Recipe
-from napari_nst.viewer.layers.intensity import Values
-from napari_nst.viewer.layers.keep_outside import Untouched
-from napari_nst.viewer.layers.live_layer import LiveLayer
-from napari_nst.viewer.layers.position import Place
-from napari_nst.viewer.run.engine_call import EngineCall
-from napari_nst.viewer.run.worker import Progress
+from napari_nst.viewer.layers.intensity import Intensity
+from napari_nst.viewer.layers.keep_outside import OriginalPixels
+from napari_nst.viewer.layers.position import Position
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_nst.engine.iteration import Iteration
+    from napari_nst.engine.job.job import Job
     from napari_nst.engine.steering import Steering
+
+Progress = Callable[[str, int, int], None]
+
+SINGLE_IMAGE = ("stylize", "synthesize", "reconstruct")
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a widget asks for when Run is pressed.
+    """What a widget asks for when Run is pressed; complete when constructed."""
 
-    Attributes
-    ----------
-    name : str
-        Of the layer to come.
-    place : Place
-        Where it lies.
-    values : Values
-        What its numbers mean.
-    recipe : Recipe
-        What to do.
-    names : tuple of str
-        What the images are called, in the order in which the engine gets them.
-    start : callable
-        Called in the worker thread, with what shows how the network arrives, what steers, and the
-        iteration to go on from, if any; returns the iterations.
-    keep_dtype : bool
-        Whether the layer's numbers are of the type that `values` come from.
-    afterwards : callable, optional
-        Called with the layer when the run has ended with a picture.
-    untouched : Untouched, optional
-        What of the content the layer shows as it is.
-    layer : callable
-        Makes what the run draws into, of the viewer and this job.
-    controls : mapping
-        What the widget's own controls said, to be kept with the result.
-    call : EngineCall, optional
-        Of a job that makes one picture, which can be steered, go on, be looked into and be swept.
-        Several in turn have none.
-    """
-
-    name: str
-    place: Place
-    values: Values
+    name: str  # of the result layer
+    position: Position  # of the result layer
+    intensity: Intensity  # how the result layer's values are displayed
+    names: tuple[str, ...]  # of the input layers, in the order of the function's arguments
     recipe: Recipe
-    names: tuple[str, ...]
-    start: Callable[[Progress, Steering, Iteration | None], Iterator[Iteration]]
-    keep_dtype: bool = False
-    afterwards: Callable[[Any], None] | None = None
-    untouched: Untouched | None = None
-    layer: Callable[[ViewerModel, RunRequest], Any] = LiveLayer.of_job
-    controls: Mapping[str, Any] = field(default_factory=dict)
-    call: EngineCall | None = None
+    function: str  # of `napari_nst`, such as `stylize` or `compare_textures`
+    # Reads the layers in the run's thread, which may take long, and returns the function's other
+    # arguments. A function that makes several images gets its recipe from here, too.
+    read: Callable[[], dict[str, Any]]
+    axes: Mapping[str, Sequence[Any]] | None = None  # of a sweep: fields and their values
+    # Makes the result layer, if not a `LiveLayer`.
+    make_layer: Callable[[ViewerModel, RunRequest], Any] | None = None
+    keep_dtype: bool = False  # whether the result has the dtype of the input layer
+    original: OriginalPixels | None = None  # pixels of the input layer that the result keeps
+    after_run: Callable[[Any], None] | None = None  # called with the layer of a finished run
+    controls: Mapping[str, Any] = field(default_factory=dict)  # values of the widget's controls
 
     @property
     def is_single(self) -> bool:
-        """Whether it makes one picture, and not several in turn."""
-        return self.call is not None
+        """Whether the run makes one image, and can be steered, continued, inspected and swept."""
+        return self.function in SINGLE_IMAGE and self.axes is None
+
+    def start(
+        self, progress: Progress, steering: Steering, after: Iteration | None = None
+    ) -> Iterator[Iteration]:
+        """Read the layers and return the iterations; called in the run's thread.
+
+        `after` is the iteration to continue from.
+        """
+        import napari_nst
+
+        progress("reading the layers", 0, 0)
+        function: Callable[..., Iterator[Iteration]] = partial(
+            getattr(napari_nst, self.function), **self.read(), progress=progress, steering=steering
+        )
+        # napari's worker catches the warnings of its thread and shows none of them.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            if self.axes is not None:
+                iterations = napari_nst.sweep(
+                    lambda recipe: function(recipe=recipe), self.recipe, self.axes
+                )
+            elif self.is_single:
+                iterations = function(recipe=self.recipe, after=after)
+            else:
+                iterations = function()
+        for warning in caught:
+            show_warning(str(warning.message))
+        return iterations
+
+    def build_job(self) -> Job:
+        """Read the layers and return the checked job, to inspect what it computes."""
+        import napari_nst
+
+        check: Callable[..., Job] = getattr(napari_nst, f"order_to_{self.function}")
+        return check(recipe=self.recipe, **self.read())

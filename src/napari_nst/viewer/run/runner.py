@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_nst.engine.steering import LIVE_FIELDS
 from napari_nst.recipe import CONTROLS, Recipe
+from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.loss_plot.trace import LossTrace
 from napari_nst.viewer.run.frames import Frames
 from napari_nst.viewer.run.request import RunRequest
@@ -46,7 +47,7 @@ class Runner:
         When it is drawn, and what is said of it.
     active : Run or None
         The run that is going on, or held.
-    job : Job or None
+    request : RunRequest or None
         What it does, or what the last one did.
     live : LiveLayer or None
         What it draws into.
@@ -70,7 +71,7 @@ class Runner:
     def __init__(self, viewer: ViewerModel, widget: QWidget) -> None:
         self._viewer = viewer
         self.active: RunThread | None = None
-        self.job: RunRequest | None = None
+        self.request: RunRequest | None = None
         self.live: Any = None
         self.last: Iteration | None = None
         self.losses = LossTrace()
@@ -81,22 +82,24 @@ class Runner:
         self.frames = Frames(widget, self._seen, self._show, lambda: self.live.layer is not None)
         widget.destroyed.connect(self._on_destroyed)
 
-    def check_goes_on(self, job: RunRequest) -> None:
+    def check_goes_on(self, request: RunRequest) -> None:
         """Raise `ValueError` where a job cannot go on from the last result."""
-        if self.last is None or self.live is None or self.live.removed or self.job is None:
+        if self.last is None or self.live is None or self.live.removed or self.request is None:
             raise ValueError("There is no result to go on from; press Run.")
-        if not job.is_single or job.place.shape != self.job.place.shape:
+        if not request.is_single or request.position.shape != self.request.position.shape:
             raise ValueError(
                 f"The settings are for another picture than {self.live.layer.name!r}; choose its "
                 "layers again, or press Run."
             )
 
-    def begin(self, job: RunRequest, watch: Watch | None = None, *, go_on: bool = False) -> None:
+    def begin(
+        self, request: RunRequest, watch: Watch | None = None, *, go_on: bool = False
+    ) -> None:
         """Start a run; nothing if one is going on.
 
         Parameters
         ----------
-        job : Job
+        request : RunRequest
             What to do.
         watch : callable, optional
             Called in the worker thread with every iteration.
@@ -108,12 +111,12 @@ class Runner:
         apply_cache_folder()
         keep_triton_out()
         after = self.last if go_on else None
-        self._former = self.job, self.live, self.last, self.losses
+        self._former = self.request, self.live, self.last, self.losses
         if not go_on:
-            self.live, self.losses = job.layer(self._viewer, job), LossTrace()
-        self.job, self.last, self._asked = job, None, job.recipe
+            self.live, self.losses = self._make_layer(request), LossTrace()
+        self.request, self.last, self._asked = request, None, request.recipe
         run = self.active = RunThread(
-            lambda progress, steering: job.start(progress, steering, after),
+            lambda progress, steering: request.start(progress, steering, after),
             self.losses,
             watch,
             self.live.drawn,
@@ -124,6 +127,18 @@ class Runner:
         self.began.emit()
         self.frames.reported.emit(run)
         self.frames.begin(float(preferred("preview_rate", 15)))
+
+    def _make_layer(self, request: RunRequest) -> Any:
+        if request.make_layer is not None:
+            return request.make_layer(self._viewer, request)
+        return LiveLayer(
+            self._viewer,
+            request.name,
+            request.position,
+            request.intensity,
+            request.keep_dtype,
+            original=request.original,
+        )
 
     def pause(self) -> None:
         """Hold the run after this iteration, or let it go on with what was painted meanwhile."""
@@ -149,8 +164,8 @@ class Runner:
         list of str
             The fields that it cannot follow: they count from the next run on.
         """
-        run, job = self.active, self.job
-        if run is None or job is None or not job.is_single:
+        run, request = self.active, self.request
+        if run is None or request is None or not request.is_single:
             return []
         other = [name for name in CONTROLS if getattr(recipe, name) != getattr(self._asked, name)]
         live = {name: getattr(recipe, name) for name in other if name in LIVE_FIELDS}
@@ -161,8 +176,8 @@ class Runner:
 
     def rename(self, names: tuple[str, ...]) -> None:
         """Note what the images are called that the run goes on with; () leaves it as it was."""
-        if names and self.job is not None:
-            self.job = replace(self.job, names=names)
+        if names and self.request is not None:
+            self.request = replace(self.request, names=names)
 
     def _seen(self) -> RunThread | None:
         """Return the run that is there to be drawn; whose layer the user has removed, that ends."""
@@ -188,7 +203,7 @@ class Runner:
     def _note_holding(self, run: RunThread) -> None:
         """Find out whether the picture is the user's to paint on now, or no longer."""
         holds = run.holding and self.live.shown is run.newest
-        if holds != self._holds and self.job is not None and self.job.is_single:
+        if holds != self._holds and self.request is not None and self.request.is_single:
             self._holds = holds
             if holds:
                 self.live.remember()
@@ -204,23 +219,23 @@ class Runner:
                 run.steering.paint(*strokes)
 
     def _on_finished(self) -> None:
-        if self.closed or self.active is None or self.job is None:
+        if self.closed or self.active is None or self.request is None:
             return
         self.frames.finish(self._show_last, self._finish, self.frames.plotted.emit, self._end)
 
     def _show_last(self) -> None:
         run, self._holds = self.active, False
         if run is None or run.newest is None:  # the former result is still what there is
-            self.job, self.live, self.last, self.losses = self._former
-        elif self.job is not None:
+            self.request, self.live, self.last, self.losses = self._former
+        elif self.request is not None:
             self._draw(run, run.newest)
-            record = run.newest.record(self.job.names)
-            self.live.describe({**record, WIDGETS_CONTROLS: self.job.controls})
-            if self.job.is_single:
+            record = run.newest.record(self.request.names)
+            self.live.describe({**record, WIDGETS_CONTROLS: self.request.controls})
+            if self.request.is_single:
                 self.last = run.newest
                 self.live.remember()
-            if self.live.layer is not None and not self.live.removed and self.job.afterwards:
-                self.job.afterwards(self.live.layer)
+            if self.live.layer is not None and not self.live.removed and self.request.after_run:
+                self.request.after_run(self.live.layer)
         self._former = _NOTHING
 
     def _finish(self) -> None:

@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING
 from napari_nst.errors import Cancelled, NstError
 from napari_nst.viewer.loss_plot.trace import LossTrace
 from napari_nst.viewer.run.loading import load_torch, without_long_collections
+from napari_nst.viewer.run.request import Progress
 from napari_nst.viewer.run.run_steering import RunSteering
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import Steering, TileDone
-    from napari_nst.viewer.layers.live_pixels import LivePicture
-
-Progress = Callable[[str, int, int], None]
+    from napari_nst.viewer.layers.live_pixels import LivePixels
 
 Start = Callable[[Progress, "Steering"], Iterator["Iteration"]]
 
@@ -75,7 +74,7 @@ class RunThread:
         start: Start,
         losses: LossTrace | None = None,
         watch: Callable[[Iteration], None] | None = None,
-        drawn: LivePicture | None = None,
+        drawn: LivePixels | None = None,
     ) -> None:
         self._start = start
         self._watch = watch

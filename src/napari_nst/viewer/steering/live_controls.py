@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QWidget
 
 from napari_nst.viewer.steering.layer_edits import Watched
 
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
 
     from napari_nst.engine.steering import Steering
     from napari_nst.recipe import Recipe
-    from napari_nst.viewer.job_widget import JobWidget
+    from napari_nst.viewer.controls.recipe_form import RecipeControls
+    from napari_nst.viewer.run_panel import RunPanel
 
 SETTLED = 80
 """Milliseconds without another change after which the controls are read: a preset sets forty of
@@ -46,35 +49,53 @@ class LiveControls:
 
     Parameters
     ----------
-    widget : JobWidget
-        Whose run, and whose controls.
+    parent : QWidget
+        Owns the timer.
+    recipe_controls : RecipeControls
+        Of the widget.
+    read_recipe : callable
+        Returns the recipe that the controls make; may raise `ValueError`.
+    panel : RunPanel
+        Steers the run, and shows why it cannot.
+    followed : Followed
+        The layers and controls that a run follows besides the recipe.
     """
 
-    def __init__(self, widget: JobWidget) -> None:
-        self._widget = widget
+    def __init__(
+        self,
+        parent: QWidget,
+        recipe_controls: RecipeControls,
+        read_recipe: Callable[[], Recipe],
+        panel: RunPanel,
+        followed: Followed,
+    ) -> None:
+        self._read_recipe = read_recipe
+        self._panel = panel
+        self._followed = followed
         self._watched: Watched | None = None
         self._images_changed = False
-        self._timer = QTimer(widget.native)  # goes when the widget goes
+        self._timer = QTimer(parent)  # goes when the widget goes
         self._timer.setSingleShot(True)
         self._timer.setInterval(SETTLED)
         self._timer.timeout.connect(self.steer)
-        for field in widget.recipe_controls.fields.values():
+        for field in recipe_controls.fields.values():
             field.changed.connect(self._steer_soon)
-        for control in widget.followed_controls:
+        for control in followed.followed_controls:
             control.changed.connect(self._on_images)
-        widget.panel.runner.began.connect(self._watch)
-        widget.panel.runner.ended.connect(self._leave)
+        panel.runner.began.connect(self._watch)
+        panel.runner.ended.connect(self._leave)
 
     def steer(self) -> None:
         """Let the run follow the controls now, or say why it cannot."""
-        widget, panel = self._widget, self._widget.panel
+        panel = self._panel
         if panel.active is None:
             return
         try:
-            recipe = widget.recipe
+            recipe = self._read_recipe()
             if self._images_changed:
                 self._images_changed = False
-                panel.runner.rename(widget.steer_images(recipe, panel.active.steering))
+                steering = panel.active.steering
+                panel.runner.rename(self._followed.steer_images(recipe, steering))
                 self._watch()
         except ValueError as error:  # two controls of a pair, of which one is changed so far
             panel.say(str(error))
@@ -82,18 +103,18 @@ class LiveControls:
             panel.steer(recipe)
 
     def _steer_soon(self) -> None:
-        if self._widget.running:
+        if self._panel.active is not None:
             self._timer.start()
 
     def _on_images(self, _: Any = None) -> None:
-        self._images_changed = self._widget.running
+        self._images_changed = self._panel.active is not None
         self._steer_soon()
 
     def _watch(self) -> None:
         self._leave()
-        job = self._widget.panel.runner.job
-        if job is not None and job.is_single:
-            self._watched = Watched(self._widget.followed_layers, self._on_images)
+        request = self._panel.runner.request
+        if request is not None and request.is_single:
+            self._watched = Watched(self._followed.followed_layers, self._on_images)
 
     def _leave(self) -> None:
         if self._watched is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +14,13 @@ from napari_nst.viewer.controls.layer_choice import chosen_layer
 from napari_nst.viewer.controls.recipe_field import label_of, show_value
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.sweep.choice import SweepChoice
-from napari_nst.viewer.sweep.panels import several_images
 from napari_nst.viewer.sweep.sheet_layer import SheetLayer
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
 
-    from napari_nst.engine.iteration import Iteration
-    from napari_nst.engine.steering import Steering
     from napari_nst.viewer.controls.recipe_form import RecipeControls
     from napari_nst.viewer.layers.read import LayerSlice
-    from napari_nst.viewer.run.worker import Progress
 
 
 class SweepControls:
@@ -89,34 +85,18 @@ class SweepControls:
         recipe = self.choice.recipe(self._read_recipe())
         axes = self.choice.axes(recipe)
         single = self._build_request(recipe)
-        call = single.call
-        if call is None:
+        if not single.is_single:
             raise ValueError(
                 "A sweep varies runs of a single image; switch off Compare layers, and take "
                 "another entry than 'each channel in turn' in Content as."
             )
 
-        def start(progress: Progress, steering: Steering, _: Any) -> Iterator[Iteration]:
-            import napari_nst
-
-            progress("reading the layers", 0, 0)
-            make, inputs = getattr(napari_nst, call.function), call.read()
-
-            def run(recipe: Recipe) -> Iterator[Iteration]:
-                iterations: Iterator[Iteration] = make(
-                    **inputs, recipe=recipe, progress=progress, steering=steering
-                )
-                return iterations
-
-            return napari_nst.sweep(run, recipe, axes)
-
         return replace(
             single,
             name=f"{single.name} · {' × '.join(label_of(name).lower() for name in axes)}",
-            start=start,
-            call=None,
-            afterwards=None,
-            layer=self._sheet_layer,
+            axes=axes,
+            after_run=None,
+            make_layer=self._sheet_layer,
         )
 
     def _explorer_request(self) -> RunRequest:
@@ -125,13 +105,14 @@ class SweepControls:
         network = {name: getattr(recipe, name) for name in ("weights", "network_input", "device")}
         return RunRequest(
             name=f"{image.name} · layers explored",
-            place=image.place,
-            values=image.values,
+            position=image.position,
+            intensity=image.intensity,
             recipe=recipe,
             names=(image.name,),
-            start=several_images("explore_layers", lambda: {"image": image.read(), **network}),
-            layer=self._sheet_layer,
+            function="explore_layers",
+            read=lambda: {"image": image.read(), **network},
+            make_layer=self._sheet_layer,
         )
 
     def _sheet_layer(self, viewer: Any, request: RunRequest) -> SheetLayer:
-        return SheetLayer(viewer, request.name, request.place, request.names, clicked=self.apply)
+        return SheetLayer(viewer, request.name, request.position, request.names, clicked=self.apply)

@@ -11,7 +11,7 @@ from napari_nst.io.contact_sheet import DARK, Sheet
 from napari_nst.io.record import RECORD
 from napari_nst.recipe.grid import Grid
 from napari_nst.viewer.layers.intensity import to_uint8
-from napari_nst.viewer.layers.position import Place, whole_affine, world_units
+from napari_nst.viewer.layers.position import Position, whole_affine, world_units
 from napari_nst.viewer.layers.save import LAYOUT
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ class SheetLayer:
         self,
         viewer: ViewerModel,
         name: str,
-        place: Place,
+        position: Position,
         names: Sequence[str] = (),
         clicked: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self._viewer = viewer
         self._name = name
-        self._place = place
+        self._position = position
         self._names = tuple(names)
         self._clicked = clicked
         self._sheet: Sheet | None = None
@@ -75,7 +75,7 @@ class SheetLayer:
             self._add(iteration, image)
         else:
             self._sheet.put(iteration.panel, image)
-            self.layer.data = self._place.data(self._sheet.pixels)
+            self.layer.data = self._position.data(self._sheet.pixels)
 
     def describe(self, facts: Mapping[str, Any] | None = None) -> None:
         """Store metadata in the layer: `facts`, or else the record of the newest iteration."""
@@ -94,9 +94,11 @@ class SheetLayer:
             {"rectangle": list(rectangle), "settings": dict(cell.settings)}
             for rectangle, cell in zip(sheet.rectangles, grid.cells, strict=True)
         ]
-        self._layout = {"axes": list(self._place.axes), "panels": [], "cells": cells}
+        self._layout = {"axes": list(self._position.axes), "panels": [], "cells": cells}
         metadata = {RECORD: {LAYOUT: self._layout}}
-        self.layer = add_sheet(self._viewer, self._place, sheet, name=self._name, metadata=metadata)
+        self.layer = add_sheet(
+            self._viewer, self._position, sheet, name=self._name, metadata=metadata
+        )
         if self._clicked is not None:
             on_click(self.layer, self._clicked)
 
@@ -143,7 +145,7 @@ def on_click(layer: Image, callback: Callable[[dict[str, Any]], None]) -> None:
 
 def add_sheet(
     viewer: ViewerModel,
-    place: Place,
+    position: Position,
     sheet: Sheet,
     *,
     name: str,
@@ -154,41 +156,41 @@ def add_sheet(
     Each cell is as large as the content at `place`. In a 2D view, the camera is reset to show all.
     """
     layer: Any = viewer.add_image(
-        place.data(sheet.pixels),
+        position.data(sheet.pixels),
         name=name,
         rgb=True,
         interpolation2d="linear",
         metadata=dict(metadata or {}),
-        **_transform(viewer, place, sheet),
+        **_transform(viewer, position, sheet),
     )
     if viewer.dims.ndisplay == 2:
         viewer.fit_to_view()
     return layer
 
 
-def _transform(viewer: ViewerModel, place: Place, sheet: Sheet) -> dict[str, Any]:
+def _transform(viewer: ViewerModel, position: Position, sheet: Sheet) -> dict[str, Any]:
     """Return scale, translation, units and axis labels of a sheet beside all visible layers."""
-    own, shown = place.transform, list(place.axes)
+    own, shown = position.transform, list(position.axes)
     to_world = whole_affine(own)
     top, left, bottom, right = sheet.rectangles[0]
     # Lengths of the content's edges in the world, whichever way the content is rotated.
-    edges = np.linalg.norm(to_world.linear_matrix[:, shown], axis=0) * place.shape
+    edges = np.linalg.norm(to_world.linear_matrix[:, shown], axis=0) * position.shape
     scale = np.array(own["scale"])
     scale[shown] = edges / (bottom - top, right - left)
-    index = np.array(place.index, float)
+    index = np.array(position.index, float)
     corners = np.tile(index, (4, 1))
-    height, width = place.shape
+    height, width = position.shape
     ends = [(0, 0), (0, width), (height, 0), (height, width)]
     corners[:, shown] = np.subtract(ends, 0.5)
     translate = np.min(to_world(corners), axis=0)
-    hidden = [axis for axis in range(place.ndim) if axis not in shown]
+    hidden = [axis for axis in range(position.ndim) if axis not in shown]
     translate[hidden] = to_world(index)[hidden]
     visible = [layer for layer in viewer.layers if layer.visible]
     if visible:
         last = np.array(viewer.layers.get_extent(visible).world)[1]
         units = world_units(own["units"], viewer.dims)
         horizontal = shown[1]
-        translate[horizontal] = (last[-place.ndim :] * units)[horizontal] + GAP * edges[1]
+        translate[horizontal] = (last[-position.ndim :] * units)[horizontal] + GAP * edges[1]
     # Integer coordinates are pixel centres, not pixel corners.
     translate[shown] += scale[shown] / 2
     return {
