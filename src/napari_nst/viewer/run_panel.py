@@ -188,11 +188,12 @@ class RunPanel(Container[Any]):
 
     def _show_progress(self, run: RunThread) -> None:
         length, value = how_far(run)
-        if (self.progress.max, self.progress.value) != (length, value):
-            # Qt's bar repaints the window at once; so it is drawn with what else is new.
-            self.progress.native.setUpdatesEnabled(False)
-            self.progress.max, self.progress.value = length, value
-            self.progress.native.setUpdatesEnabled(True)
+        # On Qt's bar: magicgui refuses a maximum below the value that the run before ended at.
+        bar = self.progress.native
+        bar.setUpdatesEnabled(False)  # Qt's bar would repaint the window twice, at once
+        bar.setRange(0, length)
+        bar.setValue(value)
+        bar.setUpdatesEnabled(True)
         self.progress.tooltip = run.forecast or _ITERATIONS
 
     def _on_ended(self, run: RunThread) -> None:
