@@ -41,7 +41,7 @@ class HistoryLayer:
 
     def __init__(self, viewer: ViewerModel, request: RunRequest) -> None:
         self._viewer = viewer
-        self._name = f"{job.name} · history"
+        self._name = f"{request.name} · history"
         # Where the result's pictures lie along an axis of their own, iterations need another.
         self._position = replace(request.position, panel_axis=None)
         self._request = request
@@ -66,7 +66,7 @@ class HistoryLayer:
         Parameters
         ----------
         stack : FrameStack
-            As `restore` of the job's `Intensity` makes its pictures.
+            As `restore` of `Intensity` makes its pictures.
         facts : mapping, optional
             The run's record.
         """
@@ -174,7 +174,7 @@ class IterationLayers:
         layout = {"axes": list(position.axes), "panels": []}
         self._layers[step] = self._viewer.add_image(
             position.data(pixels),
-            name=f"{self._job.name} {step:04d}",
+            name=f"{self._request.name} {step:04d}",
             metadata={RECORD: {LAYOUT: layout}},
             interpolation2d="linear",  # as the run's own layer
             **self._request.intensity.display(pixels, self._request.keep_dtype),
