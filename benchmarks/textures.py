@@ -1,6 +1,6 @@
 """How good are synthesized textures, for every style loss?
 
-    .venv/bin/python benchmarks/textures.py
+    .venv/bin/python -m benchmarks.textures
 
 For each exemplar and style loss: the distance of the texture's Gram matrices from the exemplar's,
 at layers that were not optimised, as a multiple of the distance that two crops of the exemplar have
@@ -18,12 +18,8 @@ import numpy as np
 from skimage import data
 
 import napari_nst as nst
-from napari_nst.engine.inspect.similarity import (
-    corners,
-    distances_between_crops,
-    gram_distances,
-    gram_matrices,
-)
+from benchmarks.texture_distance import corners, distances_between_crops, gram_matrices
+from napari_nst.engine.inspect.gram import gram_distances
 from napari_nst.io.write_image import write_image
 from napari_nst.recipe import CONTROLS
 

@@ -13,8 +13,8 @@ from PIL import Image
 from skimage import data
 
 import napari_nst as nst
+from napari_nst.engine.inspect.display import displayable
 from napari_nst.engine.inspect.gram import GramView
-from napari_nst.engine.job.input_image import displayable
 from napari_nst.engine.job.job import Job
 from napari_nst.io.contact_sheet import resized, sheet_of
 from napari_nst.io.sample_painting import sample_painting

@@ -129,7 +129,7 @@ def test_inputs_that_have_changed_are_named(images, engine, no_network, capsys):
     content = Path("content.png").absolute()
     assert said[0] == f"napari-nst: not as it was when made.png was made: {content}."
     # The engine of this test makes pictures of 6 × 8 pixels, whatever they are of.
-    assert "picture is 6 × 8 pixels, and those that its order makes are" in said[1]
+    assert "picture is 6 × 8 pixels, but its job makes pictures of" in said[1]
     content.unlink()
     assert run("gram", "made.png", "-o", "maps.png", "--layer", "relu1_1") == 2
     assert "content.png, the content of made.png, is gone" in the_line(capsys.readouterr())

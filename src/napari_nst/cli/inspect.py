@@ -54,8 +54,8 @@ def features(image: Path, output: Path, layer: str, size: int, preset_or_file: s
         pixels = _read(image, output)
 
     from napari_nst.cli.progress import ProgressBar
+    from napari_nst.engine.inspect.display import displayable
     from napari_nst.engine.inspect.feature_maps import feature_maps
-    from napari_nst.engine.job.input_image import displayable
 
     with ProgressBar() as bar, input_errors():
         maps = feature_maps(pixels, layer, recipe, size=size, progress=bar.download)
@@ -80,8 +80,8 @@ def losses(picture: Path, output: Path, layer: str | None) -> None:
         job = _job_of(picture, pixels)
 
     from napari_nst.cli.progress import ProgressBar
-    from napari_nst.engine.inspect.feature_maps import loss_maps
-    from napari_nst.engine.job.input_image import displayable
+    from napari_nst.engine.inspect.display import displayable
+    from napari_nst.engine.inspect.loss_maps import loss_maps
 
     with ProgressBar() as bar, input_errors():
         maps = loss_maps(job, pixels, layer=layer, progress=bar.download)

@@ -5,13 +5,10 @@ import re
 import numpy as np
 import pytest
 import skimage.data
+from benchmarks.texture_distance import distances_between_crops, gram_matrices
 
 import napari_nst as nst
-from napari_nst.engine.inspect.similarity import (
-    distances_between_crops,
-    gram_distances,
-    gram_matrices,
-)
+from napari_nst.engine.inspect.gram import gram_distances
 from napari_nst.engine.job.build import order_to_synthesize
 from napari_nst.engine.job.inpainting import MARGIN
 from napari_nst.engine.vgg.network import VGG19

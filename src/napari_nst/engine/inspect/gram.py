@@ -1,19 +1,21 @@
-"""What a style loss compares, to look at: Gram matrices of content, styles and picture."""
+"""Gram view: the Gram matrices of content, styles and picture at a layer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from napari_nst.engine.images.convert import to_tensor
 from napari_nst.engine.images.masked_image import MaskedImage
-from napari_nst.engine.inspect.feature_maps import assembled, check_room, placed
-from napari_nst.engine.inspect.similarity import gram_distances
-from napari_nst.engine.job.input_image import displayable
+from napari_nst.engine.inspect.display import displayable
+from napari_nst.engine.inspect.feature_maps import check_size
+from napari_nst.engine.inspect.loss_maps import read_picture, setup_at
 from napari_nst.engine.job.job import ROLES, Job
 from napari_nst.engine.losses import gram_matrix
 from napari_nst.engine.objective.masks import mask_at
@@ -32,16 +34,15 @@ class GramView:
     Attributes
     ----------
     layer : str
-        Of VGG-19.
+        A layer of VGG-19.
     names : tuple of str
-        What the images are: roles as in a record, such as ``content`` and ``style``, then
-        ``picture``.
+        The images' roles, such as ``content`` and ``style``, then ``picture``.
     matrices : ndarray
-        float32 (N, C, C), one for each: means over the positions that count of the products of
-        channels.
+        float32 (N, C, C), one for each image: products of channels, averaged over the positions
+        that count.
     distances : dict of str to float
-        For each name but the last, |G − A| over the mean of |G| and |A| between it and the
-        picture: 0 for the same statistics.
+        Name of each image but the last → |G − A| divided by the mean of |G| and |A|, with A the
+        image's matrix and G the picture's. It is 0 for equal matrices.
     """
 
     layer: str
@@ -51,12 +52,12 @@ class GramView:
 
     @property
     def shown(self) -> Array:
-        """The matrices as pictures, (N, C, C) in [0, 1], all on one scale.
+        """The matrices as pixels, (N, C, C) in [0, 1], all on one scale.
 
-        Entries go over orders of magnitude, so these are their square roots, with their signs, as
-        `displayable`. Channels are in the order of their energy, the diagonal, in the image
-        before the last: the style, or else the content. The energetic ones stand first, and how
-        two matrices differ shows in the same places.
+        Entries cover orders of magnitude, so their square roots are shown, with their signs, scaled
+        by `displayable`. Channels are sorted by their energy, the diagonal, in the last image
+        before the picture (a style, or else the content), the largest first. The order is the same
+        for all matrices, so that differences between them can be seen.
         """
         order = np.argsort(-np.diagonal(self.matrices[-2]), kind="stable")
         ordered = self.matrices[:, order][:, :, order]
@@ -68,16 +69,16 @@ def gram_view(
 ) -> GramView:
     """Compare the Gram matrices of content, styles and picture at a layer.
 
-    Content and styles are as the run has them at the picture's scale, with the colours that the
-    recipe gives them and without what is transparent. They are taken as wholes: guides make no
-    difference, and a region that is filled is compared with its margin.
+    Content and styles have the size, the colours and the masks that the run has at the picture's
+    scale. Each is measured as a whole: guides have no effect, and an inpainted region is compared
+    together with its margin.
 
     Parameters
     ----------
     order, picture, progress
         As for `loss_maps`.
     layer : str
-        Any of VGG-19's, one of the recipe or not.
+        Any layer of VGG-19, even one without a loss in the recipe.
 
     Raises
     ------
@@ -85,31 +86,39 @@ def gram_view(
         As `loss_maps`; also if an image is too small for the layer.
     """
     layer = canonical_layer(layer)
-    pixels, scale = placed(order, picture)
-    check_room(scale.shape, layer, order.recipe, "picture")
+    pixels, scale = read_picture(order, picture)
+    check_size(scale.shape, layer, order.recipe, "picture")
     for fit in order.fits(scale):
-        check_room(fit.shape, layer, order.recipe, f"{ROLES[order.name][1]} at this scale")
+        check_size(fit.shape, layer, order.recipe, f"{ROLES[order.name][1]} at this scale")
     with explained_errors(order.recipe, order.scales), torch.no_grad():
-        assembly = assembled(order, scale, [layer], progress)
-        content = assembly.content and assembly.content.resized(scale.shape)
-        given = [*([content] if content else []), *assembly.styles_at(scale)]
-        image = assembly.image_of(to_tensor(pixels, assembly.device))
-        own = MaskedImage(image, content.mask if content else None)
-        matrices = [_gram(assembly.target_network, one, layer) for one in given]
-        matrices.append(_gram(assembly.network, own, layer))
-    roles = _roles(order)
-    of_given = dict(zip(roles, matrices, strict=False))
-    distances = gram_distances(of_given, dict.fromkeys(of_given, matrices[-1]))
-    return GramView(layer, (*roles, "picture"), torch.stack(matrices).cpu().numpy(), distances)
+        setup = setup_at(order, scale, [layer], progress)
+        content = setup.content and setup.content.resized(scale.shape)
+        inputs = [*([content] if content else []), *setup.styles_at(scale)]
+        image = setup.image_of(to_tensor(pixels, setup.device))
+        masked = MaskedImage(image, content.mask if content else None)
+        matrices = [_gram(setup.target_network, one, layer) for one in inputs]
+        matrices.append(_gram(setup.network, masked, layer))
+    names = _names(order)
+    of_inputs = dict(zip(names, matrices, strict=False))
+    distances = gram_distances(of_inputs, dict.fromkeys(of_inputs, matrices[-1]))
+    return GramView(layer, (*names, "picture"), torch.stack(matrices).cpu().numpy(), distances)
 
 
-def _roles(order: Job) -> list[str]:
-    """Return what the content and the styles are called."""
-    content, style = ROLES[order.name]
-    numbers = [""] if len(order.styles) == 1 else [f" {i + 1}" for i in range(len(order.styles))]
-    return [*([content] if order.content else []), *(style + number for number in numbers)]
+def gram_distances(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return, for each name, |G − A| divided by the mean of |G| and |A|; 0 for equal matrices."""
+    return {
+        name: float((one[name] - other[name]).norm())
+        / (float(one[name].norm() + other[name].norm()) / 2 or 1.0)
+        for name in one
+    }
 
 
-def _gram(network: VGG19, subject: MaskedImage, layer: str) -> torch.Tensor:
-    features = network(subject.image)[layer]
-    return gram_matrix(features, mask_at(subject.mask, layer))[0]
+def _names(job: Job) -> list[str]:
+    """Return the roles of the content and the styles, numbered if there are several styles."""
+    content, style = ROLES[job.name]
+    numbers = [""] if len(job.styles) == 1 else [f" {i + 1}" for i in range(len(job.styles))]
+    return [*([content] if job.content else []), *(style + number for number in numbers)]
+
+
+def _gram(network: VGG19, image: MaskedImage, layer: str) -> Tensor:
+    return gram_matrix(network(image.image)[layer], mask_at(image.mask, layer))[0]

@@ -94,18 +94,3 @@ def shape_fitting(shape: tuple[int, ...], longest: int) -> tuple[int, int]:
     height, width = shape[:2]
     scale = longest / max(height, width)
     return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def displayable(values: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Scale values of any range to [0, 1] for display, as float32 of the same shape.
-
-    White is the 99.9th percentile of the magnitudes, so that a single outlier does not leave the
-    rest dark. 0 becomes black, or mid-grey if there are negative values.
-    """
-    sizes = np.abs(values)
-    white = float(np.percentile(sizes, 99.9)) or float(sizes.max()) or 1.0
-    scaled = values / white
-    if values.min() < 0:
-        scaled = (scaled + 1) / 2
-    shown: np.ndarray[Any, np.dtype[np.float32]] = np.clip(scaled, 0, 1).astype(np.float32)
-    return shown

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from magicgui.widgets import ComboBox, PushButton
 
-from napari_nst.engine.job.input_image import displayable
+from napari_nst.engine.inspect.display import displayable
 from napari_nst.io.contact_sheet import DARK, Sheet
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.grid import Cell, Grid
@@ -103,7 +103,7 @@ class Inspection:
         layer = None if self.layer.value == EVERY else self.layer.value
 
         def compute(order: Job, newest: Iteration) -> dict[str, Array]:
-            from napari_nst.engine.inspect.feature_maps import loss_maps
+            from napari_nst.engine.inspect.loss_maps import loss_maps
 
             return loss_maps(order, newest.picture, layer=layer)
 

@@ -3,14 +3,10 @@
 import numpy as np
 import pytest
 import skimage.data
+from benchmarks.texture_distance import corners, distances_between_crops, gram_matrices
 
 from napari_nst.engine.api import synthesize
-from napari_nst.engine.inspect.similarity import (
-    corners,
-    distances_between_crops,
-    gram_distances,
-    gram_matrices,
-)
+from napari_nst.engine.inspect.gram import gram_distances
 from napari_nst.engine.run import run as course
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe import preset
@@ -24,19 +20,6 @@ def test_corners_are_those_of_the_image():
     assert [corner.tolist() for corner in corners(image, 2)] == [
         [[0, 1], [6, 7]], [[4, 5], [10, 11]], [[18, 19], [24, 25]], [[22, 23], [28, 29]],
     ]  # fmt: skip
-
-
-def test_gram_distances_against_numpy(untrained):
-    network = VGG19(["relu1_1", "relu2_1"], untrained)
-    random = np.random.default_rng(0)
-    one, other = random.random((24, 24, 3)), random.random((32, 20, 3)) ** 2
-    found = gram_distances(gram_matrices(network, one), gram_matrices(network, other))
-    for layer, value in found.items():
-        g, a = (gram_matrices(network, image)[layer].double().numpy() for image in (one, other))
-        expected = np.linalg.norm(g - a) / ((np.linalg.norm(g) + np.linalg.norm(a)) / 2)
-        assert value == pytest.approx(expected, rel=1e-4)
-    same = gram_matrices(network, one)
-    assert set(gram_distances(same, same).values()) == {0.0}
 
 
 @pytest.fixture
