@@ -1,4 +1,4 @@
-"""What `import napari_nst` offers, and what it does not drag in."""
+"""The public names of the package, and the modules that are not imported with them."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import pytest
 
 import napari_nst as nst
 
-HEAVY = ("torch", "torchvision", "napari", "qtpy", "PyQt5", "PyQt6", "PySide6", "skimage")
+HEAVY = ("torch", "numpy", "PIL", "skimage", "napari", "qtpy", "PyQt5", "PyQt6", "PySide6")
 
 
 def modules_after(code):
