@@ -24,34 +24,34 @@ def images():
 
 @pytest.fixture
 def engine(monkeypatch):
-    """Replace the engine's slow part, and note what it is asked for."""
+    """Replace the run by one without a network, and collect its jobs in `jobs`."""
     import torch
 
-    from napari_nst.engine import api as jobs
+    from napari_nst.engine import api
     from napari_nst.engine.iteration import Iteration
 
-    asked = types.SimpleNamespace(orders=[], stop_after=None, error=None)
+    state = types.SimpleNamespace(jobs=[], stop_after=None, error=None)
 
-    def run(order, progress, steering, after):
-        asked.orders.append(order)
+    def run(job, progress, steering, after):
+        state.jobs.append(job)
         progress("downloading", 10, 100)
         progress("downloading", 100, 100)
-        facts = {
-            "job": order.name, "recipe": order.recipe.to_dict(),
-            "arguments": {k: v for k, v in order.arguments.items() if v is not None},
-            "inputs": {role: dict(image.metadata) for role, image in order.images.items()},
+        metadata = {
+            "job": job.name, "recipe": job.recipe.to_dict(),
+            "arguments": {k: v for k, v in job.arguments.items() if v is not None},
+            "inputs": {role: dict(image.metadata) for role, image in job.images.items()},
         }  # fmt: skip
-        has_alpha = order.content is not None and order.content.alpha is not None
-        for step in range(1, order.recipe.steps + 1):
-            if asked.stop_after is not None and step > asked.stop_after:
-                raise asked.error
+        has_alpha = job.content is not None and job.content.alpha is not None
+        for step in range(1, job.recipe.steps + 1):
+            if state.stop_after is not None and step > state.stop_after:
+                raise state.error
             losses = {"total": 6.0, "content": 1.0, "style": 2.0, "tv": 3.0, "style/relu1_1": 2.0}
             yield Iteration(
-                step=step, steps=order.recipe.steps, losses=losses, shape=(6, 8),
+                step=step, steps=job.recipe.steps, losses=losses, shape=(6, 8),
                 seconds=step / 10, seconds_left=83.0, pixels=torch.full((1, 3, 6, 8), step / 256),
                 alpha=torch.full((1, 1, 6, 8), 0.5) if has_alpha else None,
-                is_grey=order.main_image.is_grey, full_shape=(6, 8), facts=facts,
+                is_grey=job.main_image.is_grey, full_shape=(6, 8), facts=metadata,
             )  # fmt: skip
 
-    monkeypatch.setattr(jobs, "run", run)
-    return asked
+    monkeypatch.setattr(api, "run", run)
+    return state

@@ -17,13 +17,13 @@ def iterations(steps, **changes):
     """Yield what a run of so many steps would, without one."""
     losses = {"content": 1.0, "style": 2.0, "tv": 3.0, "style/relu1_1": 2.0}
     for step in range(1, steps + 1):
-        made = {
+        fields = {
             "step": step, "steps": steps, "losses": {"total": 6.0 / step, **losses},
             "shape": (6, 8), "seconds": step / 10, "seconds_left": 1.0,
             "pixels": torch.full((1, 3, 6, 8), step / 256),
             "facts": {"recipe": {"steps": steps}},
         }  # fmt: skip
-        yield Iteration(**{**made, **changes})
+        yield Iteration(**{**fields, **changes})
 
 
 def read(folder):
@@ -103,23 +103,11 @@ def test_a_run_that_fails_keeps_what_there_was(tmp_path):
     assert [event.step for event in read(tmp_path).Scalars("loss/total")] == [1]
 
 
-def test_a_run_that_never_starts_leaves_nothing(tmp_path):
-    with EventWriter(tmp_path / "run"):
-        pass
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("steps", [1, 2, 19, 20, 150, 5000])
-def test_previews_are_few_and_reach_both_ends(steps):
+@pytest.mark.parametrize("steps", [1, 19, 150])
+def test_previews_are_few_and_include_both_ends(steps):
     chosen = preview_steps(steps)
     assert {1, steps} <= chosen <= set(range(1, steps + 1))
     assert len(chosen) == min(steps, 20)
-
-
-def test_the_check_names_the_extra_where_the_library_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(NstError, match=r"napari-nst\[tensorboard\]"):
-        tensorboard.check(tmp_path)
 
 
 def test_the_check_takes_folders_that_are_there_or_can_be(tmp_path, monkeypatch):
@@ -127,10 +115,3 @@ def test_the_check_takes_folders_that_are_there_or_can_be(tmp_path, monkeypatch)
     for folder in (".", "new", "new/er"):
         tensorboard.check(Path(folder))
     assert not list(tmp_path.iterdir())
-
-
-def test_the_check_refuses_what_is_no_folder(tmp_path):
-    (tmp_path / "file").write_text("")
-    for folder in (tmp_path / "file", tmp_path / "file" / "in it"):
-        with pytest.raises(NotADirectoryError, match="file is a file; give --tensorboard a folder"):
-            tensorboard.check(folder)

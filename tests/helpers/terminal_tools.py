@@ -1,9 +1,11 @@
-"""How the tests of the terminal call it, and read what it says."""
+"""Calling the program in tests, and reading its messages and files."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import tifffile
 
 import napari_nst
 from napari_nst import cli
@@ -27,10 +29,17 @@ def program(*arguments, **options):
 
 
 def the_line(captured):
-    """Return the one line on stderr that an error is."""
+    """Return the one line on stderr of an error."""
     assert captured.out == ""
     assert "Traceback" not in captured.err
     assert captured.err.startswith("napari-nst: ")
     assert captured.err.rstrip("'\n").endswith((".", "?", "--help"))
     assert captured.err.count("\n") == 1
     return captured.err
+
+
+def page_labels(path):
+    """Return the labels of the pages of a TIFF."""
+    with tifffile.TiffFile(path) as tiff:
+        labels = tiff.imagej_metadata["Labels"]
+    return [labels] if isinstance(labels, str) else labels

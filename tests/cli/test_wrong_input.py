@@ -1,0 +1,161 @@
+"""Wrong input is reported in one line, with exit status 2, before anything is written."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from tests.helpers.terminal_tools import GOOD, run, the_line
+
+STYLIZE = ["stylize", *GOOD]
+TEXTURE = ["synthesize", "style.jpg", "-o", "out.png"]
+INTO = ["synthesize", "-o", "out.png", "--into", "content.png"]
+KEEP = ["reconstruct", "grey.png", "-o", "out.png"]
+SWEEP = ["sweep", *GOOD]
+WEIGHTS = ["--vary", "style_weight=2,4,8"]
+EXPLORE = ["explore", "content.png", "-o", "out.png"]
+
+WRONG = {
+    "no command": (["weights"], "Missing command"),
+    "unknown command": (["paint"], "No such command 'paint'"),
+    "no content": (["stylize", "-o", "out.png"], "Missing argument 'CONTENT'"),
+    "no style": (["stylize", "content.png", "-o", "out.png"], "Missing argument 'STYLE..."),
+    "no exemplar": (["synthesize", "-o", "out.png"], "Missing argument 'EXEMPLAR..."),
+    "no output": (["stylize", "content.png", "style.jpg"], "Missing option '-o'"),
+    "unknown option": ([*STYLIZE, "--stepz", "3"], "No such option"),
+    "no number": ([*STYLIZE, "--size", "big"], "not a valid int"),
+    "out of bounds": ([*STYLIZE, "--size", "-5"], "size must be between 0 and 65536"),
+    "no choice": ([*STYLIZE, "--pooling", "min"], "is not one of 'max', 'average'"),
+    "no layer": ([*STYLIZE, "--style-layers", "relu9_1"], "VGG-19 has no layer 'relu9_1'"),
+    "no blend": ([*STYLIZE, "--style-blend", "half"], "style_blend must be numbers"),
+    "too small": ([*STYLIZE, "--size", "4"], "take a size of at least"),
+    "unknown device": ([*STYLIZE, "--device", "abacus"], "device 'abacus' is not on"),
+    "unknown weights": ([*STYLIZE, "--weights", "vgg99"], "weights must be gatys"),
+    "unknown flavour": (["weights", "fetch", "vgg99"], "must be gatys, torchvision, caffe"),
+    "unknown preset": ([*STYLIZE, "--preset", "monet"], "preset must be default"),
+    "no such preset": (["presets", "monet"], "There is no preset 'monet'; choose from default"),
+    "preset and job": (["presets", "default", "--job", "texture"], "--job is for the list"),
+    "preset is no JSON": ([*STYLIZE, "--preset", "text.png"], "text.png: The recipe is"),
+    "preset of odd fields": ([*STYLIZE, "--preset", "odd.json"], "odd.json: A recipe has"),
+    "odd pixel size": ([*STYLIZE, "--pixel-size", "1um"], "--pixel-size must be numbers"),
+    "pixel sizes for nothing": (
+        [*STYLIZE, "--pixel-size", "1,1", "--style-sizing", "fit"],
+        "--pixel-size is --style-sizing physical, not fit; leave out one",
+    ),
+    "init image for nothing": (
+        [*STYLIZE, "--init-image", "deep.tif", "--init", "noise"],
+        "--init-image is --init image, not noise; leave out one",
+    ),
+    "no init image": ([*STYLIZE, "--init", "image"], "init_image is missing"),
+    "missing init image": ([*STYLIZE, "--init-image", "no.png"], "no.png: No such file"),
+    "missing content": (["stylize", "no.png", *GOOD[1:]], "no.png: No such file"),
+    "folder as style": ([*STYLIZE, "."], ".: Is a directory"),
+    "no image": (["stylize", "content.png", "text.png", *GOOD[2:]], "text.png is not a PNG"),
+    "two lines in a name": (["stylize", "two\nlines.png", *GOOD[1:]], "two lines.png"),
+    "unknown format": ([*STYLIZE[:4], "out.gif"], "out.gif must end in .png"),
+    "deep jpeg": ([*STYLIZE[:4], "out.jpg", "--depth", "16"], "a JPEG has 8 bits"),
+    "clear jpeg": (["stylize", "clear.png", "style.jpg", "-o", "o.jpg"], "no alpha channel"),
+    "clear jpeg of a filling": (
+        ["synthesize", "-o", "o.jpg", "--into", "clear.png", "--region", "hole.png"],
+        "o.jpg: a JPEG has no alpha channel",
+    ),
+    "full jpeg": (
+        [*STYLIZE[:4], "out.jpg", *["style.jpg"] * 200],
+        "out.jpg: a JPEG has no room for the names of 202 inputs; take PNG or TIFF",
+    ),
+    "missing folder": ([*STYLIZE[:4], "no/out.png"], "There is no folder no"),
+    "output is style": ([*STYLIZE[:4], "./style.jpg"], "style.jpg would be overwritten"),
+    "output is start": (
+        [*STYLIZE[:4], "deep.tif", "--init-image", "deep.tif"],
+        "deep.tif would be overwritten",
+    ),
+    "output is guide": ([*STYLIZE[:4], "hole.png", "--guide", "hole.png"], "hole.png would be"),
+    "log is output": ([*STYLIZE, "--log", "./out.png"], "out.png would be overwritten"),
+    "board in a file": ([*STYLIZE, "--tensorboard", "text.png/a"], "text.png is a file"),
+    "animation of no format": ([*STYLIZE, "--animation", "a.avi"], "a.avi must end in .gif"),
+    "every of no animation": ([*STYLIZE, "--animation-every", "3"], "--animation-every says"),
+    # Guides and fillings
+    "guide without labels": ([*STYLIZE, "--guide", "content.png"], "content.png is in colour"),
+    "style guide alone": ([*STYLIZE, "--style-guide", "hole.png"], "style_guides needs labels of"),
+    "kept at another size": (
+        [*STYLIZE, "--keep-unlabelled", "--size", "64", "--guide", "hole.png"],
+        "--keep-unlabelled is --size 0, not 64; leave out one of them.",
+    ),
+    "region of nothing": ([*TEXTURE, "--region", "hole.png"], "region is for"),
+    "filling without region": (INTO, "into needs a region to fill"),
+    "filling of many": ([*INTO, "--region", "hole.png", "--compare", "layers"], "go with --into"),
+    # Textures and reconstructions
+    "half a shape": ([*TEXTURE, "--shape", "9"], "requires 2 arguments"),
+    "seams asked for": (
+        [*TEXTURE, "--seamless", "--padding", "zeros"],
+        "--seamless is --padding circular, not zeros; leave out one",
+    ),
+    "preview is output": ([*TEXTURE, "--tile-preview", "out.png"], "out.png would be overwritten"),
+    "preview of many": (
+        [*TEXTURE, "--compare", "layers", "--tile-preview", "t.png"],
+        "--compare does not go with --tile-preview; leave out one of them.",
+    ),
+    "animation of many": ([*KEEP, "--compare", "--animation", "a.gif"], "go with --animation"),
+    "deep pages": ([*TEXTURE, "--compare", "layers", "--depth", "16"], "not go with --depth"),
+    "start of many": ([*KEEP, "--compare", "--init-image", "style.jpg"], "with --init-image"),
+    "layers of one": ([*TEXTURE, "--layers", "conv1_1"], "--layers is what --compare goes through"),
+    "no layers": ([*KEEP, "--compare", "--layers", ""], "layers is empty"),
+    "two kinds of layers": (
+        [*KEEP, "--compare", "--layer", "relu4_2"],
+        "--compare goes through layers; name them with --layers alone.",
+    ),
+    "layer and layers": (
+        [*KEEP, "--layer", "relu4_2", "--content-layers", "relu3_1"],
+        "--layer is --content-layers relu4_2, not relu3_1; leave out one",
+    ),
+    # Sweeps
+    "nothing to vary": (SWEEP, "--vary says what to sweep, such as style_weight=2,4,8; give it."),
+    "no values": ([*SWEEP, "--vary", "size"], "--vary must be such as style_weight=2,4,8; not"),
+    "no field": ([*SWEEP, "--vary", "sise=9"], "no field 'sise'; did you mean 'size'?"),
+    "twice": ([*SWEEP, *WEIGHTS, *WEIGHTS], "--vary names style_weight twice"),
+    "both": (
+        [*SWEEP, *WEIGHTS, "--style-weight", "3"],
+        "--vary style_weight and --style-weight contradict; leave out one of them.",
+    ),
+    "too many": (
+        [*SWEEP, "--vary", "seed=" + ",".join(map(str, range(65)))],
+        "at most 64 pictures; 65 of seed",
+    ),
+    "no depth": ([*SWEEP, *WEIGHTS, "--depth", "16"], "No such option '--depth'"),
+    "unknown layer": ([*EXPLORE, "--layers", "relu9_9"], "no layer 'relu9_9'"),
+    "no explored layers": ([*EXPLORE, "--layers", ""], "layers must name each once, and at least"),
+    "explored onto itself": ([*EXPLORE[:3], "content.png"], "would be overwritten"),
+    # Inspection
+    "features of no layer": (["features", "content.png", "-o", "o.png"], "Missing option"),
+    "losses of a photo": (["losses", "content.png", "-o", "o.png"], "does not say how it was made"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_one_line_before_anything_is_written(images, engine, capsys, case):
+    Path("text.png").write_text("hello")
+    Path("odd.json").write_text('{"stepz": 3}')
+    hole = np.zeros((72, 96), np.uint8)
+    hole[20:50, 30:60] = 255
+    Image.fromarray(hole).save("hole.png")
+    before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
+    arguments, says = WRONG[case]
+    assert run(*arguments) == 2
+    assert says in the_line(capsys.readouterr())
+    assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
+    assert not engine.jobs
+
+
+def test_a_missing_library_is_named_before_the_run(images, engine, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run(*STYLIZE, "--tensorboard", "board") == 1
+    assert 'pip install "napari-nst[tensorboard]"' in the_line(capsys.readouterr())
+    assert not engine.jobs
+
+
+def test_float_pixels_beyond_1_are_refused(images, engine, capsys):
+    tifffile.imwrite("bright.tif", np.full((72, 96), 300, np.float32))
+    assert run("stylize", "bright.tif", *GOOD[1:]) == 2
+    assert "content must be" in the_line(capsys.readouterr())
