@@ -1,16 +1,10 @@
-"""Strokes in a layer's pixels, and what a user has painted over a picture."""
+"""Strokes in a layer's pixels, and the pixels that a user has changed."""
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_nst.viewer.brush.stroke import (
-    Stroke,
-    changed_pixels,
-    painted,
-    unit_picture,
-    upright,
-)
+from napari_nst.viewer.brush.stroke import Stroke, capsule, painted, upright
 from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.read import shown_slice
 
@@ -20,6 +14,19 @@ SIXTEEN_BIT = Intensity((100.0, 1100.0), np.dtype(np.uint16), is_grey=True)
 
 def at(y, x):
     return np.array([y, x], float)
+
+
+def test_a_stroke_covers_pixels_within_its_radius():
+    start, end = at(5, 4), at(14, 22)
+    box, coverage = capsule(start, end, 3.0, (20, 30))
+    whole = np.zeros((20, 30))
+    whole[box] = coverage
+    pixels = np.stack(np.mgrid[:20, :30], -1)
+    along = np.clip((pixels - start) @ (end - start) / ((end - start) @ (end - start)), 0, 1)
+    distance = np.linalg.norm(pixels - start - along[..., None] * (end - start), axis=-1)
+    assert (whole[distance <= 2.5] == 1).all()
+    assert (whole[distance >= 3.5] == 0).all()
+    assert whole.sum() == pytest.approx(np.pi * 9 + 6 * np.linalg.norm(end - start), rel=0.01)
 
 
 def test_a_stroke_that_crosses_itself_covers_once():
@@ -33,8 +40,8 @@ def test_a_stroke_that_crosses_itself_covers_once():
     assert ((once > 0) & (once < 1)).any()  # its edge is smooth
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float32, np.float64, bool])
-def test_every_type_of_number_is_painted_and_put_back(dtype):
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, bool])
+def test_a_stroke_in_any_number_type_can_be_undone(dtype):
     pixels = np.random.default_rng(0).integers(0, 2, (20, 30)).astype(dtype)
     before = pixels.copy()
     ink = np.array(1, dtype)
@@ -48,7 +55,7 @@ def test_every_type_of_number_is_painted_and_put_back(dtype):
     np.testing.assert_array_equal(pixels, before)
 
 
-def test_a_stroke_beside_the_picture_can_be_taken_back():
+def test_a_stroke_beside_the_image_can_be_undone():
     pixels = np.zeros((20, 30, 3), np.uint8)
     stroke = Stroke(pixels, np.array([255, 0, 0]), 3.0)
     stroke.draw(at(-50, 5), at(-40, 5))
@@ -60,29 +67,22 @@ def test_a_stroke_beside_the_picture_can_be_taken_back():
 @pytest.mark.parametrize(
     ("intensity", "shape", "keep_dtype"),
     [
-        (RGB, (6, 7, 3), False), (RGB, (6, 7, 4), False), (RGB, (6, 7), False),
-        (SIXTEEN_BIT, (6, 7), False), (SIXTEEN_BIT, (6, 7), True), (SIXTEEN_BIT, (6, 7, 3), True),
+        (RGB, (6, 7, 4), False), (RGB, (6, 7), False), (SIXTEEN_BIT, (6, 7), True),
         (Intensity(None, np.dtype(np.uint16), is_grey=False), (6, 7, 3), True),
         (Intensity(None, np.dtype(np.float32), is_grey=False), (6, 7, 3), True),
     ],
 )  # fmt: skip
-def test_numbers_become_the_picture_again_that_they_were_made_of(intensity, shape, keep_dtype):
-    picture = np.random.default_rng(0).random(shape, np.float32)
-    numbers = intensity.restore(picture, keep_dtype)
-    again = unit_picture(numbers, intensity, "result")
-    assert again.dtype == np.float32
-    np.testing.assert_allclose(again, picture, atol=1 / 255)
-
-
-def test_what_was_painted_is_told_from_what_was_drawn():
-    drawn = RGB.restore(np.random.default_rng(0).random((6, 7, 4), np.float32) / 2)
+def test_changed_pixels_are_found_and_the_image_is_read_back(intensity, shape, keep_dtype):
+    image = np.random.default_rng(0).random(shape, np.float32) / 2
+    drawn = intensity.restore(image, keep_dtype)
     now = drawn.copy()
-    now[2, 3, 1], now[5, 5, 3] = 255, 0
-    picture, changed = painted(drawn, now, RGB, "result")
-    assert picture[2, 3, 1] == 1
-    assert picture.shape == now.shape
-    np.testing.assert_array_equal(np.argwhere(changed), [[2, 3]])  # alpha is no paint
-    assert not changed_pixels(drawn[..., 0], drawn[..., 0]).any()
+    now[2, 3] = now.max()
+    if shape[2:] == (4,):
+        now[5, 5, 3] = 0  # alpha
+    found, changed = painted(drawn, now, intensity, "result")
+    np.testing.assert_array_equal(np.argwhere(changed), [[2, 3]])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[:2], image[:2], atol=1 / 255)
 
 
 def test_data_of_another_shape_is_refused():
@@ -91,8 +91,8 @@ def test_data_of_another_shape_is_refused():
         painted(drawn, drawn[:5], RGB, "result")
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 2, 0), (2, 0, 1)])
-def test_a_picture_comes_out_of_a_layers_data_as_it_went_in(order):
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
+def test_an_image_comes_out_of_a_layers_data_as_it_went_in(order):
     model = ViewerModel()
     stack = model.add_image(np.zeros((5, 6, 7)))
     model.dims.order = order

@@ -3,8 +3,14 @@
 import dask.array
 import numpy as np
 import pytest
+from skimage.draw import polygon2mask
 
-from napari_nst.viewer.guides.rasterize import guide_box, guide_of
+from napari_nst.viewer.guides.rasterize import (
+    ellipse_outline,
+    guide_box,
+    guide_of,
+    polygon_mask,
+)
 from napari_nst.viewer.layers.read import shown_slice
 
 
@@ -216,3 +222,28 @@ def test_the_drop_down_offers_labels_and_shapes_and_none(model, qapp):
     assert box.choices == (None, labels, shapes)
     assert box.label == "Content guide"
     assert box.value is None
+
+
+# ── outlines ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_any_polygon_is_filled_as_scikit_image_fills_it():
+    random = np.random.default_rng(0)
+    for corners in (3, 4, 9, 40):
+        vertices = random.uniform(-15, 65, (corners, 2))  # crosses itself, and the image's edges
+        expected = polygon2mask((40, 50), vertices)
+        np.testing.assert_array_equal(polygon_mask(vertices, (40, 50)), expected)
+
+
+@pytest.mark.parametrize(
+    "vertices", [[[2, 2]] * 4, [[1, 1], [9, 9]], [[-9, -9], [-9, -1], [-1, -5]]]
+)
+def test_a_polygon_without_area_or_beside_the_image_fills_nothing(vertices):
+    assert not polygon_mask(np.array(vertices, float), (10, 12)).any()
+
+
+def test_the_ellipse_touches_the_sides_of_its_box():
+    outline = ellipse_outline(np.array([[2, 3], [2, 13], [22, 13], [22, 3]], float))
+    np.testing.assert_allclose(outline.min(0), [2, 3], atol=1e-3)
+    np.testing.assert_allclose(outline.max(0), [22, 13], atol=1e-3)
+    np.testing.assert_allclose((((outline - [12, 8]) / [10, 5]) ** 2).sum(1), 1)

@@ -1,1 +1,1 @@
-"""Strokes on a result, and shapes as pixels."""
+"""A brush to draw on a result while its run is paused."""

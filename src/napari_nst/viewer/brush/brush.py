@@ -1,4 +1,4 @@
-"""A brush for image layers, for which napari has none."""
+"""A brush for image layers; napari has one for labels only."""
 
 from __future__ import annotations
 
@@ -18,46 +18,33 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 Array = np.ndarray[Any, Any]
-Colour = tuple[float, float, float]
 
 UNDO_KEY = "Control-Z"
-
-_REMEMBERED = 50
-"""Strokes that can be undone; each keeps the part of the picture that it covers."""
+MAX_UNDO = 50  # strokes; each keeps the part of the image that it covers
 
 
 class Brush:
-    """Paints with the mouse on the slice of an image layer that the viewer shows.
+    """Draws with the mouse on the slice of an image layer that the viewer shows.
 
-    While it is attached, dragging with the left button paints instead of moving the view, the wheel
-    zooms as ever, and Ctrl+Z in the canvas takes the last stroke back.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        That has the layers.
+    While the brush is attached, dragging with the left button draws instead of moving the view, the
+    wheel zooms as usual, and Ctrl+Z in the canvas undoes the last stroke.
     """
 
-    painted = Signal(description="Emitted after every stroke, and after one was taken back.")
+    changed = Signal(description="Emitted after every stroke and after every undo.")
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
-        self._layer: Any = None
+        self.layer: Any = None
         self._intensity: Intensity | None = None
-        self._strokes: deque[Stroke] = deque(maxlen=_REMEMBERED)
+        self._strokes: deque[Stroke] = deque(maxlen=MAX_UNDO)
         self._could_pan = True
         self._size = 16.0
-        self.colour: Colour = (1.0, 0.55, 0.0)
-        """Red, green and blue in [0, 1]; a grey layer takes the mean."""
-
-    @property
-    def layer(self) -> Any:
-        """The layer that it paints on, or None."""
-        return self._layer
+        self.colour = (1.0, 0.55, 0.0)
+        """Red, green and blue in [0, 1]; a grey layer takes their mean."""
 
     @property
     def size(self) -> float:
-        """Diameter in the layer's pixels."""
+        """Diameter in pixels of the layer."""
         return self._size
 
     @size.setter
@@ -67,21 +54,16 @@ class Brush:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a stroke to take back."""
+        """Whether there is a stroke to undo."""
         return bool(self._strokes)
 
     def attach(self, layer: Image, intensity: Intensity) -> None:
-        """Paint on a layer from now on, which becomes the viewer's active one.
+        """Draw on a layer from now on, in place, and make it the viewer's active layer.
 
-        Parameters
-        ----------
-        layer : napari.layers.Image
-            Not multiscale, its data a numpy array; that is painted in place.
-        intensity : Intensity
-            How its numbers are meant.
+        The layer must not be multiscale, and its data must be a numpy array.
         """
         self.detach()
-        self._layer, self._intensity = layer, intensity
+        self.layer, self._intensity = layer, intensity
         self._viewer.layers.selection.active = layer
         layer.mode = "pan_zoom"
         self._could_pan, layer.mouse_pan = layer.mouse_pan, False
@@ -90,8 +72,8 @@ class Brush:
         self._show_cursor()
 
     def detach(self) -> None:
-        """Paint no more, and forget the strokes; nothing if it is not attached."""
-        layer, self._layer = self._layer, None
+        """Stop drawing and forget the strokes; does nothing if the brush is not attached."""
+        layer, self.layer = self.layer, None
         self._strokes.clear()
         if layer is None:
             return
@@ -101,17 +83,18 @@ class Brush:
         layer.cursor = "standard"
 
     def undo(self) -> None:
-        """Take the last stroke back, if there is one."""
+        """Undo the last stroke, if there is one."""
         if self._strokes:
             self._strokes.pop().undo()
-            self._layer.refresh(extent=False)
-            self.painted.emit()
+            self.layer.refresh(extent=False)
+            self.changed.emit()
 
     def _on_undo_key(self, layer: Image) -> None:
         self.undo()
 
     def _show_cursor(self) -> None:
-        layer = self._layer
+        """Show a circle of the brush's size as the mouse cursor."""
+        layer = self.layer
         if layer is None:
             return
         origin = np.array(layer.data_to_world(np.zeros(layer.ndim)))
@@ -123,52 +106,51 @@ class Brush:
         layer.cursor = "circle"
 
     def _drag(self, layer: Image, event: Any) -> Iterator[None]:
-        """Paint one stroke; napari calls this at the press and goes on with it at every move."""
+        """Draw one stroke; napari calls this at the press and resumes it at every move."""
         if event.button != 1 or layer.mode != "pan_zoom" or len(event.dims_displayed) != 2:
             return
         axes = shown_axes(layer, self._viewer.dims)
-        stroke = Stroke(self._shown(layer, axes), self._ink(layer), self._size / 2)
+        stroke = Stroke(self._shown_pixels(layer, axes), self._ink(layer), self._size / 2)
         end = _pixel(layer, event, axes)
         stroke.draw(end, end)
-        _redraw(layer)
+        _refresh(layer)
         yield
-        while event.type == "mouse_move" and self._layer is not None:
+        while event.type == "mouse_move" and self.layer is not None:
             start, end = end, _pixel(layer, event, axes)
             stroke.draw(start, end)
-            _redraw(layer)
+            _refresh(layer)
             yield
-        if self._layer is None:  # detached while the button was down
+        if self.layer is None:  # detached while the button was down
             return
-        stroke.draw(end, _pixel(layer, event, axes))  # of quick moves, not every one is told
+        stroke.draw(end, _pixel(layer, event, axes))  # Qt skips events of quick moves
         stroke.finish()
         self._strokes.append(stroke)
-        layer.refresh(extent=False)  # the thumbnail, too
-        self.painted.emit()
+        layer.refresh(extent=False)  # with the thumbnail
+        self.changed.emit()
 
-    def _shown(self, layer: Image, axes: tuple[int, int]) -> Array:
-        """Return a view of the shown slice's colours, the vertical axis first; alpha left out."""
-        at = shown_index(layer, self._viewer.dims)
-        index = tuple(slice(None) if axis in axes else i for axis, i in enumerate(at))
+    def _shown_pixels(self, layer: Image, axes: tuple[int, int]) -> Array:
+        """Return a view of the shown slice without alpha, the vertical axis first."""
+        shown = shown_index(layer, self._viewer.dims)
+        index = tuple(slice(None) if axis in axes else i for axis, i in enumerate(shown))
         pixels = layer.data[index]
         pixels = pixels[..., :3] if layer.rgb else pixels
         return np.asarray(pixels.swapaxes(0, 1) if axes[0] > axes[1] else pixels)
 
     def _ink(self, layer: Image) -> Array:
-        """Return the colour in the layer's numbers."""
+        """Return the colour as a pixel value of the layer."""
         assert self._intensity is not None
         colour = np.array(self.colour, np.float32)
-        one_pixel = colour[None, None] if layer.rgb else colour.mean(keepdims=True)[None]
-        restored = self._intensity.restore(one_pixel)
+        pixel = colour[None, None] if layer.rgb else colour.mean(keepdims=True)[None]
+        restored = self._intensity.restore(pixel)
         if restored.dtype != layer.dtype:
-            restored = self._intensity.restore(one_pixel, keep_dtype=True)
+            restored = self._intensity.restore(pixel, keep_dtype=True)
         return np.asarray(restored[0, 0])
 
 
 def _pixel(layer: Image, event: Any, axes: tuple[int, int]) -> Array:
-    """Return where the mouse is: (vertical, horizontal) in the layer's pixels."""
-    position: Array = np.asarray(layer.world_to_data(event.position))[list(axes)]
-    return position
+    """Return the mouse's position (vertical, horizontal) in pixels of the layer."""
+    return np.asarray(layer.world_to_data(event.position))[list(axes)]
 
 
-def _redraw(layer: Image) -> None:
+def _refresh(layer: Image) -> None:
     layer.refresh(extent=False, thumbnail=False, highlight=False)

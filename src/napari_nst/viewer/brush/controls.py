@@ -1,4 +1,4 @@
-"""The row of controls for painting on a result while its run is paused."""
+"""The row of brush controls below a paused or finished run."""
 
 from __future__ import annotations
 
@@ -18,28 +18,23 @@ if TYPE_CHECKING:
 
     from napari_nst.viewer.layers.intensity import Intensity
 
-_LARGEST = 512
-"""Of the brush, in pixels of the layer."""
-
-_PAINT = "While paused, paint on the result; it becomes part of the image that is optimised."
+MAX_SIZE = 512  # pixels
+PAINT_TOOLTIP = (
+    "While paused, draw on the result with the mouse; the strokes become part of the image that is "
+    "optimised."
+)
 
 
 class BrushControls:
-    """Switches a brush on and off, and says what it paints; hidden until there is a layer to paint.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Whose layers are painted on.
+    """Switches a brush on and off and sets it; hidden while there is no layer to draw on.
 
     Attributes
     ----------
     brush : Brush
-        What paints.
     native : QWidget
         The row.
-    paint, colour, level, size, undo : QWidget
-        Whether to paint; what colour, or on a grey layer how light; how wide; and the way back.
+    paint, colour, level, size, undo : QPushButton or QSpinBox
+        `level` replaces `colour` on a grey layer.
     """
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -47,17 +42,15 @@ class BrushControls:
         self._layer: Any = None
         self._intensity: Intensity | None = None
         self._chosen = QColor()
-        self.paint = _button("Paint", _PAINT)
+        self.paint = _button("Paint", PAINT_TOOLTIP)
         self.paint.setCheckable(True)
         self.colour = _button("", "", "Colour")
         self.colour.setIconSize(QSize(28, 14))
         self.level = _number(
-            "Level", 0, 100, " %", "How light to paint: from black to white, as the layer shows it."
+            "Level", 0, 100, " %", "Grey level of the brush, from black to white as shown."
         )
-        self.size = _number(
-            "Size", 1, _LARGEST, " px", "Width of the brush in the result's pixels."
-        )
-        self.undo = _button("Undo", "Take the last stroke back; Ctrl+Z in the canvas.")
+        self.size = _number("Size", 1, MAX_SIZE, " px", "Width of the brush in pixels.")
+        self.undo = _button("Undo", "Undo the last stroke; Ctrl+Z in the canvas does it too.")
         self.native = QWidget()
         row = QHBoxLayout(self.native)
         row.setContentsMargins(0, 0, 0, 0)
@@ -66,63 +59,51 @@ class BrushControls:
         self.size.setValue(round(self.brush.size))
         self.level.setValue(100)
         self._show_colour(QColor.fromRgbF(*self.brush.colour))
-        self._follow()
+        self.paint.toggled.connect(self._on_paint)
+        self.colour.clicked.connect(self._on_colour)
+        self.level.valueChanged.connect(self._set_brush_colour)
+        self.size.valueChanged.connect(self._on_size)
+        self.undo.clicked.connect(self.brush.undo)
+        self.brush.changed.connect(self._enable_undo)
         self.withdraw()
 
     def offer(self, layer: Image, intensity: Intensity) -> None:
-        """Show the controls, for a layer that may be painted on; not yet painting.
-
-        Parameters
-        ----------
-        layer : napari.layers.Image
-            As `Brush.attach` takes it; a multiscale one cannot be painted on, and that is said.
-        intensity : Intensity
-            How its numbers are meant.
-        """
+        """Show the controls for a layer; they are disabled for a multiscale one."""
         self.withdraw()
         self._layer, self._intensity = layer, intensity
         for control in (self.paint, self.colour, self.level, self.size):
             control.setEnabled(not layer.multiscale)
         self._enable_undo()
         self.paint.setToolTip(
-            f"A result of more than {pyramid.LARGE} pixels cannot be painted on."
+            f"The brush cannot draw on a result of more than {pyramid.LARGE} pixels."
             if layer.multiscale
-            else _PAINT
+            else PAINT_TOOLTIP
         )
         self.colour.setVisible(bool(layer.rgb))
         self.level.setVisible(not layer.rgb)
-        self._take_paint()
+        self._set_brush_colour()
         self.native.setVisible(True)
 
     def withdraw(self) -> None:
-        """Stop painting, and hide the controls."""
+        """Switch the brush off and hide the controls."""
         self.paint.setChecked(False)
         self._layer = self._intensity = None
         self.native.setVisible(False)
 
-    def _follow(self) -> None:
-        self.paint.toggled.connect(self._on_paint)
-        self.colour.clicked.connect(self._on_colour)
-        self.level.valueChanged.connect(self._take_paint)
-        self.size.valueChanged.connect(self._on_size)
-        self.undo.clicked.connect(self.brush.undo)
-        self.brush.painted.connect(self._enable_undo)
-
-    def _on_paint(self, painting: bool) -> None:
-        if painting and self._layer is not None and self._intensity is not None:
+    def _on_paint(self, checked: bool) -> None:
+        if checked and self._layer is not None and self._intensity is not None:
             self.brush.attach(self._layer, self._intensity)
         else:
             self.brush.detach()
         self._enable_undo()
 
     def _on_colour(self) -> None:
-        chosen = QColorDialog.getColor(self._chosen, self.native, "What colour to paint")
+        chosen = QColorDialog.getColor(self._chosen, self.native, "Colour of the brush")
         if chosen.isValid():
             self._show_colour(chosen)
-            self._take_paint()
+            self._set_brush_colour()
 
-    def _take_paint(self) -> None:
-        """Let the brush paint what is chosen: a grey layer has no colour but a level."""
+    def _set_brush_colour(self) -> None:
         if self._layer is None or self._layer.rgb:
             chosen = self._chosen
             self.brush.colour = (chosen.redF(), chosen.greenF(), chosen.blueF())
@@ -140,7 +121,7 @@ class BrushControls:
         swatch = QPixmap(self.colour.iconSize())
         swatch.fill(colour)
         self.colour.setIcon(QIcon(swatch))
-        self.colour.setToolTip(f"What colour to paint: {colour.name()}.")
+        self.colour.setToolTip(f"Colour of the brush: {colour.name()}.")
 
 
 def _button(text: str, tooltip: str, name: str = "") -> QPushButton:
@@ -150,9 +131,9 @@ def _button(text: str, tooltip: str, name: str = "") -> QPushButton:
     return button
 
 
-def _number(name: str, least: int, most: int, unit: str, tooltip: str) -> QSpinBox:
+def _number(name: str, low: int, high: int, unit: str, tooltip: str) -> QSpinBox:
     box = QSpinBox()
-    box.setRange(least, most)
+    box.setRange(low, high)
     box.setSuffix(unit)
     box.setToolTip(tooltip)
     box.setAccessibleName(name)

@@ -1,4 +1,4 @@
-"""Strokes of a brush in a layer's pixels, and what a user has painted over a picture."""
+"""Strokes of the brush in a layer's pixels, and the pixels that a user has changed."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from napari_nst.viewer.brush.raster import Mask, covered
 from napari_nst.viewer.layers.intensity import Intensity, to_unit
 from napari_nst.viewer.layers.position import Position
 
 Array = np.ndarray[Any, Any]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+Box = tuple[slice, slice]
 
 
 class Stroke:
-    """One stroke, from the mouse's press to its release, of one paint.
+    """One stroke of one colour, from the press of the mouse button to its release.
 
-    Where it crosses itself it covers as much as the brush does once, so that its edge stays smooth.
+    A pixel that the stroke crosses twice is covered once, so that the stroke's edge stays smooth.
 
     Parameters
     ----------
     pixels : ndarray
-        (H, W) or (H, W, C), of any type of number; painted in place.
+        (H, W) or (H, W, C), of any number type; changed in place.
     ink : ndarray
-        () or (C,), the paint in numbers like theirs.
+        () or (C,), the colour as a value of these pixels.
     radius : float
         Of the brush, in pixels.
     """
@@ -36,9 +37,9 @@ class Stroke:
         self._coverage = np.zeros(pixels.shape[:2], np.float32)
 
     def draw(self, start: Array, end: Array) -> None:
-        """Paint along a line, between two positions (vertical, horizontal) in pixels."""
-        shape = self._coverage.shape
-        box, coverage = covered(start, end, self._radius, (shape[0], shape[1]))
+        """Draw along a line between two positions (vertical, horizontal) in pixels."""
+        height, width = self._coverage.shape
+        box, coverage = capsule(start, end, self._radius, (height, width))
         np.maximum(self._coverage[box], coverage, out=self._coverage[box])
         before, dtype = self._before[box], self._pixels.dtype
         share = self._coverage[box].reshape(*coverage.shape, *(1,) * (before.ndim - 2))
@@ -46,70 +47,59 @@ class Stroke:
         self._pixels[box] = (mixed if dtype.kind == "f" else np.rint(mixed)).astype(dtype)
 
     def finish(self) -> None:
-        """Keep of what was there before no more than `undo` needs."""
+        """End the stroke, and keep only those earlier pixels that `undo` needs."""
         rows, columns = (np.flatnonzero(self._coverage.any(axis)) for axis in (1, 0))
         box = tuple(slice(i[0], i[-1] + 1) if len(i) else slice(0) for i in (rows, columns))
         self._pixels, self._before = self._pixels[box], self._before[box].copy()
 
     def undo(self) -> None:
-        """Put back what was there before."""
+        """Restore the pixels from before the stroke."""
         self._pixels[...] = self._before
 
 
+def capsule(start: Array, end: Array, radius: float, shape: tuple[int, int]) -> tuple[Box, Array]:
+    """Return how much of each pixel a round brush covers on its way along a line.
+
+    The coverage is float32 in [0, 1], falling from 1 to 0 over one pixel at the edge; it is of that
+    box of the image (height, width) which the brush touches. Positions are (vertical, horizontal)
+    in pixels, whose centers are at whole numbers. Pillow would round them to whole pixels.
+    """
+    outer = radius + 0.5
+    low = np.clip(np.ceil(np.minimum(start, end) - outer), 0, shape).astype(int)
+    stop = np.clip(np.floor(np.maximum(start, end) + outer) + 1, 0, shape).astype(int)
+    stop = np.maximum(stop, low)
+    rows, columns = (np.arange(a, b, dtype=np.float32) for a, b in zip(low, stop, strict=True))
+    line = np.subtract(end, start, dtype=np.float64)
+    y, x = (rows - start[0])[:, None], (columns - start[1])[None]
+    nearest = np.clip((y * line[0] + x * line[1]) / max(line @ line, 1e-12), 0, 1)
+    distance = np.hypot(y - nearest * line[0], x - nearest * line[1])
+    box = slice(int(low[0]), int(stop[0])), slice(int(low[1]), int(stop[1]))
+    return box, np.clip(outer - distance, 0, 1).astype(np.float32)
+
+
 def painted(drawn: Array, now: Array, intensity: Intensity, name: str) -> tuple[Array, Mask]:
-    """Return what a user has made of a picture that was drawn into a layer.
+    """Return a layer's image now, float32 in [0, 1], and where its colour has changed, bool (H, W).
 
-    It does not matter by what means: a brush, the console, another plugin.
-
-    Parameters
-    ----------
-    drawn, now : ndarray
-        (H, W), (H, W, 3) or (H, W, 4), in the layer's numbers: what was put there, from
-        `Intensity.restore`, and what is there.
-    intensity : Intensity
-        Of the layer.
-    name : str
-        Of the layer, for an error.
-
-    Returns
-    -------
-    picture : ndarray
-        What is there, float32 in [0, 1], of the same shape.
-    changed : ndarray
-        Bool (H, W), where a colour is another than was put there; alpha does not count.
-
-    Raises
-    ------
-    ValueError
-        If the layer's data was replaced by some of another shape.
+    `drawn` and `now` are the image that was drawn there and the present one, in the layer's values.
+    A change counts no matter who made it: the brush, the console, or another plugin. A change of
+    alpha does not count. Raises `ValueError` if the layer's data has another shape now.
     """
     if drawn.shape != now.shape:
         raise ValueError(
-            f"Layer {name!r} has the shape {now.shape}, not the {drawn.shape} of the picture that "
-            "was drawn there; undo that, or stop the run."
+            f"Layer {name!r} has the shape {now.shape}, not the shape {drawn.shape} of the image "
+            "that was drawn there; undo that, or press Stop."
         )
-    return unit_picture(now, intensity, name), changed_pixels(drawn, now)
-
-
-def changed_pixels(before: Array, after: Array) -> Mask:
-    """Return, as bool (H, W), where two pictures of one shape have other colours."""
-    differ = np.asarray(before != after)
-    return differ if differ.ndim == 2 else np.asarray(differ[..., :3].any(axis=-1))
-
-
-def unit_picture(numbers: Array, intensity: Intensity, name: str) -> Array:
-    """Return the picture, float32 in [0, 1], that `Intensity.restore` made these numbers of."""
-    limits = intensity.limits_in(numbers.dtype) if numbers.ndim == 2 else None
-    return to_unit(numbers, limits, f"Layer {name!r}")
+    limits = intensity.limits_in(now.dtype) if now.ndim == 2 else None
+    changed: Mask = np.asarray(drawn != now)
+    if changed.ndim == 3:
+        changed = np.any(changed[..., :3], axis=-1)
+    return to_unit(now, limits, f"Layer {name!r}"), changed
 
 
 def upright(data: Array, position: Position, panels: int = 0) -> Array:
-    """Return the picture in a layer's data, or all `panels` of them, as `Position.data` got it.
+    """Return the image in a layer's data as a view (H, W) or (H, W, C); undoes `Position.data`.
 
-    Returns
-    -------
-    ndarray
-        A view (H, W) or (H, W, C); with `panels`, (panels, H, W) or (panels, H, W, C).
+    With `panels`, the view has one more axis in front.
     """
     axes = position.pixel_axes(panels)
     ndim = position.ndim + bool(panels and position.panel_axis is None)

@@ -11,7 +11,7 @@ import numpy as np
 from magicgui.widgets import ComboBox
 from napari.layers import Labels, Shapes
 
-from napari_nst.viewer.brush.raster import covered, ellipse, inside
+from napari_nst.viewer.brush.stroke import capsule
 from napari_nst.viewer.layers.position import (
     Position,
     layer_transform,
@@ -186,15 +186,15 @@ class _Region:
     def mark(self, labels: LabelMap, to_picture: Array) -> None:
         """Write the label into a picture's label map."""
         shape = (labels.shape[0], labels.shape[1])
-        vertices = ellipse(self.vertices) if self.kind == "ellipse" else self.vertices
+        vertices = ellipse_outline(self.vertices) if self.kind == "ellipse" else self.vertices
         vertices = vertices @ to_picture[:2, :2].T + to_picture[:2, 2]
         if self.kind not in ("line", "path"):
-            labels[inside(vertices, shape)] = self.label
+            labels[polygon_mask(vertices, shape)] = self.label
             return
         # A line that is thinner than a pixel of the picture would leave gaps.
         width = max(self.width * float(np.sqrt(abs(np.linalg.det(to_picture)))), 1.0)
         for start, end in pairwise(vertices):
-            box, coverage = covered(start, end, width / 2, shape)
+            box, coverage = capsule(start, end, width / 2, shape)
             labels[box][coverage >= 0.5] = self.label
 
 
@@ -235,3 +235,40 @@ def _labels_of(layer: Shapes) -> list[int]:
                 f"a whole number in the features' column {LABEL!r}, or remove the column."
             )
     return [int(label) for label in labels]
+
+
+def ellipse_outline(corners: Array) -> Array:
+    """Return 256 points (256, 2) of the ellipse that touches the sides of a parallelogram (4, 2).
+
+    At a radius of 1000 pixels the polygon is off by less than 0.1 pixels.
+    """
+    center = (corners[0] + corners[2]) / 2
+    across, down = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
+    angle = np.linspace(0, 2 * np.pi, 256, endpoint=False)[:, None]
+    outline: Array = center + np.cos(angle) * across + np.sin(angle) * down
+    return outline
+
+
+def polygon_mask(vertices: Array, shape: tuple[int, int]) -> Array:
+    """Return, as bool (H, W), which pixels have their centre in a polygon, by the even-odd rule.
+
+    In each row, an edge of the polygon marks the first pixel to its right; a pixel is inside after
+    an odd number of marks. scikit-image's `polygon` takes seconds for an outline drawn by hand and
+    keeps the GIL meanwhile; Pillow's rounds vertices to whole pixels.
+    """
+    height, width = shape
+    start, end = vertices, np.roll(vertices, -1, axis=0)
+    first, stop = (
+        np.clip(np.ceil(extreme(start[:, 0], end[:, 0])), 0, height).astype(int)
+        for extreme in (np.minimum, np.maximum)
+    )
+    rows_crossed = stop - first
+    edge = np.repeat(np.arange(len(vertices)), rows_crossed)
+    row = np.arange(len(edge)) - np.repeat(np.cumsum(rows_crossed) - rows_crossed, rows_crossed)
+    row += first[edge]
+    down, across = (end[edge] - start[edge]).T
+    crossing = start[edge, 1] + (row - start[edge, 0]) / down * across
+    column = np.clip(np.ceil(crossing), 0, width).astype(int)
+    marks = np.bincount(row * (width + 1) + column, minlength=height * (width + 1))
+    is_odd = (marks % 2).astype(bool).reshape(height, width + 1)
+    return np.asarray(np.logical_xor.accumulate(is_odd, axis=1)[:, :-1])
