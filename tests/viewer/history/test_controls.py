@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_nst.io.embedded_text import read_text
 from napari_nst.recipe import Recipe
-from napari_nst.viewer.controls.sections import Section
+from napari_nst.viewer.controls.form import Section
 from napari_nst.viewer.history.controls import HistoryControls
 from napari_nst.viewer.history.export import Export
 from napari_nst.viewer.history.form import EVEN, LOG, OFF
