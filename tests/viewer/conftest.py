@@ -212,7 +212,7 @@ def plugin_preferences():
 def _nothing_remembered():
     """Let no test's run say where the next test's widgets begin."""
     yield
-    from napari_nst.viewer.settings.remembered import remember
+    from napari_nst.viewer.settings.preferences import remember
 
     for kind in DEFAULT_PRESETS:
         remember(kind, {})

@@ -9,8 +9,12 @@ from magicgui.widgets import CheckBox, ComboBox
 
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import COMPARED_LAYERS, LAYER_NAMES
-from napari_nst.viewer.controls.layer_choice import compared_layers, compared_layers_text
-from napari_nst.viewer.controls.layer_choice import chosen_layer, layer_box
+from napari_nst.viewer.controls.layer_choice import (
+    chosen_layer,
+    compared_layers,
+    compared_layers_text,
+    layer_box,
+)
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.run.request import RunRequest
 

@@ -12,11 +12,10 @@ from magicgui.widgets.bases import ValueWidget
 from napari.layers import Image
 
 from napari_nst.recipe import SECTIONS, Recipe
-from napari_nst.viewer.controls.form import form, scrolling_column
+from napari_nst.viewer.controls.form import Section, form, scrolling_column
 from napari_nst.viewer.controls.layer_choice import layer_box
 from napari_nst.viewer.controls.notes import Notes
 from napari_nst.viewer.controls.recipe_form import RecipeControls
-from napari_nst.viewer.controls.form import Section
 from napari_nst.viewer.inspect.controls import Inspection
 from napari_nst.viewer.layers.read import LayerSlice, shown_slice
 from napari_nst.viewer.run.request import RunRequest

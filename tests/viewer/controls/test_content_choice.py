@@ -98,7 +98,7 @@ def test_three_channels_must_be_there(widget, stained, text):
     widget.rgb_channels.value = text
     widget.start()
     assert not widget.running
-    assert "rgb_channels must be three of the channels 0 to 3" in widget.status_text
+    assert "RGB channels must be three of the channels 0 to 3" in widget.status_text
 
 
 def test_each_channel_in_turn_makes_a_stack(viewer, widget, stained, optimiser, finish):

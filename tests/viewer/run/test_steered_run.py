@@ -83,7 +83,7 @@ def test_from_the_first_stroke_to_the_next_day(transfer, until, tmp_path):
     [opened] = viewer.open(str(path))
     widget.style_weight.value, widget.steps.value = 1.0, 7
     viewer.layers.selection = {opened}
-    widget.settings_menu.show_what_is_possible()
+    widget.settings_menu.update_actions()
     widget.settings_menu.run_again.trigger()
     assert widget.running
     assert (widget.style_weight.value, widget.steps.value) == (80.0, 400)

@@ -78,7 +78,7 @@ def chosen(widget):
 @pytest.mark.window
 def test_settings_are_copied_from_a_result(made):
     widget, menu, result, recipe = made
-    menu.show_what_is_possible()
+    menu.update_actions()
     assert menu.copy.isEnabled()
     assert menu.copy.text() == f"Copy settings from '{result.name}'"
     menu.copy.trigger()
@@ -92,7 +92,7 @@ def test_settings_are_copied_from_a_result(made):
 @pytest.mark.window
 def test_a_result_is_made_again(viewer, made, until):
     widget, menu, result, recipe = made
-    menu.show_what_is_possible()
+    menu.update_actions()
     menu.run_again.trigger()
     until(lambda: not widget.running)
     assert widget.result is not result
@@ -110,7 +110,7 @@ def test_it_is_made_again_tomorrow_from_the_saved_layer(viewer, made, until, tmp
         (opened,) = viewer.open(path)
         assert "napari-nst" not in opened.metadata, "napari reads the pixels alone"
         select(viewer, opened)
-        menu.show_what_is_possible()
+        menu.update_actions()
         menu.run_again.trigger()
         until(lambda: not widget.running)
         assert Recipe.from_layer(widget.result) == recipe
@@ -137,7 +137,7 @@ def test_what_was_steered_is_said_to_be_its_end(made):
     widget, menu, result, _ = made
     result.metadata["napari-nst"]["steered"] = [{"after_step": 1, "style_weight": 2.0}]
     menu.copy.trigger()
-    assert "It was changed once on its way; these are its last settings." in widget.status_text
+    assert "They were changed once during its run; these are the last ones." in widget.status_text
 
 
 @pytest.mark.window
@@ -145,13 +145,13 @@ def test_nothing_is_made_again_while_a_run_goes_on(made, optimiser, until):
     widget, menu, _, _ = made
     optimiser(steps=100_000, seconds=0.01)
     widget.start()
-    menu.show_what_is_possible()
+    menu.update_actions()
     assert not menu.run_again.isEnabled()
     assert "A run is going on" in menu.run_again.toolTip()
     assert menu.copy.isEnabled()
     widget.stop.native.click()
     until(lambda: not widget.running)
-    menu.show_what_is_possible()
+    menu.update_actions()
     assert menu.run_again.isEnabled()
 
 
@@ -159,7 +159,7 @@ def test_only_this_widgets_results_are_offered_and_why_is_said(model, menu_of, t
     widget, menu = menu_of("Style Transfer")
 
     def why():
-        menu.show_what_is_possible()
+        menu.update_actions()
         assert not menu.copy.isEnabled()
         assert not menu.run_again.isEnabled()
         assert menu.copy.toolTip() == menu.run_again.toolTip()
@@ -197,7 +197,7 @@ def test_a_layers_name_is_no_shortcut(model, menu_of):
     _, menu = menu_of("Style Transfer")
     model.layers["cells"].name = "salt & pepper"
     select(model, model.layers["salt & pepper"])
-    menu.show_what_is_possible()
+    menu.update_actions()
     assert menu.copy.text() == "Copy settings from 'salt && pepper'"
 
 

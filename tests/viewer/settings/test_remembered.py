@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset
 from napari_nst.viewer.controls.recipe_form import RecipeControls
 from napari_nst.viewer.settings.control_values import ControlValues
-from napari_nst.viewer.settings.remembered import recalled, remember
+from napari_nst.viewer.settings.preferences import recalled, remember
 
 pytestmark = pytest.mark.usefixtures("qapp", "plugin_preferences")
 
@@ -61,7 +61,7 @@ def test_without_the_plugin_installed_nothing_is_kept(monkeypatch):
     def no_page(name):
         raise KeyError(name)
 
-    monkeypatch.setattr("napari_nst.viewer.settings.remembered.get_plugin_settings", no_page)
+    monkeypatch.setattr("napari_nst.viewer.settings.preferences.get_plugin_settings", no_page)
     remember("transfer", {"preset": "default"})
     assert recalled("transfer") == {}
 

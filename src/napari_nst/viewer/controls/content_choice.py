@@ -1,4 +1,4 @@
-"""What the content is: a layer's shown slice, three channels as RGB, or each channel in turn."""
+"""The content of a style transfer: a layer's shown slice, or channels as RGB or one by one."""
 
 from __future__ import annotations
 
@@ -24,22 +24,14 @@ SELECTED = "selected layers"
 
 @dataclass(frozen=True)
 class Content:
-    """What a run shall keep.
-
-    Attributes
-    ----------
-    pictures : sequence of LayerSlice
-        One; or the channels, to be treated in turn.
-    in_turn : bool
-        Whether they are channels.
-    """
+    """The content of a run: one slice, or one for each channel if they are treated in turn."""
 
     pictures: Sequence[LayerSlice]
     in_turn: bool
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """The name for results: without the channel's number, or that of all layers."""
         first = self.pictures[0].name
         if not self.in_turn:
             return first
@@ -48,27 +40,22 @@ class Content:
 
     @property
     def intensity(self) -> Intensity:
-        """How the numbers of a result are meant."""
+        """How the values of a result are to be shown."""
         every = [picture.intensity for picture in self.pictures]
         if len({intensity.limits for intensity in every}) == 1:
             return every[0]
-        # Layers that are shown through other limits each have nothing in common but black to white.
+        # Layers with different contrast limits share only the range from black to white.
         return Intensity((0.0, 1.0), np.dtype(np.float32), is_grey=True)
 
 
 class ContentChoice:
-    """The controls that say which layer, and which of its channels.
+    """The controls that choose the content layer and its channels.
 
     Attributes
     ----------
-    layer : ComboBox
-        The layer.
-    content_as : ComboBox
-        What to make of it.
-    channel_axis : ComboBox
-        Where the channels are: along an axis of the layer, or layers of their own.
+    layer, content_as, channel_axis : ComboBox
     rgb_channels : LineEdit
-        Which three, counted from 0.
+        Three channels, counted from 0.
     """
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -78,40 +65,37 @@ class ContentChoice:
             name="content_as",
             label="Content as",
             choices=(SLICE, RGB, IN_TURN),
-            tooltip="What to take: the slice that is shown, three channels as red, green and blue, "
-            "or each channel as a grey picture of its own, with a style for all or one for each.",
+            tooltip="Take the shown slice, three channels as red, green and blue, or each channel "
+            "as a grey image of its own, with one style for all or one for each.",
         )
         self.channel_axis = ComboBox(
             name="channel_axis",
             label="Channels",
             choices=self._axes,
-            tooltip="Where the channels are: along one of the content's axes, or in the grey "
-            "layers that are selected in the layer list, from the bottom up.",
+            tooltip="Channels are along one of the content's axes, or are the grey layers that are "
+            "selected in the layer list, from the bottom up.",
         )
         self.rgb_channels = LineEdit(
             name="rgb_channels",
             label="RGB channels",
             value="0, 1, 2",
-            tooltip="Which channels to take for red, green and blue, counted from 0.",
+            tooltip="Channels for red, green and blue, counted from 0.",
         )
         self.layer.changed.connect(self._offer_axes)
         for chooser in (self.content_as, self.channel_axis):
-            chooser.changed.connect(self._enable_what_matters)
+            chooser.changed.connect(self._enable_controls)
         self._offer_axes()
-        self._enable_what_matters()
+        self._enable_controls()
 
     @property
     def takes_slice(self) -> bool:
-        """Whether the content is what a layer shows, and nothing put together."""
+        """Whether the content is the shown slice of a layer."""
         return bool(self.content_as.value == SLICE)
 
     def read(self, size: int) -> Content:
-        """Pick what is chosen, at least `size` pixels long where there is as much.
+        """Return the chosen content, at least `size` pixels long if the layer is.
 
-        Raises
-        ------
-        ValueError
-            If nothing is chosen, or it has no such channels.
+        Raises `ValueError` if no layer is chosen, or if it has no such channels.
         """
         kind = self.content_as.value
         if kind == SLICE:
@@ -119,19 +103,16 @@ class ContentChoice:
             return Content([shown_slice(layer, self._viewer.dims, size)], in_turn=False)
         channels = self._channels(size)
         if kind == RGB:
-            chosen = [channels[at] for at in self._three(len(channels))]
+            chosen = [channels[number] for number in self._rgb_numbers(len(channels))]
             return Content([rgb_slice(chosen)], in_turn=False)
         return Content(channels, in_turn=True)
 
     def where_channels_are(self) -> str:
-        """Say which axis or layers are taken for channels; "" where none are.
+        """Return the axis or the layers of the channels, "" if the content is a slice.
 
-        Raises
-        ------
-        ValueError
-            If the layer has no such axis.
+        Raises `ValueError` if the layer has no such axis.
         """
-        if self.content_as.value == SLICE:
+        if self.takes_slice:
             return ""
         if self.channel_axis.value == SELECTED:
             return SELECTED
@@ -143,7 +124,7 @@ class ContentChoice:
         return [SELECTED, *(channel_axes(layer, self._viewer.dims) if layer else ())]
 
     def _offer_axes(self) -> None:
-        """Offer the axes of a newly chosen layer, and take one where there is one."""
+        """Offer the axes of a newly chosen layer, and choose its first axis of channels."""
         self.channel_axis.reset_choices()
         self.channel_axis.value = (self._axes()[1:] or [SELECTED])[0]
 
@@ -152,20 +133,17 @@ class ContentChoice:
         if self.channel_axis.value != SELECTED:
             layer = chosen_layer(self.layer, "content")
             return channel_slices(layer, dims, self.channel_axis.value, size)
-        selected = [
-            layer
-            for layer in image_layers(self._viewer)
-            if layer in self._viewer.layers.selection and not layer.rgb
-        ]
-        if len(selected) < 2:
+        selection = self._viewer.layers.selection
+        grey = [x for x in image_layers(self._viewer) if x in selection and not x.rgb]
+        if len(grey) < 2:
+            layers = "1 grey image layer is" if len(grey) == 1 else "no grey image layer is"
             raise ValueError(
-                f"content is the channels of {SELECTED}, but {len(selected)} grey image "
-                f"layer{'s are' if len(selected) != 1 else ' is'} selected; select them in the "
-                "layer list."
+                f"Channels is '{SELECTED}', but {layers} selected; select at least two grey layers "
+                "in the layer list."
             )
-        return [shown_slice(layer, dims, size) for layer in selected]
+        return [shown_slice(layer, dims, size) for layer in grey]
 
-    def _three(self, count: int) -> list[int]:
+    def _rgb_numbers(self, count: int) -> list[int]:
         text = self.rgb_channels.value
         try:
             numbers = [int(part) for part in text.replace(",", " ").split()]
@@ -173,12 +151,12 @@ class ContentChoice:
             numbers = []
         if len(numbers) != 3 or not all(0 <= number < count for number in numbers):
             raise ValueError(
-                f"rgb_channels must be three of the channels 0 to {count - 1}, such as 0, 1, 1; "
+                f"RGB channels must be three of the channels 0 to {count - 1}, such as 0, 1, 1; "
                 f"not {text!r}."
             )
         return numbers
 
-    def _enable_what_matters(self) -> None:
+    def _enable_controls(self) -> None:
         kind = self.content_as.value
         self.channel_axis.enabled = kind != SLICE
         self.rgb_channels.enabled = kind == RGB

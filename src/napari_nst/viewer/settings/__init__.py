@@ -1,1 +1,1 @@
-"""Settings from layers, files and the last session."""
+"""Settings from layers, files, the last session and napari's preferences."""

@@ -1,4 +1,4 @@
-"""What all controls of a widget say, as plain data: to keep, and to take over again."""
+"""The values of a widget's controls as plain data, to record, remember and restore them."""
 
 from __future__ import annotations
 
@@ -11,35 +11,29 @@ from napari.layers import Layer
 
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.controls.recipe_form import RecipeControls
-from napari_nst.viewer.settings.remembered import recalled, remember
+from napari_nst.viewer.settings.preferences import recalled, remember
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 CONTROLS = "controls"
-"""Key of a result's record: what the widget's own controls said, as `ControlValues.read` does."""
+"""Key in a result's metadata of the values that `ControlValues.read` returned."""
 
 _CHOOSERS = {"start": "init_image"}
-"""Role of an input in a record → the control that chooses it, where that is called otherwise."""
-
+"""Role of a recorded input → name of the control that chooses it, if that differs."""
 
 _OF_A_LAYER = ("content_as", "channel_axis", "rgb_channels")
-"""Controls that say what to make of a chosen layer; like the layer, they are not remembered."""
+"""Controls that depend on a chosen layer; like the layer, they are not remembered."""
+
+_MISSING = object()
+"""Stands for a layer that is not in the viewer."""
 
 
 class ControlValues:
-    """The controls of a widget: those of its recipe, and its own.
+    """Reads and sets the controls of a widget: those of its recipe, and its own.
 
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Whose layers the controls choose from.
-    kind : {"transfer", "texture", "reconstruction"}
-        What the recipes are for.
-    recipe_controls : RecipeControls
-        The recipe's.
-    own : iterable of ValueWidget
-        The others: layers and plain values, each after those that it follows.
+    `kind` is "transfer", "texture" or "reconstruction". Of its `own` controls, each comes after
+    those on which its choices depend.
     """
 
     def __init__(
@@ -56,47 +50,27 @@ class ControlValues:
         self._defaults = self._plain()
 
     def read(self) -> dict[str, Any]:
-        """Return what the widget's own controls say, by name, as JSON can hold it.
-
-        A layer is ``{"layer": name}``.
-        """
+        """Return the values of the widget's own controls; a layer is ``{"layer": name}``."""
         return {name: _as_data(control.value) for name, control in self._own.items()}
 
     def take(self, recipe: Recipe, own: Mapping[str, Any]) -> list[str]:
-        """Set the controls to a recipe, and to what `read` returned.
+        """Set the controls to a recipe and to values from `read`.
 
-        Returns
-        -------
-        list of str
-            Names of layers that are not in the viewer; what chooses them is left as it was. So are
-            controls whose value does not exist any more.
-
-        Raises
-        ------
-        ValueError
-            If the recipe is not for this job; then nothing has changed.
+        Return the names of layers that are not in the viewer; their controls do not change, nor do
+        controls whose value does not exist any more. Raise `ValueError`, before any change, if the
+        recipe is not for this job.
         """
         fitted = self._recipe_controls.fitted(recipe)
         gone = self._show(own)
-        # Last, since some of the widget's own controls set one of the recipe's.
+        # After its own controls, because some of them set a field of the recipe.
         self._recipe_controls.take(fitted)
         return gone
 
     def take_record(self, record: Mapping[str, Any], more: Mapping[str, Any]) -> list[str]:
-        """Set the controls to those that a result was made with, as `take` does.
+        """Set the controls from a result's metadata; return missing layers, as `take` does.
 
-        Parameters
-        ----------
-        record : mapping
-            As `record_of` returns it.
-        more : mapping
-            What the widget can tell from the record's arguments, for a result that was not made
-            with such a widget, but in the terminal.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If the recipe cannot be used.
+        `more` are values that the widget derives from the recorded arguments of a result that was
+        made in the terminal. Raise `TypeError` or `ValueError` if the recipe cannot be used.
         """
         own = record.get(CONTROLS)
         if not isinstance(own, Mapping):
@@ -104,13 +78,13 @@ class ControlValues:
         return self.take(Recipe.from_dict(record["recipe"]), own)
 
     def reset(self) -> None:
-        """Set all but the chosen layers as in a new widget, and forget what was remembered."""
+        """Set all controls but the chosen layers to their defaults, and forget the last values."""
         self._show(self._defaults)
         self._recipe_controls.reset()
         remember(self.kind, {})
 
     def remember(self) -> None:
-        """Keep what differs from the defaults for the next session, but for the layers."""
+        """Remember the values that differ from the defaults, except layers."""
         own = {
             name: value
             for name, value in self._plain().items()
@@ -119,7 +93,7 @@ class ControlValues:
         remember(self.kind, {**self._recipe_controls.changes(), **own})
 
     def recall(self) -> None:
-        """Set the controls to what was remembered, as far as it is still allowed."""
+        """Set the controls to the remembered values that are still allowed."""
         values = recalled(self.kind)
         self._show({name: value for name, value in values.items() if not _names_layers(value)})
         self._recipe_controls.recall(values)
@@ -128,34 +102,31 @@ class ControlValues:
         return {name: value for name, value in self.read().items() if not _names_layers(value)}
 
     def _show(self, values: Mapping[str, Any]) -> list[str]:
-        gone: list[str] = []
+        """Set the widget's own controls; return the names of missing layers."""
+        missing: list[str] = []
         for name, control in self._own.items():
             if name not in values:
                 continue
-            wanted = [(one, self._found(one)) for one in _listed(values[name])]
-            gone += [one["layer"] for one, found in wanted if found is _GONE]
-            here = [found for _, found in wanted if found is not _GONE]
+            is_list = isinstance(values[name], list)
+            wanted = values[name] if is_list else [values[name]]
+            found = [self._found(value) for value in wanted]
+            missing += [v["layer"] for v, f in zip(wanted, found, strict=True) if f is _MISSING]
+            found = [value for value in found if value is not _MISSING]
             try:
-                if isinstance(values[name], list):
-                    control.value = here
-                elif here:
-                    control.value = here[0]
-            except (TypeError, ValueError):  # of another version of the plugin
+                if is_list:
+                    control.value = found
+                elif found:
+                    control.value = found[0]
+            except (TypeError, ValueError):  # a value of another version of the plugin
                 continue
-        return list(dict.fromkeys(gone))
+        return list(dict.fromkeys(missing))
 
     def _found(self, value: Any) -> Any:
+        """Return the layer that a value names, `_MISSING` if it is not there, or the value."""
         if not _names_layers(value):
             return value
         named = (layer for layer in self._viewer.layers if layer.name == value["layer"])
-        return next(named, _GONE)
-
-
-_GONE = object()
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+        return next(named, _MISSING)
 
 
 def _as_data(value: Any) -> Any:
@@ -165,15 +136,17 @@ def _as_data(value: Any) -> Any:
 
 
 def _names_layers(value: Any) -> bool:
-    return any(isinstance(one, dict) and "layer" in one for one in _listed(value))
+    values = value if isinstance(value, list) else [value]
+    return any(isinstance(one, dict) and "layer" in one for one in values)
 
 
 def _inputs(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return which layers the inputs were: those of their names, or opened from their files."""
+    """Return the layers of recorded inputs: with the input's name, or opened from its file."""
     by_role: dict[str, list[dict[str, str]]] = {}
-    for role, facts in record.get("inputs", {}).items():
-        name = Path(facts["path"]).stem if isinstance(facts.get("path"), str) else facts.get("name")
-        if isinstance(name, str):
-            by_role.setdefault(role.partition(" ")[0], []).append({"layer": name})
+    for role, entry in record.get("inputs", {}).items():
+        path, name = entry.get("path"), entry.get("name")
+        layer = Path(path).stem if isinstance(path, str) else name
+        if isinstance(layer, str):
+            by_role.setdefault(role.partition(" ")[0], []).append({"layer": layer})
     values: dict[str, Any] = {_CHOOSERS.get(role, role): one[0] for role, one in by_role.items()}
     return {**values, "more_styles": by_role.get("style", [])[1:]}

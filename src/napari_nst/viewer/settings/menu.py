@@ -1,4 +1,4 @@
-"""The menu that keeps a widget's settings, and takes them over from a layer or a file."""
+"""The Settings menu: copy settings from a layer, save and load them, or restore the defaults."""
 
 from __future__ import annotations
 
@@ -21,38 +21,31 @@ _WIDGETS = {
     "texture": "Texture Synthesis",
     "reconstruction": "Content Reconstruction",
 }
-"""What recipes are for → the widget that runs them, as the plugin's manifest calls it."""
+"""Kind of job → display name of its widget in the manifest."""
 
 _FILTER = "Recipe (*.json)"
 
 
 class SettingsMenu(QPushButton):
-    """A button with a menu: from the selected layer, to and from a file, back to the defaults.
+    """A button with a menu that reads and writes the controls of a widget.
 
-    What can be done with the selected layer is found out when the menu opens, since it may take
-    reading the file that the layer was opened from.
+    The menu looks at the selected layer when it opens, because that may mean reading the file from
+    which the layer was opened.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-        Whose selected layer is meant.
     values : ControlValues
-        The controls.
     read_recipe : callable
-        Returns the recipe that the controls make; raises `ValueError` where they contradict.
+        Returns the recipe of the controls; raises `ValueError` if they contradict each other.
     controls_from : callable
-        Returns what the widget's own controls would say for a record's arguments.
+        Returns values for the widget's own controls from recorded arguments of the engine.
     start : callable
         Starts a run.
     is_running : callable
-        Whether one is going on.
+        Returns whether a run is going on.
     say, complain : callable
-        Take a sentence, and an exception, for the user.
-
-    Attributes
-    ----------
-    copy, run_again, save, load, reset : QAction
-        What the menu offers.
+        Show a sentence, and an exception, to the user.
     """
 
     def __init__(
@@ -68,7 +61,7 @@ class SettingsMenu(QPushButton):
         complain: Callable[[Exception], None],
     ) -> None:
         super().__init__("Settings")
-        self.setToolTip("Take settings over from a layer or a file, keep them, or start afresh.")
+        self.setToolTip("Copy settings from a layer or a file, save them, or restore the defaults.")
         self.setAccessibleName("Settings")
         self._viewer = viewer
         self._values = values
@@ -89,41 +82,48 @@ class SettingsMenu(QPushButton):
         self.reset = _entry(menu, "Defaults", self._reset)
         self.save.setToolTip("Write the recipe to a JSON file; the terminal reads it too.")
         self.load.setToolTip("Set the controls to the recipe in a JSON file.")
-        self.reset.setToolTip("Set all controls as in a new widget, and forget the last used.")
-        menu.aboutToShow.connect(self.show_what_is_possible)
+        self.reset.setToolTip("Set all controls as in a new widget, and forget the last values.")
+        menu.aboutToShow.connect(self.update_actions)
         self.setMenu(menu)
 
-    # ── what the menu does ───────────────────────────────────────────────────────────────────
-
-    def show_what_is_possible(self) -> None:
-        """Name the selected layer, and offer only what can be done with it, or say why not."""
+    def update_actions(self) -> None:
+        """Name the selected layer in the menu, and disable what is not possible with it."""
         layer, (record, why) = self._layer, self._record()
         name = repr(layer.name).replace("&", "&&") if layer is not None else "this layer"
         self.copy.setText(f"Copy settings from {name}")
         self.run_again.setText(f"Run again from {name}")
-        self.copy.setToolTip(why or "Set the controls and the chosen layers as they made it.")
-        running = "A run is going on; wait for its end, or stop it." if self._is_running() else ""
-        self.run_again.setToolTip(why or running or "Copy its settings, and start.")
+        self.copy.setToolTip(why or "Set the controls and layers to those that made it.")
+        running = (
+            "A run is going on; wait for its end, or press Stop." if self._is_running() else ""
+        )
+        self.run_again.setToolTip(why or running or "Copy its settings, and start a run.")
         self.copy.setEnabled(record is not None)
         self.run_again.setEnabled(record is not None and not running)
 
     def copy_from_layer(self) -> None:
-        """Set the controls to those that made the selected layer, and say so, or why not."""
-        gone = self._take_over()
-        if gone is not None:
-            said = [f"Copied the settings of {self._layer.name}."]
-            self._say(" ".join([*said, *self._reservations(), *([_missing(gone)] if gone else [])]))
+        """Set the controls to those that made the selected layer."""
+        missing = self._take_record()
+        if missing is None:
+            return
+        sentences = [f"Copied the settings of {self._layer.name}."]
+        record, _ = self._record()
+        if record and (changes := len(record.get("steered", ()))):
+            times = "once" if changes == 1 else f"{changes} times"
+            sentences.append(f"They were changed {times} during its run; these are the last ones.")
+        if missing:
+            sentences.append(_missing_text(missing))
+        self._say(" ".join(sentences))
 
     def run_again_from_layer(self) -> None:
-        """Do so, and start a run, unless one of its layers is gone."""
-        gone = self._take_over()
-        if gone:
-            self._complain(ValueError(f"{_missing(gone)[:-1]}, then press Run."))
-        elif gone is not None:
+        """Copy the settings and start a run, unless one of the layers is missing."""
+        missing = self._take_record()
+        if missing:
+            self._complain(ValueError(f"{_missing_text(missing)[:-1]}, then press Run."))
+        elif missing is not None:
             self._start()
 
     def save_to(self, path: str | Path) -> None:
-        """Write the recipe that the controls make to a file, and say so, or why not."""
+        """Write the recipe of the controls to a JSON file."""
         try:
             written = save_recipe(self._read_recipe(), path)
         except (OSError, TypeError, ValueError) as error:
@@ -132,7 +132,7 @@ class SettingsMenu(QPushButton):
             self._say(f"Saved the recipe as {written.name}.")
 
     def load_from(self, path: str | Path) -> None:
-        """Set the controls to the recipe in a file, and say so, or why not."""
+        """Set the controls to the recipe in a JSON file."""
         try:
             self._values.take(load_recipe(path), {})
         except (OSError, TypeError, ValueError) as error:
@@ -140,14 +140,12 @@ class SettingsMenu(QPushButton):
         else:
             self._say(f"Loaded the recipe {Path(path).name}.")
 
-    # ── how ──────────────────────────────────────────────────────────────────────────────────
-
     @property
     def _layer(self) -> Any:
         return self._viewer.layers.selection.active
 
     def _record(self) -> tuple[dict[str, Any] | None, str]:
-        """Return how the selected layer was made, and why that is of no use here."""
+        """Return the metadata of the selected layer, or None and the reason why it is of no use."""
         layer = self._layer
         if layer is None:
             return None, "Select one layer in the layer list."
@@ -160,8 +158,8 @@ class SettingsMenu(QPushButton):
             return None, f"{layer.name} was made by {made_by}."
         return record, ""
 
-    def _take_over(self) -> list[str] | None:
-        """Return the layers that are gone; None where there is nothing to take over."""
+    def _take_record(self) -> list[str] | None:
+        """Set the controls from the selected layer; return missing layers, None after an error."""
         record, why = self._record()
         try:
             if record is None:
@@ -172,22 +170,12 @@ class SettingsMenu(QPushButton):
             self._complain(error)
             return None
 
-    def _reservations(self) -> list[str]:
-        """Return what a run with the selected layer's settings would not do as its own did."""
-        record, _ = self._record()
-        steered = len(record.get("steered", ())) if record else 0
-        if not steered:
-            return []
-        times = "once" if steered == 1 else f"{steered} times"
-        return [f"It was changed {times} on its way; these are its last settings."]
-
     def _reset(self) -> None:
         self._values.reset()
         self._say("All controls are as in a new widget.")
 
     def _ask_and_save(self) -> None:
-        # Not the static function, which asks about another file than the one that is replaced
-        # where somebody leaves out the ending.
+        # Qt's static function asks before it adds the ending whether to replace a file.
         dialog = QFileDialog(self, "Save the recipe", "", _FILTER)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("json")
@@ -207,8 +195,7 @@ def _entry(menu: QMenu, text: str, do: Callable[[], None]) -> Any:
     return action
 
 
-def _missing(gone: list[str]) -> str:
-    named = ", ".join(gone)
-    if len(gone) == 1:
-        return f"Layer {named} is gone; open it again, or choose another."
-    return f"Layers {named} are gone; open them again, or choose others."
+def _missing_text(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"Layer {names[0]} is gone; open it again, or choose another."
+    return f"Layers {', '.join(names)} are gone; open them again, or choose others."

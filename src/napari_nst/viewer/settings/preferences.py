@@ -1,30 +1,57 @@
-"""What the user set for the plugin in napari's preferences."""
+"""The plugin's page in napari's preferences: the user's choices, and the controls' last values."""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from napari.settings import get_plugin_settings
 
+_NO_PAGE = (KeyError, AttributeError)
+"""Raised where the plugin is not installed, so that napari has no page for it."""
+
+_applied: list[str] = []
+"""The cache folder that this module put into the environment, if it did."""
+
 
 def preferred(name: str, default: Any) -> Any:
-    """Return a value of the plugin's settings page; `default` where the page does not exist."""
+    """Return the user's choice on the page, `default` where the page does not exist."""
     try:
-        page: Any = get_plugin_settings("napari-nst")
-        return getattr(page.compute, name)
-    except (KeyError, AttributeError):
-        # A widget made by hand, without the plugin installed, has no page.
+        return getattr(_page().compute, name)
+    except _NO_PAGE:
         return default
 
 
-_applied: list[str] = []
-"""The folder that this module put into the environment, if it did."""
-
-
 def apply_cache_folder() -> None:
-    """Tell the engine where the user wants the pretrained network, unless the environment does."""
+    """Set NAPARI_NST_HOME to the user's cache folder, unless the environment has it already."""
     if os.environ.get("NAPARI_NST_HOME") not in (None, "", *_applied):
         return
     _applied[:] = [preferred("cache_folder", "")]
     os.environ["NAPARI_NST_HOME"] = _applied[0]
+
+
+def remember(kind: str, values: Mapping[str, Any]) -> None:
+    """Keep the values of a job's controls for the next session, as one line of JSON on the page.
+
+    `kind` is "transfer", "texture" or "reconstruction"; an empty mapping forgets the last values.
+    """
+    try:
+        text = json.dumps(values, ensure_ascii=False) if values else ""
+        setattr(_page().last_used, kind, text)
+    except (*_NO_PAGE, OSError):  # the user's folder cannot be written; a run is worth more
+        return
+
+
+def recalled(kind: str) -> dict[str, Any]:
+    """Return the values that were remembered last; empty if there are none that can be read."""
+    try:
+        values = json.loads(getattr(_page().last_used, kind))
+    except (*_NO_PAGE, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _page() -> Any:
+    return get_plugin_settings("napari-nst")

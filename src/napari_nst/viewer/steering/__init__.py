@@ -1,1 +1,1 @@
-"""What the user changes while a run goes on."""
+"""Changes of controls and layers that reach the run that is going on."""

@@ -1,4 +1,4 @@
-"""When layers are edited that a run looks at."""
+"""Edits of the layers that a run reads."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from qtpy.QtCore import QTimer
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-_EDITS = (
-    "data",  # assigned as a whole; a shape added, removed, or dragged to its place
+_EVENTS = (
+    "data",  # assigned as a whole; a shape added, removed, or dragged
     "set_data",  # undone, redone, or refreshed after pixels were written
     "paint",  # a stroke, a fill, or `data_setitem` of labels
     "features",
     "edge_width",
     "contrast_limits",
-    # Where the layer lies; of one that is hidden, napari says nothing else.
+    # The layer's transform; a hidden layer emits nothing else when it is moved.
     "scale",
     "translate",
     "rotate",
@@ -26,35 +26,22 @@ _EDITS = (
 )
 
 SETTLED = 100
-"""Milliseconds without an edit after which a burst of them is over: a stroke, a drag."""
+"""Milliseconds without another edit after which a stroke or a drag is over."""
 
 
 def edits_of(layer: Layer) -> list[Any]:
-    """Return the events that say that what a layer shows may have changed.
+    """Return the events that an Image, Labels or Shapes layer emits when its content changes.
 
-    For Image, Labels and Shapes layers. None is missed of what a user does with the mouse or the
-    keyboard, and `set_data` comes, too, where nothing has changed, as when the viewer's slider
-    moves: compare what the layer shows with what it showed.
-
-    napari says nothing when pixels of an array are written, before `layer.refresh()`; when that is
-    done to a hidden layer; and when a column of a layer's features is changed in place, rather than
-    the features assigned.
+    `set_data` also comes without a change, for example when the viewer's slider moves. napari emits
+    nothing when pixels of an array are written before `layer.refresh()`, when that is done to a
+    hidden layer, and when a column of `layer.features` is changed in place.
     """
     emitters = layer.events.emitters
-    return [emitters[name] for name in _EDITS if name in emitters]
+    return [emitters[name] for name in _EVENTS if name in emitters]
 
 
 class Watched:
-    """Calls back when layers were edited: once, in the main thread, when a burst of edits is over.
-
-    Parameters
-    ----------
-    layers : iterable of napari.layers.Layer
-        Image, Labels or Shapes layers to look after.
-    edited : callable
-        Called with the list of those that were edited since the last call, in order. It is held,
-        and called, until `stop`.
-    """
+    """Calls `edited` in the main thread, once after a burst of edits, with the edited layers."""
 
     def __init__(self, layers: Iterable[Layer], edited: Callable[[list[Layer]], None]) -> None:
         self._edited = edited
@@ -69,7 +56,7 @@ class Watched:
                 emitter.connect(on_edit)
 
     def stop(self) -> None:
-        """Watch no more; edits that were not called back for are forgotten."""
+        """Watch no longer, and forget edits that were not reported yet."""
         self._timer.stop()
         for layer, on_edit in self._connected:
             for emitter in edits_of(layer):
@@ -77,7 +64,7 @@ class Watched:
         self._connected = []
 
     def _on_edit_of(self, layer: Layer) -> Callable[[Any], None]:
-        # napari holds methods weakly, and functions not.
+        # A function, because napari holds methods weakly.
         def on_edit(event: Any = None) -> None:
             if layer not in self._waiting:
                 self._waiting.append(layer)

@@ -1,4 +1,4 @@
-"""What the user changes in controls and layers goes to the run that is going on."""
+"""Changes of a widget's controls and layers reach its run while it goes on."""
 
 from __future__ import annotations
 
@@ -19,46 +19,35 @@ if TYPE_CHECKING:
     from napari_nst.viewer.run_panel import RunPanel
 
 SETTLED = 80
-"""Milliseconds without another change after which the controls are read: a preset sets forty of
-them, a number is typed digit by digit."""
+"""Milliseconds without another change after which the controls are read: choosing a preset changes
+forty controls, and a number is typed digit by digit."""
 
 
 class Followed:
-    """What a run of a widget follows while it goes on, besides the recipe: nothing at first."""
+    """The layers and controls that a run follows besides the recipe; none in this base class."""
 
     @property
     def followed_layers(self) -> list[Layer]:
-        """The layers whose edits it follows."""
+        """The layers whose edits the run follows."""
         return []
 
     @property
     def followed_controls(self) -> list[Any]:
-        """The controls that it follows."""
+        """The controls that the run follows."""
         return []
 
     def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
-        """Hand over the images that it follows; return what all its images are called, or ().
+        """Give the run its images anew; return the names of all its images, or () for none.
 
-        May raise `ValueError` where they make no run.
+        May raise `ValueError` if no run is possible with them.
         """
         return ()
 
 
 class LiveControls:
-    """Steers a widget's run by its controls, and by the layers that it looks at.
+    """Passes changes of a widget's controls and layers on to its run.
 
-    Parameters
-    ----------
-    parent : QWidget
-        Owns the timer.
-    recipe_controls : RecipeControls
-        Of the widget.
-    read_recipe : callable
-        Returns the recipe that the controls make; may raise `ValueError`.
-    panel : RunPanel
-        Steers the run, and shows why it cannot.
-    followed : Followed
-        The layers and controls that a run follows besides the recipe.
+    `parent` owns the timer, `read_recipe` returns the controls' recipe or raises `ValueError`.
     """
 
     def __init__(
@@ -74,7 +63,7 @@ class LiveControls:
         self._followed = followed
         self._watched: Watched | None = None
         self._images_changed = False
-        self._timer = QTimer(parent)  # goes when the widget goes
+        self._timer = QTimer(parent)
         self._timer.setSingleShot(True)
         self._timer.setInterval(SETTLED)
         self._timer.timeout.connect(self.steer)
@@ -83,10 +72,10 @@ class LiveControls:
         for control in followed.followed_controls:
             control.changed.connect(self._on_images)
         panel.runner.began.connect(self._watch)
-        panel.runner.ended.connect(self._leave)
+        panel.runner.ended.connect(self._stop_watching)
 
     def steer(self) -> None:
-        """Let the run follow the controls now, or say why it cannot."""
+        """Let the run follow the controls now, or show why it cannot."""
         panel = self._panel
         if panel.active is None:
             return
@@ -97,7 +86,7 @@ class LiveControls:
                 steering = panel.active.steering
                 panel.runner.rename(self._followed.steer_images(recipe, steering))
                 self._watch()
-        except ValueError as error:  # two controls of a pair, of which one is changed so far
+        except ValueError as error:  # such as one of two controls that change together
             panel.say(str(error))
         else:
             panel.steer(recipe)
@@ -111,12 +100,12 @@ class LiveControls:
         self._steer_soon()
 
     def _watch(self) -> None:
-        self._leave()
+        self._stop_watching()
         request = self._panel.runner.request
         if request is not None and request.is_single:
             self._watched = Watched(self._followed.followed_layers, self._on_images)
 
-    def _leave(self) -> None:
+    def _stop_watching(self) -> None:
         if self._watched is not None:
             self._watched.stop()
             self._watched = None
