@@ -12,8 +12,8 @@ from napari_nst.recipe import CONTROLS, DEFAULT_PRESETS, Recipe, preset, preset_
 from napari_nst.viewer.controls.number_box import NumberBox
 from napari_nst.viewer.controls.recipe_form import (
     FROM_PREFERENCES,
-    OF_NO_USE,
     STARTS,
+    UNUSED,
     RecipeControls,
 )
 
@@ -137,7 +137,7 @@ def test_only_norms_that_go_with_the_style_loss_are_offered(controls):
 def test_a_job_offers_what_it_can_do(job):
     controls = RecipeControls(job)
     assert tuple(controls.fields["init"].choices) == STARTS[job]
-    assert set(controls.used) | set(OF_NO_USE[job]) == set(CONTROLS)
+    assert set(controls.used) | set(UNUSED[job]) == set(CONTROLS)
     for name in ("size", "steps", "seed", "device", "tv_weight", "weights", "padding"):
         assert name in controls.used
 

@@ -1,1 +1,1 @@
-"""Controls of the widgets."""
+"""The controls of the widgets, in forms."""

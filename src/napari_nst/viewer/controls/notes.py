@@ -26,18 +26,8 @@ OURS = "gatys"
 class Notes:
     """Labels among a widget's controls that follow the controls.
 
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Whose sliders choose the slices.
-    recipe_controls : RecipeControls
-        Of the widget.
-    init_image : ComboBox
-        The start image's layer.
-    where_in : callable
-        Returns which slice of a chosen layer is read; may raise `ValueError`.
-    is_closed : callable
-        Returns whether Qt has deleted the widget.
+    `where_in` returns which slice of a chosen layer is read, or raises `ValueError`; `is_closed`
+    returns whether Qt has deleted the widget.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The widget of each of a recipe's controls: made from its bounds, choices and explanation."""
+"""The widget of one field of a recipe, made from the field's bounds, choices and help."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_nst.viewer.controls.form import LongText
 from napari_nst.viewer.controls.number_box import NumberBox
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-"""What the drop-down offers; the terminal takes any, such as ``cuda:1``."""
+"""Choices of the drop-down; the terminal accepts others too, such as ``cuda:1``."""
 
 LABELS = {
     "min_size": "Coarsest size",
@@ -35,11 +35,11 @@ LABELS = {
     "epsilon": "Adam epsilon",
     "ema": "Moving average",
 }
-"""What a field is called where its own name does not read well."""
+"""Field → label, if the field's own name reads badly."""
 
 
 def label_of(name: str) -> str:
-    """Return what a recipe's field is called in a form."""
+    """Return the label of a recipe's field."""
     return LABELS.get(name, name.replace("_", " ").capitalize())
 
 
@@ -47,7 +47,7 @@ def widget_for(name: str, control: Control) -> ValueWidget[Any]:
     """Make the widget of a recipe's field."""
     common: dict[str, Any] = {"name": name, "label": label_of(name), "tooltip": control.help}
     if control.kind is bool:
-        # A check box carries its label itself.
+        # A check box has its label on itself.
         return CheckBox(text=common.pop("label"), **common)
     if control.kind in (int, float):
         most = control.maximum if math.isfinite(control.maximum) else 1e15
@@ -63,6 +63,6 @@ def show_value(widget: ValueWidget[Any], control: Control, value: Any) -> None:
     """Put a recipe's value into its widget."""
     if control.kind in (tuple, LayerWeights):
         widget.value = control.text(value)
-        widget.native.setCursorPosition(0)  # a long text is read from its beginning
+        widget.native.setCursorPosition(0)  # show the beginning of a long text
     else:
         widget.value = value

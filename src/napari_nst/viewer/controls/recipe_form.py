@@ -1,4 +1,4 @@
-"""A recipe as controls: made from the recipe's own fields, bounds and explanations."""
+"""The controls of a recipe, made from its fields."""
 
 from __future__ import annotations
 
@@ -21,14 +21,12 @@ from napari_nst.viewer.controls.recipe_field import show_value, widget_for
 from napari_nst.viewer.settings.preferences import preferred
 
 FROM_PREFERENCES = ("device", "precision")
-"""Fields that belong to the machine, not to the picture: choosing a preset leaves them alone.
-
-They are not remembered either: where a new widget computes is what the preferences say.
-"""
+"""Fields of the machine, not of the image: a preset does not change them, and a new widget starts
+with the values in napari's preferences."""
 
 _STYLE_FIELDS = ("style_weight", "style_layers", "style_loss", "style_norm", "style_scale")
 
-OF_NO_USE: Mapping[str, tuple[str, ...]] = {
+UNUSED: Mapping[str, tuple[str, ...]] = {
     "transfer": (),
     "texture": (
         *("content_weight", "content_layers", "content_norm", "color"),
@@ -39,16 +37,16 @@ OF_NO_USE: Mapping[str, tuple[str, ...]] = {
         *("projections", "patch_size", "patch_stride", "style_sizing", "style_blend", "color"),
     ),
 }
-"""Job → fields that it leaves aside. They keep the preset's values, unseen."""
+"""Job → fields that it does not use. Their controls are hidden and keep the preset's values."""
 
 STARTS: Mapping[str, tuple[str, ...]] = {
     "transfer": ("content", "style", "noise", "mix", "image"),
     "texture": ("style", "noise", "mix", "image"),
     "reconstruction": ("noise", "mix", "image"),
 }
-"""Job → what it can start from."""
+"""Job → allowed values of `init`."""
 
-_OTHER_WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+_OWN_TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "texture": {
         "size": (
             "Exemplar size",
@@ -56,9 +54,9 @@ _OTHER_WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         )
     }
 }
-"""Job → field → label and explanation, where it means something else than in a transfer."""
+"""Job → field → label and tooltip, if its meaning differs from that in a transfer."""
 
-_MATTERS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+_IS_USED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "scale_ratio": lambda now: now["min_size"] > 0,
     "first_scale_share": lambda now: now["min_size"] > 0,
     "projections": lambda now: now["style_loss"] == "sliced_wasserstein",
@@ -76,25 +74,20 @@ _MATTERS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "beta2": lambda now: now["optimizer"] == "adam",
     "epsilon": lambda now: now["optimizer"] == "adam",
 }
-"""Field → whether the others' values leave it something to say."""
+"""Field → whether it has an effect, given the values of all fields."""
 
 
 class RecipeControls:
-    """The controls of a recipe, kept in step with each other.
-
-    Parameters
-    ----------
-    job : {"transfer", "texture", "reconstruction"}
-        Says which presets there are, and which controls are of use.
+    """The controls of all fields of a recipe.
 
     Attributes
     ----------
     preset : ComboBox
-        Which published recipe the controls started from.
+        The published recipe from which the controls started.
     fields : dict of str to Widget
         Field of `Recipe` → its control.
     used : list of str
-        The fields that the job does not leave aside.
+        The fields that the job ("transfer", "texture" or "reconstruction") uses.
     """
 
     def __init__(self, job: str) -> None:
@@ -103,21 +96,21 @@ class RecipeControls:
         self.fields: dict[str, Any] = {
             name: widget_for(name, control) for name, control in CONTROLS.items()
         }
-        for name, (label, tooltip) in _OTHER_WORDS.get(job, {}).items():
+        for name, (label, tooltip) in _OWN_TEXTS.get(job, {}).items():
             self.fields[name].label, self.fields[name].tooltip = label, tooltip
-        # Functions, since a drop-down asks for its choices again when it is put into a window.
+        # Functions, because a drop-down asks for its choices again when it gets into a window.
         self.fields["init"].choices = lambda _: STARTS[job]
         self.fields["style_norm"].choices = lambda _: NORMS[self.fields["style_loss"].value]
-        self.used = [name for name in CONTROLS if name not in OF_NO_USE[job]]
+        self.used = [name for name in CONTROLS if name not in UNUSED[job]]
         for field in self.fields.values():
-            field.changed.connect(self._enable_what_matters)
+            field.changed.connect(self._enable_used)
         self.fields["style_loss"].changed.connect(self.fields["style_norm"].reset_choices)
         self.preset.changed.connect(self._apply_preset)
         self.reset()
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe that the controls say; raises `ValueError` where they contradict."""
+        """The recipe of the controls; raises `ValueError` if they contradict each other."""
         values = {name: widget.value for name, widget in self.fields.items()}
         return preset(self.preset.value, **values)
 
@@ -125,35 +118,24 @@ class RecipeControls:
     def recipe(self, recipe: Recipe) -> None:
         for name, widget in self.fields.items():
             show_value(widget, CONTROLS[name], getattr(recipe, name))
-        self._enable_what_matters()
+        self._enable_used()
 
     def reset(self) -> None:
-        """Set all controls to the job's own preset, on what the preferences say."""
+        """Set all controls to the job's default preset, on the device of the preferences."""
         self.preset.value = DEFAULT_PRESETS[self._job]
         self.recipe = preset(self.preset.value, **_machine())
 
     def take(self, recipe: Recipe) -> None:
-        """Set the preset and the controls to a recipe that was made elsewhere, as `fitted` has it.
-
-        Raises
-        ------
-        ValueError
-            As `fitted`.
-        """
+        """Set the controls to `fitted(recipe)`; raises `ValueError` as that does."""
         fitted = self.fitted(recipe)
         self.preset.value = fitted.name
         self.recipe = fitted
 
     def fitted(self, recipe: Recipe) -> Recipe:
-        """Return a recipe as these controls can show it.
+        """Return a recipe as these controls can show it, on this machine's device.
 
-        Fields that the job does not use have the preset's values, and the device is this machine's:
-        where another one computed is no part of the picture.
-
-        Raises
-        ------
-        ValueError
-            If the job cannot start from what the recipe does, or is left with nothing to do.
+        Fields that the job does not use get the preset's values. Raises `ValueError` if the job
+        cannot start from the recipe's `init`, or has nothing to do.
         """
         if recipe.init not in STARTS[self._job]:
             raise ValueError(
@@ -165,9 +147,9 @@ class RecipeControls:
         return preset(name, **{**fields, "device": self.fields["device"].value})
 
     def changes(self) -> dict[str, Any]:
-        """Return the preset's name and the fields that say other than it does, as plain data.
+        """Return the preset's name and the fields that differ from it, as plain data.
 
-        Without those that need a layer of today's, or belong to the machine.
+        Fields of the machine are left out, and an `init` that needs a layer.
         """
         name, now = self.preset.value, self.recipe.to_dict()
         usual = preset(name, weights=now["weights"]).to_dict()
@@ -179,7 +161,7 @@ class RecipeControls:
     def recall(self, changes: Mapping[str, Any]) -> None:
         """Set the controls to what `changes` returned, maybe in an older version of the plugin.
 
-        What is not allowed any more is left aside; all of it, where there is no such preset.
+        Values that are no longer allowed are skipped; all are, if there is no such preset.
         """
         if changes.get("preset") not in self.preset.choices:
             return
@@ -187,22 +169,22 @@ class RecipeControls:
         allowed = {f: changes[f] for f in kept if f in changes and _is_allowed(f, changes[f])}
         try:
             self.take(preset(changes["preset"], **_machine(), **allowed))
-        except ValueError:  # each is allowed by itself, but they contradict
+        except ValueError:  # the values contradict each other
             return
 
     @property
     def source(self) -> str:
-        """Where the preset's numbers come from."""
+        """The publication that the preset is from."""
         return published(self.preset.value).source
 
     def _apply_preset(self, name: str) -> None:
         kept = {field: self.fields[field].value for field in FROM_PREFERENCES}
         self.recipe = preset(name, **kept)
 
-    def _enable_what_matters(self) -> None:
+    def _enable_used(self) -> None:
         values = {name: widget.value for name, widget in self.fields.items()}
-        for name, matters in _MATTERS.items():
-            self.fields[name].enabled = matters(values)
+        for name, is_used in _IS_USED.items():
+            self.fields[name].enabled = is_used(values)
 
 
 def _machine() -> dict[str, Any]:
