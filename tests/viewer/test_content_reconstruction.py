@@ -26,7 +26,7 @@ def test_a_layer_is_inverted(viewer, widget, optimiser, finish):
     assert result.name == "cells · conv5_1"
 
 
-def test_the_layer_and_the_recipes_text_keep_step(widget):
+def test_layer_and_content_layers_agree(widget):
     assert set(LAYER_NAMES) < set(widget.layer.choices)
     assert widget.layer.value == "relu4_2"
     for name in preset_names("reconstruction"):
@@ -34,13 +34,13 @@ def test_the_layer_and_the_recipes_text_keep_step(widget):
         assert widget.recipe == preset(name), "showing a preset's layer changes nothing"
         assert widget.layer.value == next(iter(preset(name).content_layers))
     widget.content_layers.value = "relu1_1:0.5, relu2_1:0.5"
-    assert widget.layer.value not in LAYER_NAMES, "several layers are none of the list"
+    assert widget.layer.value not in LAYER_NAMES, "several layers have no entry of their own"
     assert widget.recipe.content_layers == {"relu1_1": 0.5, "relu2_1": 0.5}
     widget.layer.value = "relu3_1"
     assert widget.recipe.content_layers == {"relu3_1": 1.0}
 
 
-def test_controls_that_a_reconstruction_has_no_use_for_are_not_there(widget):
+def test_controls_of_other_jobs_are_missing(widget):
     fields = widget.recipe_controls.fields
     for name in [name for name in fields if name.startswith("style_")] + ["projections", "color"]:
         assert fields[name].native.parent() is None, name
@@ -53,14 +53,14 @@ def test_layers_are_compared_in_a_stack(viewer, widget, optimiser, finish):
     assert not widget.layer.enabled
     result = finish(widget)
     assert state.job == "compare_reconstructions"
-    assert state.is_steered, "so that Stop ends it within an iteration"
+    assert state.is_steered, "so that Stop works within an iteration"
     assert state.got["layers"] == list(COMPARED_LAYERS)
     assert result.data.shape == (5, 48, 64, 3)
     assert viewer.layers["cells"].data.shape == (60, 80, 3)
     assert result.name == "cells · layers"
 
 
-def test_which_picture_is_being_made_is_said(widget, optimiser, until):
+def test_the_status_names_the_image_that_is_being_made(widget, optimiser, until):
     optimiser(steps=100_000, seconds=0.01)
     widget.compare.value = True
     widget.compared_layers.value = "conv1_1 conv_9"
@@ -70,7 +70,7 @@ def test_which_picture_is_being_made_is_said(widget, optimiser, until):
     until(lambda: not widget.running)
 
 
-def test_a_start_image_reaches_the_engine(viewer, widget, optimiser, finish):
+def test_a_start_image_is_read(viewer, widget, optimiser, finish):
     state = optimiser(steps=3)
     widget.init.value = "image"
     widget.init_image.value = viewer.layers["starry"]

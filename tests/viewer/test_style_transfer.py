@@ -1,4 +1,4 @@
-"""The life of a run in a real napari window."""
+"""Style transfer in a real napari window, mostly with a fake optimizer."""
 
 import gc
 import weakref
@@ -29,7 +29,7 @@ def test_a_run_streams_into_a_layer_named_after_both(viewer, widget, optimiser, 
     assert (widget.progress.value, widget.progress.max) == (100, 100)
 
 
-def test_layers_go_in_as_they_are_chosen(viewer, widget, optimiser, until):
+def test_the_chosen_layers_are_read(viewer, widget, optimiser, until):
     state = optimiser(steps=1)
     widget.content.value, widget.style.value = viewer.layers["starry"], viewer.layers["cells"]
     widget.steps.value = 7
@@ -39,6 +39,9 @@ def test_layers_go_in_as_they_are_chosen(viewer, widget, optimiser, until):
     np.testing.assert_array_equal(to_uint8(state.got["content"]), viewer.layers["starry"].data)
     np.testing.assert_array_equal(to_uint8(style), viewer.layers["cells"].data)
     assert state.recipe.steps == 7
+    record = widget.result.metadata["napari-nst"]
+    assert record["recipe"]["steps"] == 7
+    assert record["step"] == 1
 
 
 def test_five_thousand_fast_iterations_leave_memory_flat(viewer, widget, optimiser, until):
@@ -52,15 +55,15 @@ def test_five_thousand_fast_iterations_leave_memory_flat(viewer, widget, optimis
     before = process.memory_info().rss
     until(lambda: not widget.running, seconds=120)
     grown = process.memory_info().rss - before
-    # Five thousand pictures of 512 × 512 as float32 would be 15 GB.
+    # 5000 images of 512 × 512 pixels in float32 would take 15 GB.
     assert grown < 150e6
     assert len(run.losses) == 5000
     assert run.losses.columns["total"][4999] == pytest.approx(3 / 5000)
-    assert len(drawn) < 1000, "pictures are drawn at the preview rate, not at the optimiser's"
+    assert len(drawn) < 1000, "images are drawn at the preview rate"
     assert (widget.result.data == 255).all(), "the last iteration is shown exactly"
 
 
-def test_stop_keeps_the_picture_of_the_iteration_it_ended_in(viewer, widget, optimiser, until):
+def test_stop_keeps_the_last_image(viewer, widget, optimiser, until):
     state = optimiser(steps=100_000, seconds=0.01)
     widget.start()
     until(lambda: widget.result is not None)
@@ -74,8 +77,8 @@ def test_stop_keeps_the_picture_of_the_iteration_it_ended_in(viewer, widget, opt
     assert widget.status_text.startswith(f"{state.made} of 100000 iterations in")
 
 
-def test_pause_holds_and_resume_goes_on(viewer, widget, optimiser, until, qtbot):
-    state = optimiser(steps=400, seconds=0.002)
+def test_pause_resume_and_stop_while_paused(viewer, widget, optimiser, until, qtbot):
+    state = optimiser(steps=100_000, seconds=0.002)
     widget.start()
     until(lambda: state.made > 10)
     widget.pause.native.click()
@@ -87,14 +90,7 @@ def test_pause_holds_and_resume_goes_on(viewer, widget, optimiser, until, qtbot)
     assert "paused" in widget.status_text
     widget.pause.native.click()
     assert widget.pause.text == "Pause"
-    until(lambda: not widget.running)
-    assert state.made == 400
-
-
-def test_stop_works_while_paused(widget, optimiser, until):
-    state = optimiser(steps=100_000)
-    widget.start()
-    until(lambda: state.made > 3)
+    until(lambda: state.made > held_at + 10)
     widget.pause.native.click()
     widget.stop.native.click()
     until(lambda: not widget.running)
@@ -147,7 +143,7 @@ def test_closing_the_window_ends_the_run(make_napari_viewer, optimiser, until):
     ],
     ids=["explained", "torch", "bug"],
 )
-def test_a_failure_mid_run_is_shown_and_the_picture_kept(
+def test_a_failure_is_shown_and_the_image_is_kept(
     viewer, widget, optimiser, until, messages, error
 ):
     state = optimiser(steps=200, seconds=0.005, fail_at=60, error=error)
@@ -161,12 +157,10 @@ def test_a_failure_mid_run_is_shown_and_the_picture_kept(
     optimiser(steps=20)
     widget.start()
     until(lambda: not widget.running)
-    assert widget.status_text.startswith("20 iterations"), "and it can run again"
+    assert widget.status_text.startswith("20 iterations"), "another run works"
 
 
-def test_memory_running_out_mid_run_names_a_smaller_size(
-    viewer, widget, until, messages, monkeypatch
-):
+def test_out_of_memory_names_a_smaller_size(viewer, widget, until, messages, monkeypatch):
     import torch
 
     def explode(*_):
@@ -244,21 +238,21 @@ def test_stop_works_before_the_first_iteration(viewer, widget, until, monkeypatc
     assert widget.status_text == "Stopped by you before the first iteration."
 
 
-def test_content_and_style_are_never_the_same_by_default(make_napari_viewer_proxy):
+def test_layers_are_needed_and_a_content_is_not_its_own_style(make_napari_viewer_proxy, messages):
     viewer = make_napari_viewer_proxy()
     widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")[1]
     assert widget.content.value is None
+    widget.start()
+    assert not widget.running
+    assert any("needs an image layer" in message for message in messages())
+    viewer.add_labels(np.zeros((20, 20), int), name="regions")
     viewer.add_image(np.zeros((20, 20)), name="a")
     viewer.add_image(np.zeros((20, 20)), name="b")
+    assert [layer.name for layer in widget.content.choices] == ["a", "b"]
     assert (widget.content.value.name, widget.style.value.name) == ("a", "b")
     widget.style.value = viewer.layers["a"]
     viewer.add_image(np.zeros((20, 20)), name="c")
-    assert widget.style.value.name == "a", "whoever chooses the same on purpose keeps it"
-
-
-def test_labels_are_not_offered(viewer, widget):
-    viewer.add_labels(np.zeros((20, 20), int), name="regions")
-    assert "regions" not in [layer.name for layer in widget.content.choices]
+    assert widget.style.value.name == "a", "the user chose the same layer for both"
 
 
 @pytest.mark.parametrize(
@@ -270,9 +264,7 @@ def test_labels_are_not_offered(viewer, widget):
     ],
     ids=["all NaN", "narrow", "tiny style"],
 )
-def test_layers_that_cannot_be_used_are_refused_in_one_sentence(
-    viewer, widget, until, messages, data, sentence
-):
+def test_unusable_layers_are_refused(viewer, widget, until, messages, data, sentence):
     layer = viewer.add_image(data, name="odd", contrast_limits=(0, 1))
     (widget.style if data.dtype == np.uint8 else widget.content).value = layer
     widget.size.value = 0
@@ -284,39 +276,20 @@ def test_layers_that_cannot_be_used_are_refused_in_one_sentence(
     assert widget.run.enabled
 
 
-def test_nothing_starts_without_layers(make_napari_viewer_proxy, messages):
-    viewer = make_napari_viewer_proxy()
-    widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")[1]
-    widget.start()
-    assert not widget.running
-    assert any("needs an image layer" in message for message in messages())
-
-
-def test_a_contradicting_recipe_is_refused(widget, messages):
+def test_a_contradictory_recipe_is_refused(widget, messages):
     widget.style_weight.value = widget.content_weight.value = 0
     widget.start()
     assert not widget.running
     assert any("both 0" in message for message in messages())
 
 
-def test_a_finished_run_is_let_go(viewer, widget, optimiser, until):
+def test_a_finished_run_is_released(viewer, widget, optimiser, until):
     optimiser(steps=50)
     widget.start()
     run = weakref.ref(widget.panel.active)
     until(lambda: not widget.running)
     gc.collect()
-    assert run() is None, "napari keeps finished workers; they must not keep the run"
-
-
-def test_the_layer_remembers_its_recipe(widget, optimiser, until):
-    optimiser(steps=50)
-    widget.seed.value = 5
-    widget.start()
-    until(lambda: not widget.running)
-    facts = widget.result.metadata["napari-nst"]
-    assert facts["recipe"]["seed"] == 5
-    assert facts["step"] == 50
-    assert facts["losses"]["total"] == pytest.approx(3 / 50)
+    assert run() is None, "napari keeps finished workers, which must not keep the run"
 
 
 @pytest.mark.network

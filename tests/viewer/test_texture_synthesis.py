@@ -33,7 +33,7 @@ def test_an_exemplar_becomes_a_texture(viewer, widget, optimiser, finish):
     assert widget.status_text.startswith("20 iterations in")
 
 
-def test_controls_that_a_texture_has_no_use_for_are_not_there(widget):
+def test_controls_of_other_jobs_are_missing(widget):
     for name in ("content_weight", "content_layers", "content_norm", "color", "style_sizing"):
         assert getattr(widget, name).native.parent() is None, name
     assert "content" not in widget.init.choices
@@ -54,7 +54,7 @@ def test_a_larger_texture_extends_right_and_down_in_the_exemplars_pixels(
     np.testing.assert_allclose(corners(result, [100, 160]), wanted, atol=1e-9)
 
 
-def test_a_side_left_at_0_is_the_exemplars(widget, optimiser, finish):
+def test_a_side_of_0_is_that_of_the_exemplar(widget, optimiser, finish):
     state = optimiser(steps=3, shape_at=lambda step: (30, 128))
     widget.size.value, widget.texture_width.value = 40, 128
     assert widget.texture_height.native.text() == "as the exemplar"
@@ -73,7 +73,7 @@ def test_a_seamless_texture_is_shown_tiled(viewer, widget, optimiser, finish):
     assert (tiles.data == 255).all()
 
 
-def test_seamless_and_padding_keep_step(widget):
+def test_seamless_and_padding_agree(widget):
     usual = preset("texture").padding
     widget.seamless.value = True
     widget.seamless.value = False
@@ -109,25 +109,24 @@ def test_layers_are_compared_in_a_stack(viewer, widget, optimiser, finish, compa
     assert widget.compared_layers.enabled
     result = finish(widget)
     assert state.job == "compare_textures"
-    assert state.is_steered, "so that Stop ends it within an iteration"
+    assert state.is_steered, "so that Stop works within an iteration"
     assert state.got["layers"] == list(COMPARED_LAYERS)
     assert state.got["cumulative"] is (compare == "cumulative")
     assert result.data.shape == (5, 48, 64, 3)
     assert result.name == "cells · texture by layers"
 
 
-def test_what_is_wrong_is_said_before_anything_starts(viewer, widget, messages):
+def test_invalid_comparisons_are_refused(viewer, widget, messages):
     widget.compare.value = "cumulative"
-    for text, sentence in [("conv9_1", "VGG-19 has no layer 'conv9_1'"), ("", "is empty")]:
+    for text in ("conv9_1", ""):
         widget.compared_layers.value = text
         widget.start()
         assert not widget.running
-        assert sentence in widget.status_text
-        assert any(sentence in message for message in messages())
     widget.compared_layers.value, widget.init.value = "conv1_1", "image"
     widget.init_image.value = viewer.layers["starry"]
     widget.start()
-    assert "compared layers cannot start from" in widget.status_text
+    assert not widget.running
+    assert len(set(messages())) == 3
     assert len(viewer.layers) == 2
 
 

@@ -16,7 +16,7 @@ from napari_nst.viewer.controls.form import Section, form, scrolling_column
 from napari_nst.viewer.controls.layer_choice import layer_box
 from napari_nst.viewer.controls.notes import Notes
 from napari_nst.viewer.controls.recipe_form import RecipeControls
-from napari_nst.viewer.inspect.controls import Inspection
+from napari_nst.viewer.inspect.controls import InspectControls
 from napari_nst.viewer.layers.read import LayerSlice, shown_slice
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run_panel import RunPanel
@@ -80,7 +80,9 @@ class JobWidget(Followed, Container[Any]):
         )
         self.source, self.where = self.notes.source, self.notes.where
         self.flavour_notice = self.notes.flavour
-        self.inspection = Inspection(viewer, self.panel.runner, self.panel.say, self.panel.complain)
+        self.inspection = InspectControls(
+            viewer, self.panel.runner, self.panel.say, self.panel.complain
+        )
         self.sweep = SweepControls(
             self.recipe_controls,
             choosers[0],

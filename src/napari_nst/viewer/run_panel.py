@@ -58,7 +58,7 @@ class RunPanel(Container[Any]):
         self.margins = (0, 0, 0, 0)
         self.going_on, self.brush = GoingOn(), BrushControls(viewer)
         self.runner = Runner(viewer, self.native)
-        self.history = HistoryControls(viewer, self.complain, self.runner.frames.draw)
+        self.history = HistoryControls(viewer, self.complain)
         self.plot = LossPlot(viewer)
         self.losses = Section("Losses", [self.plot])
         for row in (self.status, self.brush.native, self.going_on.native, self.losses.native):

@@ -1,27 +1,28 @@
-"""The Style Transfer widget: paint one image layer in the style of another."""
+"""The Style Transfer widget: optimize one image layer towards the style of another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from magicgui.widgets import ComboBox
 
-from napari_nst.viewer.controls.content_choice import Content, ContentChoice
+from napari_nst.engine.job.guides import Guides
+from napari_nst.viewer.controls.content_choice import IN_TURN, SLICE, Content, ContentChoice
 from napari_nst.viewer.controls.layer_choice import (
     chosen_layer,
     image_layers,
     layer_box,
     layer_list,
 )
-from napari_nst.viewer.guides.choice import GuideChoice, Guiding
+from napari_nst.viewer.guides.choice import GuideChoice, TransferGuides
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.keep_outside import OriginalPixels
 from napari_nst.viewer.layers.pixel_size import comparable_sizes
 from napari_nst.viewer.layers.read import LayerSlice
 from napari_nst.viewer.run.request import RunRequest
-from napari_nst.viewer.transfer_inputs import TransferInputs
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -31,14 +32,72 @@ if TYPE_CHECKING:
     from napari_nst.engine.steering import Steering
     from napari_nst.recipe import Recipe
 
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class TransferInputs:
+    """Content, styles and guides of one run; the layers are read in the run's thread."""
+
+    content: Content
+    styles: Sequence[LayerSlice]
+    start: LayerSlice | None  # the image that the run starts from, if it starts from one
+    guides: TransferGuides | None
+    pixel_sizes: list[float] | None  # of the content, then of each style
+    dims: Dims  # positions of the viewer's sliders when the run started
+    original: OriginalPixels | None = None  # kept where the content has no label
+    _content_shape: tuple[int, int] = field(default=(0, 0), init=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the images, in the order of the engine's arguments."""
+        start = [self.start.name] if self.start else []
+        return (self.content.name, *(style.name for style in self.styles), *start)
+
+    def read(self) -> dict[str, Any]:
+        """Return the arguments of `stylize`."""
+        content = self.content.pictures[0].read()
+        styles = self.read_styles()
+        self._content_shape = (content.shape[0], content.shape[1])
+        if self.original is not None:
+            self.original.read(self.content.pictures[0])
+        guides = self.guides.read(self._content_shape, _shapes(styles)) if self.guides else {}
+        return {
+            "content": content,
+            "style": styles,
+            "init_image": self.start.read() if self.start else None,
+            "pixel_sizes": self.pixel_sizes,
+            **guides,
+        }
+
+    def read_channels(self, recipe: Recipe) -> dict[str, Any]:
+        """Return the arguments of `stylize_channels`."""
+        return {
+            "contents": [channel.read() for channel in self.content.pictures],
+            "styles": self.read_styles(),
+            "recipe": recipe,
+            "labels": [channel.name for channel in self.content.pictures],
+            "pixel_sizes": self.pixel_sizes,
+        }
+
+    def read_styles(self) -> list[Array]:
+        """Return the styles, also those chosen while the run is going on."""
+        return [style.read() for style in self.styles]
+
+    def read_guides(self) -> Guides | None:
+        """Return the guides, also those chosen while the run is going on."""
+        if self.guides is None:
+            return None
+        return self.guides.read_for_steering(self._content_shape, _shapes(self.read_styles()))
+
 
 class StyleTransfer(JobWidget):
-    """Choose a content and a style layer, press Run, and watch the one become the other.
+    """Controls to choose a content and a style layer and to run a style transfer.
 
     Parameters
     ----------
     napari_viewer : napari.viewer.Viewer
-        napari hands it in.
+        Given by napari.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
@@ -50,8 +109,8 @@ class StyleTransfer(JobWidget):
         more_styles = layer_list(
             napari_viewer,
             "more_styles",
-            "Layers whose styles are blended with the first, as the style blend says; or, where "
-            "each channel is treated in turn, those of the second channel and on.",
+            "Layers whose styles are blended with the first, as Style blend says; or, for each "
+            "channel in turn, the styles of the second channel and the following.",
         )
         super().__init__(
             napari_viewer,
@@ -68,64 +127,64 @@ class StyleTransfer(JobWidget):
                 ],
             },
         )
-        self._tell_apart()
+        self._avoid_content_as_style()
 
     def build_request(self, recipe: Recipe) -> RunRequest:
-        """Return the job of the chosen layers and a recipe."""
-        content = self.choice.read(recipe.size)
-        chosen_layer(self.style, "style")
-        begin = self.start_slice(recipe)
-        if content.in_turn and begin is not None:
-            raise ValueError(
-                "init is 'image', which channels in turn cannot start from; take noise."
-            )
-        dims = self._viewer.dims.model_copy(deep=True)
-        styles = self._styles(recipe.size, dims)
-        guiding = self._guiding(content, styles, dims)
-        sizes = _pixel_sizes(recipe, content, styles)
-        keeps = guiding is not None and guiding.keep_unlabelled and self.choice.takes_slice
-        inputs = TransferInputs(
-            content, styles, begin, guiding, sizes, dims, OriginalPixels() if keeps else None
-        )
-        self._inputs = None if content.in_turn else inputs
-
+        """Return the request of the chosen layers and a recipe."""
+        inputs = self._read_inputs(recipe)
+        in_turn = inputs.content.in_turn
+        self._inputs = None if in_turn else inputs
         return RunRequest(
-            name=f"{content.name} × {' + '.join(style.name for style in styles)}",
-            position=content.pictures[0].position,
-            intensity=content.intensity,
-            recipe=recipe,
+            name=f"{inputs.content.name} × {' + '.join(style.name for style in inputs.styles)}",
+            position=inputs.content.pictures[0].position,
+            intensity=inputs.content.intensity,
             names=inputs.names,
-            function="stylize_channels" if content.in_turn else "stylize",
-            read=partial(inputs.read_channels, recipe) if content.in_turn else inputs.read,
+            recipe=recipe,
+            function="stylize_channels" if in_turn else "stylize",
+            read=(lambda: inputs.read_channels(recipe)) if in_turn else inputs.read,
             keep_dtype=self.keep_dtype.value,
             original=inputs.original,
         )
 
-    # ── while a run goes on ──────────────────────────────────────────────────────────────────
+    def _read_inputs(self, recipe: Recipe) -> TransferInputs:
+        content = self.choice.read(recipe.size)
+        chosen_layer(self.style, "style")
+        start = self.start_slice(recipe)
+        if content.in_turn and start is not None:
+            raise ValueError(
+                f"Start from 'image' does not work with {IN_TURN!r} in Content as; take 'noise' "
+                "in Start from."
+            )
+        dims = self._viewer.dims.model_copy(deep=True)
+        styles = self._styles(recipe.size, dims)
+        guides = self._guides(content, styles, dims)
+        sizes = _pixel_sizes(recipe, content, styles)
+        keeps = guides is not None and guides.keep_unlabelled and self.choice.takes_slice
+        original = OriginalPixels() if keeps else None
+        return TransferInputs(content, styles, start, guides, sizes, dims, original)
+
+    # ── while a run is going on ──────────────────────────────────────────────────────────────
 
     @property
     def followed_layers(self) -> list[Layer]:
-        """The layers whose edits a run follows: its styles and guides."""
+        """The layers whose edits change a run that is going on: styles and guides."""
         return [*self._style_layers, *self.guides.layers]
 
     @property
     def followed_controls(self) -> list[Any]:
-        """The controls, besides the recipe's, that a run follows."""
+        """The controls, beside the recipe's, that change a run that is going on."""
         return [self.style, self.more_styles, *self.guides.controls]
 
     def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
-        """Hand the styles and guides over as they are now, and return what the images are called.
+        """Give the run the styles and guides of now, and return the names of all images.
 
-        Raises
-        ------
-        ValueError
-            If they make no transfer.
+        Raises `ValueError` if they do not fit the run.
         """
         inputs = self._inputs
         if inputs is None or not self._style_layers:
             return ()
         styles = self._styles(recipe.size, inputs.dims)
-        inputs.guiding = self._guiding(inputs.content, styles, inputs.dims)
+        inputs.guides = self._guides(inputs.content, styles, inputs.dims)
         inputs.pixel_sizes = _pixel_sizes(recipe, inputs.content, styles)
         inputs.styles = styles
         steering.restyle(inputs.read_styles, inputs.pixel_sizes)
@@ -139,30 +198,33 @@ class StyleTransfer(JobWidget):
     def _styles(self, size: int, dims: Dims) -> list[LayerSlice]:
         return [self.slice_of(layer, size, dims) for layer in self._style_layers]
 
-    def _guiding(
+    def _guides(
         self, content: Content, styles: Sequence[LayerSlice], dims: Dims
-    ) -> Guiding | None:
-        guiding = self.guides.pick(content.pictures[0], styles[0], dims)
-        if guiding is not None and content.in_turn:
+    ) -> TransferGuides | None:
+        guides = self.guides.read(content.pictures[0], styles[0], dims)
+        if guides is not None and content.in_turn:
             raise ValueError(
-                "content_guide does not go with channels in turn; choose no guide, or one slice."
+                f"Content guide does not work with {IN_TURN!r} in Content as; choose no guide, or "
+                f"take {SLICE!r}."
             )
-        return guiding
+        return guides
+
+    # ── drop-downs ───────────────────────────────────────────────────────────────────────────
 
     def where_in(self, chooser: ComboBox) -> str:
-        """Return which slice of a layer is looked at; of the content, or where its channels are."""
+        """Return which slice of a layer is used; for the content, also where its channels are."""
         channels = chooser is self.content and self.choice.where_channels_are()
         return channels or super().where_in(chooser)
 
     def reset_choices(self, *args: Any) -> None:
-        """Follow the layer list; a style that nobody chose is never the content itself."""
+        """Update the drop-downs; unless the user chose it, the content is not also the style."""
         could_choose = len(self.style.choices) > 1
         chosen_alike = could_choose and self.content.value is self.style.value
         super().reset_choices(*args)
         if not chosen_alike:
-            self._tell_apart()
+            self._avoid_content_as_style()
 
-    def _tell_apart(self) -> None:
+    def _avoid_content_as_style(self) -> None:
         if self.style.value is self.content.value:
             layers = image_layers(self._viewer)
             others = [layer for layer in layers if layer is not self.content.value]
@@ -173,22 +235,26 @@ class StyleTransfer(JobWidget):
 def _pixel_sizes(
     recipe: Recipe, content: Content, styles: Sequence[LayerSlice]
 ) -> list[float] | None:
-    """Return pixel sizes in one unit, the content's first, if the recipe needs them."""
+    """Return pixel sizes in one unit, the content's first, or None if the recipe needs none."""
     if recipe.style_sizing != "physical":
         return None
-    pictures = [content.pictures[0], *styles]
-    sizes = comparable_sizes(pictures)
+    images = [content.pictures[0], *styles]
+    sizes = comparable_sizes(images)
     if sizes is None:
-        names = ", ".join(repr(picture.name) for picture in pictures)
+        names = ", ".join(repr(image.name) for image in images)
         raise ValueError(
-            f"style_sizing 'physical' needs pixel sizes in one unit in layers {names}; set their "
+            f"Style sizing 'physical' needs pixel sizes in one unit in layers {names}; set their "
             "scale and units, or take 'fit'."
         )
     if not content.in_turn:
         return sizes
     if len(set(sizes[1:])) > 1:
         raise ValueError(
-            "style_sizing 'physical' needs styles of one pixel size where channels are treated in "
-            "turn; take 'fit'."
+            f"Style sizing 'physical' with {IN_TURN!r} in Content as needs styles of one pixel "
+            "size; take 'fit'."
         )
     return sizes[:2]
+
+
+def _shapes(images: Sequence[Array]) -> list[tuple[int, int]]:
+    return [(image.shape[0], image.shape[1]) for image in images]

@@ -1,4 +1,4 @@
-"""The Texture Synthesis widget: make more of the texture in an image layer."""
+"""The Texture Synthesis widget: synthesize the texture of an image layer, or fill a region."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from napari_nst.viewer.controls.layer_choice import (
     layer_box,
 )
 from napari_nst.viewer.controls.number_box import CountBox
-from napari_nst.viewer.guides.inpainting import Fill, FillChoice
+from napari_nst.viewer.guides.inpainting import InpaintingChoice, InpaintingInputs
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.position import Position
 from napari_nst.viewer.layers.read import LayerSlice
@@ -34,156 +34,148 @@ if TYPE_CHECKING:
 OFF, EACH, CUMULATIVE = "off", "layer by layer", "cumulative"
 
 PERIODIC = "circular"
-"""The padding that makes a texture tile."""
+"""The padding of a seamless texture."""
 
 
 class TextureSynthesis(JobWidget):
-    """Choose an exemplar, press Run, and watch more of its texture appear.
+    """Controls to choose an exemplar and to synthesize its texture, or to fill a region with it.
 
     Parameters
     ----------
     napari_viewer : napari.viewer.Viewer
-        napari hands it in.
+        Given by napari.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        # Not `height` and `width`: those of a magicgui widget are its own on the screen.
-        height, width = _side("height"), _side("width")
+        # Not named `height` and `width`, which are attributes of every magicgui widget.
+        height, width = _side_box("height"), _side_box("width")
         seamless = CheckBox(
             name="seamless",
             text="Seamless",
-            tooltip="Make a texture whose edges meet, so that it tiles; shown three times three.",
+            tooltip="Make a texture whose opposite edges match, so that it tiles; a second layer "
+            "shows 3 × 3 tiles.",
         )
         self._compare = ComboBox(
             name="compare",
             label="Compare layers",
             choices=(OFF, EACH, CUMULATIVE),
-            tooltip="Make a picture for each of the layers below: of that layer alone, or "
-            "cumulative, of it and those before it.",
+            tooltip="Make an image for each of the layers below: of that layer alone, or "
+            "cumulative, of that layer and the layers before it.",
         )
         self._compared = compared_layers_text()
-        self.fill = FillChoice(napari_viewer)
-        self._picked: LayerSlice | Fill | None = None
+        self.inpainting = InpaintingChoice(napari_viewer)
+        self._inputs: LayerSlice | InpaintingInputs | None = None
+        self._start: LayerSlice | None = None
         super().__init__(
             napari_viewer,
             "texture",
             choosers=[layer_box(napari_viewer, "exemplar", "The layer whose texture to make.")],
             up_front=("size", height, width, seamless, "steps", "seed", "device"),
-            extras={"Fill": self.fill.controls, "Comparison": [self._compare, self._compared]},
+            extras={
+                "Fill": self.inpainting.controls,
+                "Comparison": [self._compare, self._compared],
+            },
         )
         seamless.changed.connect(self._on_seamless)
         self.padding.changed.connect(self._show_seamless)
-        self._compare.changed.connect(self._enable_what_matters)
+        self._compare.changed.connect(self._enable)
         self._show_seamless()
-        self._enable_what_matters()
+        self._enable()
 
     def build_request(self, recipe: Recipe) -> RunRequest:
-        """Return the job of the chosen layer and a recipe."""
+        """Return the request of the chosen layers and a recipe."""
         layer = chosen_layer(self.exemplar, "exemplar")
-        fill = self.fill.pick(layer)
-        return (
-            self._texture_request(layer, recipe)
-            if fill is None
-            else self._fill_request(fill, recipe)
-        )
+        inputs = self.inpainting.read(layer)
+        if inputs is None:
+            return self._texture_request(layer, recipe)
+        return self._inpainting_request(inputs, recipe)
 
     def _texture_request(self, layer: Image, recipe: Recipe) -> RunRequest:
-        exemplar, begin = self.slice_of(layer, recipe.size), self.start_slice(recipe)
-        self._picked, self._begin = exemplar, begin
+        exemplar, start = self.slice_of(layer, recipe.size), self.start_slice(recipe)
+        self._inputs, self._start = exemplar, start
         self._dims = self._viewer.dims.model_copy(deep=True)
-        fitted = _fitted(exemplar.position.shape, recipe.size)
+        fitted = _fitted_shape(exemplar.position.shape, recipe.size)
         shape = self._shape(fitted)
-        compared = self._compare.value
-        names = compared_layers(self._compared, recipe) if compared != OFF else []
+        cumulative = self._compare.value == CUMULATIVE
+        compared = compared_layers(self._compared, recipe) if self._compare.value != OFF else []
 
         def read() -> dict[str, Any]:
-            start = begin.read() if begin else None
-            return {"exemplar": exemplar.read(), "shape": shape, "init_image": start}
-
-        def read_comparison() -> dict[str, Any]:
-            return {
-                "exemplar": exemplar.read(),
-                "recipe": recipe,
-                "layers": names,
-                "cumulative": compared == CUMULATIVE,
-                "shape": shape,
-            }
+            common = {"exemplar": exemplar.read(), "shape": shape}
+            if compared:
+                return common | {"recipe": recipe, "layers": compared, "cumulative": cumulative}
+            return common | {"init_image": start.read() if start else None}
 
         return RunRequest(
-            name=f"{exemplar.name} · texture{' by layers' if names else ''}",
-            position=_position(exemplar, fitted, shape),
+            name=f"{exemplar.name} · texture{' by layers' if compared else ''}",
+            position=_result_position(exemplar.position, fitted, shape),
             intensity=exemplar.intensity,
+            names=tuple(used.name for used in (exemplar, start) if used),
             recipe=recipe,
-            names=tuple(picture.name for picture in (exemplar, begin) if picture),
-            function="compare_textures" if names else "synthesize",
-            read=read_comparison if names else read,
+            function="compare_textures" if compared else "synthesize",
+            read=read,
             keep_dtype=self.keep_dtype.value,
             after_run=self._show_tiles if recipe.padding == PERIODIC else None,
         )
 
-    def _fill_request(self, fill: Fill, recipe: Recipe) -> RunRequest:
-        begin = self.start_slice(recipe.replace(size=0))
-        self._picked, self._begin = fill, begin
+    def _inpainting_request(self, inputs: InpaintingInputs, recipe: Recipe) -> RunRequest:
+        start = self.start_slice(recipe.replace(size=0))
+        self._inputs, self._start = inputs, start
 
         def read() -> dict[str, Any]:
-            return fill.arguments() | {"init_image": begin.read() if begin else None}
+            return inputs.read() | {"init_image": start.read() if start else None}
 
         return RunRequest(
-            name=f"{fill.picture.name} · filled",
-            position=fill.picture.position,
-            intensity=fill.picture.intensity,
+            name=f"{inputs.image.name} · filled",
+            position=inputs.image.position,
+            intensity=inputs.image.intensity,
+            names=(*inputs.names, *([start.name] if start else [])),
             recipe=recipe,
-            names=(*fill.names, *([begin.name] if begin else [])),
             function="synthesize",
             read=read,
             keep_dtype=self.keep_dtype.value,
-            original=fill.original,
+            original=inputs.original,
         )
 
-    # ── while a run goes on ──────────────────────────────────────────────────────────────────
+    # ── while a run is going on ──────────────────────────────────────────────────────────────
 
     @property
     def followed_layers(self) -> list[Layer]:
-        """The layers whose edits a run follows: its exemplar, and the regions of a fill."""
-        if self._picked is None or self.exemplar.value is None:
+        """The layers whose edits change a run that is going on: the exemplar, and the regions."""
+        if self._inputs is None or self.exemplar.value is None:
             return []
-        if not isinstance(self._picked, Fill):
+        if not isinstance(self._inputs, InpaintingInputs):
             return [self.exemplar.value]
-        return [*self.fill.layers, *([self.exemplar.value] if self._picked.exemplar else [])]
+        exemplar = [self.exemplar.value] if self._inputs.exemplar else []
+        return [*self.inpainting.layers, *exemplar]
 
     @property
     def followed_controls(self) -> list[Any]:
-        """The controls, besides the recipe's, that a run follows."""
-        return [self.exemplar, self.fill.region, self.fill.exemplar_region]
+        """The controls, beside the recipe's, that change a run that is going on."""
+        return [self.exemplar, self.inpainting.region, self.inpainting.exemplar_region]
 
     def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
-        """Hand the exemplar and the regions of a fill over as they are now.
+        """Give the run the exemplar and regions of now, and return the names of all images.
 
-        Raises
-        ------
-        ValueError
-            If there is nothing to fill, or to fill it with.
+        Raises `ValueError` if there is no region, or no exemplar.
         """
-        picked, layer = self._picked, self.exemplar.value
-        if picked is None or layer is None:
+        inputs, layer = self._inputs, self.exemplar.value
+        if inputs is None or layer is None:
             return ()
-        begin = (self._begin.name,) if self._begin else ()
-        if isinstance(picked, Fill):
-            return (*self._steer_fill(picked, layer, steering), *begin)
-        exemplar = self.slice_of(layer, recipe.size, self._dims)
-        steering.restyle(lambda: [exemplar.read()])
-        return (exemplar.name, *begin)
-
-    def _steer_fill(self, fill: Fill, layer: Image, steering: Steering) -> tuple[str, ...]:
-        self.fill.follow(fill, layer)
-        exemplar = fill.exemplar
+        if isinstance(inputs, InpaintingInputs):
+            self.inpainting.update(inputs, layer)
+            exemplar, names = inputs.exemplar, inputs.names
+            steering.fill(inputs.read_region, inputs.read_exemplar_region)
+        else:
+            exemplar = self.slice_of(layer, recipe.size, self._dims)
+            names = (exemplar.name,)
         if exemplar is not None:
             steering.restyle(lambda: [exemplar.read()])
-        steering.fill(fill.read_region, fill.read_exemplar_region)
-        return fill.names
+        return (*names, *([self._start.name] if self._start else []))
+
+    # ── controls ─────────────────────────────────────────────────────────────────────────────
 
     def controls_from(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what this widget's controls would say for a recorded call of the engine."""
+        """Return the values of this widget's controls for a recorded call of the engine."""
         height, width = arguments.get("shape") or (0, 0)
         compared = {"layers": EACH, "cumulative": CUMULATIVE}
         return {
@@ -194,51 +186,49 @@ class TextureSynthesis(JobWidget):
         }
 
     def _shape(self, fitted: tuple[int, int]) -> tuple[int, int] | None:
-        """Return the height and width that were asked for; None for those of the exemplar."""
-        asked = self.texture_height.value, self.texture_width.value
-        if not any(asked):
-            return None
-        return asked[0] or fitted[0], asked[1] or fitted[1]
+        """Return the height and width of the texture, or None for those of the exemplar."""
+        height, width = self.texture_height.value, self.texture_width.value
+        return (height or fitted[0], width or fitted[1]) if height or width else None
 
     def _show_tiles(self, layer: Any) -> None:
         tile_preview(self._viewer, layer)
 
     def _on_seamless(self, seamless: bool) -> None:
-        usual = preset(self.preset.value).padding
-        self.padding.value = (
-            PERIODIC if seamless else usual if usual != PERIODIC else Recipe.padding
-        )
+        if seamless:
+            self.padding.value = PERIODIC
+        else:
+            usual = preset(self.preset.value).padding
+            self.padding.value = Recipe.padding if usual == PERIODIC else usual
 
     def _show_seamless(self) -> None:
         with self.seamless.changed.blocked():
             self.seamless.value = self.padding.value == PERIODIC
 
-    def _enable_what_matters(self) -> None:
+    def _enable(self) -> None:
         self._compared.enabled = self._compare.value != OFF
 
 
-def _side(name: str) -> CountBox:
+def _side_box(name: str) -> CountBox:
     return CountBox(
         zero="as the exemplar",
         name=f"texture_{name}",
         label=name.capitalize(),
         max=65536,
         step=64,
-        tooltip=f"{name.capitalize()} of the texture in pixels; 0 takes the exemplar's.",
+        tooltip=f"{name.capitalize()} of the texture in pixels; 0 for that of the exemplar.",
     )
 
 
-def _fitted(shape: tuple[int, int], size: int) -> tuple[int, int]:
-    """Return an exemplar's height and width as the engine fits it: never enlarged."""
+def _fitted_shape(shape: tuple[int, int], size: int) -> tuple[int, int]:
+    """Return the shape to which the engine resizes an exemplar: it never enlarges one."""
     return shape_fitting(shape, min(size or max(shape), max(shape)))
 
 
-def _position(
-    exemplar: LayerSlice, fitted: tuple[int, int], shape: tuple[int, int] | None
+def _result_position(
+    exemplar: Position, fitted: tuple[int, int], shape: tuple[int, int] | None
 ) -> Position:
-    """Return where a texture lies: where the exemplar begins, with pixels as large as its."""
-    position = exemplar.position
+    """Return the position of a texture: the exemplar's origin and the exemplar's pixel size."""
     if shape is None:
-        return position
-    enlarged = max(position.shape) / max(fitted)
-    return replace(position, shape=(round(shape[0] * enlarged), round(shape[1] * enlarged)))
+        return exemplar
+    ratio = max(exemplar.shape) / max(fitted)
+    return replace(exemplar, shape=(round(shape[0] * ratio), round(shape[1] * ratio)))

@@ -1,4 +1,4 @@
-"""A history as layers: what they hold, where they lie, and what the slider says."""
+"""A history as layers: data, position, slider and metadata."""
 
 import json
 from functools import partial
@@ -12,12 +12,11 @@ from napari_nst.io.history import History
 from napari_nst.io.record import RECORD
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.history.layers import HistoryLayer, IterationLayers
-from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.position import move_slider
 from napari_nst.viewer.layers.read import shown_slice
 from napari_nst.viewer.layers.save import save_result
-from napari_nst.viewer.run.request import RunRequest
 from tests.helpers.fake_iterations import iteration
+from tests.helpers.fake_requests import request_for
 
 COARSE, FINE = (24, 32), (48, 64)
 
@@ -31,22 +30,8 @@ def photo(model, shape=(48, 64, 3), **options):
     return model.add_image(np.zeros(shape, np.uint8), rgb=True, name="photo", **options)
 
 
-def request_for(model, content, **options):
-    picture = shown_slice(content, model.dims)
-    return RunRequest(
-        "photo × style",
-        picture.position,
-        picture.intensity,
-        (),
-        Recipe(),
-        "stylize",
-        pytest.fail,
-        **options,
-    )
-
-
 def history_of(request, steps=8, grey=False, alpha=None):
-    """A history of a run whose first half is coarse."""
+    """A history of a run of 8 steps, the first four at half size."""
     convert = partial(request.intensity.restore, keep_dtype=request.keep_dtype)
     history = History("even", convert=convert)
     for step in range(1, steps + 1):
@@ -55,9 +40,17 @@ def history_of(request, steps=8, grey=False, alpha=None):
     return history
 
 
-def shown(model, layer):
-    """What the viewer shows of a layer."""
-    del model
+@pytest.fixture
+def request_(model):
+    return request_for(model, photo(model), name="photo × style")
+
+
+@pytest.fixture
+def layer(viewer, request_):
+    return HistoryLayer(viewer, request_)
+
+
+def shown(layer):
     return np.asarray(layer._slice.image.raw)
 
 
@@ -76,10 +69,8 @@ def corners(layer):
     return np.array([layer.data_to_world((*lead, *edge))[-2:] for edge in edges])
 
 
-def test_a_history_is_one_layer_with_a_slider_that_says_the_iteration(viewer, model):
-    request = request_for(model, photo(model))
-    layer = HistoryLayer(viewer, request)
-    layer.show(history_of(request).stack())
+def test_a_history_is_one_layer_with_a_slider_and_a_text(model, request_, layer):
+    layer.show(history_of(request_).stack())
     assert layer.layer.name == "photo × style · history"
     assert layer.layer.data.shape == (8, 48, 64, 3)
     assert layer.layer.axis_labels[0] == "iteration"
@@ -87,57 +78,48 @@ def test_a_history_is_one_layer_with_a_slider_that_says_the_iteration(viewer, mo
     assert text_of(model) == "iteration 8 of 8, 64 px, loss 0.375"
     layer.show_step(2)
     assert text_of(model) == "iteration 2 of 8, 32 px, loss 1.5"
-    np.testing.assert_array_equal(shown(model, model.layers[1]), np.full((48, 64, 3), 64))
+    np.testing.assert_array_equal(shown(model.layers[1]), np.full((48, 64, 3), 64))
 
 
-def test_showing_it_again_brings_the_same_layer_up_to_date(viewer, model):
-    request = request_for(model, photo(model, scale=(2, 3), translate=(5, 7), rotate=20))
+def test_showing_again_updates_the_same_layer(viewer, model):
+    content = photo(model, scale=(2, 3), translate=(5, 7), rotate=20)
+    request = request_for(model, content)
     layer = HistoryLayer(viewer, request)
     layer.show(history_of(request, steps=3).stack())
     assert layer.layer.data.shape == (3, *COARSE, 3)
-    before = corners(layer.layer)
+    np.testing.assert_allclose(corners(layer.layer), corners(content))
     layer.show(history_of(request).stack())
     assert len(model.layers) == 2
     assert layer.layer.data.shape == (8, *FINE, 3)
-    np.testing.assert_allclose(corners(layer.layer), before)
-    np.testing.assert_allclose(corners(layer.layer), corners(model.layers["photo"]))
-    assert slider(model) == 7  # it was at the newest
-    assert text_of(model).startswith("iteration 8 of 8")
+    np.testing.assert_allclose(corners(layer.layer), corners(content))
+    assert slider(model) == 7, "the slider was at the newest"
 
 
-def test_the_slider_stays_at_its_iteration_while_pictures_come_and_go(viewer, model):
-    request = request_for(model, photo(model))
-    layer = HistoryLayer(viewer, request)
-    layer.show(history_of(request, steps=6).stack())
+def test_the_slider_stays_at_its_iteration(model, request_, layer):
+    layer.show(history_of(request_, steps=6).stack())
     layer.show_step(4)
-    layer.show(history_of(request, steps=8).stack())
+    layer.show(history_of(request_, steps=8).stack())
     assert text_of(model).startswith("iteration 4 of 8")
-    thinned = History("even", every=3, convert=lambda picture: (picture * 255).astype(np.uint8))
+    thinned = History("even", every=3, convert=lambda image: (image * 255).astype(np.uint8))
     for step in range(1, 9):
         thinned.step(iteration(step, 8, FINE))
     layer.show(thinned.stack())
     assert layer.layer.data.shape[0] == 4
-    assert text_of(model).startswith("iteration 3 of 8")
+    assert text_of(model).startswith("iteration 3 of 8"), "the nearest that is left"
 
 
-def test_a_layer_that_was_deleted_is_made_anew(viewer, model):
-    request = request_for(model, photo(model))
-    layer = HistoryLayer(viewer, request)
-    layer.show_step(1)
-    assert not layer.is_there
-    layer.show(history_of(request).stack())
+def test_a_deleted_layer_is_made_again(model, request_, layer):
+    assert layer.show_step(1) is None
+    layer.show(history_of(request_).stack())
     del model.layers[1]
-    assert not layer.is_there
-    layer.show_step(1)
-    layer.show(history_of(request).stack())
-    assert layer.is_there
+    assert not layer.exists
+    layer.show(history_of(request_).stack())
+    assert layer.exists
     assert len(model.layers) == 2
 
 
-def test_a_hidden_layer_is_seen_again_when_a_step_is_asked_for(viewer, model):
-    request = request_for(model, photo(model))
-    layer = HistoryLayer(viewer, request)
-    layer.show(history_of(request).stack())
+def test_a_hidden_layer_becomes_visible_for_a_step(model, request_, layer):
+    layer.show(history_of(request_).stack())
     layer.layer.visible = False
     layer.show_step(100)
     assert layer.layer.visible
@@ -145,7 +127,7 @@ def test_a_hidden_layer_is_seen_again_when_a_step_is_asked_for(viewer, model):
 
 
 @pytest.mark.parametrize("keep_dtype", [False, True])
-def test_grey_has_the_layers_numbers_and_contrast(viewer, model, keep_dtype):
+def test_grey_has_the_layers_values_and_contrast(viewer, model, keep_dtype):
     pixels = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
     content = model.add_image(pixels, contrast_limits=(100, 1100), colormap="magma", name="m")
     request = request_for(model, content, keep_dtype=keep_dtype)
@@ -155,88 +137,73 @@ def test_grey_has_the_layers_numbers_and_contrast(viewer, model, keep_dtype):
     assert layer.layer.contrast_limits == [100, 1100]
     assert layer.layer.colormap.name == "magma"
     layer.show_step(2)
-    np.testing.assert_allclose(shown(model, model.layers[1]), 350)
+    np.testing.assert_allclose(shown(model.layers[1]), 350)
 
 
-def test_transparent_pictures_stay_so(viewer, model):
+def test_alpha_is_kept(viewer, model):
     request = request_for(model, photo(model, (48, 64, 4)))
     layer = HistoryLayer(viewer, request)
     layer.show(history_of(request, alpha=0.5).stack())
     assert layer.layer.rgb
-    assert layer.layer.data.shape == (8, 48, 64, 4)
     np.testing.assert_array_equal(np.asarray(layer.layer.data)[..., 3], 128)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2)])
-def test_the_history_of_a_slice_stays_in_its_stack(viewer, model, order):
+def test_the_history_of_a_slice_is_in_that_slice(viewer, model, order):
     content = model.add_image(np.zeros((5, 48, 64), np.uint8), scale=(4, 1, 1), translate=(8, 0, 0))
     model.dims.order = order
     model.dims.set_point(order[0], 16)
     request = request_for(model, content)
-    live = LiveLayer(viewer, request.name, request.position, request.intensity)
-    live.show(iteration(8, 8, FINE, grey=True))
     layer = HistoryLayer(viewer, request)
     layer.show(history_of(request, grey=True).stack())
     own = layer.layer
     assert own.ndim == 4
-    np.testing.assert_allclose(own.scale[1:], live.layer.scale)
-    np.testing.assert_allclose(own.translate[1:], live.layer.translate)
-    np.testing.assert_array_equal(own.data[7], live.layer.data)
+    expected = request.position.transform_at(FINE)
+    np.testing.assert_allclose(own.scale[1:], expected["scale"])
+    np.testing.assert_allclose(own.translate[1:], expected["translate"])
     layer.show_step(2)
     assert text_of(model).startswith("iteration 2 of 8")
-    expected = request.intensity.restore(np.full((1, 1), 0.25, np.float32))[0, 0]
-    np.testing.assert_allclose(np.asarray(own.data[1]), expected)
+    value = request.intensity.restore(np.full((1, 1), 0.25, np.float32))[0, 0]
+    np.testing.assert_allclose(np.asarray(own.data[1]), value)
 
 
-def test_an_axis_that_the_viewer_has_already_keeps_its_unit(viewer, model):
+def test_an_axis_of_the_viewer_keeps_its_unit(viewer, model):
     model.add_image(np.zeros((3, 8, 8)), units=("second", "micrometer", "micrometer"))
-    content = photo(model, units=("micrometer", "micrometer"))
-    layer = HistoryLayer(viewer, request_for(model, content))
-    layer.show(history_of(request_for(model, content)).stack())
+    request = request_for(model, photo(model, units=("micrometer", "micrometer")))
+    layer = HistoryLayer(viewer, request)
+    layer.show(history_of(request).stack())
     assert [str(unit) for unit in layer.layer.units] == ["second", "micrometer", "micrometer"]
     assert model.dims.units is not None
 
 
-def test_a_history_is_saved_as_a_stack_with_its_record(viewer, model, tmp_path):
-    request = request_for(model, photo(model))
-    layer = HistoryLayer(viewer, request)
-    layer.show(history_of(request).stack(), {"recipe": Recipe().to_dict()})
+def test_a_history_is_saved_as_a_stack_with_its_record(request_, layer, tmp_path):
+    layer.show(history_of(request_).stack(), {"recipe": Recipe().to_dict()})
     save_result(layer.layer, tmp_path / "history.tif")
     with tifffile.TiffFile(tmp_path / "history.tif") as tiff:
         assert tiff.asarray().shape == (8, 48, 64, 3)
-        np.testing.assert_array_equal(
-            tiff.asarray()[:, 5, 5, 0], np.rint(255 / 8 * np.arange(1, 9))
-        )
+        values = tiff.asarray()[:, 5, 5, 0]
+        np.testing.assert_array_equal(values, np.rint(255 / 8 * np.arange(1, 9)))
         assert tiff.imagej_metadata["Labels"][0].startswith("iteration 1 of 8")
     assert json.loads(read_text(tmp_path / "history.tif"))["recipe"] == Recipe().to_dict()
 
 
-def test_a_history_can_be_the_content_of_another_run(viewer, model):
-    request = request_for(model, photo(model))
-    layer = HistoryLayer(viewer, request)
-    layer.show(history_of(request).stack())
+def test_a_history_can_be_content_and_can_be_copied(model, request_, layer):
+    layer.show(history_of(request_).stack())
     layer.show_step(4)
-    picture = shown_slice(model.layers[1], model.dims)
-    assert picture.where == "slice iteration = 3 of 8"
-    np.testing.assert_allclose(picture.read(), 128 / 255, atol=1e-6)
+    image = shown_slice(model.layers[1], model.dims)
+    assert image.where == "slice iteration = 3 of 8"
+    np.testing.assert_allclose(image.read(), 128 / 255, atol=1e-6)
+    data, attributes, _ = model.layers[1].as_layer_data_tuple()
+    copy = model.add_image(data, **attributes)
+    move_slider(copy, model.dims, 0, 1)
+    np.testing.assert_array_equal(shown(copy), np.full((48, 64, 3), 64))
 
 
-def test_a_copy_of_the_layer_is_another_layer(viewer, model):
-    request = request_for(model, photo(model))
-    layer = HistoryLayer(viewer, request)
-    layer.show(history_of(request).stack())
-    data, attributes, kind = model.layers[1].as_layer_data_tuple()
-    assert kind == "image"
-    again = model.add_image(data, **attributes)
-    move_slider(again, model.dims, 0, 1)
-    np.testing.assert_array_equal(shown(model, again), np.full((48, 64, 3), 64))
+# ── one layer per iteration ──────────────────────────────────────────────────────────────────
 
 
-# ── a layer for each ─────────────────────────────────────────────────────────────────────────
-
-
-def test_each_iteration_becomes_a_layer_of_which_the_newest_is_seen(viewer, model):
-    request = request_for(model, photo(model, scale=(2, 3)))
+def test_each_iteration_becomes_a_layer_and_the_newest_is_visible(viewer, model):
+    request = request_for(model, photo(model, scale=(2, 3)), name="photo × style")
     layers, stack = IterationLayers(viewer, request), history_of(request, steps=6).stack()
     assert [layers.add_next(stack) for _ in range(7)] == [True] * 6 + [False]
     made = list(model.layers)[1:]
@@ -247,9 +214,8 @@ def test_each_iteration_becomes_a_layer_of_which_the_newest_is_seen(viewer, mode
         np.testing.assert_allclose(corners(layer), corners(model.layers["photo"]))
 
 
-def test_a_layer_that_was_deleted_does_not_come_back(viewer, model):
-    request = request_for(model, photo(model))
-    layers, stack = IterationLayers(viewer, request), history_of(request, steps=2).stack()
+def test_a_deleted_iteration_is_not_added_again(viewer, model, request_):
+    layers, stack = IterationLayers(viewer, request_), history_of(request_, steps=2).stack()
     layers.add_next(stack)
     del model.layers[1]
     assert layers.add_next(stack)
@@ -257,14 +223,13 @@ def test_a_layer_that_was_deleted_does_not_come_back(viewer, model):
     assert [layer.name for layer in model.layers] == ["photo", "photo × style 0002"]
 
 
-def test_each_of_them_says_which_step_it_is_and_can_be_saved(viewer, model, tmp_path):
-    request = request_for(model, photo(model))
-    layers, stack = IterationLayers(viewer, request), history_of(request, steps=2).stack()
+def test_each_iterations_record_has_its_step(viewer, model, request_, tmp_path):
+    layers, stack = IterationLayers(viewer, request_), history_of(request_, steps=2).stack()
     while layers.add_next(stack):
         pass
     layers.describe({"recipe": Recipe().to_dict(), "step": 2, "losses": {"total": 1}})
     records = [layer.metadata[RECORD] for layer in list(model.layers)[1:]]
     assert [record["step"] for record in records] == [1, 2]
-    assert "losses" not in records[0]  # those of the end
+    assert "losses" not in records[0], "they are those of the last iteration"
     save_result(model.layers[1], tmp_path / "first.png")
     assert json.loads(read_text(tmp_path / "first.png"))["step"] == 1

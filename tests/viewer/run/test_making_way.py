@@ -73,7 +73,7 @@ def test_it_makes_way_for_each_drawing_and_for_the_history(widget, optimiser, un
     ways.clear()
     widget.panel.plot.picked.emit(10)
     assert ways == [run.steering]
-    assert widget.panel.history.current.layer.is_there
+    assert widget.panel.history.current.layer.exists
     widget.stop.native.click()
     until(lambda: not widget.running)
 
@@ -107,7 +107,7 @@ def test_the_slider_is_moved_in_the_turn_after_the_layers(
         widget.panel.plot.picked.emit(10)
     else:
         widget.panel.history.show()
-    assert widget.panel.history.current.layer.is_there
+    assert widget.panel.history.current.layer.exists
     assert not viewer.canvas.overlays.text.text
     until(lambda: viewer.canvas.overlays.text.text.startswith(f"iteration {seen} of 20"))
     assert viewer.dims.current_step[0] == seen - 1
@@ -120,5 +120,5 @@ def test_a_history_is_shown_when_no_run_is_there_to_make_way(widget, optimiser, 
     finish(widget)
     ways.clear()
     widget.panel.history.show()
-    assert widget.panel.history.current.layer.is_there
+    assert widget.panel.history.current.layer.exists
     assert not ways

@@ -1,1 +1,1 @@
-"""Where a style goes: regions of layers."""
+"""Regions that Labels and Shapes layers mark: guides of a transfer, and regions to fill."""

@@ -1,4 +1,4 @@
-"""Filling a region of an image: the controls that say where, and what they mark."""
+"""The controls of the Fill section: the image and region to fill, and where its texture is from."""
 
 from __future__ import annotations
 
@@ -20,47 +20,23 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass
-class Fill:
-    """What to fill, and with which part of the exemplar.
+class InpaintingInputs:
+    """The image to fill, its region, and the exemplar; the layers are read in the run's thread."""
 
-    Attributes
-    ----------
-    into : napari.layers.Image
-        The layer to fill a region of.
-    picture : LayerSlice
-        What it shows.
-    region : Guide
-        Its pixels to fill.
-    exemplar : LayerSlice or None
-        What gives the texture; None for what is around the region.
-    exemplar_region : Guide or None
-        Which of its pixels; None for all.
-    dims : Dims
-        Where the viewer's sliders stood: the slices that are looked at, wherever they go.
-    original : OriginalPixels
-        The image's numbers, which the result has wherever it is not filled.
-    """
-
-    into: Image
-    picture: LayerSlice
-    region: Guide
-    exemplar: LayerSlice | None
-    exemplar_region: Guide | None
-    dims: Dims
-    original: OriginalPixels = field(default_factory=OriginalPixels)
+    layer: Image
+    image: LayerSlice  # the shown slice of `layer`
+    region: Guide  # pixels of the image to fill
+    exemplar: LayerSlice | None  # None: the pixels around the region
+    exemplar_region: Guide | None  # pixels of the exemplar to take the texture from; None: all
+    dims: Dims  # positions of the viewer's sliders when the run started
+    original: OriginalPixels = field(default_factory=OriginalPixels)  # kept outside the region
     _shape: tuple[int, int] = field(default=(0, 0), init=False)
 
-    def arguments(self) -> dict[str, Any]:
-        """Read the layers, as `synthesize` takes them; called in the worker thread.
-
-        Raises
-        ------
-        ValueError
-            If nothing is marked.
-        """
-        into = self.picture.read()
+    def read(self) -> dict[str, Any]:
+        """Return the arguments of `synthesize`; raises `ValueError` if nothing is marked."""
+        into = self.image.read()
         self._shape = (into.shape[0], into.shape[1])
-        self.original.read(self.picture)
+        self.original.read(self.image)
         return {
             "exemplar": self.exemplar.read() if self.exemplar else None,
             "into": into,
@@ -69,11 +45,11 @@ class Fill:
         }
 
     def read_region(self) -> Array:
-        """Read the region anew, for a run that goes on; called in the worker thread."""
+        """Return the label map of the region, as large as the image."""
         return self.region.read(self._shape)
 
     def read_exemplar_region(self) -> Array | None:
-        """Read that of the exemplar; called in the worker thread."""
+        """Return the label map of the exemplar's region, as large as the exemplar."""
         if self.exemplar is None or self.exemplar_region is None:
             return None
         exemplar = self.exemplar.read()
@@ -81,28 +57,20 @@ class Fill:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the images are called, in the order in which the engine gets them."""
-        return (self.picture.name, *([self.exemplar.name] if self.exemplar else []))
+        """Names of the images, in the order of the engine's arguments."""
+        return (self.image.name, *([self.exemplar.name] if self.exemplar else []))
 
 
-class FillChoice:
-    """The controls that say what is filled.
-
-    Attributes
-    ----------
-    into : ComboBox
-        The image; none for a texture of its own.
-    region, exemplar_region : ComboBox
-        Labels or shapes on it, and on the exemplar.
-    """
+class InpaintingChoice:
+    """Drop-downs for the image to fill, its region, and the exemplar's region."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self.into = layer_box(
             viewer,
             "into",
-            "The image to fill a region of; everything outside the region stays as it is. Without "
-            "one, the texture becomes an image of its own.",
+            "The image to fill a region of; pixels outside the region stay as they are. Without "
+            "an image, the texture becomes a new image.",
             optional=True,
         )
         self.into.label = "Fill in"
@@ -112,72 +80,67 @@ class FillChoice:
         self.exemplar_region = guide_box(
             viewer,
             "exemplar_region",
-            "Labels or shapes on the exemplar: the pixels whose texture to take. Where exemplar "
-            "and image are one layer, and nothing is marked, it is what lies around the region.",
+            "Labels or shapes on the exemplar: the pixels whose texture to take. If exemplar and "
+            "image are the same layer, and nothing is chosen here, the texture is taken from "
+            "around the region.",
         )
-        self.into.changed.connect(self._enable_what_matters)
-        self._enable_what_matters()
-
-    @property
-    def controls(self) -> list[Any]:
-        """What goes into a form."""
-        return [self.into, self.region, self.exemplar_region]
+        self.controls: list[Any] = [self.into, self.region, self.exemplar_region]
+        self.into.changed.connect(self._enable)
+        self._enable()
 
     @property
     def layers(self) -> list[Layer]:
-        """The chosen layers that mark something."""
+        """The chosen layers that mark regions."""
         chosen = [self.region.value, self.exemplar_region.value]
         return [layer for layer in chosen if layer is not None]
 
-    def pick(self, exemplar: Image) -> Fill | None:
-        """Pick what the chosen layers show and mark now; None where nothing is to be filled.
+    def read(self, exemplar: Image) -> InpaintingInputs | None:
+        """Return the inputs that the chosen layers show now, or None if no image is to be filled.
 
-        Raises
-        ------
-        ValueError
-            If there is no region, or no picture.
+        Raises `ValueError` if no region is chosen, or a layer shows no image.
         """
-        into = self.into.value
-        if into is None:
+        layer = self.into.value
+        if layer is None:
             return None
-        region, dims = self._region(), self._viewer.dims.model_copy(deep=True)
-        picture = shown_slice(into, dims)
-        source, marked = self._texture(exemplar, into, dims)
-        return Fill(into, picture, guide_of(region, picture.position, dims), source, marked, dims)
+        region, dims = self._region_layer(), self._viewer.dims.model_copy(deep=True)
+        image = shown_slice(layer, dims)
+        source, marked = self._texture(exemplar, layer, dims)
+        return InpaintingInputs(
+            layer, image, guide_of(region, image.position, dims), source, marked, dims
+        )
 
-    def follow(self, fill: Fill, exemplar: Image) -> None:
-        """Let a fill look at what the layers show and mark now.
+    def update(self, inputs: InpaintingInputs, exemplar: Image) -> None:
+        """Replace the regions and the exemplar of a run that is going on by those of now.
 
-        Raises
-        ------
-        ValueError
-            If there is no region, or the exemplar would have to become what is around it.
+        Raises `ValueError` if no region is chosen, or if the pixels around the region would have to
+        become the exemplar.
         """
-        region = guide_of(self._region(), fill.picture.position, fill.dims)
-        source, marked = self._texture(exemplar, fill.into, fill.dims)
-        if fill.exemplar is not None and source is None:
+        region = guide_of(self._region_layer(), inputs.image.position, inputs.dims)
+        source, marked = self._texture(exemplar, inputs.layer, inputs.dims)
+        if inputs.exemplar is not None and source is None:
             raise ValueError(
-                "exemplar cannot become what is around the region while a run goes on; mark an "
-                "exemplar region, or start another run."
+                "A run that is going on cannot change to the texture around the region; choose an "
+                "Exemplar region, or start another run."
             )
-        fill.region, fill.exemplar, fill.exemplar_region = region, source, marked
+        inputs.region, inputs.exemplar, inputs.exemplar_region = region, source, marked
 
-    def _region(self) -> Labels | Shapes:
-        if self.region.value is None:
+    def _region_layer(self) -> Labels | Shapes:
+        layer: Labels | Shapes | None = self.region.value
+        if layer is None:
             raise ValueError(
-                "region needs a Labels or a Shapes layer that marks what to fill; add one first."
+                "Region needs a Labels or a Shapes layer that marks the pixels to fill; add one "
+                "first."
             )
-        region: Labels | Shapes = self.region.value
-        return region
+        return layer
 
     def _texture(
-        self, exemplar: Image, into: Image, dims: Dims
+        self, exemplar: Image, layer: Image, dims: Dims
     ) -> tuple[LayerSlice | None, Guide | None]:
-        """Return the exemplar, None for what is around the region, and what is marked on it."""
+        """Return the exemplar, or None for the pixels around the region, and its region."""
         source, marked = shown_slice(exemplar, dims), self.exemplar_region.value
         if marked is not None:
             return source, guide_of(marked, source.position, dims)
-        return (None if exemplar is into else source), None
+        return (None if exemplar is layer else source), None
 
-    def _enable_what_matters(self) -> None:
+    def _enable(self) -> None:
         self.region.enabled = self.exemplar_region.enabled = self.into.value is not None

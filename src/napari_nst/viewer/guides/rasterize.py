@@ -1,4 +1,4 @@
-"""Labels and Shapes layers as guides: which region each pixel of a picture lies in."""
+"""Labels and Shapes layers as label maps: the region of every pixel of an image."""
 
 from __future__ import annotations
 
@@ -24,72 +24,53 @@ from napari_nst.viewer.layers.position import (
 
 if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel
-    from napari.layers import Layer
-
-__all__ = ["Guide", "guide_box", "guide_of"]
 
 Array = np.ndarray[Any, Any]
 LabelMap = np.ndarray[Any, np.dtype[np.int64]]
+Draw = Callable[[Array, tuple[int, int]], LabelMap]
+"""Draws a label map of some shape, given the matrix from its pixels to the layer's data."""
 
 LABEL = "label"
-"""The column of a Shapes layer's features that says which region a shape belongs to."""
+"""The column of a Shapes layer's features with the label of each shape."""
 
 
 @dataclass(frozen=True, eq=False)
 class Guide:
-    """What a guide layer shows now, picked in the main thread, to be read in another.
+    """The regions that a layer shows; made in the main thread, read in the run's thread.
 
-    Attributes
-    ----------
-    name : str
-        Of the layer.
-    read : callable
-        Takes the height and width of the picture that is guided, at whatever size it was read,
-        and returns its label map: int64 (H, W), 0 where there is no label. Raises `ValueError` if
-        nothing of the picture has a label.
+    `read` takes the height and width at which the image was read, and returns the label map, int64
+    (H, W), 0 for no label. It raises `ValueError` if no pixel has a label.
     """
 
-    name: str
+    name: str  # of the layer
     read: Callable[[tuple[int, int]], LabelMap]
 
 
 def guide_of(layer: Labels | Shapes, position: Position, dims: Dims) -> Guide:
-    """Pick the regions that a layer marks on a picture, as they lie over it on the screen.
+    """Return the regions that a layer marks on the image at a position, as they are displayed.
 
-    The layer may have another scale, rotation, unit, size or number of dimensions than the picture.
+    The layer may have another scale, rotation, unit, size or number of dimensions than the image.
+    The shown slice of a Labels layer is sampled at the centre of every pixel. The shapes in the
+    shown slice are drawn in their order of depth; lines and paths are as wide as displayed. The
+    label of a shape is its entry in the column ``label`` of the layer's features, or else its
+    number, counted from 1. For the slice at an earlier time, `dims` is a copy from that time.
 
-    Parameters
-    ----------
-    layer : napari.layers.Labels or napari.layers.Shapes
-        Of labels, the slice that is shown, as of the picture; each pixel takes the label that its
-        centre lies in. Of shapes, those in the shown slice, the frontmost on top; a line or a path
-        is as wide as it is drawn. A shape's label is its entry in the column ``label`` of the
-        layer's features, else its number in order, from 1.
-    position : Position
-        Where the picture lies.
-    dims : napari.components.Dims
-        Of the viewer: which axes and which slice it shows. For the slice of some moment, give a
-        copy from that moment.
-
-    Raises
-    ------
-    TypeError
-        If the layer is neither.
-    ValueError
-        If a shape's label is no whole number.
+    Raises `TypeError` for another kind of layer, and `ValueError` if a shape's label is not an
+    integer.
     """
     if not isinstance(layer, Labels | Shapes):
         raise TypeError(f"Layer {layer.name!r} is no guide; choose a Labels or a Shapes layer.")
-    to_guide = _between(position, layer, dims)
-    name = layer.name
-    draw = _labels(layer, dims) if isinstance(layer, Labels) else _shapes(layer, dims)
+    own = _plane_to_world(position.transform, position.axes, dims)
+    layers = _plane_to_world(layer_transform(layer), shown_axes(layer, dims), dims)
+    to_layer, name = np.linalg.inv(layers) @ own, layer.name
+    draw = _draw_labels(layer, dims) if isinstance(layer, Labels) else _draw_shapes(layer, dims)
 
     def read(shape: tuple[int, int]) -> LabelMap:
-        labels = draw(to_guide @ _to_finest(position.shape, shape), shape)
+        labels = draw(to_layer @ _to_full_size(position.shape, shape), shape)
         if not labels.any():
             raise ValueError(
-                f"Layer {name!r} has no label where the picture is; draw a region on the slice "
-                "that is shown, or choose no guide."
+                f"Layer {name!r} has no label on the image; draw a region on the slice that is "
+                "shown, or choose no guide."
             )
         return labels
 
@@ -97,7 +78,7 @@ def guide_of(layer: Labels | Shapes, position: Position, dims: Dims) -> Guide:
 
 
 def guide_box(viewer: ViewerModel, name: str, tooltip: str) -> ComboBox:
-    """Return a drop-down of Labels and Shapes layers, and of none."""
+    """Return a drop-down of the Labels and Shapes layers, with an empty entry."""
     return ComboBox(
         name=name,
         label=name.replace("_", " ").capitalize(),
@@ -107,102 +88,93 @@ def guide_box(viewer: ViewerModel, name: str, tooltip: str) -> ComboBox:
     )
 
 
-# ── from pixels of the picture to those of the guide, as matrices of three by three ──────────
-
-
-def _between(position: Position, layer: Layer, dims: Dims) -> Array:
-    own = _plane_to_world(position.transform, position.axes, dims)
-    guides = _plane_to_world(layer_transform(layer), shown_axes(layer, dims), dims)
-    return np.asarray(np.linalg.inv(guides) @ own)
+# ── 3 × 3 matrices from pixels of the image to the data of the layer ─────────────────────────
 
 
 def _plane_to_world(transform: dict[str, Any], axes: tuple[int, int], dims: Dims) -> Array:
-    """Return how napari draws a slice: two axes of the transform, whatever the others do."""
+    """Return how napari displays a slice: the two shown axes of the transform, without others."""
     matrix = whole_affine(transform).affine_matrix
-    kept = [*axes, -1]
+    shown = [*axes, -1]
     units = world_units(transform["units"], dims)[list(axes)]
-    return np.asarray(matrix[np.ix_(kept, kept)] / np.append(units, 1)[:, None])
+    return np.asarray(matrix[np.ix_(shown, shown)] / np.append(units, 1)[:, None])
 
 
-def _to_finest(finest: tuple[int, int], shape: tuple[int, int]) -> Array:
-    """Return where the pixels lie of a picture that covers the same place with others."""
-    ratio = np.divide(finest, shape)
+def _to_full_size(full: tuple[int, int], shape: tuple[int, int]) -> Array:
+    """Return the matrix from pixels of an image of this shape to those of the full-size image."""
+    ratio = np.divide(full, shape)
     matrix = np.diag([*ratio, 1.0])
     matrix[:2, 2] = (ratio - 1) / 2
     return matrix
 
 
-# ── labels ───────────────────────────────────────────────────────────────────────────────────
-
-Draw = Callable[[Array, tuple[int, int]], LabelMap]
+# ── Labels ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _labels(layer: Labels, dims: Dims) -> Draw:
+def _draw_labels(layer: Labels, dims: Dims) -> Draw:
     axes, at = shown_axes(layer, dims), shown_index(layer, dims)
     data = layer.data[0] if layer.multiscale else layer.data
     index = tuple(slice(None) if axis in axes else i for axis, i in enumerate(at))
-    # What a brush may change meanwhile is copied; what is on a disk is read when it is needed.
-    kept = data[index].copy() if isinstance(data, np.ndarray) else None
+    # An array is copied, because the user may paint in it; lazy data are read when needed.
+    copied = data[index].copy() if isinstance(data, np.ndarray) else None
 
-    def draw(to_guide: Array, shape: tuple[int, int]) -> LabelMap:
-        shown = np.asarray(data[index]) if kept is None else kept
-        return _sampled(shown.swapaxes(0, 1) if axes[0] > axes[1] else shown, to_guide, shape)
+    def draw(to_layer: Array, shape: tuple[int, int]) -> LabelMap:
+        shown = np.asarray(data[index]) if copied is None else copied
+        return _sample(shown.swapaxes(0, 1) if axes[0] > axes[1] else shown, to_layer, shape)
 
     return draw
 
 
-def _sampled(labels: Array, to_guide: Array, shape: tuple[int, int]) -> LabelMap:
-    """Return the labels that the centres of the pixels lie in."""
+def _sample(labels: Array, to_layer: Array, shape: tuple[int, int]) -> LabelMap:
+    """Return the label at the centre of every pixel, 0 outside the layer."""
     height, width = labels.shape
-    down, across = (_positions(row, shape) for row in to_guide[:2])
-    beside = (down < 0) | (down >= height) | (across < 0) | (across >= width)
-    sampled = labels[np.clip(down, 0, height - 1), np.clip(across, 0, width - 1)]
-    found: LabelMap = np.where(beside, 0, sampled).astype(np.int64)
-    return found
+    row, column = (_coordinates(matrix_row, shape) for matrix_row in to_layer[:2])
+    outside = (row < 0) | (row >= height) | (column < 0) | (column >= width)
+    sampled = labels[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
+    return np.where(outside, 0, sampled).astype(np.int64)
 
 
-def _positions(row: Array, shape: tuple[int, int]) -> Array:
-    """Return the guide's row or column that each pixel's centre lies in, at least (1, 1)."""
-    # A centre on the border of two labels is the later one's, and not by chance of rounding.
-    position = np.full((1, 1), row[2] + 0.5 + 1e-6)
-    # Where the axes are parallel, one number for each row and each column is all there is.
-    if row[0]:
-        position = position + row[0] * np.arange(shape[0])[:, None]
-    if row[1]:
-        position = position + row[1] * np.arange(shape[1])
+def _coordinates(matrix_row: Array, shape: tuple[int, int]) -> Array:
+    """Return the layer's row or column at the centre of every pixel, broadcastable to `shape`."""
+    # A centre on the border of two labels always gets the later one, despite rounding errors.
+    position = np.full((1, 1), matrix_row[2] + 0.5 + 1e-6)
+    # Where image and layer are parallel, one term is 0 and the array stays one-dimensional.
+    if matrix_row[0]:
+        position = position + matrix_row[0] * np.arange(shape[0])[:, None]
+    if matrix_row[1]:
+        position = position + matrix_row[1] * np.arange(shape[1])
     return np.asarray(np.floor(position), np.int64)
 
 
-# ── shapes ───────────────────────────────────────────────────────────────────────────────────
+# ── Shapes ───────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, eq=False)
 class _Region:
     label: int
     kind: str
-    vertices: Array  # (n, 2), in the guide's own coordinates
+    vertices: Array  # (n, 2), in the layer's data
     width: float
 
-    def mark(self, labels: LabelMap, to_picture: Array) -> None:
-        """Write the label into a picture's label map."""
+    def draw(self, labels: LabelMap, to_image: Array) -> None:
+        """Write the label into a label map."""
         shape = (labels.shape[0], labels.shape[1])
         vertices = ellipse_outline(self.vertices) if self.kind == "ellipse" else self.vertices
-        vertices = vertices @ to_picture[:2, :2].T + to_picture[:2, 2]
+        vertices = vertices @ to_image[:2, :2].T + to_image[:2, 2]
         if self.kind not in ("line", "path"):
             labels[polygon_mask(vertices, shape)] = self.label
             return
-        # A line that is thinner than a pixel of the picture would leave gaps.
-        width = max(self.width * float(np.sqrt(abs(np.linalg.det(to_picture)))), 1.0)
+        # A line thinner than a pixel of the image would have gaps.
+        width = max(self.width * float(np.sqrt(abs(np.linalg.det(to_image)))), 1.0)
         for start, end in pairwise(vertices):
             box, coverage = capsule(start, end, width / 2, shape)
             labels[box][coverage >= 0.5] = self.label
 
 
-def _shapes(layer: Shapes, dims: Dims) -> Draw:
+def _draw_shapes(layer: Shapes, dims: Dims) -> Draw:
     axes, at = list(shown_axes(layer, dims)), np.round(shown_point(layer, dims))
     hidden = [axis for axis in range(layer.ndim) if axis not in axes]
     labels = _labels_of(layer)
-    # The sort is stable: of shapes at one depth, the later one lies on top.
+    # The sort is stable: of two shapes at one depth, the later one is on top.
     order = sorted(range(len(layer.data)), key=lambda i: layer.z_index[i])
     regions = [
         _Region(labels[i], layer.shape_type[i], layer.data[i][:, axes], layer.edge_width[i])
@@ -210,29 +182,29 @@ def _shapes(layer: Shapes, dims: Dims) -> Draw:
         if (np.round(layer.data[i][:, hidden]) == at[hidden]).all()
     ]
 
-    def draw(to_guide: Array, shape: tuple[int, int]) -> LabelMap:
-        to_picture, drawn = np.linalg.inv(to_guide), np.zeros(shape, np.int64)
+    def draw(to_layer: Array, shape: tuple[int, int]) -> LabelMap:
+        to_image, drawn = np.linalg.inv(to_layer), np.zeros(shape, np.int64)
         for region in regions:
-            region.mark(drawn, to_picture)
+            region.draw(drawn, to_image)
         return drawn
 
     return draw
 
 
 def _labels_of(layer: Shapes) -> list[int]:
-    """Return the label of each shape, in order."""
+    """Return the label of each shape."""
     if LABEL not in layer.features:
         return list(range(1, len(layer.data) + 1))
     labels = list(layer.features[LABEL])
     for i, label in enumerate(labels):
         try:
-            whole = int(label) == float(label)
+            is_integer = int(label) == float(label)
         except (TypeError, ValueError, OverflowError):
-            whole = False
-        if not whole:
+            is_integer = False
+        if not is_integer:
             raise ValueError(
                 f"Layer {layer.name!r} has the label {label!r} for shape {i + 1}; give each shape "
-                f"a whole number in the features' column {LABEL!r}, or remove the column."
+                f"an integer in the features' column {LABEL!r}, or remove the column."
             )
     return [int(label) for label in labels]
 

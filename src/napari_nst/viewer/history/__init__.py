@@ -1,1 +1,1 @@
-"""The pictures of a run: kept, shown, exported."""
+"""The history of a run: images that are kept, displayed with a slider, and exported."""

@@ -1,18 +1,20 @@
-"""The controls of a run's history: what to keep of it, how to look at it, where to write it."""
+"""The History section: which images of a run to keep, and buttons to show and export them."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from magicgui.widgets import CheckBox, ComboBox, Label, PushButton, SpinBox
+from magicgui.widgets.bases import ValueWidget
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QSizePolicy
 
 from napari_nst.errors import NstError
 from napari_nst.io.animation import check_format
+from napari_nst.io.history import DEFAULT_MEGABYTES
 from napari_nst.viewer.history.export import Exporter, ask_for_path
-from napari_nst.viewer.history.form import EVEN, OFF, HistoryForm
 from napari_nst.viewer.history.layers import IterationLayers
 from napari_nst.viewer.history.run_history import RunHistory
 from napari_nst.viewer.run.pace import STACK, Pace
@@ -23,134 +25,126 @@ if TYPE_CHECKING:
     from napari_nst.viewer.run.request import RunRequest
     from napari_nst.viewer.run.worker import RunThread
 
-Draw = Callable[[Callable[[], object], Callable[[], object]], None]
+LOG, EVEN, OFF = "log-spaced", "evenly", "off"
 
 
-def _at_once(layers: Callable[[], object], rest: Callable[[], object]) -> None:
-    layers()
-    rest()
+class HistoryControls:
+    """The controls of the History section, and the history of the newest run as `current`.
 
-
-def _nothing() -> None:
-    """Do what there is to do where the layers are all that is to be drawn."""
-
-
-class HistoryControls(HistoryForm):
-    """What a widget has to do with the histories of its runs.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Gets the layers.
-    complain : callable
-        Called with what went wrong.
-    draw : callable, optional
-        Has a layer made, and then all else that belongs to it: `Runner.draw`.
-
-    Attributes
-    ----------
-    current : RunHistory or None
-        That of the newest run, if it has one.
+    `viewer` gets the layers, `complain` is called with errors.
     """
 
-    def __init__(
-        self,
-        viewer: ViewerModel,
-        complain: Callable[[Exception], None],
-        draw: Draw = _at_once,
-    ) -> None:
+    def __init__(self, viewer: ViewerModel, complain: Callable[[Exception], None]) -> None:
         self._viewer = viewer
         self._complain = complain
-        self._draw = draw
         self._exporter = Exporter(complain)
         self._running = self._closed = False
-        self._shown = Pace(STACK)
+        self._redraw = Pace(STACK)
         self.current: RunHistory | None = None
-        self._former: RunHistory | None = None
-        super().__init__()
-        self.keep.changed.connect(self._enable_what_matters)
-        self.each_as_layer.changed.connect(self._enable_what_matters)
+        self._previous: RunHistory | None = None
+        self._make_controls()
+        self._timer = QTimer(self.kept.native)  # deleted together with the widget
+        self._timer.setInterval(250)
+        self._timer.timeout.connect(self._on_timer)
+        self.kept.native.destroyed.connect(self._on_destroyed)
+        self._enable()
+        self.show_state()
+
+    def _make_controls(self) -> None:
+        self.keep = ComboBox(
+            name="keep_history", label="Keep", choices=(LOG, EVEN, OFF),
+            tooltip="Which iterations of the next run to keep: log-spaced, all of the first ones, "
+            "where most changes, then fewer; evenly, every n-th; or off, none.",
+        )  # fmt: skip
+        self.every = SpinBox(
+            name="history_every", label="Every n-th", min=1, max=1000, value=1,
+            tooltip="Distance between two iterations that are kept evenly.",
+        )  # fmt: skip
+        self.budget = SpinBox(
+            name="history_budget", label="Memory, MB", min=1, max=1_000_000, step=50,
+            value=round(DEFAULT_MEGABYTES), tooltip="Memory for the kept images, in millions of "
+            "bytes; when they take more, every second image is dropped.",
+        )  # fmt: skip
+        self.each_as_layer = CheckBox(
+            name="iteration_layers", text="Each iteration as a layer of its own",
+            tooltip=f"For runs of at most {IterationLayers.MOST} steps.",
+        )  # fmt: skip
+        self.kept = Label(
+            name="history_kept", label="Kept", tooltip="How much the history of this run holds.",
+        )  # fmt: skip
+        self.kept.native.setWordWrap(True)
+        # Otherwise a long file name would widen the dock.
+        self.kept.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.show_stack = PushButton(
+            name="show_history", text="Show as stack",
+            tooltip="Show the history as a layer with a slider for the iterations.",
+        )  # fmt: skip
+        self.export_as = PushButton(
+            name="export_history", text="Export…",
+            tooltip="Write the history as an MP4, a GIF or a TIFF stack.",
+        )  # fmt: skip
+        self.controls: list[ValueWidget[Any]] = [
+            self.keep, self.every, self.budget, self.each_as_layer, self.kept, self.show_stack,
+            self.export_as,
+        ]  # fmt: skip
+        self.keep.changed.connect(self._enable)
+        self.each_as_layer.changed.connect(self._enable)
         self.show_stack.clicked.connect(self.show)
         self.export_as.clicked.connect(self._on_export)
-        self._timer = QTimer(self.kept.native)  # goes when the widget goes
-        self._timer.setInterval(250)
-        self._timer.timeout.connect(self._follow)
-        self.kept.native.destroyed.connect(self._on_destroyed)
-        self._enable_what_matters()
-        self.show_state()
 
-    # ── around a run ─────────────────────────────────────────────────────────────────────────
+    # ── during a run ─────────────────────────────────────────────────────────────────────────
 
     def new_history(self, request: RunRequest, *, go_on: bool = False) -> RunHistory | None:
-        """Return what keeps the pictures of a run that begins; its `step` watches the run.
+        """Return the history of a run that starts, or None if no image is to be kept.
 
-        Parameters
-        ----------
-        request : RunRequest
-            What the run does.
-        go_on : bool
-            Whether it goes on from the last one, whose history, if it has one, goes on too.
-
-        Returns
-        -------
-        RunHistory or None
-            None if nothing is to be kept, or the job makes several pictures.
-
-        Raises
-        ------
-        ValueError
-            If there would be too many layers.
+        With `go_on`, the run continues the previous one, and its history if there is one. Raises
+        `ValueError` if the run would make too many layers.
         """
-        each = bool(self.each_as_layer.value)
-        steps = request.recipe.steps
+        each, steps = bool(self.each_as_layer.value), request.recipe.steps
         if each and steps > IterationLayers.MOST:
             raise ValueError(
-                f"A run of {steps} steps has too many iterations for a layer of each; "
-                f"take at most {IterationLayers.MOST}, or untick that under History."
+                f"A run of {steps} steps is too long for one layer per iteration; set Steps to at "
+                f"most {IterationLayers.MOST}, or untick {self.each_as_layer.text!r} in History."
             )
-        self._former = self.current
-        if not (go_on and self.current is not None):
-            self.current = self._for(request, each)
+        self._previous = self.current
+        if not go_on or self.current is None:
+            self.current = None
+            if request.is_single and (each or self.keep.value != OFF):
+                self.current = RunHistory(
+                    self._viewer,
+                    request,
+                    "even" if each or self.keep.value == EVEN else "log",
+                    every=1 if each else self.every.value,
+                    megabytes=self.budget.value,
+                    each_as_layer=each,
+                )
         self._running = self.current is not None
         self.show_state()
-        if self.current is None:
-            return None
-        self._timer.start()
+        if self._running:
+            self._timer.start()
         return self.current
 
     def refresh(self) -> None:
-        """Bring the layer up to date, unless that was a moment ago."""
+        """Update the layer, but not more often than every `STACK` seconds."""
         current = self.current if self._running else None
-        if current is not None and self._shown.is_due(tuple(current.history.steps)):
+        if current is not None and self._redraw.is_due(tuple(current.history.steps)):
             current.refresh()
 
     def finish(self, run: RunThread) -> None:
-        """Keep the last picture of a run that is over, and describe the layers.
+        """Keep the last image of a finished run, and describe the layers.
 
-        One that ended before its first iteration leaves the history of the run before.
+        A run that ended before its first iteration leaves the previous run's history as `current`.
         """
         if run.newest is None:
-            self.current = self._former
+            self.current = self._previous
         elif self._running and self.current is not None and not self._closed:
             self.current.finish(run)
-        self._running, self._former = False, None
+        self._running, self._previous = False, None
         if not self._closed:
             self.show_state()
 
-    def _for(self, request: RunRequest, each: bool) -> RunHistory | None:
-        if not request.is_single or (self.keep.value == OFF and not each):
-            return None
-        return RunHistory(
-            self._viewer,
-            request,
-            "even" if each or self.keep.value == EVEN else "log",
-            every=1 if each else self.every.value,
-            megabytes=self.budget.value,
-            each_as_layer=each,
-        )
-
-    def _follow(self) -> None:
-        """Show what comes by itself; called by the timer for as long as there may be something."""
+    def _on_timer(self) -> None:
+        """Add layers of single iterations, and show the progress of an export."""
         if self._closed:
             return
         added = self.current is not None and self.current.add_iteration()
@@ -159,47 +153,29 @@ class HistoryControls(HistoryForm):
         if not (self._running or added or self._exporter.busy):
             self._timer.stop()
 
-    # ── what the buttons do ──────────────────────────────────────────────────────────────────
+    # ── show and export ──────────────────────────────────────────────────────────────────────
 
     def show(self) -> None:
-        """Show the pictures that are kept as one layer, or bring that layer up to date."""
+        """Show the kept images as one layer, or update that layer."""
         try:
-            current = self._there()
-            newest = current.nearest(sys.maxsize)
+            self._history().show()
         except ValueError as error:
             self._complain(error)
-            return
-        if current.layer.is_there:
-            self._draw(current.show, _nothing)
-        else:
-            self._draw(current.appear, lambda: current.layer.point(newest))
 
     def show_step(self, step: int) -> int | None:
-        """Move the slider to the picture whose step is nearest, in a layer that appears if needed.
-
-        Returns that step; None, with a complaint, where nothing was kept.
-        """
+        """Show the image of the nearest step in the layer, and return that step, or None."""
         try:
-            current = self._there()
-            nearest = current.nearest(step)
+            return self._history().show_step(step)
         except ValueError as error:
             self._complain(error)
             return None
-        self._draw(current.appear, lambda: current.layer.show_step(nearest))
-        return nearest
 
     def export(self, path: str | Path) -> None:
-        """Write the pictures that are kept now, in a thread; a notification says when it is done.
-
-        Parameters
-        ----------
-        path : path-like
-            As for `write_animation`.
-        """
+        """Write the images that are kept now to a file that `write_animation` can write."""
         try:
             self._exporter.check_idle()
             check_format(Path(path))
-            export = self._there().export(Path(path))
+            export = self._history().export(Path(path))
         except (NstError, ValueError) as error:
             self._complain(error)
             return
@@ -207,32 +183,34 @@ class HistoryControls(HistoryForm):
         self._timer.start()
         self.show_state()
 
-    def _there(self) -> RunHistory:
+    def _history(self) -> RunHistory:
         if self.current is None:
-            raise ValueError("No history was kept; choose what to keep, and start a run.")
+            raise ValueError(
+                f"No history was kept; take another entry than {OFF!r} in Keep, then press Run."
+            )
         return self.current
 
     def _on_export(self) -> None:
         try:
-            path = ask_for_path(self.export_as.native, self._there().name)
+            path = ask_for_path(self.export_as.native, self._history().name)
         except ValueError as error:
             self._complain(error)
         else:
             if path is not None:
                 self.export(path)
 
-    # ── what is shown ────────────────────────────────────────────────────────────────────────
+    # ── state of the controls ────────────────────────────────────────────────────────────────
 
     def show_state(self) -> None:
-        """Say how much is kept, or how far a file is."""
-        has_pictures = self.current is not None and bool(self.current.history.steps)
+        """Show how much is kept or the progress of an export, and enable the buttons."""
+        has_images = self.current is not None and bool(self.current.history.steps)
         text = self._exporter.message or (self.current.kept if self.current else "Nothing yet.")
         if self.kept.value != text:
             self.kept.value = text
-        self.show_stack.enabled = has_pictures
-        self.export_as.enabled = has_pictures and not self._exporter.busy
+        self.show_stack.enabled = has_images
+        self.export_as.enabled = has_images and not self._exporter.busy
 
-    def _enable_what_matters(self) -> None:
+    def _enable(self) -> None:
         each = bool(self.each_as_layer.value)
         self.keep.enabled = not each
         self.every.enabled = self.keep.value == EVEN and not each

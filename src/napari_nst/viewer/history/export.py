@@ -1,4 +1,4 @@
-"""A history into a file, in a worker thread."""
+"""Writing a history to an animation or a TIFF stack, in a thread."""
 
 from __future__ import annotations
 
@@ -22,76 +22,53 @@ if TYPE_CHECKING:
 
 Pixels = np.ndarray[Any, Any]
 
-_ENDINGS = {"MP4 (*.mp4)": ".mp4", "GIF (*.gif)": ".gif", "TIFF stack (*.tif *.tiff)": ".tif"}
+_SUFFIXES = {"MP4 (*.mp4)": ".mp4", "GIF (*.gif)": ".gif", "TIFF stack (*.tif *.tiff)": ".tif"}
 _SUGGESTED = ".mp4"
 
 
 def ask_for_path(parent: QWidget, name: str) -> Path | None:
-    """Ask the user where to write a history; None if they would rather not.
+    """Ask the user where to write a history; None if the dialog was cancelled.
 
-    Raises
-    ------
-    ValueError
-        If a file would be replaced that the dialog has not asked about.
+    Raises `ValueError` if the file exists and the dialog has not asked whether to replace it.
     """
     suggested = name.replace("/", "-") + _SUGGESTED
-    path, chosen = QFileDialog.getSaveFileName(
-        parent, "Export the history", suggested, ";;".join(_ENDINGS)
+    answer, chosen = QFileDialog.getSaveFileName(
+        parent, "Export the history", suggested, ";;".join(_SUFFIXES)
     )
-    if not path:
+    if not answer:
         return None
-    asked = Path(path)
-    named = _with_ending(asked, _ENDINGS.get(chosen, _SUGGESTED))
-    if named != asked and named.exists():
-        raise ValueError(f"{named.name} exists; give that name with its ending to replace it.")
-    return named
-
-
-def _with_ending(path: Path, ending: str) -> Path:
-    """Return a name with the ending of the format that was chosen, unless it has another.
-
-    Qt's own dialog leaves the name that was suggested as it is when another format is chosen.
-    """
-    if path.suffix.lower() == _SUGGESTED:
-        return path.with_suffix(ending)
-    return path if path.suffix.lower() in KINDS else path.with_name(path.name + ending)
+    typed, suffix = Path(answer), _SUFFIXES.get(chosen, _SUGGESTED)
+    if typed.suffix.lower() == _SUGGESTED:
+        # Qt's own dialog does not change the suffix when the user chooses another format.
+        path = typed.with_suffix(suffix)
+    elif typed.suffix.lower() in KINDS:
+        path = typed
+    else:
+        path = typed.with_name(typed.name + suffix)
+    if path != typed and path.exists():
+        raise ValueError(f"{path.name} exists; type that name with its suffix to replace it.")
+    return path
 
 
 class Export:
-    """Writes a file, seen from both threads.
+    """Writes one file; `message` is the progress, then the result, or "" if it was cancelled.
 
-    Parameters
-    ----------
-    path : Path
-        As for `write_animation`.
-    stack : FrameStack
-        In numbers like the job's layer. A TIFF keeps those of grey; else they are written as they
-        are shown, through the contrast limits.
-    request : RunRequest
-        Whose history it is.
-    text : str
-        Stored in the file.
-
-    Attributes
-    ----------
-    message : str
-        How far it is, or in the end what it has written; "" where it was cancelled.
+    A TIFF file keeps the intensities of a grey stack; other formats store the display, through the
+    contrast limits. `text` is stored in the file.
     """
 
     def __init__(self, path: Path, stack: FrameStack, request: RunRequest, text: str) -> None:
         self.path = path
         self.message = f"Writing {path.name} …"
         self.quit_requested: Callable[[], bool] = lambda: False
-        limits = request.intensity.display(stack.originals[0], request.keep_dtype).get(
-            "contrast_limits"
-        )
-        if limits is not None and KINDS[path.suffix.lower()] != "TIFF":
-            stack = stack.converted(partial(_as_shown, limits=limits))
+        display = request.intensity.display(stack.originals[0], request.keep_dtype)
+        if "contrast_limits" in display and KINDS[path.suffix.lower()] != "TIFF":
+            stack = stack.converted(partial(_displayed, limits=display["contrast_limits"]))
         self._stack: FrameStack | None = stack
         self._text = text
 
     def work(self) -> Iterator[None]:
-        """Write; a generator, of which napari keeps nothing when it is over."""
+        """Write the file; a generator, so that napari can end it, which releases the images."""
         stack, self._stack = self._stack, None
         if stack is None:
             return
@@ -101,7 +78,7 @@ class Export:
             self.message = ""
             return
         except RuntimeError as error:
-            # napari's worker swallows RuntimeErrors without a word, and stays busy for ever.
+            # napari's worker ignores a RuntimeError silently, and would stay busy for ever.
             raise NstError(f"{self.path.name} could not be written: {error}") from error
         self.message = f"Wrote {self.path.name}: {facts}."
         yield
@@ -113,13 +90,7 @@ class Export:
 
 
 class Exporter:
-    """Lets one export after the other go on beside the window.
-
-    Parameters
-    ----------
-    complain : callable
-        Called with what went wrong.
-    """
+    """Writes one file at a time in a thread; `complain` is called with errors."""
 
     def __init__(self, complain: Callable[[Exception], None]) -> None:
         self._complain = complain
@@ -132,16 +103,16 @@ class Exporter:
 
     @property
     def message(self) -> str:
-        """How far it is; "" where nothing is written."""
+        """The progress of the file that is being written, or ""."""
         return self._export.message if self._export else ""
 
     def check_idle(self) -> None:
         """Raise `ValueError` while a file is being written."""
         if self._export is not None:
-            raise ValueError(f"{self._export.path.name} is being written; wait until it is there.")
+            raise ValueError(f"{self._export.path.name} is being written; wait until it is done.")
 
     def start(self, export: Export) -> None:
-        """Write a file; a notification says when it is done."""
+        """Write a file; a notification tells the user when it is done."""
         self._export = export
         start_work(export, self._on_failed, self._on_finished)
 
@@ -156,5 +127,5 @@ class Exporter:
             show_info(export.message)
 
 
-def _as_shown(pixels: Pixels, limits: tuple[float, float]) -> Pixels:
+def _displayed(pixels: Pixels, limits: tuple[float, float]) -> Pixels:
     return to_uint8(to_unit(pixels, limits, "history"))

@@ -1,4 +1,4 @@
-"""The history of one run in the viewer: what is kept of it, and the layers that show it."""
+"""The history of one run, and the layers that show it."""
 
 from __future__ import annotations
 
@@ -22,25 +22,10 @@ if TYPE_CHECKING:
 
 
 class RunHistory:
-    """A history and its layers. Call it from the main thread; `step` watches the run in its own.
+    """The kept images of a run, and their layers.
 
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Gets the layers.
-    request : RunRequest
-        What the run does.
-    spacing, every, megabytes
-        As for `History`.
-    each_as_layer : bool
-        Whether every iteration gets a layer of its own too.
-
-    Attributes
-    ----------
-    history : History
-        The pictures.
-    layer : HistoryLayer
-        There once it is shown.
+    The run's thread calls `step`; all else is for the main thread. `spacing`, `every` and
+    `megabytes` are those of `History`. With `each_as_layer`, every iteration also gets a layer.
     """
 
     def __init__(
@@ -52,7 +37,7 @@ class RunHistory:
         megabytes: float = DEFAULT_MEGABYTES,
         each_as_layer: bool = False,
     ) -> None:
-        # In the layer's own numbers, so that they can be shown as they are.
+        # Kept with the intensities of the result's layer, so that they are displayed as they are.
         convert = partial(request.intensity.restore, keep_dtype=request.keep_dtype)
         self.history = History(spacing, every=every, megabytes=megabytes, convert=convert)
         self.layer = HistoryLayer(viewer, request)
@@ -62,65 +47,52 @@ class RunHistory:
 
     @property
     def name(self) -> str:
-        """What the run's result is called."""
+        """Name of the run's result."""
         return self._request.name
 
     @property
     def kept(self) -> str:
-        """How much is kept, in words."""
+        """How many images are kept, and how much memory they take."""
         count, megabytes = len(self.history.steps), self.history.megabytes
         amount = f"{megabytes:.1f}" if megabytes < 10 else f"{megabytes:.0f}"
-        pictures = f"{count or 'No'} picture{'' if count == 1 else 's'}"
-        return f"{pictures}, {amount} of {self.history.max_megabytes:g} MB"
+        images = f"{count or 'No'} image{'' if count == 1 else 's'}"
+        return f"{images}, {amount} of {self.history.max_megabytes:g} MB"
 
     def step(self, iteration: Iteration, *, is_last: bool = False) -> None:
-        """Keep an iteration's picture if it is wanted; a large one at a fraction of its size."""
+        """Keep an iteration's image if its step is due; a large image is kept smaller."""
         wanted = is_last or self.history.wants(iteration.step, iteration.steps)
         if wanted and iteration.step not in self.history.steps:
-            self.history.step(_within_reason(iteration), is_last=is_last)
+            self.history.step(_reduced(iteration), is_last=is_last)
 
     def finish(self, run: RunThread) -> None:
-        """Keep the last picture of the run, which is over, and describe the layers."""
+        """Keep the last image of a finished run, and store the run's record in the layers."""
         if run.newest is None:
             return
         self.step(run.newest, is_last=True)
         self._facts = run.newest.record(self._request.names)
-        if self.layer.is_there:
+        if self.layer.exists:
             self.show()
 
     def show(self) -> None:
-        """Show the pictures that are kept as one layer, or bring that layer up to date.
-
-        Raises
-        ------
-        ValueError
-            If there are none.
-        """
+        """Show the kept images as a layer, or update it; raises `ValueError` if none is kept."""
         self.layer.show(self.history.stack(), self._facts)
 
-    def nearest(self, step: int) -> int:
-        """Return the step of the picture that is nearest.
+    def show_step(self, step: int) -> int | None:
+        """Show the image of the nearest step, in a layer that is made if needed; return the step.
 
-        Raises
-        ------
-        ValueError
-            If there is no picture.
+        Raises `ValueError` if no image is kept.
         """
-        stack = self.history.stack()
-        return stack.steps[stack.nearest(step)]
-
-    def appear(self) -> None:
-        """Make the layer if it is not there; its slider stands anywhere."""
-        if not self.layer.is_there:
-            self.layer.lay(self.history.stack(), self._facts)
+        if not self.layer.exists:
+            self.show()
+        return self.layer.show_step(step)
 
     def refresh(self) -> None:
-        """Bring the layer up to date, if it is shown and there are other pictures than it has."""
-        if self.layer.is_there and self.layer.steps != self.history.steps:
+        """Update the layer, if there is one and the history has other images."""
+        if self.layer.exists and self.layer.steps != self.history.steps:
             self.show()
 
     def add_iteration(self) -> bool:
-        """Add the next of the layers of single iterations, and return whether there was one."""
+        """Add the next of the layers of single iterations; return False if there is none to add."""
         if self._iterations is None or not self.history.steps:
             return False
         added = self._iterations.add_next(self.history.stack())
@@ -129,27 +101,22 @@ class RunHistory:
         return added
 
     def export(self, path: Path) -> Export:
-        """Return what writes the pictures that are kept now.
-
-        Raises
-        ------
-        ValueError
-            If there are none.
-        """
+        """Return the work of writing the kept images; raises `ValueError` if none is kept."""
         text = json.dumps(self._facts) if self._facts else ""
         return Export(path, self.history.stack(), self._request, text)
 
 
-def _within_reason(iteration: Iteration) -> Iteration:
-    """Return an iteration with as many pixels as a history is looked at with."""
+def _reduced(iteration: Iteration) -> Iteration:
+    """Return the iteration with its image averaged down to at most `pyramid.LARGE` pixels a side.
+
+    The history of a very large image would otherwise hold very few images.
+    """
     ratio = -(-max(iteration.shape) // pyramid.LARGE)
     if ratio == 1:
         return iteration
     from torch.nn.functional import avg_pool2d
 
-    pixels, alpha = (
-        None if one is None else avg_pool2d(one.detach(), ratio, ceil_mode=True)
-        for one in (iteration.pixels, iteration.alpha)
-    )
-    assert pixels is not None
-    return replace(iteration, pixels=pixels, alpha=alpha)
+    def pool(image: Any) -> Any:
+        return None if image is None else avg_pool2d(image.detach(), ratio, ceil_mode=True)
+
+    return replace(iteration, pixels=pool(iteration.pixels), alpha=pool(iteration.alpha))

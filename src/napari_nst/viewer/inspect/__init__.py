@@ -1,1 +1,1 @@
-"""What the network sees in a result."""
+"""Inspecting a result: loss maps, Gram matrices and feature maps."""

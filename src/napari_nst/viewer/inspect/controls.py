@@ -1,4 +1,4 @@
-"""Looking into a result: what the network sees in it, and where its losses come from."""
+"""The controls that show loss maps, Gram matrices and feature maps of the newest result."""
 
 from __future__ import annotations
 
@@ -31,29 +31,14 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 EVERY = "every layer with a loss"
-"""What the drop-down says for the loss maps of all of them."""
+"""The entry of the drop-down for the loss maps of all layers."""
 
 
-class Inspection:
-    """The controls that look into a widget's newest result, and what they show.
+class InspectControls:
+    """A drop-down for a layer of the network, and a button for each kind of map.
 
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Gets the layers.
-    runner : Runner
-        Whose result it is, finished or not.
-    say, complain : callable
-        Called with what is being computed, and with what went wrong.
-
-    Attributes
-    ----------
-    layer : ComboBox
-        Where in the network to look.
-    losses, gram, features : PushButton
-        What to show.
-    controls : list of Widget
-        All of them, for a form.
+    Everything is computed from the newest result of `runner`, of a run that is going on or not.
+    `say` shows a sentence below the buttons, `complain` is called with errors.
     """
 
     def __init__(
@@ -73,115 +58,108 @@ class Inspection:
             label="VGG layer",
             choices=(EVERY, *LAYER_NAMES),
             value="relu4_2",
-            tooltip="Where in the network to look at the newest result.",
+            tooltip="The layer of the network at which to inspect the newest result.",
         )
         self.losses = PushButton(
             name="show_losses",
             text="Where the loss comes from",
-            tooltip="A heat map for each loss at this layer: how much each pixel of the result has "
-            "of it.",
+            tooltip="A heat map of each loss at this layer: the share of every pixel of the "
+            "result.",
         )
         self.gram = PushButton(
             name="show_gram",
             text="Gram matrices",
             tooltip="The Gram matrices of content, style and result at this layer, side by side, "
-            "and how far apart they are.",
+            "and their distances.",
         )
         self.features = PushButton(
             name="show_features",
             text="Feature maps",
-            tooltip="The result as this layer sees it: a stack with a picture for each channel.",
+            tooltip="The features of the result at this layer: a stack with one image per channel.",
         )
         self.controls = [self.layer, self.losses, self.gram, self.features]
-        self.layer.changed.connect(self._enable_what_matters)
+        self.layer.changed.connect(self._enable)
         self.losses.clicked.connect(self.show_losses)
         self.gram.clicked.connect(self.show_gram)
         self.features.clicked.connect(self.show_features)
 
     def show_losses(self) -> None:
-        """Add the heat maps of the losses."""
+        """Add a stack of heat maps, one for each loss."""
         layer = None if self.layer.value == EVERY else self.layer.value
 
-        def compute(order: Job, newest: Iteration) -> dict[str, Array]:
-            from napari_nst.engine.inspect.loss_maps import loss_maps
+        def compute(job: Job, newest: Iteration) -> dict[str, Array]:
+            from napari_nst import loss_maps
 
-            return loss_maps(order, newest.picture, layer=layer)
+            return loss_maps(job, newest.picture, layer=layer)
 
-        self._look("Where the loss comes from", compute, self._add_maps)
+        self._start(self.losses.text, compute, self._add_loss_maps)
 
     def show_gram(self) -> None:
-        """Add the Gram matrices."""
+        """Add a contact sheet of Gram matrices."""
         layer = self.layer.value
 
-        def compute(order: Job, newest: Iteration) -> GramView:
-            from napari_nst.engine.inspect.gram import gram_view
+        def compute(job: Job, newest: Iteration) -> GramView:
+            from napari_nst import gram_view
 
-            return gram_view(order, newest.picture, layer)
+            return gram_view(job, newest.picture, layer)
 
-        self._look(f"Gram matrices of {layer}", compute, self._add_gram)
+        self._start(f"{self.gram.text} of {layer}", compute, self._add_gram)
 
     def show_features(self) -> None:
-        """Add the feature maps."""
+        """Add a stack of feature maps."""
         layer = self.layer.value
 
-        def compute(order: Job, newest: Iteration) -> Array:
-            from napari_nst.engine.inspect.feature_maps import feature_maps
+        def compute(job: Job, newest: Iteration) -> Array:
+            from napari_nst import feature_maps
 
-            return feature_maps(newest.picture, layer, order.recipe.replace(size=0))
+            return feature_maps(newest.picture, layer, job.recipe.replace(size=0))
 
-        def show(request: RunRequest, maps: Array) -> None:
+        def add(request: RunRequest, maps: Array) -> None:
             labels = [f"{layer} channel {index}" for index in range(len(maps))]
             self._add_stack(
-                request, f"features {layer}", maps, labels, "channel", colormap="viridis"
+                request, f"features {layer}", maps, labels, axis_label="channel", colormap="viridis"
             )
 
-        self._look(f"Feature maps of {layer}", compute, show)
+        self._start(f"{self.features.text} of {layer}", compute, add)
 
-    def _look(
+    def _start(
         self,
-        what: str,
+        title: str,
         compute: Callable[[Job, Iteration], Any],
-        show: Callable[[RunRequest, Any], None],
+        add: Callable[[RunRequest, Any], None],
     ) -> None:
-        """Compute something of the newest picture in a thread, then show it."""
+        """Compute something from the newest result in a thread, then add its layer."""
         runner, request = self._runner, self._runner.request
         newest = runner.active.newest if runner.active else runner.last
         if request is None or not request.is_single or newest is None:
-            self._complain(ValueError("There is no result to look into; press Run first."))
+            self._complain(ValueError("There is no result of a single image; press Run first."))
             return
-        recipe = Recipe.from_dict(newest.facts["recipe"])
+        recipe = Recipe.from_dict(newest.facts["recipe"])  # the controls may have changed it
 
-        def computed() -> Any:
+        def compute_in_thread() -> Any:
             return compute(replace(request.build_job(), recipe=recipe), newest)
 
-        def shown(result: Any) -> None:
+        def show(result: Any) -> None:
             if not runner.closed:
-                show(request, result)
-                self._say(f"{what}: shown, at iteration {newest.step}.")
+                add(request, result)
+                self._say(f"{title}: shown, at iteration {newest.step}.")
 
         try:
-            self._background.start(computed, shown)
+            self._background.start(compute_in_thread, show)
         except ValueError as error:
             self._complain(error)
         else:
-            self._say(f"{what}: being computed …")
+            self._say(f"{title}: being computed …")
 
-    def _add_maps(self, request: RunRequest, maps: dict[str, Array]) -> None:
-        # In multiples of the average: layers' losses differ by orders of magnitude.
+    def _add_loss_maps(self, request: RunRequest, maps: dict[str, Array]) -> None:
+        # Multiples of the mean: losses of different layers differ by orders of magnitude.
         stack = np.stack([one / max(float(one.mean()), 1e-30) for one in maps.values()])
         labels = [f"{part}, loss {one.sum():.3g}" for part, one in maps.items()]
-        self._add_stack(
-            request, "losses", stack, labels, "loss", colormap="inferno", opacity=0.8, gamma=0.7
-        )
+        display = {"colormap": "inferno", "opacity": 0.8, "gamma": 0.7}
+        self._add_stack(request, "losses", stack, labels, axis_label="loss", **display)
 
     def _add_stack(
-        self,
-        request: RunRequest,
-        what: str,
-        stack: Array,
-        labels: list[str],
-        axis_label: str,
-        **display: Any,
+        self, request: RunRequest, title: str, stack: Array, labels: list[str], **display: Any
     ) -> None:
         highest = max(float(np.percentile(stack, 99.5)), 1e-12)
         add_stack(
@@ -189,8 +167,7 @@ class Inspection:
             request.position,
             stack,
             labels,
-            axis_label=axis_label,
-            name=f"{request.name} · {what}",
+            name=f"{request.name} · {title}",
             contrast_limits=(min(0.0, float(stack.min())), highest),
             **display,
         )
@@ -204,14 +181,15 @@ class Inspection:
         side = max(view.matrices.shape[-1], 256)
         sheet = Sheet(Grid.wrapped(cells, len(cells)), (side, side), DARK)
         for index, matrix in enumerate(displayable(view.shown)):
-            sheet.put(index, _in_colour(matrix))
-        add_sheet(self._viewer, request.position, sheet, name=f"{request.name} · Gram {view.layer}")
+            sheet.put(index, _colored(matrix))
+        name = f"{request.name} · Gram {view.layer}"
+        add_sheet(self._viewer, request.position, sheet, name=name)
 
-    def _enable_what_matters(self) -> None:
+    def _enable(self) -> None:
         self.gram.enabled = self.features.enabled = self.layer.value != EVERY
 
 
-def _in_colour(matrix: Array) -> Array:
+def _colored(matrix: Array) -> Array:
     from napari.utils.colormaps import ensure_colormap
 
     inferno: Any = ensure_colormap("inferno")

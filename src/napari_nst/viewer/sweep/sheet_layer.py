@@ -95,10 +95,8 @@ class SheetLayer:
             for rectangle, cell in zip(sheet.rectangles, grid.cells, strict=True)
         ]
         self._layout = {"axes": list(self._position.axes), "panels": [], "cells": cells}
-        metadata = {RECORD: {LAYOUT: self._layout}}
-        self.layer = add_sheet(
-            self._viewer, self._position, sheet, name=self._name, metadata=metadata
-        )
+        self.layer = add_sheet(self._viewer, self._position, sheet, name=self._name)
+        self.layer.metadata[RECORD] = {LAYOUT: self._layout}
         if self._clicked is not None:
             on_click(self.layer, self._clicked)
 
@@ -110,10 +108,10 @@ def _cell_shape(grid: Grid, shape: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def settings_at(layer: Image, position: Sequence[float]) -> dict[str, Any] | None:
+def settings_at(layer: Image, at: Sequence[float]) -> dict[str, Any] | None:
     """Return the recipe fields of the image at a world position, or None between the images."""
     layout = layer.metadata[RECORD][LAYOUT]
-    pixel = np.asarray(layer.world_to_data(position))[layout["axes"]] + 0.5
+    pixel = np.asarray(layer.world_to_data(at))[layout["axes"]] + 0.5
     for cell in layout["cells"]:
         top, left, bottom, right = cell["rectangle"]
         if top <= pixel[0] < bottom and left <= pixel[1] < right:
@@ -143,24 +141,16 @@ def on_click(layer: Image, callback: Callable[[dict[str, Any]], None]) -> None:
     layer.mouse_drag_callbacks.append(clicked)
 
 
-def add_sheet(
-    viewer: ViewerModel,
-    position: Position,
-    sheet: Sheet,
-    *,
-    name: str,
-    metadata: Mapping[str, Any] | None = None,
-) -> Any:
-    """Add a sheet to the right of all visible layers, upright, in the slice of `place`.
+def add_sheet(viewer: ViewerModel, position: Position, sheet: Sheet, *, name: str) -> Any:
+    """Add a sheet to the right of all visible layers, upright, in the slice of `position`.
 
-    Each cell is as large as the content at `place`. In a 2D view, the camera is reset to show all.
+    Each cell is as large as the content at `position`. A 2D view is zoomed out to show everything.
     """
     layer: Any = viewer.add_image(
         position.data(sheet.pixels),
         name=name,
         rgb=True,
         interpolation2d="linear",
-        metadata=dict(metadata or {}),
         **_transform(viewer, position, sheet),
     )
     if viewer.dims.ndisplay == 2:
