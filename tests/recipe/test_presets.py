@@ -10,7 +10,6 @@ from napari_nst.recipe import (
     on_flavour,
     preset,
     preset_names,
-    preset_summary,
     published,
 )
 from napari_nst.recipe.convert_weights import MEAN_ACTIVATIONS
@@ -43,7 +42,7 @@ def test_a_preset_suits_its_job_and_has_a_source(job, name):
     assert Recipe.from_json(recipe.to_json()) == recipe
     assert about.job == job
     assert about.source
-    assert preset_summary(name) == about.summary
+    assert about.summary
     assert about.flavour == recipe.weights
     assert about.flavour in MEAN_ACTIVATIONS
     assert (recipe.has_content, recipe.has_style) == (job != "texture", job != "reconstruction")
@@ -73,7 +72,7 @@ def test_otherwise_weights_are_not_converted():
 
 
 def test_unknown_presets_and_jobs_are_refused():
-    for find in (preset, preset_summary, published):
+    for find in (preset, published):
         with pytest.raises(ValueError, match=r"^There is no preset 'gatys'; choose from default, "):
             find("gatys")
     with pytest.raises(ValueError, match=r"^job must be one of transfer, texture, reconstruction"):

@@ -1,11 +1,10 @@
-"""What to do, as data. Imports nothing heavy."""
+"""Recipes and presets as plain data. This package imports nothing else of napari_nst."""
 
 from napari_nst.recipe.convert_weights import on_flavour
 from napari_nst.recipe.presets import (
     DEFAULT_PRESETS,
     preset,
     preset_names,
-    preset_summary,
     published,
 )
 from napari_nst.recipe.recipe import CONTROLS, SECTIONS, Recipe
@@ -18,6 +17,5 @@ __all__ = [
     "on_flavour",
     "preset",
     "preset_names",
-    "preset_summary",
     "published",
 ]

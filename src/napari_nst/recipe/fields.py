@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 
 from napari_nst.recipe.layer_names import canonical_layer
 
+_SWITCH = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
+
 
 class LayerWeights(dict[str, float]):
     """Layer name → weight: a dict that cannot be changed, so that its recipe cannot either."""
@@ -63,15 +65,22 @@ class Control:
         return value
 
     def parse(self, name: str, text: str) -> Any:
-        """Read layers or several numbers from text; return other text unchanged."""
+        """Read a value from text such as a user types, without checking its bounds."""
         if self.kind is LayerWeights:
             return _parsed_layers(name, text)
         if self.kind is tuple:
-            return tuple(_parsed_number(name, part) for part in text.replace(",", " ").split())
+            parts = text.replace(",", " ").split()
+            return tuple(_parsed_number(name, part, float) for part in parts)
+        if self.kind in (int, float):
+            return _parsed_number(name, text, self.kind)
+        if self.kind is bool:
+            if text.lower() not in _SWITCH:
+                raise ValueError(f"{name} must be on or off; not {text!r}.")
+            return _SWITCH[text.lower()]
         return text
 
     def text(self, value: Any) -> str:
-        """Return a value as text that `parse` reads."""
+        """Return the value of a text field, of layers or of several numbers as `parse` reads it."""
         if isinstance(value, Mapping):
             return ", ".join(f"{layer}:{weight!r}" for layer, weight in value.items())
         if isinstance(value, tuple):
@@ -163,8 +172,10 @@ def _parsed_layers(name: str, text: str) -> dict[str, float]:
     return parsed
 
 
-def _parsed_number(name: str, text: str) -> float:
+def _parsed_number(name: str, text: str, kind: type) -> int | float:
     try:
-        return float(text)
+        number: int | float = kind(text)
     except ValueError:
-        raise ValueError(f"{name} must be numbers such as 0.7, 0.3; not {text!r}.") from None
+        wanted = "whole numbers such as 1, 2, 4" if kind is int else "numbers such as 0.7, 0.3"
+        raise ValueError(f"{name} must be {wanted}; not {text!r}.") from None
+    return number

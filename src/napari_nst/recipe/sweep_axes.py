@@ -8,7 +8,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any
 
-from napari_nst.recipe.fields import Control, LayerWeights
+from napari_nst.recipe.fields import LayerWeights
 from napari_nst.recipe.recipe import CONTROLS, Recipe
 
 Axes = Mapping[str, Sequence[Any]]
@@ -20,8 +20,6 @@ SMALL: Mapping[str, int] = MappingProxyType({"size": 128, "steps": 40})
 MAX_PICTURES = 64
 """The largest number of pictures in a sweep."""
 
-_SWITCH = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
-
 
 def swept(recipe: Recipe, axes: Axes) -> list[Recipe]:
     """Return a recipe for each combination of values, row by row.
@@ -31,8 +29,7 @@ def swept(recipe: Recipe, axes: Axes) -> list[Recipe]:
     value is given twice, or if there are more than `MAX_PICTURES` combinations.
     """
     if len(axes) not in (1, 2):
-        listed = ", ".join(axes) or "none"
-        raise ValueError(f"A sweep varies one or two fields of a recipe; not {listed}.")
+        raise ValueError(f"A sweep varies one or two fields of a recipe, not {len(axes)}.")
     for name, values in axes.items():
         if isinstance(values, str) or not isinstance(values, Sequence):
             raise TypeError(f"{name} must be a list of values to sweep, not {values!r}.")
@@ -66,7 +63,7 @@ def parse_values(name: str, text: str) -> list[Any]:
     control = CONTROLS[name]
     has_commas = control.kind in (LayerWeights, tuple)
     parts = [part.strip() for part in text.split(";" if has_commas else ",")]
-    return [control.checked(name, _parse(name, control, part)) for part in parts if part]
+    return [control.checked(name, control.parse(name, part)) for part in parts if part]
 
 
 def value_words(value: Any) -> str:
@@ -80,19 +77,3 @@ def value_words(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return ", ".join(f"{number:g}" for number in value)
     return str(value)
-
-
-def _parse(name: str, control: Control, text: str) -> Any:
-    if control.kind is bool:
-        if text.lower() not in _SWITCH:
-            raise ValueError(f"{name} must be on or off; not {text!r}.")
-        return _SWITCH[text.lower()]
-    if control.kind not in (int, float):
-        return control.parse(name, text)
-    try:
-        return control.kind(text)
-    except ValueError:
-        wanted = (
-            "whole numbers such as 1, 2, 4" if control.kind is int else "numbers such as 0.5, 2"
-        )
-        raise ValueError(f"{name} must be {wanted}; not {text!r}.") from None

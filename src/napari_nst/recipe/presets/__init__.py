@@ -63,11 +63,6 @@ def preset(name: str = "default", **changes: Any) -> Recipe:
     return found.recipe_for(flavour).replace(**changes)
 
 
-def preset_summary(name: str) -> str:
-    """Return the one-line summary of a preset."""
-    return published(name).summary
-
-
 def published(name: str) -> Published:
     """Return a preset's job, source, flavour and recipes; raise ValueError for an unknown name."""
     if name not in REGISTERED:

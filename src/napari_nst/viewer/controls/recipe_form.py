@@ -13,7 +13,6 @@ from napari_nst.recipe import (
     Recipe,
     preset,
     preset_names,
-    preset_summary,
     published,
 )
 from napari_nst.recipe.sections import NORMS
@@ -206,5 +205,5 @@ def _preset_box(job: str) -> ComboBox:
         label="Preset",
         choices=names,
         tooltip="A published recipe; choosing one sets all controls to its values.\n"
-        + "\n".join(f"{name}: {preset_summary(name)}" for name in names),
+        + "\n".join(f"{name}: {published(name).summary}" for name in names),
     )
