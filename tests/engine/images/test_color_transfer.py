@@ -1,4 +1,4 @@
-"""Colours against NumPy's own statistics and quantiles, in float64."""
+"""Colour transfer against NumPy in float64."""
 
 import numpy as np
 import pytest
@@ -18,12 +18,12 @@ from napari_nst.engine.images.color_transfer import (
 LINEAR = ["cholesky", "pca", "symmetric"]
 
 
-def mid_range(shape, seed, spread=0.05):
+def mid_range(shape, seed, deviation=0.05):
     """Correlated colours about the middle, none of which is near 0 or 1 before or after."""
     rng = np.random.default_rng(seed)
     mixing = rng.uniform(-1, 1, (3, 3)) + 2 * np.eye(3)
     colors = mixing / np.linalg.norm(mixing, 2) @ rng.uniform(-1.7, 1.7, (3, shape[0] * shape[1]))
-    colors = rng.uniform(0.45, 0.55, (3, 1)) + spread * colors
+    colors = rng.uniform(0.45, 0.55, (3, 1)) + deviation * colors
     return torch.from_numpy(colors.reshape(1, 3, *shape).astype(np.float32))
 
 
@@ -62,7 +62,7 @@ def color_map(image, matched):
     """The matrix of the linear map from an image's colours to the matched ones."""
     source, target = (c - c.mean(axis=1, keepdims=True) for c in map(colors, (image, matched)))
     matrix, *_ = np.linalg.lstsq(source.T, target.T)
-    np.testing.assert_allclose(matrix.T @ source, target, atol=1e-6)  # it is linear
+    np.testing.assert_allclose(matrix.T @ source, target, atol=1e-6)  # the map is linear
     return matrix.T
 
 
@@ -72,7 +72,7 @@ def numpy_power(matrix, exponent):
 
 
 def numpy_map(method, source, target):
-    """What the papers print."""
+    """The formula of the paper."""
     if method == "cholesky":
         return np.linalg.cholesky(target) @ np.linalg.inv(np.linalg.cholesky(source))
     if method == "pca":
@@ -89,7 +89,7 @@ def left_half(image):
 
 
 @pytest.mark.parametrize("method", LINEAR)
-@pytest.mark.parametrize("shapes", [((20, 30), (20, 30)), ((31, 8), (64, 48)), ((40, 40), (3, 5))])
+@pytest.mark.parametrize("shapes", [((31, 8), (64, 48)), ((40, 40), (3, 5))])
 def test_linear_methods_give_the_mean_and_covariance_of_the_reference(method, shapes):
     image, reference = (mid_range(shape, seed) for seed, shape in enumerate(shapes))
     matched = match_colors(image, reference, method)
@@ -107,60 +107,34 @@ def test_linear_maps_are_those_of_the_papers(method):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_symmetric_map_is_symmetric_and_positive_definite(seed):
-    image, reference = mid_range((30, 40), seed), mid_range((25, 25), seed + 100)
-    matrix = color_map(image, match_colors(image, reference, "symmetric"))
+def test_the_symmetric_map_is_symmetric_and_changes_colours_least():
+    image, reference = mid_range((30, 40), 0), mid_range((25, 25), 100)
+    matched = {method: match_colors(image, reference, method) for method in LINEAR}
+    matrix = color_map(image, matched["symmetric"])
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-5)
     assert np.linalg.eigvalsh(matrix).min() > 0.01
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_symmetric_map_moves_colours_least(seed):
-    image, reference = mid_range((30, 40), seed), mid_range((25, 25), seed + 100)
-    cholesky, pca, symmetric = (
-        (match_colors(image, reference, method) - image).square().mean().item() for method in LINEAR
-    )
-    assert symmetric < min(cholesky, pca)
+    changes = {method: float((matched[method] - image).square().mean()) for method in LINEAR}
+    assert min(changes, key=changes.__getitem__) == "symmetric"
 
 
 @pytest.mark.parametrize("method", LINEAR)
-def test_photographs_have_their_references_moments(method):
-    """Squeezed towards the middle, so that nothing is clipped."""
-    image, reference = (0.4 + 0.2 * photograph(name) for name in ("astronaut", "coffee"))
-    assert_same_moments(match_colors(image, reference, method), reference)
-
-
-@pytest.mark.parametrize("method", LINEAR)
-@pytest.mark.parametrize("names", [("astronaut", "coffee"), ("coffee", "astronaut")])
-def test_photographs_are_clipped_where_the_map_leaves_the_range(method, names):
-    image, reference = map(photograph, names)
+def test_photographs_are_clipped_where_the_map_leaves_the_range(method):
+    image, reference = photograph("astronaut"), photograph("coffee")
     matrix = numpy_map(method, covariance(image), covariance(reference))
     means = [colors(i).mean(axis=1, keepdims=True) for i in (image, reference)]
     expected = matrix @ (colors(image) - means[0]) + means[1]
-    assert expected.min() < 0 or expected.max() > 1  # it does leave it
+    assert expected.min() < 0 or expected.max() > 1  # the map leaves [0, 1]
     matched = match_colors(image, reference, method)
     np.testing.assert_allclose(colors(matched), np.clip(expected, 0, 1), atol=1e-6)
 
 
-@pytest.mark.parametrize("names", [("astronaut", "coffee"), ("coffee", "astronaut")])
-def test_photographs_have_their_references_histograms(names):
-    image, reference = map(photograph, names)
-    matched = np.sort(colors(match_colors(image, reference, "histogram")))
-    target = np.sort(colors(reference))
-    at, positions = (np.arange(0.5, c.shape[1]) / c.shape[1] for c in (matched, target))
-    expected = np.stack([np.interp(at, positions, channel) for channel in target])
-    # Not exactly: where many pixels are black, there is but one value to give them.
-    assert np.abs(matched - expected).mean(axis=1).max() < 0.01
-
-
 @pytest.mark.parametrize("method", COLOR_METHODS)
-def test_an_image_that_has_the_colours_already_stays(method):
+def test_an_image_with_the_references_colours_stays(method):
     image = photograph("astronaut", 4)
     torch.testing.assert_close(match_colors(image, image, method), image, rtol=0, atol=1e-5)
 
 
-def test_channels_are_alike_to_all_methods_but_cholesky():
+def test_the_order_of_channels_matters_to_cholesky_alone():
     image, reference = mid_range((30, 40), 1), mid_range((25, 25), 2)
     for method in COLOR_METHODS:
         matched = match_colors(image, reference, method)
@@ -168,7 +142,7 @@ def test_channels_are_alike_to_all_methods_but_cholesky():
         assert torch.allclose(matched, turned, atol=1e-5) == (method != "cholesky")
 
 
-@pytest.mark.parametrize("shapes", [((12, 10), (12, 10)), ((7, 9), (31, 17)), ((31, 17), (2, 2))])
+@pytest.mark.parametrize("shapes", [((7, 9), (31, 17)), ((31, 17), (2, 2))])
 def test_histograms_have_the_quantiles_of_the_reference(shapes):
     image, reference = (mid_range(shape, seed) for seed, shape in enumerate(shapes))
     matched = colors(match_colors(image, reference, "histogram"))
@@ -178,7 +152,7 @@ def test_histograms_have_the_quantiles_of_the_reference(shapes):
         np.testing.assert_allclose(np.sort(channel), expected, atol=1e-6)
 
 
-def test_histograms_of_as_many_pixels_become_the_same_values_in_the_same_order():
+def test_with_as_many_pixels_the_values_are_the_references_in_the_images_order():
     image, reference = mid_range((12, 10), 1), mid_range((8, 15), 2)
     matched = match_colors(image, reference, "histogram")
     for before, after, target in zip(*map(colors, (image, matched, reference)), strict=True):
@@ -187,7 +161,6 @@ def test_histograms_of_as_many_pixels_become_the_same_values_in_the_same_order()
 
 
 def test_equal_values_stay_equal_in_a_histogram():
-    """Eight bits have far fewer values than a photograph has pixels."""
     image = photograph("coffee", 3)
     matched = match_colors(image, photograph("astronaut", 3), "histogram")
     for before, after in zip(colors(image), colors(matched), strict=True):
@@ -198,36 +171,21 @@ def test_equal_values_stay_equal_in_a_histogram():
 
 @pytest.mark.parametrize("method", COLOR_METHODS)
 @pytest.mark.parametrize(
-    "reference",
-    [mid_range((9, 7), 3), flat([0.2, 0.5, 0.7]), grey((8, 8)), mid_range((1, 1), 4)],
-    ids=["colours", "flat", "grey", "one pixel"],
-)
-@pytest.mark.parametrize(
-    "image",
+    ("image", "reference"),
     [
-        mid_range((9, 7), 5),
-        flat([0.9, 0.1, 0.4]),
-        flat([0.0, 0.0, 0.0]),
-        grey((8, 8), 6),
-        mid_range((1, 1), 7),
-        mid_range((1, 2), 8),
+        (flat([0.0, 0.0, 0.0]), mid_range((9, 7), 3)),
+        (grey((8, 8), 6), flat([0.2, 0.5, 0.7])),
+        (mid_range((1, 2), 8), mid_range((1, 1), 4)),
     ],
-    ids=["colours", "flat", "black", "grey", "one pixel", "two pixels"],
+    ids=["black", "grey to flat", "two pixels to one"],
 )
-def test_images_without_spread_have_colours_all_the_same(image, reference, method):
+def test_images_of_singular_covariance_get_finite_colours(image, reference, method):
     matched = match_colors(image, reference, method)
     assert matched.shape == image.shape
-    assert 0 <= matched.min() <= matched.max() <= 1  # which no NaN is
+    assert 0 <= matched.min() <= matched.max() <= 1  # false for NaN
     if method != "histogram":
         means = colors(matched).mean(axis=1), colors(reference).mean(axis=1)
         np.testing.assert_allclose(*means, atol=1e-5)
-
-
-@pytest.mark.parametrize("method", COLOR_METHODS)
-def test_a_flat_reference_leaves_one_colour(method):
-    color = [0.2, 0.5, 0.7]
-    matched = match_colors(photograph("coffee", 4), flat(color), method)
-    torch.testing.assert_close(matched, flat(color, matched.shape[2:]), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("method", LINEAR)
@@ -238,18 +196,8 @@ def test_a_grey_reference_leaves_an_image_grey(method):
 
 
 @pytest.mark.parametrize("method", LINEAR)
-def test_rounding_of_singular_covariances_has_no_root_that_is_nan(method):
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(50):
-        image = torch.rand((1, 1, 20, 20), generator=generator).expand(1, 3, 20, 20)
-        steps = torch.rand((1, 1, 20, 20), generator=generator).round()
-        reference = steps * torch.rand((1, 3, 1, 1), generator=generator)
-        assert match_colors(image, reference, method).isfinite().all()
-
-
-@pytest.mark.parametrize("method", LINEAR)
-def test_the_noise_of_a_grey_image_is_not_made_into_colours(method):
-    """Eight bits' rounding stays well below the colours of the reference."""
+def test_noise_of_a_grey_image_is_not_amplified_to_colours(method):
+    """Noise of rounding to 8 bits stays far below the colours of the reference."""
     noise = torch.rand((1, 3, 40, 40), generator=torch.Generator().manual_seed(0)) - 0.5
     image, reference = grey((40, 40)) + noise / 255, mid_range((30, 30), 3)
     matrix = color_map(image, match_colors(image, reference, method))
@@ -258,39 +206,39 @@ def test_the_noise_of_a_grey_image_is_not_made_into_colours(method):
 
 
 @pytest.mark.parametrize("method", LINEAR)
-def test_spread_above_noise_is_matched_exactly(method):
-    image = 0.5 + (mid_range((40, 40), 1, spread=0.05) - 0.5) * 0.2
+def test_variance_above_noise_is_matched_exactly(method):
+    image = 0.5 + (mid_range((40, 40), 1) - 0.5) * 0.2
     assert LEAST_VARIANCE < np.linalg.eigvalsh(covariance(image)).min() < 10 * LEAST_VARIANCE
     assert_same_moments(match_colors(image, reference := mid_range((30, 30), 2), method), reference)
 
 
 @pytest.mark.parametrize("method", LINEAR)
-def test_masks_choose_the_pixels_that_statistics_are_of(method):
+def test_masks_select_the_pixels_of_linear_statistics(method):
     image, reference = mid_range((20, 30), 1), mid_range((16, 22), 2)
     image[..., 15:] -= 0.1
     reference[..., 11:] = 0.9
     masks = left_half(image), left_half(reference)
     matched = match_colors(image, reference, method, mask=masks[0], reference_mask=masks[1])
     assert_same_moments(matched, reference, *masks)
-    # All pixels go the same way, the ones outside the mask too.
+    # Pixels outside the mask are mapped by the same linear map.
     color_map(image, matched)
     cropped = match_colors(image[..., :15], reference[..., :11], method)
     torch.testing.assert_close(matched[..., :15], cropped)
 
 
-def test_masks_choose_the_pixels_that_histograms_are_of():
+def test_masks_select_the_pixels_of_histograms():
     image, reference = mid_range((20, 30), 1), mid_range((16, 22), 2)
     image[..., 15:], reference[..., 11:] = 0.99, 0.9
     masks = left_half(image), left_half(reference)
     matched = match_colors(image, reference, "histogram", mask=masks[0], reference_mask=masks[1])
     cropped = match_colors(image[..., :15], reference[..., :11], "histogram")
     torch.testing.assert_close(matched[..., :15], cropped)
-    # What is above all that the mask selects goes to the most of what came out of it.
-    most = matched[..., :15].amax(dim=(2, 3), keepdim=True)
-    torch.testing.assert_close(matched[..., 15:], most.expand(1, 3, 20, 15))
+    # Values above all selected ones become the maximum of the selected ones.
+    maximum = matched[..., :15].amax(dim=(2, 3), keepdim=True)
+    torch.testing.assert_close(matched[..., 15:], maximum.expand(1, 3, 20, 15))
 
 
-def test_a_histogram_is_interpolated_between_the_values_that_a_mask_selects():
+def test_histograms_are_interpolated_between_the_values_that_a_mask_selects():
     image = torch.linspace(0, 1, 11).expand(1, 3, 1, 11)
     mask = torch.zeros(1, 1, 1, 11)
     mask[..., [2, 6]] = 1
@@ -300,15 +248,7 @@ def test_a_histogram_is_interpolated_between_the_values_that_a_mask_selects():
     torch.testing.assert_close(matched, expected.expand(1, 3, 1, 11))
 
 
-@pytest.mark.parametrize("method", COLOR_METHODS)
-def test_a_mask_of_everything_changes_nothing(method):
-    image, reference = mid_range((20, 30), 1), mid_range((16, 22), 2)
-    masks = {"mask": torch.ones(1, 1, 20, 30), "reference_mask": torch.ones(1, 1, 16, 22)}
-    matched = match_colors(image, reference, method, **masks)
-    assert torch.equal(matched, match_colors(image, reference, method))
-
-
-def test_an_unknown_method_is_named():
+def test_an_unknown_method_is_refused():
     image = mid_range((4, 4), 0)
     with pytest.raises(ValueError, match=r"method must be one of cholesky, pca, .*'hsv'"):
         match_colors(image, image, "hsv")
@@ -324,7 +264,7 @@ MATCHERS = [
 
 @pytest.mark.parametrize("name", ["mask", "reference_mask"])
 @pytest.mark.parametrize("match", MATCHERS)
-def test_masks_that_do_not_fit_are_named(match, name):
+def test_masks_that_do_not_fit_are_refused(match, name):
     image = mid_range((4, 4), 0)
     with pytest.raises(ValueError, match=rf"^{name} must select a pixel"):
         match(image, **{name: torch.full((1, 1, 4, 4), 0.5)})
@@ -336,23 +276,11 @@ def yiq(image):
     return rgb2yiq(colors(image).T).T
 
 
-@pytest.mark.parametrize("name", ["astronaut", "coffee"])
-def test_luminance_is_y_of_yiq(name):
-    image = photograph(name, 3)
+def test_luminance_is_y_of_yiq():
+    image = photograph("astronaut", 3)
     y = luminance(image)
     assert y.shape == (1, 1, *image.shape[2:])
     np.testing.assert_allclose(colors(y)[0], yiq(image)[0], atol=1e-6)
-
-
-def test_luminance_of_white_is_one():
-    assert luminance(torch.ones(1, 3, 1, 1)).item() == pytest.approx(1)
-
-
-@pytest.mark.parametrize("name", ["astronaut", "coffee"])
-def test_an_image_with_its_own_luminance_is_itself(name):
-    image = photograph(name)
-    restored = with_luminance(image, luminance(image))
-    torch.testing.assert_close(restored, image, rtol=0, atol=1e-5)
 
 
 def test_another_luminance_keeps_i_and_q_and_so_the_hue():
@@ -367,15 +295,14 @@ def test_another_luminance_keeps_i_and_q_and_so_the_hue():
 
 
 @pytest.mark.parametrize(("y", "limit"), [(-2.0, 0), (3.0, 1)])
-def test_a_luminance_out_of_range_is_clipped(y, limit):
+def test_luminance_out_of_range_is_clipped(y, limit):
     painted = with_luminance(photograph("coffee", 8), torch.full((1, 1, 50, 75), y))
     assert torch.equal(painted, torch.full_like(painted, limit))
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 3, 4, 5), (1, 1, 5, 4)])
-def test_a_luminance_of_another_shape_is_named(shape):
+def test_a_luminance_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"^y must have shape \(1, 1, 4, 5\), not"):
-        with_luminance(mid_range((4, 5), 0), torch.zeros(shape))
+        with_luminance(mid_range((4, 5), 0), torch.zeros(1, 1, 5, 4))
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -390,17 +317,11 @@ def test_matched_luminance_has_the_contents_mean_and_deviation(masked):
     np.testing.assert_allclose(colors(matched), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(5, 6), (1, 1)])
-def test_a_flat_luminance_becomes_the_contents_mean(shape):
-    content = luminance(photograph("astronaut", 4))
-    matched = match_luminance(torch.full((1, 1, *shape), 0.2), content)
-    torch.testing.assert_close(matched, content.mean().expand(1, 1, *shape))
-
-
-def test_the_luminance_of_a_flat_content_is_flat():
-    style = luminance(photograph("astronaut", 4))
-    matched = match_luminance(style, torch.full((1, 1, 3, 3), 0.2))
-    torch.testing.assert_close(matched, torch.full_like(style, 0.2), rtol=0, atol=1e-5)
+def test_a_flat_luminance_becomes_the_contents_mean_and_a_flat_content_gives_a_flat_one():
+    y, constant = luminance(photograph("astronaut", 4)), torch.full((1, 1, 5, 6), 0.2)
+    torch.testing.assert_close(match_luminance(constant, y), y.mean().expand(1, 1, 5, 6))
+    flattened = match_luminance(y, constant)
+    torch.testing.assert_close(flattened, torch.full_like(y, 0.2), rtol=0, atol=1e-5)
 
 
 FUNCTIONS = [
@@ -412,13 +333,9 @@ FUNCTIONS = [
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_results_have_no_gradient_and_arguments_stay(function):
+def test_results_have_no_gradient_and_arguments_are_unchanged(function):
     image = mid_range((6, 7), 0).to(memory_format=torch.channels_last).requires_grad_()
     before = image.detach().clone()
     assert not function(image).requires_grad
     torch.testing.assert_close(function(image), function(before))
     assert torch.equal(image, before)
-
-
-def test_methods_are_four():
-    assert COLOR_METHODS == ("cholesky", "pca", "symmetric", "histogram")

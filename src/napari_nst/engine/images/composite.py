@@ -1,4 +1,4 @@
-"""What a run leaves as it is: all of a picture but the pixels that it may change."""
+"""Composites: an image of which a run changes some pixels and keeps all others."""
 
 from __future__ import annotations
 
@@ -10,22 +10,7 @@ from napari_nst.engine.job.guides import KeepOutside
 
 
 class Composite:
-    """A kept picture on the device.
-
-    Parameters
-    ----------
-    kept : Kept
-        What it is.
-    device : torch.device
-        Where it goes.
-
-    Attributes
-    ----------
-    alpha : Tensor or None
-        The picture's, (1, 1, H, W).
-    seamless : bool
-        As of the kept picture.
-    """
+    """The whole picture and the mask of its free pixels, on the device."""
 
     def __init__(self, keep: KeepOutside, device: torch.device) -> None:
         self.window = (..., *keep.window)
@@ -35,39 +20,23 @@ class Composite:
         alpha = keep.picture.alpha
         self.alpha = None if alpha is None else torch.from_numpy(alpha)[None, None].to(device)
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width of the picture."""
-        return self.picture.shape[-2], self.picture.shape[-1]
-
     def at(self, image: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Return which pixels of a scale are free, and the fixed pixels outside them.
+        """Return the mask of the free pixels and the image of the fixed pixels, at some shape.
 
-        Parameters
-        ----------
-        image : Tensor
-            (1, 3, H, W), of the window's size: the picture as the run compares it.
-        shape : tuple of int
-            Of the scale.
-
-        Returns
-        -------
-        free : Tensor
-            (1, 1, H', W') bool: those at least half of which is.
-        fixed : Tensor
-            (1, 3, H', W'): the mean of the pixels around, without the free ones, which shall leave
-            no trace.
+        The image (1, 3, H, W) has the window's size and the run's colours. A pixel of the mask
+        (1, 1, H', W') is free if at least half of its area is. Free pixels are left out of the
+        average when the fixed ones (1, 3, H', W') are resized.
         """
-        around = 1 - self.free.to(image)
-        kept = resize(around, shape, smooth=False)
-        fixed = resize(image * around, shape, smooth=False)
-        return kept <= 0.5, fixed / kept.clamp_min(1e-3)
+        is_fixed = 1 - self.free.to(image)
+        area = resize(is_fixed, shape, smooth=False)
+        fixed = resize(image * is_fixed, shape, smooth=False)
+        return area <= 0.5, fixed / area.clamp_min(1e-3)
 
     def around(self, image: Tensor) -> Tensor:
-        """Return the whole picture with what a run has made of its free pixels, a copy."""
-        made = resize(image, (self.free.shape[-2], self.free.shape[-1]))
+        """Return a copy of the whole picture, with the free pixels of a run's image."""
+        resized = resize(image, (self.free.shape[-2], self.free.shape[-1]))
         whole = self.picture.clone()
-        whole[self.window] = torch.where(self.free, made, whole[self.window])
+        whole[self.window] = torch.where(self.free, resized, whole[self.window])
         return whole
 
     def within(self, picture: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Images that a run looks at, with what counts of them, at whatever size a scale wants."""
+"""Images with masks, and their resizing and cropping for a scale."""
 
 from __future__ import annotations
 
@@ -15,27 +15,19 @@ from napari_nst.engine.job.style_size import Fit, middle
 
 @dataclass(frozen=True, eq=False)
 class MaskedImage:
-    """An image on the device.
-
-    Attributes
-    ----------
-    image : Tensor
-        (1, 3, H, W), RGB in [0, 1].
-    mask : Tensor or None
-        (1, 1, H, W) in [0, 1]: how much each pixel counts; None where all count alike.
-    """
+    """An image (1, 3, H, W), RGB in [0, 1], and the weights (1, 1, H, W) of its pixels, if any."""
 
     image: Tensor
     mask: Tensor | None = None
 
     @classmethod
     def of(cls, image: InputImage, device: torch.device) -> MaskedImage:
-        """Bring a checked image onto the device, its hidden pixels painted over."""
+        """Copy a checked image to the device; transparent pixels get the mean visible colour."""
         pixels = to_tensor(image.rgb, device)
         if image.alpha is None:
             return cls(pixels)
         mask = torch.from_numpy(image.alpha.copy())[None, None].to(device)
-        # The network looks beyond the border of what is visible, and shall find nothing there.
+        # Receptive fields reach across the border of the visible pixels.
         visible = mask > 0
         mean = (pixels * visible).sum(dim=(2, 3), keepdim=True) / visible.sum()
         return cls(torch.where(visible, pixels, mean), mask)
@@ -46,26 +38,25 @@ class MaskedImage:
         return self.image.shape[-2], self.image.shape[-1]
 
     def resized(self, shape: tuple[int, int]) -> MaskedImage:
-        """Return the image and its mask, resampled to a height and width."""
+        """Return the image and its mask, resized to a height and width."""
         mask = None if self.mask is None else resize(self.mask, shape, smooth=False)
         return MaskedImage(resize(self.image, shape), mask)
 
     def middle(self, shape: tuple[int, int]) -> MaskedImage:
-        """Return the middle, at most `shape` large."""
-        return self.cut(middle(self.shape, shape))
+        """Return the middle of the image, at most as large as `shape`."""
+        return self.crop(middle(self.shape, shape))
 
-    def cut(self, window: tuple[slice, slice]) -> MaskedImage:
+    def crop(self, window: tuple[slice, slice]) -> MaskedImage:
         """Return some of the rows and columns."""
-        rows, columns = window
-        mask = None if self.mask is None else self.mask[..., rows, columns]
-        return MaskedImage(self.image[..., rows, columns], mask)
+        mask = None if self.mask is None else self.mask[(..., *window)]
+        return MaskedImage(self.image[(..., *window)], mask)
 
     def fitted(self, fit: Fit) -> MaskedImage:
-        """Return the subject as a scale wants it."""
-        return self.cut(fit.window).resized(fit.shape)
+        """Return a style, cropped and resized for a scale."""
+        return self.crop(fit.window).resized(fit.shape)
 
     def covering(self, shape: tuple[int, int]) -> MaskedImage:
-        """Return the image scaled to cover `shape` without distortion, and cropped to it."""
+        """Return the image resized to cover `shape` without distortion, and cropped to it."""
         factor = max(shape[0] / self.shape[0], shape[1] / self.shape[1])
         if all(own * factor <= want + 1 for own, want in zip(self.shape, shape, strict=True)):
             return self.resized(shape)  # the same aspect ratio, except for rounding
