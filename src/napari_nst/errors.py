@@ -1,17 +1,17 @@
-"""The one exception of this package that is not the caller's fault."""
+"""Exceptions that are not the caller's fault."""
 
 
 class NstError(Exception):
     """Something went wrong while running: no network, no memory, a broken weights file.
 
-    What the caller got wrong is a `ValueError` or `TypeError` instead. This is deliberately not a
-    `RuntimeError`: napari's generator worker swallows those without telling anybody.
+    Arguments that cannot be used raise `ValueError` or `TypeError` instead. This is not a
+    `RuntimeError`, because napari's generator worker ignores those silently.
     """
 
 
 class Cancelled(NstError):
-    """The user asked to stop while something slow (a download, say) was under way."""
+    """The user stopped a run or a download."""
 
 
 class ProcessLost(NstError):
-    """One of several processes that compute a picture together is there no more."""
+    """One of several processes that compute an image together has ended."""

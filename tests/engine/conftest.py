@@ -3,7 +3,6 @@ import math
 import pytest
 import torch
 
-from napari_nst.engine.run import run as course
 from napari_nst.engine.vgg import weights
 from napari_nst.engine.vgg.weights import PretrainedVGG
 from napari_nst.engine.vgg.weights.formats import SHAPES
@@ -39,7 +38,7 @@ def untrained():
 
 @pytest.fixture(scope="session")
 def untrained_file(untrained, tmp_path_factory):
-    """The same as a file that a user may name, without its scaling of the input."""
+    """The same network as a file for `Recipe.weights`; its first kernels scale the input."""
     path = tmp_path_factory.mktemp("weights") / "untrained.pth"
     first = {"conv1_1.weight": untrained.parameters["conv1_1.weight"] / 64}
     torch.save({**untrained.parameters, **first}, path)
@@ -58,15 +57,13 @@ def random_image():
 
 
 @pytest.fixture
-def real(monkeypatch, gatys):
-    """Save reading the real network's file again."""
-    monkeypatch.setattr(course, "load", lambda *args: gatys)
+def real(gatys):
+    """The real network is on this machine; its recipes are those of users."""
 
 
 @pytest.fixture
-def quick(monkeypatch, untrained):
+def quick(untrained_file):
     """Return a function that makes a recipe of few shallow layers, small and soon done."""
-    monkeypatch.setattr(course, "load", lambda *args: untrained)
 
     def quick(**changes):
         fields = {
@@ -77,6 +74,7 @@ def quick(monkeypatch, untrained):
             "steps": 3,
             "precision": "float32",
             "device": "cpu",
+            "weights": untrained_file,
         }
         return Recipe(**{**fields, **changes})
 
@@ -84,10 +82,7 @@ def quick(monkeypatch, untrained):
 
 
 @pytest.fixture
-def no_network(monkeypatch):
-    """Fail where a job reaches for the pretrained network."""
-
-    def load(*args):
-        raise AssertionError("reached for the weights")
-
-    monkeypatch.setattr(course, "load", load)
+def no_network(monkeypatch, tmp_path):
+    """No weights are on this machine, and none can be downloaded."""
+    monkeypatch.setenv("NAPARI_NST_HOME", str(tmp_path / "empty"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -1,4 +1,4 @@
-"""The jobs: what a caller asks for by name. Each checks its input, then returns a generator."""
+"""The public functions that run a job, and return its iterations."""
 
 from __future__ import annotations
 
@@ -42,56 +42,56 @@ def stylize(
     ----------
     content : array-like
         (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey; uint8, uint16 or float in [0, 1]. Transparent
-        pixels do not count; of grey content the result is grey, unless the recipe says otherwise.
-    style : array-like, or list of them
-        The same. Statistics of several styles are blended as the recipe's `style_blend` says.
+        pixels are ignored. Grey content gives a grey result, unless the recipe says otherwise.
+    style : array-like, or list of array-like
+        One image or several, like the content. `Recipe.style_blend` weighs several styles.
     recipe : Recipe, optional
-        What to do; the ``default`` preset where left out.
+        All settings; by default the ``default`` preset.
     init_image : array-like, optional
-        What a recipe with ``init="image"`` starts from.
+        The image to start from, for a recipe with ``init="image"``.
     pixel_sizes : sequence of float, optional
-        Length of a pixel's side in the content, then in each style, all in one unit; for recipes
-        with ``style_sizing="physical"``, which takes pixels to be alike where they are left out.
+        Side length of a pixel of the content, then of each style, in one unit. Used by recipes with
+        ``style_sizing="physical"``; by default all pixels have the same size.
     guide : array-like, optional
-        (H, W) labels of the content's pixels, whole numbers or bool: each region above 0 takes the
-        style of its label (Gatys et al. 2017), and 0 takes none.
+        (H, W) integer or bool labels of the content's pixels. Each region with a label above 0
+        takes the style of that label (Gatys et al. 2017); regions of label 0 take no style.
     style_guides : array-like, or sequence of array-like or None, optional
-        The same for each style, where labels say which of its pixels are whose. A style without
-        one serves as a whole: every label where it is the only style, and of several styles the
-        i-th label i, from 1.
+        The same for each style. A style without labels is used whole: for every label if it is the
+        only style, else the i-th style for label i, counted from 1.
     keep_unlabelled : bool
-        Leave the content's pixels of label 0 exactly as they are. The run then works at the
-        content's own size, whatever the recipe's `size`, and every picture has that size.
+        Keep the content's pixels of label 0 exactly as they are. The run then works at the
+        content's own size, whatever `Recipe.size` is.
     progress : callable, optional
-        Called as ``progress(message, done, total)`` while the pretrained network arrives.
+        Called as ``progress(message, done, total)`` while the network's weights are downloaded.
     steering : Steering, optional
-        What the caller changes while the run goes on.
+        Changes or stops the run while it goes on.
     after : Iteration, optional
-        An earlier run's last: go on from its picture for the recipe's `steps` more, at its size or
-        at the recipe's larger ones, and count on from there.
+        The last iteration of an earlier run. The run continues from its image for `Recipe.steps`
+        more steps, at its size or at larger sizes of the recipe, and continues its step count.
 
     Returns
     -------
     iterator of Iteration
-        One per step. The input is checked before this returns; everything slow, the network's
-        download included, happens from the first `next` on.
+        One for each step. Arguments are checked before this function returns; everything slow, the
+        download of weights included, happens from the first `next` on.
 
     Raises
     ------
     TypeError, ValueError
-        If an image, its labels or a field of the recipe cannot be used.
+        If an image, its labels or a field of the recipe cannot be used, or the device does not
+        exist.
     NstError
-        While iterating, if weights cannot be had or memory runs out.
+        While iterating, if weights cannot be downloaded or memory runs out.
 
     Warns
     -----
     UserWarning
-        If a region is too small to be seen at a layer; the layer leaves it out.
+        If a region is too small at a layer, which then leaves it out.
     """
-    order = order_to_stylize(
+    job = order_to_stylize(
         content, style, recipe, init_image, pixel_sizes, guide, style_guides, keep_unlabelled
     )
-    return _start(order, progress, steering, after)
+    return start(job, progress, steering, after)
 
 
 def synthesize(
@@ -107,47 +107,51 @@ def synthesize(
     steering: Steering | None = None,
     after: Iteration | None = None,
 ) -> Iterator[Iteration]:
-    """Make more of a texture: a new image with an exemplar's statistics (Gatys et al. 2015).
+    """Make a new image with the texture of an exemplar, or fill a region of an image with it.
 
-    Or fill a region of a picture with it, seamlessly into what is around.
+    The texture is that of Gatys et al. 2015. A filled region continues the pixels around it
+    without a visible border.
 
     Parameters
     ----------
-    exemplar : array-like, or list of them
-        Images as `stylize` takes them; several are blended. Left out beside `into`, what is around
-        the region is the exemplar.
+    exemplar : array-like, or list of array-like
+        One image or several to blend, as for `stylize`. If it is left out and `into` is given, the
+        pixels around the region are the exemplar.
     recipe : Recipe, optional
-        What to do; the ``texture`` preset where left out. Its content part is left aside, its
-        `size` is that of the exemplar, and ``padding="circular"`` makes the texture tile. What is
-        filled keeps its size, and so do its exemplars.
+        All settings; by default the ``texture`` preset. Its content loss is not used, its `size` is
+        that of the exemplar, and ``padding="circular"`` makes the texture seamless. When a region
+        is filled, image and exemplars keep their own sizes.
     shape : tuple of int, optional
-        Height and width of the texture, of any size; the exemplar's where left out.
+        Height and width of the texture; by default those of the exemplar.
     into : array-like, optional
-        The image to fill. Iterations show all of it, and what is outside the region is exactly as
-        it came.
+        The image to fill. Iterations show the whole image; pixels outside the region are unchanged.
     region : array-like, optional
-        (H, W) labels of its pixels, whole numbers or bool; those above 0 are filled.
+        (H, W) integer or bool labels of the pixels of `into`; labels above 0 are filled.
     exemplar_region : array-like, optional
-        The same of the exemplar: the pixels whose texture is taken, instead of all.
+        The same for the exemplar: the pixels whose texture is used, instead of all.
     init_image : array-like, optional
-        What a recipe with ``init="image"`` starts from; as large as `into`, where there is one.
-    progress : callable, optional
-        As for `stylize`.
-    steering, after
+        The image to start from, for a recipe with ``init="image"``; of the size of `into`, if that
+        is given.
+    progress, steering, after
         As for `stylize`.
 
     Returns
     -------
     iterator of Iteration
-        One per step, as for `stylize`.
+        One for each step, as for `stylize`.
 
     Raises
     ------
     TypeError, ValueError, NstError
         As `stylize`.
+
+    Warns
+    -----
+    UserWarning
+        As `stylize`.
     """
-    order = order_to_synthesize(exemplar, recipe, shape, init_image, into, region, exemplar_region)
-    return _start(order, progress, steering, after)
+    job = order_to_synthesize(exemplar, recipe, shape, init_image, into, region, exemplar_region)
+    return start(job, progress, steering, after)
 
 
 def reconstruct(
@@ -159,42 +163,42 @@ def reconstruct(
     steering: Steering | None = None,
     after: Iteration | None = None,
 ) -> Iterator[Iteration]:
-    """Show what a layer keeps of an image: find another with the same features.
+    """Show what a layer represents of an image: find another image with the same features.
 
-    Feature inversion as in Mahendran & Vedaldi 2015 and Gatys et al. 2016, fig. 1.
+    This is feature inversion as in Mahendran & Vedaldi 2015 and Gatys et al. 2016, figure 1.
 
     Parameters
     ----------
     image : array-like
-        As `stylize` takes it.
+        As the content of `stylize`.
     recipe : Recipe, optional
-        What to do; the ``reconstruction`` preset where left out. Its style part is left aside.
+        All settings; by default the ``reconstruction`` preset. Its style loss is not used.
     init_image : array-like, optional
-        What a recipe with ``init="image"`` starts from.
-    progress : callable, optional
-        As for `stylize`.
-    steering, after
+        The image to start from, for a recipe with ``init="image"``.
+    progress, steering, after
         As for `stylize`.
 
     Returns
     -------
     iterator of Iteration
-        One per step, as for `stylize`.
+        One for each step, as for `stylize`.
 
     Raises
     ------
     TypeError, ValueError, NstError
         As `stylize`.
     """
-    order = order_to_reconstruct(image, recipe, init_image)
-    return _start(order, progress, steering, after)
+    return start(order_to_reconstruct(image, recipe, init_image), progress, steering, after)
 
 
-def _start(
-    order: Job, progress: Progress | None, steering: Steering | None, after: Iteration | None
+def start(
+    job: Job,
+    progress: Progress | None = None,
+    steering: Steering | None = None,
+    after: Iteration | None = None,
 ) -> Iterator[Iteration]:
-    """Refuse a device that is not there, warn of regions that are too small, and run the job."""
-    choose_device(order.recipe.device)
-    for sentence in order.small_regions():
+    """Return the iterations of a job; refuse a missing device, and warn of small regions."""
+    choose_device(job.recipe.device)
+    for sentence in job.small_regions():
         warnings.warn(sentence, UserWarning, stacklevel=3)
-    return run(order, progress, steering, after)
+    return run(job, progress, steering, after)

@@ -1,17 +1,24 @@
-"""Several pictures made in turn, side by side in one result: layers compared, channels stylized."""
+"""Several images made in turn as one run: layers compared, channels stylized."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_nst.engine.api import reconstruct, stylize, synthesize
+from napari_nst.engine.api import start
+from napari_nst.engine.device import choose_device
 from napari_nst.engine.iteration import Iteration
+from napari_nst.engine.job.build import (
+    order_to_reconstruct,
+    order_to_stylize,
+    order_to_synthesize,
+)
 from napari_nst.engine.job.checks import Images, checked_recipe
 from napari_nst.engine.job.input_image import read_input
 from napari_nst.engine.steering import Steering
@@ -22,21 +29,11 @@ from napari_nst.recipe.layer_names import COMPARED_LAYERS, canonical_layer
 
 @dataclass(frozen=True)
 class Panel:
-    """One of several pictures.
-
-    Attributes
-    ----------
-    label : str
-        What it is called.
-    steps : int
-        How many iterations it takes.
-    iterations : iterator of Iteration
-        Not begun yet.
-    """
+    """One of several images that are made in turn."""
 
     label: str
     steps: int
-    iterations: Iterator[Iteration]
+    begin: Callable[[], Iterator[Iteration]]
 
 
 def compare_reconstructions(
@@ -47,22 +44,21 @@ def compare_reconstructions(
     progress: Progress | None = None,
     steering: Steering | None = None,
 ) -> Iterator[Iteration]:
-    """Reconstruct an image from one layer after another (Gatys et al. 2016, fig. 1).
+    """Reconstruct an image from one layer after another (Gatys et al. 2016, figure 1).
 
     Parameters
     ----------
     image, recipe, progress
-        As for `reconstruct`; the recipe's content layers are left aside.
+        As for `reconstruct`; the recipe's content layers are not used.
     layers : sequence of str
-        One picture for each.
+        One image is made for each.
     steering : Steering, optional
-        Ends all of it within an iteration, is told what the runs have to say, and watches their
-        tiles. What it changes is the picture in the making.
+        Stops all images; its changes apply to the image under way.
 
     Returns
     -------
     iterator of Iteration
-        Of all pictures in turn: `Iteration.panel` says which of `Iteration.panels` it belongs to.
+        Of all images in turn; `Iteration.panel` is the index of an image in `Iteration.panels`.
 
     Raises
     ------
@@ -70,13 +66,13 @@ def compare_reconstructions(
         As `reconstruct`.
     """
     recipe = checked_recipe(recipe, "reconstruction")
-    names, panels = _checked(layers), []
+    choose_device(recipe.device)
+    names, panels, pixels = _checked(layers), [], read_input(image, "image")
     for layer in names:
-        of_layer = recipe.replace(content_layers={layer: 1.0})
-        iterations = reconstruct(image, of_layer, progress=progress, steering=steering)
-        panels.append(Panel(layer, recipe.steps, iterations))
-    compared = {"compare": "layers", "layers": names}
-    return in_turn(panels, {"recipe": recipe.to_dict(), "arguments": compared})
+        job = order_to_reconstruct(pixels, recipe.replace(content_layers={layer: 1.0}))
+        panels.append(Panel(layer, recipe.steps, partial(start, job, progress, steering)))
+    arguments = {"compare": "layers", "layers": names}
+    return in_turn(panels, {"recipe": recipe.to_dict()}, arguments)
 
 
 def compare_textures(
@@ -89,16 +85,16 @@ def compare_textures(
     progress: Progress | None = None,
     steering: Steering | None = None,
 ) -> Iterator[Iteration]:
-    """Synthesize a texture from one layer after another (Gatys et al. 2015, fig. 2).
+    """Synthesize a texture from one layer after another (Gatys et al. 2015, figure 2).
 
     Parameters
     ----------
     exemplar, recipe, shape, progress
-        As for `synthesize`; the recipe's style layers are left aside.
+        As for `synthesize`; the recipe's style layers are not used.
     layers : sequence of str
-        One picture for each.
+        One image is made for each.
     cumulative : bool
-        Whether each picture takes the layers before its own too, all alike.
+        Whether each image also uses the layers before its own, with equal weights.
     steering : Steering, optional
         As for `compare_reconstructions`.
 
@@ -113,23 +109,18 @@ def compare_textures(
         As `synthesize`.
     """
     recipe = checked_recipe(recipe, "texture")
-    names = _checked(layers)
-    panels = []
+    choose_device(recipe.device)
+    names, panels = _checked(layers), []
+    several: Sequence[Any] = exemplar if isinstance(exemplar, (list, tuple)) else [exemplar]
+    exemplars = [read_input(one, "exemplar") for one in several]
     for index, layer in enumerate(names):
-        taken = names[: index + 1] if cumulative else [layer]
-        of_layers = recipe.replace(style_layers=dict.fromkeys(taken, 1 / len(taken)))
-        iterations = synthesize(
-            exemplar, of_layers, shape=shape, progress=progress, steering=steering
-        )
+        used = names[: index + 1] if cumulative else [layer]
+        own = recipe.replace(style_layers=dict.fromkeys(used, 1 / len(used)))
+        job = order_to_synthesize(exemplars, own, shape)
         label = f"to {layer}" if cumulative and index else layer
-        panels.append(Panel(label, recipe.steps, iterations))
-    compared: dict[str, Any] = {
-        "compare": "cumulative" if cumulative else "layers",
-        "layers": names,
-    }
-    if shape is not None:
-        compared["shape"] = list(shape)
-    return in_turn(panels, {"recipe": recipe.to_dict(), "arguments": compared})
+        panels.append(Panel(label, recipe.steps, partial(start, job, progress, steering)))
+    arguments = {"compare": "cumulative" if cumulative else "layers", "layers": names}
+    return in_turn(panels, {"recipe": recipe.to_dict()}, arguments)
 
 
 def stylize_channels(
@@ -142,18 +133,18 @@ def stylize_channels(
     progress: Progress | None = None,
     steering: Steering | None = None,
 ) -> Iterator[Iteration]:
-    """Stylize the channels of one image in turn, each in grey and with a style of its own.
+    """Stylize the channels of an image in turn, each in grey.
 
     Parameters
     ----------
     contents : sequence of array-like
-        (H, W) each, all of one shape: the channels.
+        The channels, (H, W) each, all of one shape.
     styles : sequence of array-like
         One for each channel, or one for all.
     recipe, progress, pixel_sizes
         As for `stylize`.
     labels : sequence of str, optional
-        What the channels are called.
+        Names of the channels.
     steering : Steering, optional
         As for `compare_reconstructions`.
 
@@ -168,73 +159,65 @@ def stylize_channels(
         As `stylize`; also if shapes or counts differ.
     """
     recipe = checked_recipe(recipe, "transfer").replace(channels="grey")
+    choose_device(recipe.device)
+    count = len(contents)
     shapes = {np.shape(channel) for channel in contents}
     if len(shapes) != 1:
         raise ValueError(
             f"contents must be channels of one shape; theirs are {sorted(shapes) or 'none'}."
         )
-    if len(styles) not in (1, len(contents)):
+    if len(styles) not in (1, count):
         raise ValueError(
-            f"styles must be one for all, or one for each of the {len(contents)} channels; "
+            f"styles must be one for all, or one for each of the {count} channels; "
             f"there are {len(styles)}."
         )
-    names = list(labels) or [f"channel {index}" for index in range(len(contents))]
-    if len(set(names)) != len(contents) or len(names) != len(contents):
-        number = f"there {'is' if len(names) == 1 else 'are'} {len(names)}: {', '.join(names)}"
+    names = list(labels) or [f"channel {index}" for index in range(count)]
+    if len(set(names)) != count or len(names) != count:
         raise ValueError(
-            f"labels must be one for each of the {len(contents)} channels; {number}, and no two "
-            "may be the same."
+            f"labels must be one for each of the {count} channels, all different; they are "
+            f"{', '.join(names)}."
         )
-    each = list(styles) * len(contents) if len(styles) == 1 else list(styles)
+    images = {f"content {name}": one for name, one in zip(names, contents, strict=True)}
+    images |= {f"style {index}": one for index, one in enumerate(styles, start=1)}
+    inputs = {role: read_input(one, role) for role, one in images.items()}
     panels = []
-    for name, content, style in zip(names, contents, each, strict=True):
-        iterations = stylize(
-            content, style, recipe, pixel_sizes=pixel_sizes, progress=progress, steering=steering
-        )
-        panels.append(Panel(name, recipe.steps, iterations))
-    roles = {f"content {name}": one for name, one in zip(names, contents, strict=True)}
-    roles |= {f"style {index}": one for index, one in enumerate(styles, start=1)}
-    inputs = {role: read_input(one, role).metadata for role, one in roles.items()}
-    return in_turn(panels, {"inputs": inputs})
+    for index, name in enumerate(names):
+        style = inputs[f"style {1 if len(styles) == 1 else index + 1}"]
+        job = order_to_stylize(inputs[f"content {name}"], style, recipe, pixel_sizes=pixel_sizes)
+        panels.append(Panel(name, recipe.steps, partial(start, job, progress, steering)))
+    return in_turn(panels, {"inputs": {role: one.metadata for role, one in inputs.items()}})
 
 
 def in_turn(
-    panels: Sequence[Panel], facts: Mapping[str, Any] = MappingProxyType({})
+    panels: Sequence[Panel],
+    metadata: Mapping[str, Any] = MappingProxyType({}),
+    arguments: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Iteration]:
-    """Make one picture after another, as one run, which ends where one of them does early.
+    """Yield the iterations of one panel after another, counted and timed as one run.
 
-    Parameters
-    ----------
-    panels : sequence of Panel
-        The pictures.
-    facts : mapping
-        What is known of all of them, for the record, instead of what is of each alone.
-
-    Yields
-    ------
-    Iteration
-        With steps, seconds and estimate of the whole, `panel` and `panels`.
+    Metadata and arguments are added to those of each panel. The run ends if a panel ends early.
     """
     labels = tuple(panel.label for panel in panels)
     steps = sum(panel.steps for panel in panels)
     done, before = 0, 0.0
     for index, panel in enumerate(panels):
-        seconds, to_come, is_whole = before, len(panels) - index - 1, False
-        for step in panel.iterations:
+        seconds, later, is_whole = before, len(panels) - index - 1, False
+        for step in panel.begin():
             is_whole = step.step == step.steps
             seconds = before + step.seconds
-            whole = step.seconds + step.seconds_left
+            of_panel = step.seconds + step.seconds_left
+            called_with = {**step.facts.get("arguments", {}), **arguments}
             yield replace(
                 step,
                 step=done + step.step,
                 steps=steps,
                 seconds=seconds,
-                seconds_left=step.seconds_left + to_come * whole,
+                seconds_left=step.seconds_left + later * of_panel,
                 panel=index,
                 panels=labels,
-                facts={**step.facts, **facts},
+                facts={**step.facts, **metadata, "arguments": called_with},
             )
-        if not is_whole:  # somebody has stopped it
+        if not is_whole:  # the user stopped it
             return
         done, before = done + panel.steps, seconds
 

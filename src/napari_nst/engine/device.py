@@ -1,4 +1,4 @@
-"""Where to compute, and in which number format."""
+"""The device to compute on, and the number format of the network."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import torch
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device called `name`; ``auto`` is CUDA, else MPS, else the processor.
+    """Return the device called `name`; ``auto`` is CUDA, else MPS, else the CPU.
 
-    Raises
-    ------
-    ValueError
-        If there is no such device on this machine.
+    Raises a ValueError if this machine does not have the device.
     """
-    present = _present_devices()
+    present = ["cpu"]
+    if torch.backends.mps.is_available():
+        present.insert(0, "mps")
+    if torch.cuda.is_available():
+        present.insert(0, "cuda")
     if name == "auto":
         return torch.device(present[0])
     try:
@@ -26,16 +27,16 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def describe_device(device: torch.device) -> str:
-    """Return a device's name as a user knows it, such as ``cuda (NVIDIA H100)`` or ``cpu``."""
+    """Return a device's name as its user knows it, such as ``cuda (NVIDIA H100)`` or ``cpu``."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return str(device)
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """Return the number format of the network; ``auto`` is one of 16 bits where that is faster.
+    """Return the network's number format; ``auto`` is bfloat16 or float16 where those are faster.
 
-    bfloat16 comes first, since it has the range of float32.
+    bfloat16 is preferred, because it has the range of float32.
     """
     if name != "auto":
         return {
@@ -43,47 +44,34 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         }[name]  # fmt: skip
     if multiplies_bfloat16(device):
         return torch.bfloat16
-    return torch.float16 if _multiplies_float16(device) else torch.float32
-
-
-def _present_devices() -> list[str]:
-    present = ["cpu"]
-    if torch.backends.mps.is_available():
-        present.insert(0, "mps")
-    if torch.cuda.is_available():
-        present.insert(0, "cuda")
-    return present
-
-
-def _index_exists(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return (device.index or 0) < torch.cuda.device_count()
-    return (device.index or 0) == 0
+    # NVIDIA GPUs multiply float16 faster since Volta.
+    has_float16 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
+    return torch.float16 if has_float16 else torch.float32
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware multiplies bfloat16 itself; asked, not timed, so that runs repeat."""
+    """Whether the hardware multiplies bfloat16. This is not timed, so that runs are repeatable."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and (has_amx() or _can("avx512_bf16"))
+    return device.type == "cpu" and (has_amx() or _has("avx512_bf16"))
 
 
 def has_amx() -> bool:
-    """Whether the processor multiplies whole tiles of bfloat16."""
-    return _can("amx_bf16")
+    """Whether the CPU multiplies matrices of bfloat16."""
+    return _has("amx_bf16")
 
 
 def has_avx2() -> bool:
-    """Whether the processor is one of those for which `Winograd` was measured."""
-    return _can("avx2")
+    """Whether the CPU has AVX2, for which Winograd's convolution was measured."""
+    return _has("avx2")
 
 
-def _can(ability: str) -> bool:
+def _has(capability: str) -> bool:
     if not hasattr(torch.cpu, "get_capabilities"):  # an older torch
         return False
-    return bool(torch.cpu.get_capabilities().get(ability))
+    return bool(torch.cpu.get_capabilities().get(capability))
 
 
-def _multiplies_float16(device: torch.device) -> bool:
-    """Whether the hardware has units for products of float16 alone: NVIDIA's since Volta."""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
+def _index_exists(device: torch.device) -> bool:
+    count = torch.cuda.device_count() if device.type == "cuda" else 1
+    return (device.index or 0) < count

@@ -1,4 +1,4 @@
-"""What a caller changes while a run goes on: settings, styles, regions, strokes. Without torch."""
+"""Changes that a caller makes to a run that goes on, and what the run tells the caller."""
 
 from __future__ import annotations
 
@@ -12,60 +12,42 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.job.change import Change, Strokes
+from napari_nst.engine.job.guides import Guides
 from napari_nst.errors import Cancelled
 from napari_nst.recipe import CONTROLS, SECTIONS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_nst.engine.job.guides import Guides
-
-Array = np.ndarray[Any, Any]
-
 LIVE_FIELDS = (*SECTIONS["Losses"], "learning_rate", "color")
-"""Fields of a recipe that a run can change on its way. The others say how it began."""
+"""Fields of a recipe that can change while a run goes on. The others set how it began."""
 
 
 @dataclass(frozen=True, eq=False)
 class TileDone:
-    """A part of a step of a run that computes tile by tile.
+    """A tile of a step has been computed, forward or backward."""
 
-    Attributes
-    ----------
-    step : int
-        The step under way, from 1.
-    done, total : int
-        Tiles of this step that are finished, of all; each counts once in either pass.
-    window : tuple of slice or None
-        Rows and columns of the picture whose new pixels are known now; None in the first pass.
-    pixels : Tensor or None
-        (1, 3, h, w) in [0, 1]: those, where the run computes; None where they cannot be shown
-        alone.
-    shape : tuple of int
-        Height and width of the picture.
-    """
-
-    step: int
-    done: int
+    step: int  # the step under way, from 1
+    done: int  # tiles finished in this step; each counts once forward and once backward
     total: int
-    window: tuple[slice, slice] | None
-    pixels: Tensor | None
-    shape: tuple[int, int]
+    window: tuple[slice, slice] | None  # rows and columns of new pixels; None in the forward pass
+    pixels: Tensor | None  # (1, 3, h, w) in [0, 1]; None if they cannot be shown alone
+    shape: tuple[int, int]  # height and width of the whole image
 
 
 class Steering:
     """Changes to a run that goes on; each takes effect at its next iteration.
 
-    Hand one to `stylize`, `synthesize` or `reconstruct`, and call its methods from any thread. The
-    optimiser forgets what it has learned of an objective that changes.
+    Pass one to `stylize`, `synthesize` or `reconstruct`, and call its methods from any thread. When
+    the objective changes, L-BFGS forgets its history.
 
     Parameters
     ----------
     tell : callable, optional
-        Called in the run's thread with a sentence, where a change turns out not to be possible, and
-        the run goes on as it was, or not as a whole. It warns where left out.
+        Called in the run's thread with a sentence if a change is not possible, or if the run has to
+        continue in another way. By default, the sentence is a warning.
     watch : callable, optional
-        Called in the run's thread with a `TileDone` after each tile, where there are tiles.
+        Called in the run's thread with a `TileDone` after each tile, if the run uses tiles.
 
     Examples
     --------
@@ -92,7 +74,7 @@ class Steering:
         Raises
         ------
         TypeError, ValueError
-            If a field is none of `LIVE_FIELDS`, or its value is not allowed.
+            If a field is not in `LIVE_FIELDS`, or its value is not allowed.
         """
         for name in fields:
             if name not in LIVE_FIELDS:
@@ -100,62 +82,61 @@ class Steering:
                 raise ValueError(f"{name} cannot change while a run goes on; what can is {live}.")
         checked = {name: CONTROLS[name].checked(name, value) for name, value in fields.items()}
         with self._lock:
-            asked = self._asked
-            self._pending = replace(asked, fields={**asked.fields, **checked})
+            pending = self._pending or Change()
+            self._pending = replace(pending, fields={**pending.fields, **checked})
 
     def restyle(
         self,
         styles: Callable[[], Sequence[ArrayLike]] | Sequence[ArrayLike],
         pixel_sizes: Sequence[float] | None = None,
     ) -> None:
-        """Take other styles, or the same with other pixels.
+        """Use other styles.
 
         Parameters
         ----------
         styles : sequence of array-like, or callable
-            As `stylize` takes them; or what returns them, in the run's thread.
+            As for `stylize`; a callable returns them in the run's thread.
         pixel_sizes : sequence of float, optional
             As for `stylize`.
         """
-        read = styles if callable(styles) else lambda: styles
-        with self._lock:
-            self._pending = replace(self._asked, styles=read, pixel_sizes=pixel_sizes)
+        self._ask(styles=_callable(styles), pixel_sizes=pixel_sizes)
 
     def guide(self, guides: Callable[[], Guides | None] | Guides | None) -> None:
-        """Take other guides, or what returns them in the run's thread; None takes them away."""
-        read = guides if callable(guides) else lambda: guides
-        with self._lock:
-            self._pending = replace(self._asked, guides=read)
+        """Use other guides, or a callable that returns them in the run's thread; None removes them.
+
+        Parameters
+        ----------
+        guides : Guides or None, or callable
+            From `napari_nst.engine.job.guides.read_guides`.
+        """
+        self._ask(guides=_callable(guides))
 
     def fill(
         self,
         region: Callable[[], ArrayLike] | ArrayLike,
         exemplar_region: Callable[[], ArrayLike | None] | ArrayLike | None = None,
     ) -> None:
-        """Fill another region, within the 64 pixels around the one that the run began with.
+        """Fill another region, within 64 pixels around the region that the run began with.
 
-        What has come into being stays where both have it, what is in the other alone starts from
-        the picture, and what it lacks is the picture's again, bit for bit.
+        Pixels inside both regions keep their synthesized values. Newly added pixels start from the
+        original image; removed pixels are restored to it exactly.
 
         Parameters
         ----------
         region, exemplar_region : array-like, or callable
-            As `synthesize` takes them; or what returns them, in the run's thread.
+            As for `synthesize`; a callable returns them in the run's thread.
         """
-        read = region if callable(region) else lambda: region
-        marked = exemplar_region if callable(exemplar_region) else lambda: exemplar_region
-        with self._lock:
-            self._pending = replace(self._asked, region=read, exemplar_region=marked)
+        self._ask(region=_callable(region), exemplar_region=_callable(exemplar_region))
 
-    def paint(self, picture: Array, where: Array) -> None:
-        """Put what somebody has painted into the picture.
+    def paint(self, picture: np.ndarray[Any, Any], where: np.ndarray[Any, Any]) -> None:
+        """Copy painted pixels into the image.
 
         Parameters
         ----------
         picture : ndarray
-            (H, W) or (H, W, 3) in [0, 1]; of another size than the run's, it is resampled.
+            (H, W) or (H, W, 3) in [0, 1]; resampled if it has another size than the image.
         where : ndarray
-            (H, W) bool: which pixels to take.
+            (H, W) bool: the pixels to copy.
 
         Raises
         ------
@@ -164,32 +145,36 @@ class Steering:
         """
         stroke = Strokes(np.array(picture), np.array(where, bool))  # copies: the caller paints on
         with self._lock:
-            asked = self._asked
-            self._pending = replace(asked, strokes=(*asked.strokes, stroke))
+            pending = self._pending or Change()
+            self._pending = replace(pending, strokes=(*pending.strokes, stroke))
 
     def stop(self) -> None:
-        """End the run within its iteration; the last one that it yielded is what remains."""
+        """End the run during its next iteration; its last yielded iteration is the result."""
         self._stopped.set()
 
     @property
     def stopped(self) -> bool:
-        """Whether somebody has called `stop`."""
+        """Whether `stop` has been called."""
         return self._stopped.is_set()
 
     def check_cancelled(self) -> None:
-        """Raise `Cancelled` if somebody has called `stop`; the run calls this often."""
+        """Raise `Cancelled` if `stop` has been called. The run calls this often."""
         if self.stopped:
             raise Cancelled("Stopped by the user.")
 
     def take_changes(self) -> Change | None:
-        """Return what was asked for since the last call, None where nothing was; the run calls."""
+        """Return all changes since the last call, or None. The run calls this at each iteration."""
         with self._lock:
             pending, self._pending = self._pending, None
         return pending
 
-    @property
-    def _asked(self) -> Change:
-        return self._pending or Change()
+    def _ask(self, **changes: Any) -> None:
+        with self._lock:
+            self._pending = replace(self._pending or Change(), **changes)
+
+
+def _callable(value: Any) -> Callable[[], Any]:
+    return value if callable(value) else lambda: value
 
 
 def _warn(sentence: str) -> None:

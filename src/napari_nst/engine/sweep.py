@@ -1,17 +1,20 @@
-"""One run again and again with other settings, as pictures in a grid: sweeps, layers explored."""
+"""One run repeated with other settings, as images in a grid: sweeps, and all layers explored."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from numpy.typing import ArrayLike
 
-from napari_nst.engine.api import reconstruct, synthesize
+from napari_nst.engine.api import start
 from napari_nst.engine.compare import Panel, in_turn
+from napari_nst.engine.device import choose_device
 from napari_nst.engine.iteration import Iteration
+from napari_nst.engine.job.build import order_to_reconstruct, order_to_synthesize
+from napari_nst.engine.job.input_image import read_input
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
 from napari_nst.recipe import Recipe, preset
@@ -25,39 +28,39 @@ from napari_nst.recipe.layer_names import (
 from napari_nst.recipe.sweep_axes import Axes, swept, value_words
 
 Begin = Callable[[Recipe], Iterator[Iteration]]
-"""Begins a job with a recipe, such as ``lambda recipe: stylize(content, style, recipe)``."""
+"""Starts a run with a recipe, such as ``lambda recipe: stylize(content, style, recipe)``."""
 
-_ONE_ROW = 5
-"""How many pictures of a single axis stand beside each other before a second row begins."""
+_LONGEST_ROW = 5
+"""How many images of a single axis are placed in one row, before they are wrapped into rows."""
 
-_AGAINST_GRAIN = 20.0
-"""Weight of total variation for layers explored: what a deep layer does not see is as free as its
-start, and so few steps would leave it as coloured grain over what the layer does see."""
+_EXPLORED_TV_WEIGHT = 20.0
+"""Weight of total variation for explored layers. A deep layer hardly constrains fine detail, and
+without it the few steps would leave the noise of the initial image."""
 
 
 def sweep(run: Begin, recipe: Recipe, axes: Axes) -> Iterator[Iteration]:
-    """Run a job with every combination of a few values of one or two controls.
+    """Run a job with every combination of some values of one or two fields of a recipe.
 
     Parameters
     ----------
     run : callable
         Takes a recipe and calls `stylize`, `synthesize` or `reconstruct` with it. It is called for
-        each recipe before this returns, so that all input is checked, and again in its turn. A
-        `Steering` that it hands to all of them can end the sweep within an iteration.
+        each recipe before this function returns, which checks all arguments, and again when it is
+        the image's turn. A `Steering` that it passes to all of them can stop the whole sweep.
     recipe : Recipe
-        What all pictures have in common: small and with few steps, ``preset(size=128, steps=40)``.
+        The other settings: best a small size and few steps, ``preset(size=128, steps=40)``.
     axes : mapping of str to sequence
         One or two fields of `Recipe` and the values of each, such as
-        ``{"style_weight": [2, 8], "size": [96, 128]}``; 64 pictures at the most. The first goes
-        down the rows of the grid, the second along each.
+        ``{"style_weight": [2, 8], "size": [96, 128]}``; at most 64 images. The first field changes
+        from row to row of the grid, the second within each row.
 
     Returns
     -------
     iterator of Iteration
-        Of all pictures in turn, row by row: `Iteration.panel` says which of `Iteration.panels` it
-        belongs to. Their sizes may differ. In `Iteration.facts`, ``recipe`` is the one of this
-        picture, ``arguments["sweep"]`` the axes, and ``grid`` where each picture stands and with
-        which settings, as `napari_nst.recipe.grid.Grid.from_dict` reads it.
+        Of all images in turn, row by row; `Iteration.panel` is the index of an image in
+        `Iteration.panels`. Their sizes may differ. In `Iteration.facts`, ``recipe`` is that of the
+        image, ``arguments["sweep"]`` has the axes, and ``grid`` the place and the settings of each
+        image, for `napari_nst.recipe.grid.Grid.from_dict`.
 
     Raises
     ------
@@ -74,15 +77,15 @@ def sweep(run: Begin, recipe: Recipe, axes: Axes) -> Iterator[Iteration]:
     """
     recipes = swept(recipe, axes)
     for one in recipes:
-        run(one)  # checks its input, and holds it: kept, it would be in memory once for each
+        run(one)  # checks its arguments; kept, it would hold its images in memory
     settings = [{name: one.to_dict()[name] for name in axes} for one in recipes]
     grid = _table(settings)
-    values = {name: _unique([one[name] for one in settings]) for name in axes}
     panels = [
-        Panel(cell.label, one.steps, _begun(run, one, {"sweep": values}))
+        Panel(cell.label, one.steps, partial(run, one))
         for cell, one in zip(grid.cells, recipes, strict=True)
     ]
-    return in_turn(panels, {"grid": grid.to_dict()})
+    values = {name: _unique([one[name] for one in settings]) for name in axes}
+    return in_turn(panels, {"grid": grid.to_dict()}, {"sweep": values})
 
 
 def explore_layers(
@@ -95,33 +98,32 @@ def explore_layers(
     steering: Steering | None = None,
     **fields: Any,
 ) -> Iterator[Iteration]:
-    """Show what each layer of the network knows of an image: a reconstruction and a texture of it.
+    """Show what each layer of the network represents of an image: a reconstruction and a texture.
 
-    For each layer alone, as `compare_reconstructions` and `compare_textures` make them, but small
-    and short. Textures of single layers, not cumulative ones as in Gatys et al. 2015, fig. 2: they
-    show what the weight of that very layer adds. Total variation counts more than in either, so
-    that few steps from noise show more than noise.
+    Both are made from each layer alone, like those of `compare_reconstructions` and
+    `compare_textures`, but small and with few steps. The textures are not cumulative as in Gatys et
+    al. 2015, figure 2: they show the contribution of a single layer.
 
     Parameters
     ----------
     image : array-like
-        As `stylize` takes it.
+        As the content of `stylize`.
     layers : sequence of str
-        Which, in the order in which to show them.
+        The layers, in the order in which they are shown.
     size, steps : int
-        Longest side in pixels, and iterations, of each picture.
+        Longest side in pixels, and iterations, of each image.
     progress : callable, optional
         As for `stylize`.
     steering : Steering, optional
         As for `compare_reconstructions`.
     **fields
-        Of `Recipe`, for both kinds of pictures, such as ``weights``, ``pooling`` or ``device``.
+        Fields of `Recipe` for all images, such as ``weights``, ``pooling`` or ``device``.
 
     Returns
     -------
     iterator of Iteration
-        As from `sweep`: two pictures for each layer, the reconstruction first. The settings of one
-        are the ``content_layers`` or the ``style_layers`` that it was made with.
+        As from `sweep`: two images for each layer, the reconstruction first. The settings of an
+        image are its ``content_layers`` or its ``style_layers``.
 
     Raises
     ------
@@ -131,46 +133,31 @@ def explore_layers(
     names = [canonical_layer(layer) for layer in layers]
     if not names or len(set(names)) < len(names):
         raise ValueError(f"layers must name each once, and at least one; not {list(layers)}.")
-    fields = {"tv_weight": _AGAINST_GRAIN, **fields, "size": size, "steps": steps}
-    kept = preset("reconstruction", **fields)
-    look = preset("texture", **{"min_size": 0, **fields})
-
-    watched: dict[str, Any] = {"progress": progress, "steering": steering}
-
-    def begin(settings: Mapping[str, Any]) -> Iterator[Iteration]:
-        if "content_layers" in settings:
-            return reconstruct(image, kept.replace(**settings), **watched)
-        return synthesize(image, look.replace(**settings), **watched)
-
-    grid = _by_block(names)
-    explored = {"explore": names}
-    panels = []
+    fields = {"tv_weight": _EXPLORED_TV_WEIGHT, **fields, "size": size, "steps": steps}
+    reconstruction = preset("reconstruction", **fields)
+    texture = preset("texture", **{"min_size": 0, **fields})
+    choose_device(texture.device)
+    pixels, grid, panels = read_input(image, "image"), _by_block(names), []
     for cell in grid.cells:
-        begin(cell.settings)
-        panels.append(Panel(cell.label, steps, _begun(begin, cell.settings, explored)))
-    return in_turn(panels, {"grid": grid.to_dict()})
-
-
-def _begun(
-    run: Callable[[Any], Iterator[Iteration]], settings: Any, said: Mapping[str, Any]
-) -> Iterator[Iteration]:
-    """Begin a run when its turn comes, and add to its record what the whole was called with."""
-    for step in run(settings):
-        arguments = {**step.facts.get("arguments", {}), **said}
-        yield replace(step, facts={**step.facts, "arguments": arguments})
+        if "content_layers" in cell.settings:
+            job = order_to_reconstruct(pixels, reconstruction.replace(**cell.settings))
+        else:
+            job = order_to_synthesize(pixels, texture.replace(**cell.settings))
+        panels.append(Panel(cell.label, steps, partial(start, job, progress, steering)))
+    return in_turn(panels, {"grid": grid.to_dict()}, {"explore": names})
 
 
 def _table(settings: Sequence[Mapping[str, Any]]) -> Grid:
-    """Return the grid of a sweep: a table of two fields, or one field's values in rows."""
+    """Return the grid of a sweep: a table of two fields, or the values of one field in rows."""
     words = [[f"{name} {value_words(value)}" for name, value in own.items()] for own in settings]
     labels = [" · ".join(both) for both in words]
     if len(words[0]) == 1:
-        alone = [
+        cells = [
             Cell(label, caption=label, settings=own)
             for label, own in zip(labels, settings, strict=True)
         ]
-        count = len(alone)
-        return Grid.wrapped(alone, count if count <= _ONE_ROW else math.ceil(math.sqrt(count)))
+        count = len(cells)
+        return Grid.wrapped(cells, count if count <= _LONGEST_ROW else math.ceil(math.sqrt(count)))
     rows, columns = (_unique(headings) for headings in zip(*words, strict=True))
     cells = [
         Cell(label, rows.index(down), columns.index(along), settings=own)

@@ -26,7 +26,7 @@ from napari_nst.engine.job.inpainting import (
     read_region,
     window_around,
 )
-from napari_nst.engine.job.input_image import InputImage, read_input
+from napari_nst.engine.job.input_image import ImageLike, InputImage, read_input
 from napari_nst.engine.job.job import FIXED_FIELDS, Job
 from napari_nst.engine.job.layers import least_side
 from napari_nst.engine.job.schedule import Scale, plan_scales, plan_texture_scales
@@ -35,7 +35,7 @@ from napari_nst.recipe import Recipe
 
 
 def order_to_stylize(
-    content: ArrayLike,
+    content: ImageLike,
     style: Images,
     recipe: Recipe | None = None,
     init_image: ArrayLike | None = None,
@@ -113,7 +113,7 @@ def order_to_synthesize(
 
 
 def order_to_reconstruct(
-    image: ArrayLike, recipe: Recipe | None = None, init_image: ArrayLike | None = None
+    image: ImageLike, recipe: Recipe | None = None, init_image: ArrayLike | None = None
 ) -> Job:
     """Return the job of `reconstruct`, checked but not run; arguments and errors are the same."""
     recipe = checked_recipe(recipe, "reconstruction")

@@ -9,12 +9,12 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from napari_nst.engine.job.input_image import InputImage, read_input
+from napari_nst.engine.job.input_image import ImageLike, InputImage, read_input
 from napari_nst.engine.job.layers import least_side, shares_of
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset
 from napari_nst.recipe.convert_weights import FLAVOURS
 
-Images = ArrayLike | Sequence[ArrayLike]
+Images = ImageLike | Sequence[ImageLike]
 """One image, or a list of images."""
 
 

@@ -38,11 +38,17 @@ class InputImage:
         return InputImage(self.rgb[window], alpha, self.is_grey, self.metadata)
 
 
-def read_input(image: ArrayLike, name: str) -> InputImage:
-    """Check an image (H, W), (H, W, 3) or (H, W, 4) that is called `name` in errors.
+ImageLike = ArrayLike | InputImage
+"""An image as callers hand it in, or a checked one, which several jobs can share."""
+
+
+def read_input(image: ImageLike, name: str) -> InputImage:
+    """Check an image (H, W), (H, W, 3) or (H, W, 4), which errors call `name`.
 
     Raises TypeError or ValueError as `as_rgb` does, and if every pixel is transparent.
     """
+    if isinstance(image, InputImage):
+        return image
     array: np.ndarray[Any, Any] = np.asarray(image)
     rgb = as_rgb(array, name)
     alpha = None
