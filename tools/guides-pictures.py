@@ -1,34 +1,27 @@
-"""Make the pictures of docs/guides.md: `.venv/bin/python tools/guides-pictures.py`.
-
-The photographs come with scikit-image, the style is painted by the project itself.
-"""
+"""Make the pictures of docs/guides.md: `.venv/bin/python tools/guides-pictures.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from pictures import captioned, eight_bit, last, save
 from skimage import data
 
 import napari_nst as nst
-from napari_nst.io.contact_sheet import resized, sheet_of
+from napari_nst.io.contact_sheet import resized
 from napari_nst.io.sample_painting import sample_painting
-from napari_nst.recipe.grid import Cell, Grid
-from napari_nst.viewer.layers.intensity import to_uint8
 
-IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZE, STEPS = 256, 100
 COLOURS = {1: (255, 90, 60), 2: (60, 200, 255)}
-"""Of the outlines, by label."""
+"""Label → colour of its outline."""
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 Ellipse = tuple[float, float, float, float]
-"""Centre and half axes, each x and y, as shares of the width and height."""
+"""Centre and half axes, each x and y, as fractions of width and height."""
 
 CUP: tuple[Ellipse, ...] = ((0.455, 0.57, 0.42, 0.4), (0.49, 0.28, 0.25, 0.25))
 SUN: Ellipse = (0.24, 0.4, 0.135, 0.155)
@@ -36,8 +29,8 @@ SUN: Ellipse = (0.24, 0.4, 0.135, 0.155)
 
 def main() -> None:
     """Write a sheet of transfers and one of fills."""
-    write("guides", transfers(), columns=3)
-    write("filling", fills(), columns=3)
+    save("guides", captioned(transfers(), columns=3))
+    save("filling", captioned(fills(), columns=3))
 
 
 def transfers() -> dict[str, Pixels]:
@@ -49,7 +42,7 @@ def transfers() -> dict[str, Pixels]:
     recipe = nst.preset(size=SIZE, steps=STEPS)
 
     def painted(**guides: object) -> Pixels:
-        return last(nst.stylize(coffee, painting, recipe, **guides))
+        return run(nst.stylize(coffee, painting, recipe, **guides))
 
     return {
         "content": outlined(coffee, of_content),
@@ -64,7 +57,7 @@ def transfers() -> dict[str, Pixels]:
 
 
 def fills() -> dict[str, Pixels]:
-    """Fill a region of three images, two with what is around and one with what is marked."""
+    """Fill a region of three images, two from their surroundings and one from a marked region."""
     gravel = resized(data.gravel()[:384, :384], (SIZE, SIZE)).copy()
     moon = resized(data.moon()[20:276, 40:296], (SIZE, SIZE))
     tissue = resized(data.immunohistochemistry()[256:, 160:416], (SIZE, SIZE))
@@ -81,24 +74,21 @@ def fills() -> dict[str, Pixels]:
         "stained tissue": outlined(tissue, gland + 2 * stroma),
     }
     return before | {
-        "hole filled": last(nst.synthesize(None, recipe, into=gravel, region=hole)),
-        "crater filled": last(nst.synthesize(None, recipe, into=moon, region=crater)),
-        "gland filled from the blue region": last(
+        "hole filled": run(nst.synthesize(None, recipe, into=gravel, region=hole)),
+        "crater filled": run(nst.synthesize(None, recipe, into=moon, region=crater)),
+        "gland filled from the blue region": run(
             nst.synthesize(tissue, recipe, into=tissue, region=gland, exemplar_region=stroma)
         ),
     }
 
 
-def last(iterations: Iterator[nst.Iteration]) -> Pixels:
-    """Run, and return the last picture in colour."""
-    for it in iterations:
-        print(f"\r{it.step}/{it.steps}, {it.seconds:.0f} s", end="", flush=True)
-    print()
-    return coloured(to_uint8(it.picture))
+def run(iterations: Iterator[nst.Iteration]) -> Pixels:
+    """Return the last picture of a run in colour."""
+    return coloured(eight_bit(last(iterations).picture))
 
 
 def marked(shape: tuple[int, ...], *ellipses: Ellipse) -> Labels:
-    """Return 1 within any of some ellipses, and 0 elsewhere."""
+    """Return labels that are 1 inside the ellipses and 0 elsewhere."""
     height, width = shape[:2]
     y, x = np.mgrid[:height, :width] / np.reshape([height, width], (2, 1, 1))
     within = [((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1 for cx, cy, rx, ry in ellipses]
@@ -119,13 +109,6 @@ def outlined(image: Pixels, labels: Labels) -> Pixels:
 def coloured(image: Pixels) -> Pixels:
     """Return a grey image with three channels."""
     return image if image.ndim == 3 else np.dstack([image] * 3)
-
-
-def write(name: str, pictures: dict[str, Pixels], columns: int) -> None:
-    """Write pictures with their names above them."""
-    grid = Grid.wrapped([Cell(label, caption=label) for label in pictures], columns)
-    sheet = sheet_of(grid, dict(enumerate(pictures.values())))
-    Image.fromarray(sheet).save(IMAGES / f"{name}.jpg", quality=85, subsampling=0)
 
 
 if __name__ == "__main__":
