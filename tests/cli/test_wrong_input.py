@@ -33,7 +33,7 @@ WRONG = {
     "too small": ([*STYLIZE, "--size", "4"], "take a size of at least"),
     "unknown device": ([*STYLIZE, "--device", "abacus"], "device 'abacus' is not on"),
     "unknown weights": ([*STYLIZE, "--weights", "vgg99"], "weights must be gatys"),
-    "unknown flavour": (["weights", "fetch", "vgg99"], "must be gatys, torchvision, caffe"),
+    "unknown flavour": (["weights", "fetch", "vgg99"], "is not one of 'gatys'"),
     "unknown preset": ([*STYLIZE, "--preset", "monet"], "preset must be default"),
     "no such preset": (["presets", "monet"], "There is no preset 'monet'; choose from default"),
     "preset and job": (["presets", "default", "--job", "texture"], "--job is for the list"),

@@ -10,6 +10,7 @@ import click
 
 from napari_nst.cli.like import Provenance
 from napari_nst.cli.options import FILE
+from napari_nst.cli.progress import ProgressBar
 from napari_nst.cli.request import read_recipe
 from napari_nst.cli.terminal import input_errors, say
 from napari_nst.io.atomic_write import check_writable
@@ -53,7 +54,6 @@ def features(image: Path, output: Path, layer: str, size: int, preset_or_file: s
         recipe = read_recipe(preset_or_file, {})
         pixels = _read(image, output)
 
-    from napari_nst.cli.progress import ProgressBar
     from napari_nst.engine.inspect.display import displayable
     from napari_nst.engine.inspect.feature_maps import feature_maps
 
@@ -79,7 +79,6 @@ def losses(picture: Path, output: Path, layer: str | None) -> None:
         pixels = _read(picture, output)
         job = _job_of(picture, pixels)
 
-    from napari_nst.cli.progress import ProgressBar
     from napari_nst.engine.inspect.display import displayable
     from napari_nst.engine.inspect.loss_maps import loss_maps
 
@@ -106,7 +105,6 @@ def gram(picture: Path, output: Path, layer: str) -> None:
         pixels = _read(picture, output)
         job = _job_of(picture, pixels)
 
-    from napari_nst.cli.progress import ProgressBar
     from napari_nst.engine.inspect.gram import gram_view
 
     with ProgressBar() as bar, input_errors():

@@ -15,6 +15,7 @@ from napari_nst.cli.outputs import Outputs
 from napari_nst.io.recipe_file import load_recipe
 from napari_nst.io.record import KINDS
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, on_flavour, preset, preset_names
+from napari_nst.recipe.convert_weights import FLAVOURS
 
 if TYPE_CHECKING:
     from napari_nst.io.read_image import Pixels
@@ -175,24 +176,21 @@ class Request:
 
     def _on_available_network(self, recipe: Recipe) -> Recipe:
         """Return the recipe, converted if ``--convert`` is given and its network is missing."""
-        from napari_nst.engine.vgg import weights as network
+        from napari_nst.engine.vgg.weights import verify
 
         usual, flavour = Recipe.weights, recipe.weights
-        if flavour == usual or flavour not in network.FLAVOURS:
-            return recipe  # of the usual network, the progress bar of its download says enough
-        found = network.verify(flavour)
+        if flavour == usual or flavour not in FLAVOURS:
+            return recipe  # for the usual network, the progress bar of its download is enough
+        found = verify(flavour)
         if found.state == "ok":
             return recipe
-        missing = f"the {flavour} network is not on this machine"
         if self.convert:
-            self.notes.append(
-                f"{missing}, so this runs on {usual} with converted weights, approximately."
-            )
-            return on_flavour(recipe, usual)
-        size = f"{found.download_size / 1e6:.0f} MB"
-        self.notes.append(
-            f"{missing} and will be fetched ({size}); --convert runs on {usual} instead."
-        )
+            recipe = on_flavour(recipe, usual)
+            outcome = f", so this runs on {usual} with converted weights, approximately."
+        else:
+            size = f"{found.download_size / 1e6:.0f} MB"
+            outcome = f" and will be fetched ({size}); --convert runs on {usual} instead."
+        self.notes.append(f"the {flavour} network is not on this machine{outcome}")
         return recipe
 
 

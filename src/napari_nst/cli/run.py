@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.cli import terminal
+from napari_nst.cli.progress import ProgressBar
 from napari_nst.cli.request import Request
 from napari_nst.cli.tensorboard import EventWriter
 from napari_nst.cli.terminal import input_errors, say
@@ -46,7 +47,6 @@ def _run_along(start: Callable[..., Iterator[Iteration]]) -> int:
 
 
 def _run_and_write(request: Request, start: Callable[..., Iterator[Iteration]]) -> int:
-    from napari_nst.cli.progress import ProgressBar
     from napari_nst.engine.steering import Steering
 
     outputs = request.outputs

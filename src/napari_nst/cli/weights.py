@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from napari_nst.cli import terminal
+from napari_nst.cli.progress import ProgressBar
 from napari_nst.recipe import Recipe
+from napari_nst.recipe.convert_weights import FLAVOURS
 
 if TYPE_CHECKING:
     from napari_nst.engine.vgg.weights import WeightsStatus
@@ -17,14 +19,6 @@ if TYPE_CHECKING:
 @click.group(no_args_is_help=False)
 def weights() -> None:
     """Look after the pretrained network."""
-
-
-def _flavour(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    from napari_nst.engine.vgg.weights import FLAVOURS
-
-    if value is not None and value not in FLAVOURS:
-        raise click.BadParameter(f"must be {', '.join(FLAVOURS)}; not {value!r}.")
-    return value
 
 
 @weights.command()
@@ -36,11 +30,10 @@ def status() -> None:
 
 
 @weights.command()
-@click.argument("flavour", default=Recipe.weights, callback=_flavour)
+@click.argument("flavour", type=click.Choice(FLAVOURS), default=Recipe.weights, metavar="[FLAVOUR]")
 @click.option("--force", is_flag=True, help="Fetch it anew even if it is there and whole.")
 def fetch(flavour: str, force: bool) -> None:
-    """Fetch FLAVOUR (gatys, where left out) unless it is there, and print its path."""
-    from napari_nst.cli.progress import ProgressBar
+    """Fetch FLAVOUR (by default gatys) unless it is there, and print its path."""
     from napari_nst.engine.vgg import weights as network
 
     with ProgressBar() as bar:
@@ -49,9 +42,9 @@ def fetch(flavour: str, force: bool) -> None:
 
 
 @weights.command()
-@click.argument("flavour", required=False, callback=_flavour)
+@click.argument("flavour", type=click.Choice(FLAVOURS), required=False, metavar="[FLAVOUR]")
 def verify(flavour: str | None) -> int:
-    """Recompute the hash of FLAVOUR, or of all that are there; exit 1 if one does not hold."""
+    """Recompute the hash of FLAVOUR, or of all that are there; exit 1 if one differs."""
     from napari_nst.engine.vgg import weights as network
 
     found = [network.verify(flavour)] if flavour else network.status()
