@@ -1,17 +1,17 @@
-"""Features to compare, and what NumPy makes of them in float64."""
+"""Random features and masks, and their statistics by NumPy in float64."""
 
 import numpy as np
 import torch
 
 
 def features(shape, seed=0, dtype=torch.float32):
-    """Features as rectifiers leave them: mostly positive, with a mean of about 1."""
+    """Random features, mostly positive, with a mean of about 1."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(shape, generator=generator, dtype=torch.float64).add(1).to(dtype)
 
 
 def soft_mask(height, width, seed=0, dtype=torch.float32):
-    """A mask (1, 1, H, W) of fractions, with some positions that count nothing."""
+    """A mask (1, 1, H, W) of fractions, some of them 0."""
     generator = torch.Generator().manual_seed(seed)
     mask = torch.rand(1, 1, height, width, generator=generator, dtype=torch.float64)
     return (mask * (mask > 0.2)).to(dtype)
@@ -30,7 +30,7 @@ def positions(tensor):
 
 
 def weights(mask, tensor):
-    """How much each position counts, (H·W,)."""
+    """The weight of each position, (H·W,)."""
     return np.ones(tensor[0, 0].numel()) if mask is None else mask.flatten().double().numpy()
 
 

@@ -1,7 +1,7 @@
-"""The losses of published programs as their sources have them, in NumPy and float64.
+"""The losses of published programs, in NumPy and float64.
 
-Nothing here is shared with the engine, and nothing is simplified: raw Gram matrices where a source
-has them, its sums and means, its pixels, and its weights where it puts them.
+Nothing is shared with the engine, and nothing is simplified: the Gram matrices, sums, means, pixel
+ranges and weights are those of each source.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ RELU_X_1 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a loss is computed of: all layers' features (C, H, W), and the image.
+    """The features (C, H, W) of all layers, and the image, of which losses are computed.
 
     F are the image's features, P the content's and A the style's; `rgb` is the image itself,
     (3, H, W) in [0, 1]. Random directions (directions × C) are the program's own to draw.
@@ -156,7 +156,7 @@ def lets_enhance_content(e):
 def tf_eager(e):
     """get_style_loss and get_content_loss of the tutorial, and its compute_loss."""
     style = 0.0
-    for k in RELU_X_1:  # block1_conv1 … block5_conv1, with their rectifiers
+    for k in RELU_X_1:  # block1_conv1 … block5_conv1, after their ReLUs
         style += 1 / 5 * mse(gram_per_position(e.F[k]), gram_per_position(e.A[k]))
     content = 1 / 1 * mse(e.F["relu5_2"], e.P["relu5_2"])  # block5_conv2
     return parts(1e3 * content, 1e-2 * style)

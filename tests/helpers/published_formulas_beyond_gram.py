@@ -1,4 +1,4 @@
-"""The losses of presets that compare no Gram matrices, as their sources have them."""
+"""The losses of published programs that compare no Gram matrices, in NumPy and float64."""
 
 import numpy as np
 
@@ -117,8 +117,9 @@ def mrf_gradient(features, style):
 def mrf_loss(features, style):
     """½ Σ (patch − match)² of pystiche's papers, each feature by the mean over its patches.
 
-    Both programs divide the gradient by the cover and not the number that they print: CNNMRF's is
-    0, pystiche's counts overlaps as often as there are patches. This has `mrf_gradient`.
+    Both programs divide the gradient by the number of covering patches, but not the loss that they
+    print: CNNMRF prints 0, and pystiche counts overlaps several times. The gradient of this formula
+    is `mrf_gradient`.
     """
     total = np.zeros(features.shape)
     for window, match in nearest_patches(features, style):
@@ -137,7 +138,7 @@ def li_wand(e):
     return parts(20.0 * mse(e.F["relu4_1"], e.P["relu4_1"]), style, tv)
 
 
-# Ours: relative to the targets' energies. The weights are no source's, so they are the recipe's.
+# Our presets: losses relative to the targets' energies, with the weights of the recipe.
 
 
 def relative(value, target):

@@ -1,4 +1,4 @@
-"""Every preset against the formula of its source, on the same features; and an experiment."""
+"""Every preset against the formula of its source, on the same features."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from tests.helpers.published_formulas import Evaluation
 from tests.helpers.transfer_objective import transfer_objective
 
 CHANNELS = dict(zip("12345", (64, 128, 256, 512, 512), strict=True))
-"""Of VGG-19's blocks."""
+"""Block of VGG-19 → channels."""
 
 OF_ONE_SIZE = {
     "gatys-2016-paper": "raw matrices, divided by one M",
@@ -30,14 +30,14 @@ OF_ONE_SIZE = {
     "lets-enhance-style": "raw matrices, divided by a constant",
     "sliced-wasserstein": "sorted values are paired; they are repeated for twice the size",
 }
-"""Presets whose sources compare images of one size alone, and why."""
+"""Presets whose sources require style and content of one size → why."""
 
 OURS = [name for name in preset_names() if published(name).source == "napari-nst"]
 PRESETS = [(name, published(name).flavour) for name in preset_names()] + [("gatys-2016", "caffe")]
 
 
 def source_of(recipe):
-    """Return a function from an evaluation to what the preset's source makes of it."""
+    """Return the function that computes the losses of the preset's source."""
     name = recipe.name.replace("-", "_")
     if recipe.name in OURS:
         return lambda evaluation: beyond_gram.ours(evaluation, recipe)
@@ -47,12 +47,12 @@ def source_of(recipe):
 
 
 def random_features(seed, size, narrower=1):
-    """Features (C, H, W) of every layer: signed before rectifiers, rectified after them."""
+    """Features (C, H, W) of every layer, positive after a ReLU."""
     rng, features = np.random.default_rng(seed), {}
     for layer in LAYER_NAMES:
         channels = CHANNELS[layer[4]] // narrower
-        spread, mean = rng.uniform(0.5, 1.5, (2, channels, 1, 1))
-        signed = spread * (rng.standard_normal((channels, *size)) + mean - 0.5)
+        deviation, mean = rng.uniform(0.5, 1.5, (2, channels, 1, 1))
+        signed = deviation * (rng.standard_normal((channels, *size)) + mean - 0.5)
         features[layer] = signed if layer.startswith("conv") else np.maximum(signed, 0)
     return features
 
@@ -66,7 +66,7 @@ def losses_of(recipe, content, style):
 
 
 def directions_of(losses):
-    """Return what is random in a sliced loss: its directions."""
+    """Return the random directions of sliced Wasserstein losses."""
     return {
         name.split("/")[1]: weighted.loss.directions.numpy()
         for name, weighted in losses.items()
@@ -83,8 +83,8 @@ def sums(losses, features):
     return total
 
 
-def slope_along(function, features, direction):
-    """Return the slope of a function of features along a direction, by central differences."""
+def derivative_along(function, features, direction):
+    """Return the derivative of a function of features along a direction, by finite differences."""
 
     def at(distance):
         return function({k: f + distance * direction[k] for k, f in features.items()})
@@ -131,8 +131,8 @@ def test_a_preset_has_the_loss_of_its_source(name, flavour, style_size):
 
 @pytest.mark.parametrize(("name", "flavour"), PRESETS)
 def test_a_preset_has_the_gradient_of_its_source(name, flavour):
-    # Few channels and many positions: covariances are well conditioned, and the gradient of their
-    # roots, which is that of exact ones, is that of twelve steps too.
+    # Few channels and many positions: covariances are well conditioned, so twelve steps of the
+    # square root have the gradient of the exact root.
     recipe = preset(name, weights=flavour)
     image, content, style = (random_features(seed, (12, 14), narrower=16) for seed in (1, 2, 3))
     rng = np.random.default_rng(4)
@@ -148,21 +148,21 @@ def test_a_preset_has_the_gradient_of_its_source(name, flavour):
     gradients = [gradient_of(part, leaves) for part in sums(losses, leaves).values()]
     for _ in range(3):
         direction = {layer: rng.standard_normal(f.shape) for layer, f in image.items()}
-        slopes = [sum(np.sum(g * direction[k]) for k, g in of.items()) for of in gradients]
-        expected = slope_along(published_losses, image, direction)
-        assert slopes == pytest.approx(expected, rel=1e-5)
+        derivatives = [sum(np.sum(g * direction[k]) for k, g in of.items()) for of in gradients]
+        expected = derivative_along(published_losses, image, direction)
+        assert derivatives == pytest.approx(expected, rel=1e-5)
 
 
-def test_patches_pull_as_those_of_the_program_do():
-    """CNNMRF has no loss, only a gradient."""
+def test_patches_have_the_gradient_of_the_program():
+    """CNNMRF computes no loss, only a gradient."""
     image, style = random_features(1, (6, 7)), random_features(3, (5, 9))
     leaves = {layer: tensor.requires_grad_() for layer, tensor in tensors(image).items()}
     losses = style_losses(preset("li-wand"), [tensors(style)])
     gradient = gradient_of(sums(losses, leaves)["style"], leaves)
     assert set(gradient) == {"relu3_1", "relu4_1"}
-    for layer, pull in gradient.items():
+    for layer, found in gradient.items():
         expected = beyond_gram.mrf_gradient(image[layer], style[layer])
-        np.testing.assert_allclose(pull, expected, rtol=1e-5, atol=1e-12)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-12)
 
 
 # A real pair
@@ -197,7 +197,7 @@ def test_gatys_2016_on_a_real_pair_is_the_published_notebooks(gatys):
 
 
 def two_seeds(job, name, steps):
-    """Return how much two runs differ, beside the spread of the image that both are of."""
+    """Return the mean difference of two runs, divided by the image's standard deviation."""
     astronaut = skimage.data.astronaut()
     recipe = on_flavour(preset(name), "gatys").replace(size=64, steps=steps, device="cpu")
     one, other = ([*job(astronaut, recipe.replace(seed=seed))][-1].image for seed in (0, 1))
