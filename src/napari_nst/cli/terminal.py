@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import click
 
-from napari_nst.engine import launch
+from napari_nst.engine.distributed import process_rank
 from napari_nst.errors import NstError
 
 PROGRAM = "napari-nst"
@@ -51,7 +51,7 @@ def input_errors() -> Iterator[None]:
 
 def say(message: str) -> None:
     """Print a line on stderr, from the first of several processes alone."""
-    if launch.rank() == 0:
+    if process_rank() == 0:
         click.echo(f"{PROGRAM}: {message}", err=True)
 
 

@@ -1,135 +1,129 @@
-"""The processes that compute one picture together, each some of its tiles.
+"""Several processes that compute one image together, each some of its tiles.
 
-What they exchange in an iteration are sums over features, 2.4 MB for the five usual style layers,
-some numbers of the optimiser's, and the rows on both sides of where one's part ends and another's
-begins. Everything else that is as large as the picture, each has of its own rows alone: see
-`Bands`.
+Every process has the image and the optimizer. What they exchange at a step is the sums of the
+style losses (2.4 MB for the five usual layers) and the gradient by the image. A launcher such as
+torchrun starts them and numbers them in the environment.
+
+torch is imported when it is first needed: the terminal asks for the rank before that.
 """
 
 from __future__ import annotations
 
+import os
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
-import torch
-import torch.distributed as dist
-from torch import Tensor
-
-from napari_nst.engine import launch
-from napari_nst.engine.run.errors import SharedOutOfMemory, is_out_of_memory
 from napari_nst.errors import ProcessLost
 
-PATIENCE = timedelta(minutes=30)
-"""How long a process waits for another: tiles of a large picture may take minutes on one."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
+T = TypeVar("T")
+
+TIMEOUT = timedelta(minutes=30)
+"""How long a process waits for another: on one CPU core, large tiles take minutes."""
+
+
+class SharedOutOfMemory(MemoryError):
+    """Raised in every process when one is out of memory: all can go on in smaller tiles."""
+
+
+def process_count() -> int:
+    """Return how many processes the launcher started."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def process_rank() -> int:
+    """Return the number of this process, from 0; the first one speaks and writes."""
+    return int(os.environ.get("RANK", 0)) if process_count() > 1 else 0
+
+
+def processes_on_this_machine() -> int:
+    """Return how many of the processes share this machine's memory."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1)) if process_count() > 1 else 1
 
 
 @dataclass(frozen=True)
 class Processes:
-    """What this process is among several.
-
-    Attributes
-    ----------
-    rank, count : int
-        Which it is, from 0, of how many.
-    """
+    """The number of this process, and how many there are."""
 
     rank: int = 0
     count: int = 1
 
-    def add_up(self, tensors: Sequence[Tensor]) -> None:
-        """Replace tensors by their sums over all processes, which have those of the same shapes.
+    def share(self, items: Sequence[T]) -> Sequence[T]:
+        """Return the items that this process computes."""
+        return items[self.rank :: self.count]
 
-        Raises
-        ------
-        ProcessLost
-            If another process is there no more.
+    def all_reduce(self, tensors: Sequence[Tensor]) -> None:
+        """Replace contiguous tensors by their sums over all processes.
+
+        Raises `ProcessLost` if another process has ended.
         """
         if self.count == 1:
             return
-        with self._together():
+        import torch.distributed as dist
+
+        try:
             for tensor in tensors:
                 dist.all_reduce(tensor)
+        except RuntimeError as error:
+            raise ProcessLost(
+                f"One of the {self.count} processes was lost, and its tiles with it: {error}"
+            ) from error
 
     def total(self, value: float) -> float:
         """Return the sum of a number over all processes."""
-        return value if self.count == 1 else float(self._reduced(float(value), dist.ReduceOp.SUM))
+        return sum(self._gathered(value))
 
     def least(self, value: int) -> int:
-        """Return the least that any process has of something, so that all decide alike."""
-        return value if self.count == 1 else int(self._reduced(value, dist.ReduceOp.MIN))
+        """Return the least value of all processes, so that all decide alike."""
+        return int(min(self._gathered(value)))
 
     @contextmanager
     def all_or_none(self) -> Iterator[None]:
-        """Have what is computed in a ``with``, between two exchanges, succeed in all or in none.
-
-        Raises
-        ------
-        SharedOutOfMemory
-            In every process, where memory has run out in one.
-        """
+        """Raise `SharedOutOfMemory` in every process if one runs out of memory in the block."""
         if self.count == 1:
             yield
             return
+        from napari_nst.engine.torch_errors import is_out_of_memory
+
         said = ""
         try:
             yield
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            # To tell the others takes some memory, too.
+            # Telling the others takes some memory, too.
             traceback.clear_frames(error.__traceback__)
             said = f"Out of memory: {error}"
         if self.total(bool(said)):
             raise SharedOutOfMemory(said or "Another process is out of memory.")
 
-    def exchange(self, given: Mapping[int, Tensor], taken: Mapping[int, Tensor]) -> None:
-        """Send tensors to other processes, and fill others with what these send to this one.
+    def _gathered(self, value: float) -> list[float]:
+        if self.count == 1:
+            return [value]
+        import torch
+        import torch.distributed as dist
 
-        Parameters
-        ----------
-        given, taken : mapping of int to Tensor
-            Rank → contiguous.
-
-        Raises
-        ------
-        ProcessLost
-            As for `add_up`.
-        """
-        with self._together():
-            messages = [dist.P2POp(dist.isend, tensor, rank) for rank, tensor in given.items()]
-            messages += [dist.P2POp(dist.irecv, tensor, rank) for rank, tensor in taken.items()]
-            for message in dist.batch_isend_irecv(messages) if messages else ():
-                message.wait()
-
-    def _reduced(self, value: float, how: Any) -> Tensor:
-        on = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        # Both are exact for what is counted: pixels, and bytes.
-        number = torch.tensor(value, dtype=torch.float64, device=on)
-        with self._together():
-            dist.all_reduce(number, how)
-        return number
-
-    @contextmanager
-    def _together(self) -> Iterator[None]:
-        """Raise `ProcessLost` where another process is there no more."""
-        try:
-            yield
-        except RuntimeError as error:
-            raise ProcessLost(
-                f"Another of the {self.count} processes was lost, and with it its tiles: {error}"
-            ) from error
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        values = torch.zeros(self.count, dtype=torch.float64, device=device)
+        values[self.rank] = value
+        self.all_reduce([values])
+        return [float(one) for one in values.tolist()]
 
 
 ALONE = Processes()
-"""A process that shares nothing with others."""
+"""A process without others."""
 
 
 def present() -> Processes:
-    """Return this process among those that compute together; alone where it has not joined any."""
+    """Return this process among those that compute together."""
+    import torch.distributed as dist
+
     if dist.is_available() and dist.is_initialized():
         return Processes(dist.get_rank(), dist.get_world_size())
     return ALONE
@@ -137,20 +131,20 @@ def present() -> Processes:
 
 @contextmanager
 def joined(device: str) -> Iterator[Processes]:
-    """Join the other processes that a launcher has started, for as long as a ``with`` lasts.
+    """Join the other processes of the launcher for the duration of a ``with`` block.
 
-    Parameters
-    ----------
-    device : str
-        The recipe's. Of several GPUs each process takes the one of its number on its machine.
+    `device` is the recipe's. With several GPUs, each process takes the one of its local rank.
     """
-    if launch.count() == 1:
+    if process_count() == 1:
         yield ALONE
         return
+    import torch
+    import torch.distributed as dist
+
     on_gpus = device in ("auto", "cuda") and torch.cuda.is_available()
     if on_gpus:
-        torch.cuda.set_device(launch.local_rank())
-    dist.init_process_group("nccl" if on_gpus else "gloo", timeout=PATIENCE)
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    dist.init_process_group("nccl" if on_gpus else "gloo", timeout=TIMEOUT)
     try:
         yield present()
     finally:

@@ -11,7 +11,7 @@ from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.losses import STYLE_LOSSES
-from napari_nst.engine.run.targets import RunSetup
+from napari_nst.engine.run.setup import RunSetup
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe import Recipe, preset
 from tests.helpers.small_images import CONTENT, STYLE

@@ -15,7 +15,7 @@ from napari_nst.engine.job.checks import checked_recipe
 from napari_nst.engine.job.input_image import read_input, shape_fitting
 from napari_nst.engine.job.layers import least_size
 from napari_nst.engine.job.schedule import Scale
-from napari_nst.engine.run.explained import explained_errors
+from napari_nst.engine.torch_errors import explained_errors
 from napari_nst.engine.vgg.network import VGG19, network_of
 from napari_nst.engine.vgg.weights import Progress, load
 from napari_nst.recipe import Recipe

@@ -19,7 +19,7 @@ from napari_nst.engine.inspect.loss_maps import read_picture, setup_at
 from napari_nst.engine.job.job import ROLES, Job
 from napari_nst.engine.losses import gram_matrix
 from napari_nst.engine.objective.masks import mask_at
-from napari_nst.engine.run.explained import explained_errors
+from napari_nst.engine.torch_errors import explained_errors
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.engine.vgg.weights import Progress
 from napari_nst.recipe.layer_names import canonical_layer
@@ -94,7 +94,7 @@ def gram_view(
         setup = setup_at(order, scale, [layer], progress)
         content = setup.content and setup.content.resized(scale.shape)
         inputs = [*([content] if content else []), *setup.styles_at(scale)]
-        image = setup.image_of(to_tensor(pixels, setup.device))
+        image = setup.image_of(to_tensor(pixels, setup.device), scale.shape)
         masked = MaskedImage(image, content.mask if content else None)
         matrices = [_gram(setup.target_network, one, layer) for one in inputs]
         matrices.append(_gram(setup.network, masked, layer))

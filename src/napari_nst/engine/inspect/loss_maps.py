@@ -19,8 +19,8 @@ from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.objective import Objective, layer_of
-from napari_nst.engine.run.explained import explained_errors
-from napari_nst.engine.run.targets import RunSetup
+from napari_nst.engine.run.setup import RunSetup
+from napari_nst.engine.torch_errors import explained_errors
 from napari_nst.engine.vgg.weights import Progress
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
 
@@ -77,8 +77,8 @@ def loss_maps(
     pixels, scale = read_picture(order, picture)
     with explained_errors(recipe, order.scales):
         setup = setup_at(order, scale, layers, progress)
-        objective = setup.objective_at(scale)
-        image = setup.image_of(to_tensor(pixels, setup.device))
+        objective = setup.objective(scale)
+        image = setup.image_of(to_tensor(pixels, setup.device), scale.shape)
         maps = _contributions(objective, image, layer)
         return {part: _in_picture(values.float().numpy(), order) for part, values in maps.items()}
 
@@ -111,7 +111,7 @@ def setup_at(job: Job, scale: Scale, layers: Iterable[str], progress: Progress |
 def _contributions(objective: Objective, image: Tensor, layer: str | None) -> dict[str, Tensor]:
     """Return, for each part of an objective, a map (H, W) that sums to the part."""
     with torch.no_grad():
-        image = objective.seen(image)
+        image = objective.with_fixed(image)
         features = objective.network(image)
     maps = {
         part: _on_pixels(_shares(loss, features[layer_of(part)]), layer_of(part), image)

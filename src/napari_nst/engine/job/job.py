@@ -70,6 +70,17 @@ class Job:
         return self.content or self.styles[0]
 
     @property
+    def shows_grey(self) -> bool:
+        """Whether the result has a single channel."""
+        channels = self.recipe.channels
+        return channels == "grey" or (channels == "auto" and self.main_image.is_grey)
+
+    @property
+    def works_in_grey(self) -> bool:
+        """Whether the run works on one channel, to which luminance transfer adds colours."""
+        return self.shows_grey or self.recipe.color == "luminance"
+
+    @property
     def images(self) -> dict[str, InputImage]:
         """Role → image that the caller handed in."""
         content, style = ROLES[self.name]

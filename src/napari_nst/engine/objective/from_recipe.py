@@ -1,21 +1,46 @@
-"""Losses as a recipe weighs them, made from the features of images."""
+"""The losses that a recipe asks for, with their weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from torch import Tensor, nn
 
 from napari_nst.engine.job.layers import layer_weights, shares_of
-from napari_nst.engine.losses import STYLE_LOSSES, ContentLoss, ImageLoss, TotalVariationLoss, seam
+from napari_nst.engine.losses import (
+    STYLE_LOSSES,
+    ContentLoss,
+    Exemplar,
+    ImageLoss,
+    MeasuredExemplar,
+    TotalVariationLoss,
+    seam,
+)
 from napari_nst.engine.objective.masks import mask_at
-from napari_nst.engine.run.bands import Bands
-from napari_nst.engine.tiling.features import SeenStyle, exemplar_of
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.layer_names import poolings_before
 
 Features = Mapping[str, Tensor]
 """Layer → (1, C, H, W)."""
+
+
+class StyleMoments(Protocol):
+    """The moments of a style's features, in place of the features."""
+
+    def exemplar(self, layer: str, share: float, mask: Tensor | None) -> MeasuredExemplar:
+        """Return the moments at a layer of the pixels that a mask (1, 1, H, W) selects."""
+
+
+StyleFeatures = Features | StyleMoments
+
+
+def exemplar_of(
+    style: StyleFeatures, layer: str, share: float, mask: Tensor | None
+) -> Exemplar | MeasuredExemplar:
+    """Return what a style loss of a layer compares with; `mask` (1, 1, H, W) selects pixels."""
+    if isinstance(style, Mapping):
+        return Exemplar(style[layer], share, mask_at(mask, layer))
+    return style.exemplar(layer, share, mask)
 
 
 class WeightedLoss(nn.Module):
@@ -33,63 +58,38 @@ class WeightedLoss(nn.Module):
 
     def value_and_grad(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weighted loss of an image, and its gradient by the image."""
-        loss: ImageLoss = self.loss  # type: ignore[assignment]
-        value, gradient = loss.value_and_grad(image)
+        of_image: ImageLoss = self.loss  # type: ignore[assignment]
+        value, gradient = of_image.value_and_grad(image)
         return value * self.weight, gradient.mul_(self.weight)
 
     def extra_repr(self) -> str:
-        """Say the weight."""
+        """Return the weight."""
         return f"weight={self.weight:g}"
 
 
 def content_losses(
-    recipe: Recipe, features: Features, mask: Tensor | None = None, bands: Bands | None = None
+    recipe: Recipe, features: Features, mask: Tensor | None = None
 ) -> dict[str, WeightedLoss]:
-    """Make the losses that keep a content's features.
+    """Return the content loss of each layer.
 
-    Parameters
-    ----------
-    recipe : Recipe
-        Its `content_layers`, `content_weight` and `content_norm`.
-    features : mapping of str to Tensor
-        Layer → features of the content.
-    mask : Tensor, optional
-        Which pixels count, (1, 1, H, W) of the image's size.
-    bands : Bands, optional
-        Of which the features are this process's, where they are divided.
+    `features` are the content's, `mask` (1, 1, H, W) weights the pixels of the image.
     """
-    losses = {}
-    for layer, weight in layer_weights(recipe, "content").items():
-        own = mask_at(mask, layer)
-        divided = bands is not None and bands.are_divided
-        if bands is not None and own is not None and divided:
-            own = own[:, :, bands.own.positions(1 << poolings_before(layer))]
-        loss = ContentLoss(features[layer], norm=recipe.content_norm, mask=own)
-        if bands is not None and divided and recipe.content_norm != "sum":
-            loss.divisor = bands.processes.total(loss.divisor)
-        losses[f"content/{layer}"] = WeightedLoss(loss, weight)
-    return losses
+    return {
+        f"content/{layer}": WeightedLoss(
+            ContentLoss(features[layer], norm=recipe.content_norm, mask=mask_at(mask, layer)),
+            weight,
+        )
+        for layer, weight in layer_weights(recipe, "content").items()
+    }
 
 
 def style_losses(
     recipe: Recipe,
-    styles: Sequence[SeenStyle],
+    styles: Sequence[StyleFeatures],
     style_masks: Sequence[Tensor | None] | None = None,
     mask: Tensor | None = None,
 ) -> dict[str, WeightedLoss]:
-    """Make the losses that take over styles' statistics.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Its `style_layers`, `style_weight`, `style_blend`, `style_loss` and `style_norm`.
-    styles : sequence of SeenStyle
-        For each style layer → features, of any size, or what measures them.
-    style_masks : sequence of Tensor or None, optional
-        Which pixels of each style count.
-    mask : Tensor, optional
-        Which pixels of the image count.
-    """
+    """Return the style loss of each layer; the masks (1, 1, H, W) weight pixels."""
     masks = style_masks or [None] * len(styles)
     shares = shares_of(recipe, len(styles))
     losses = {}
@@ -103,25 +103,18 @@ def style_losses(
     return losses
 
 
-def image_losses(recipe: Recipe, free: Tensor | None = None) -> dict[str, WeightedLoss]:
-    """Make the losses of the image itself.
+def image_losses(recipe: Recipe, seam_of: Tensor | None = None) -> dict[str, WeightedLoss]:
+    """Return the losses of the image: total variation, and smoothness across a seam.
 
-    Parameters
-    ----------
-    recipe : Recipe
-        Its `tv_weight`, without which there is no total variation.
-    free : Tensor, optional
-        Which pixels are, (1, 1, H, W) bool, where they shall go on seamlessly from the others.
+    `seam_of` (1, 1, H, W) bool is an inpainting mask whose border must not show.
     """
     losses = {}
     if recipe.tv_weight:
-        loss = TotalVariationLoss(
-            recipe.tv_loss,
-            recipe.tv_exponent,
-            circular=recipe.padding == "circular",
+        variation = TotalVariationLoss(
+            recipe.tv_loss, recipe.tv_exponent, circular=recipe.padding == "circular"
         )
-        losses["tv"] = WeightedLoss(loss, recipe.tv_weight)
-    if free is not None:
+        losses["tv"] = WeightedLoss(variation, recipe.tv_weight)
+    if seam_of is not None:
         weight = seam.WEIGHT * sum(layer_weights(recipe, "style").values())
-        losses["tv/border"] = WeightedLoss(seam.SeamLoss(free), weight)
+        losses["tv/border"] = WeightedLoss(seam.SeamLoss(seam_of), weight)
     return losses

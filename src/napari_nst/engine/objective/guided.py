@@ -1,4 +1,4 @@
-"""Style losses by region, from guides and features, at one scale of a run."""
+"""Style losses of the regions that guides mark, at one scale of a run."""
 
 from __future__ import annotations
 
@@ -17,32 +17,19 @@ from napari_nst.engine.job.layers import layer_weights, shares_of
 from napari_nst.engine.job.region_size import region_exists
 from napari_nst.engine.job.style_size import Fit
 from napari_nst.engine.losses import STYLE_LOSSES, GuidedLoss, StyleLoss
-from napari_nst.engine.objective.from_recipe import WeightedLoss
+from napari_nst.engine.objective.from_recipe import StyleFeatures, WeightedLoss, exemplar_of
 from napari_nst.engine.objective.masks import mask_at, pooled
-from napari_nst.engine.tiling.features import SeenStyle, exemplar_of
 from napari_nst.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
-class Region:
-    """A region of the content with those of the styles that serve it.
-
-    Attributes
-    ----------
-    label : int
-        Of all of them.
-    mask : Tensor
-        (1, 1, H, W) in [0, 1]: the content's region, without what is transparent.
-    share : float
-        Of the visible content.
-    styles : dict of int to Tensor or None
-        Index of each style that serves the region → which of its pixels do; None for all.
-    """
+class _Region:
+    """A labelled region of the content, and the regions of the styles with the same label."""
 
     label: int
-    mask: Tensor
-    share: float
-    styles: dict[int, Tensor | None]
+    mask: Tensor  # (1, 1, H, W) in [0, 1], 0 where the content is transparent
+    share: float  # of the visible content
+    styles: dict[int, Tensor | None]  # index of a style → mask of its pixels, None for all
 
 
 def guided_style_losses(
@@ -52,26 +39,12 @@ def guided_style_losses(
     mask: Tensor | None,
     styles: Sequence[MaskedImage],
     fits: Sequence[Fit],
-    seen: Sequence[SeenStyle],
+    features: Sequence[StyleFeatures],
 ) -> dict[str, WeightedLoss]:
-    """Make the losses that take over styles' statistics, region by region.
+    """Return a style loss of each layer that compares region by region.
 
-    Parameters
-    ----------
-    recipe : Recipe
-        As for `style_losses`.
-    guides : Guides
-        Of content and styles as they came.
-    shape : tuple of int
-        Height and width of the content at the scale.
-    mask : Tensor or None
-        How much each of its pixels counts, (1, 1, H, W); None where all count alike.
-    styles : sequence of Subject
-        At the scale's sizes.
-    fits : sequence of Fit
-        How each style came to its.
-    seen : sequence of SeenStyle
-        What is known of each style, as for `style_losses`.
+    `shape` and `mask` are the content's at this scale; `styles`, `fits` and `features` are the
+    resized styles, how they were resized, and their features.
     """
     weights = layer_weights(recipe, "style")
     losses: dict[str, dict[int, StyleLoss]] = {layer: {} for layer in weights}
@@ -79,8 +52,8 @@ def guided_style_losses(
     for region in _regions(guides, shape, mask, styles, fits):
         shares[region.label] = region.share
         for layer in weights:
-            # Which layers leave a region out has been told before the run.
-            loss = _region_loss(recipe, region, layer, seen)
+            # The user was told before the run which layers leave a region out.
+            loss = _region_loss(recipe, region, layer, features)
             if loss is not None:
                 losses[layer][region.label] = loss
     return {
@@ -95,20 +68,20 @@ def _regions(
     visible: Tensor | None,
     styles: Sequence[MaskedImage],
     fits: Sequence[Fit],
-) -> Iterator[Region]:
-    """Make one region's masks after the other: all at once would take memory for each label."""
+) -> Iterator[_Region]:
+    """Yield one region after the other: the masks of all labels at once would take memory."""
     whole, device = Fit((slice(None), slice(None)), shape), styles[0].image.device
     pixels = math.prod(shape) if visible is None else float(visible.sum())
     for label in guides.labels:
         mask = _region_mask(guides.content, label, whole, visible, device)
-        serving = {}
+        masks = {}
         for index in guides.styles_for(label):
             labels, style = guides.styles[index], styles[index]
             if labels is None:
-                serving[index] = style.mask
+                masks[index] = style.mask
             else:
-                serving[index] = _region_mask(labels, label, fits[index], style.mask, device)
-        yield Region(label, mask, float(mask.sum()) / pixels, serving)
+                masks[index] = _region_mask(labels, label, fits[index], style.mask, device)
+        yield _Region(label, mask, float(mask.sum()) / pixels, masks)
 
 
 def _region_mask(
@@ -120,22 +93,22 @@ def _region_mask(
 
 
 def _region_loss(
-    recipe: Recipe, region: Region, layer: str, styles: Sequence[SeenStyle]
+    recipe: Recipe, region: _Region, layer: str, features: Sequence[StyleFeatures]
 ) -> StyleLoss | None:
-    """Return the loss of a region at a layer, None where it or all of its styles are too small."""
-    serving = {
+    """Return the loss of a region at a layer; None if it or its styles are too small there."""
+    masks = {
         index: mask
         for index, mask in region.styles.items()
         if mask is None or _exists(mask, layer, recipe)
     }
-    if not serving or not _exists(region.mask, layer, recipe):
+    if not masks or not _exists(region.mask, layer, recipe):
         return None
-    blend = shares_of(recipe, len(styles))
-    total = sum(blend[index] for index in serving)
+    blend = shares_of(recipe, len(features))
+    total = sum(blend[index] for index in masks)
     exemplars = [
-        # Styles that the blend leaves out altogether are alike where there is no other.
-        exemplar_of(styles[index], layer, blend[index] / total if total else 1 / len(serving), mask)
-        for index, mask in serving.items()
+        # If the blend gives all styles of this region a share of 0, they count equally.
+        exemplar_of(features[index], layer, blend[index] / total if total else 1 / len(masks), mask)
+        for index, mask in masks.items()
     ]
     return STYLE_LOSSES[recipe.style_loss](exemplars, recipe, mask_at(region.mask, layer))
 

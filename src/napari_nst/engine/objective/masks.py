@@ -1,4 +1,4 @@
-"""Which pixels count, at the resolution of each layer."""
+"""Masks at the resolution of each layer."""
 
 from __future__ import annotations
 
@@ -9,20 +9,10 @@ from napari_nst.recipe.layer_names import poolings_before
 
 
 def mask_at(mask: Tensor | None, layer: str) -> Tensor | None:
-    """Return how much each position of a layer counts.
+    """Return a mask (1, 1, H, W) of pixels as weights (1, 1, H', W') of a layer's positions.
 
-    Parameters
-    ----------
-    mask : Tensor or None
-        (1, 1, H, W) in [0, 1], of the image's size; None where all pixels count alike.
-    layer : str
-        Canonical name of the layer.
-
-    Returns
-    -------
-    Tensor or None
-        (1, 1, H', W') in [0, 1]: the share of each position's pixels that count, so scaled that
-        the largest is 1: a small region still counts somewhere in the deepest layer.
+    The weight is the share of the position's pixels that are selected, scaled so that the largest
+    weight is 1: a small region still counts in the deepest layer.
     """
     if mask is None:
         return None
@@ -31,8 +21,8 @@ def mask_at(mask: Tensor | None, layer: str) -> Tensor | None:
 
 
 def pooled(mask: Tensor, layer: str) -> Tensor:
-    """Return the share of each position's pixels that count, (1, 1, H', W') of (1, 1, H, W)."""
-    # A pooling leaves out an odd last row; so does this.
+    """Return the share of each position's pixels that a mask selects, (1, 1, H', W')."""
+    # Pooling drops an odd last row; so does avg_pool2d.
     for _ in range(poolings_before(layer)):
         mask = functional.avg_pool2d(mask, 2)
     return mask

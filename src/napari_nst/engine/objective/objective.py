@@ -1,114 +1,145 @@
-"""The objective: Recipe + features of images → one number with named, weighted parts."""
+"""The objective of a run: weighted losses of an image and of its features."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from napari_nst.engine.losses import SlicedWassersteinLoss
 from napari_nst.engine.objective.from_recipe import WeightedLoss
-from napari_nst.engine.run.bands import Bands
 from napari_nst.engine.vgg.network import VGG19
 
 Parts = dict[str, Tensor]
 """Name of a part, such as ``style/relu1_1`` or ``tv`` → its weighted loss, a scalar."""
 
+FIRST_SCALE, LEAST_SCALE, SCALE_STEP = 2.0**24, 2.0**-60, 2.0**12
+"""Factor of float16 gradients in the network: the first one tried, the last, and the quotient of
+two. At 64 px and the default recipe, all factors from 2 to 2**24 leave the gradient equally exact.
+"""
+
 
 class Objective(nn.Module):
-    """What a run minimises: a sum of weighted losses. Its `repr` reads as the objective.
+    """A sum of weighted losses. Its `repr` lists them.
 
-    Parameters
-    ----------
-    network : VGG19
-        Returns at least the layers that the losses ask for.
-    on_features : mapping of str to WeightedLoss
-        ``content/relu4_2`` → the loss of that layer's features.
-    on_image : mapping of str to WeightedLoss
-        ``tv`` → a loss of the image itself.
-    kept : tuple of Tensor, optional
-        Which pixels are free, (1, 1, H, W) bool, and an image (1, 3, H, W) that all others are
-        taken from, whatever they are: they have no gradient. Of several processes that divide the
-        image, each has its own rows of both.
+    `on_features` maps ``content/relu4_2`` to the loss of that layer's features, `on_image` maps
+    ``tv`` to a loss of the image. `fixed` is a mask (1, 1, H, W) of the pixels that may change and
+    an image (1, 3, H, W) that replaces all other pixels, which have no gradient.
     """
 
-    free: Tensor | None
-    fixed: Tensor | None
+    mask: Tensor | None
+    outside: Tensor | None
 
     def __init__(
         self,
         network: VGG19,
         on_features: Mapping[str, WeightedLoss],
         on_image: Mapping[str, WeightedLoss],
-        kept: tuple[Tensor, Tensor] | None = None,
+        fixed: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         super().__init__()
-        free, fixed = kept or (None, None)
-        self.register_buffer("free", free, persistent=False)
-        self.register_buffer("fixed", fixed, persistent=False)
+        mask, outside = fixed or (None, None)
+        self.register_buffer("mask", mask, persistent=False)
+        self.register_buffer("outside", outside, persistent=False)
         self.on_features = nn.ModuleDict(on_features)
         self.on_image = nn.ModuleDict(on_image)
         self.network = network
+        # float16 has no gradient below 6e-8, so gradients are computed times this factor, a power
+        # of two (Micikevicius et al. 2018, "Mixed Precision Training").
+        self.gradient_scale = FIRST_SCALE if network.dtype == torch.float16 else 1.0
 
     def forward(self, image: Tensor) -> Parts:
-        """Return the weighted parts for an image (1, 3, H, W) in [0, 1]; they sum to the total."""
-        image = self.seen(image)
-        found: Parts = {}
-        scale = self.network.loss_scale
-        # Measured there: see `features_along`.
-        for layer, features in self.network.along(scale.reduced(image)):
-            for name in self.on_features:
-                if layer_of(name) == layer:
-                    loss = scale.magnified(self.on_features[name](features))
-                    found[name] = loss.to(image.device)
-        parts = {name: found[name] for name in self.on_features}
+        """Return the weighted parts for an image (1, 3, H, W) in [0, 1]; differentiable."""
+        image = self.with_fixed(image)
+        parts = self._parts_of_features(image)
         parts.update({name: loss(image) for name, loss in self.on_image.items()})
         return parts
 
-    def bands_at(self, height: int) -> Bands:
-        """Return the rows that belong to each process, of an image of so many."""
-        return Bands.undivided(height)
+    def value_and_grad(self, image: Tensor) -> tuple[dict[str, float], Tensor]:
+        """Return the weighted parts and the gradient of their sum by an image (1, 3, H, W)."""
+        image = self.with_fixed(image.detach())
+        while True:
+            parts, gradient = self._computed(image)
+            # One transfer for all values: each makes the CPU wait for the GPU.
+            values = torch.stack(list(parts.values())).tolist() if parts else []
+            if not self._overflowed(sum(values), gradient):
+                break
+            self.gradient_scale /= SCALE_STEP
+        if self.mask is not None:
+            gradient.masked_fill_(~self.mask, 0)
+        return dict(zip(parts, values, strict=True)), gradient
 
-    def seen(self, image: Tensor) -> Tensor:
-        """Return an image (1, 3, H, W), or own rows of one, with what is kept in its place."""
-        if self.free is None or self.fixed is None:
+    def with_fixed(self, image: Tensor) -> Tensor:
+        """Return an image with the fixed pixels in their places."""
+        if self.mask is None or self.outside is None:
             return image
-        return torch.where(self.free, image, self.fixed)
+        return torch.where(self.mask, image, self.outside)
 
     def redraw(self) -> bool:
-        """Draw anew what losses draw at random; return whether there is any."""
+        """Draw random directions of losses again; return whether there are any."""
         random = [loss for loss in self.modules() if isinstance(loss, SlicedWassersteinLoss)]
         for loss in random:
             loss.redraw()
         return bool(random)
 
+    def _computed(self, image: Tensor) -> tuple[Parts, Tensor]:
+        """Return the parts and the gradient, without the mask."""
+        leaf = image.detach().requires_grad_()
+        with torch.enable_grad():
+            parts = self._parts_of_features(leaf)
+        if parts:
+            total = torch.stack(list(parts.values())).sum() * self.gradient_scale
+            (gradient,) = torch.autograd.grad(total, leaf)
+            del total
+        else:
+            gradient = torch.zeros_like(image)
+        del leaf
+        parts = {name: part.detach() for name, part in parts.items()}
+        return self._add_image_losses(image, parts, gradient)
 
-def bands_of(objective: Callable[[Tensor], Parts], height: int) -> Bands:
-    """Return the rows that belong to each process, of an image that has an objective."""
-    if isinstance(objective, Objective):
-        return objective.bands_at(height)
-    return Bands.undivided(height)
+    def _parts_of_features(self, image: Tensor) -> Parts:
+        found: Parts = {}
+        # Each layer's losses are computed before the next layer: the backward pass then holds
+        # the gradient of one layer at a time.
+        for layer, features in self.network.along(image):
+            for name in self.on_features:
+                if layer_of(name) == layer:
+                    found[name] = self.on_features[name](features).to(image.device)
+        return {name: found[name] for name in self.on_features}
+
+    def _add_image_losses(
+        self, image: Tensor, parts: Parts, gradient: Tensor
+    ) -> tuple[Parts, Tensor]:
+        """Add the losses of the image, after the network's gradient has been scaled back."""
+        if self.gradient_scale != 1:
+            gradient = gradient.div_(self.gradient_scale)
+        for name, loss in self.on_image.items():
+            assert isinstance(loss, WeightedLoss)
+            parts[name], by_image = loss.value_and_grad(image)
+            gradient.add_(by_image)
+            del by_image
+        return parts, gradient
+
+    def _overflowed(self, total: float, gradient: Tensor) -> bool:
+        """Whether the gradient is infinite because of its scale, and a smaller one is left."""
+        is_half = self.network.dtype == torch.float16
+        if not is_half or self.gradient_scale <= LEAST_SCALE or not math.isfinite(total):
+            return False
+        return not bool(gradient.isfinite().all())
 
 
 def summarise(parts: Mapping[str, float]) -> dict[str, float]:
-    """Add the sums that a user reads to an objective's parts.
+    """Return ``total``, ``content``, ``style`` and ``tv`` (0 without such losses), then the parts.
 
-    Returns
-    -------
-    dict of str to float
-        ``total``, ``content``, ``style`` and ``tv`` (0 where the recipe has none), then each
-        layer's part. The first is the sum of the next three.
+    The total is the sum of the other three.
     """
     sums = {
-        kind: _sum_of(value for name, value in parts.items() if name.split("/")[0] == kind)
+        kind: float(sum(value for name, value in parts.items() if name.split("/")[0] == kind))
         for kind in ("content", "style", "tv")
     }
-    return {"total": _sum_of(parts.values()), **sums, **parts}
-
-
-def _sum_of(values: Iterable[float]) -> float:
-    return float(sum(values))
+    return {"total": float(sum(parts.values())), **sums, **parts}
 
 
 def layer_of(part: str) -> str:

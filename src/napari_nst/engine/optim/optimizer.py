@@ -1,155 +1,290 @@
-"""L-BFGS and Adam, one step at a time."""
+"""L-BFGS and Adam, one step at a time: each step can be shown, paused and stopped after.
+
+An optimizer owns the image. The losses that it reports after a step are those of the image that it
+then has, so image and numbers always belong together.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from functools import partial
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from napari_nst.engine.images.convert import resize
+from napari_nst.engine.optim.ema import MovingAverage
 from napari_nst.engine.optim.lbfgs import LimitedMemoryBFGS
-from napari_nst.engine.optim.stepper import ImageOptimizer, Losses
-from napari_nst.engine.run.banded import BandedImage
-from napari_nst.engine.run.bands import Bands
+from napari_nst.engine.optim.parametrization import Parametrization
+from napari_nst.errors import NstError
+from napari_nst.recipe import Recipe
+
+
+class Differentiable(Protocol):
+    """What an optimizer minimises, such as an `Objective`."""
+
+    def value_and_grad(self, image: Tensor) -> tuple[dict[str, float], Tensor]:
+        """Return named losses, and the gradient of their sum by an image (1, 3, H, W)."""
+
+    def with_fixed(self, image: Tensor) -> Tensor:
+        """Return an image with the pixels in place that must not change."""
+
+    def redraw(self) -> bool:
+        """Draw random numbers of the losses again; return whether there are any."""
+
+
+class AdamMoments(NamedTuple):
+    """What Adam carries from scale to scale."""
+
+    first: Tensor
+    second: Tensor
+    step: Tensor
+
+
+class _Best(NamedTuple):
+    """The best step so far; its gradient in bfloat16, which is exact enough to restart from."""
+
+    variables: Tensor
+    gradient: Tensor
+    losses: dict[str, float]
+
+
+class ImageOptimizer:
+    """Improves an image step by step, and takes back a step that went wrong.
+
+    There is one for each scale, and another one after a change of the objective. `image`
+    (1, 3, H, W) in [0, 1] is where it starts, `grey` makes the three channels equal, `moments` are
+    those of Adam at the scale before. The constructor evaluates the objective once.
+    """
+
+    default_lr: ClassVar[float]
+    """What a recipe's learning rate of 0 stands for."""
+
+    unit: ClassVar[float] = 1.0
+    """The variable of a white pixel."""
+
+    redraws_every: ClassVar[int] = 1
+    """After how many steps the objective draws its random numbers again."""
+
+    explosion: ClassVar[float] = math.inf
+    """A loss so many times the best one is taken back."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        image: Tensor,
+        objective: Differentiable,
+        *,
+        grey: bool = False,
+        moments: AdamMoments | None = None,
+        history: int | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.objective = objective
+        self.lr = recipe.learning_rate or self.default_lr
+        self.history = recipe.history if history is None else history
+        self.parametrization = Parametrization(recipe.image_range, grey, self.unit)
+        image = objective.with_fixed(image)
+        self.variables = self.parametrization.variables(image).requires_grad_()
+        del image
+        self.gradient_scale = 1.0
+        self.steps = 0
+        self._evaluate()
+        if not math.isfinite(self._total):
+            raise NstError(
+                "The loss of the starting image is not finite; check the weights, or take "
+                "precision float32."
+            )
+        self._scale_gradient()
+        empty = torch.empty_like(self.variables.detach())
+        self._best = _Best(empty, empty.to(torch.bfloat16), {})
+        self._remember()
+        self.optimizer = self._new_optimizer()
+        self._warm_start(moments)
+        self.average = MovingAverage(recipe.ema, self.current) if recipe.ema else None
+
+    def step(self) -> dict[str, float]:
+        """Improve the image once and return the weighted parts of its loss."""
+        self.steps += 1
+        if self.steps % self.redraws_every == 0 and self.objective.redraw():
+            # By the new measure, another step may be the best.
+            self._evaluate()
+            self._remember()
+        self.optimizer.step(self._closure())
+        with torch.no_grad():
+            self.parametrization.limit(self.variables)
+        self._after_step()
+        self._evaluate()
+        if not math.isfinite(self._total) or self._total > self._best_total * self.explosion:
+            self._take_back()
+        elif self._total < self._best_total:
+            self._remember()
+        if self.average is not None:
+            self.average.update(self.current)
+        return self.losses
+
+    @property
+    def current(self) -> Tensor:
+        """A copy of the image, (1, 3, H, W), whose losses are known."""
+        image = self.parametrization.image(self.variables.detach())
+        return image.clone() if image.data_ptr() == self.variables.data_ptr() else image
+
+    @property
+    def image(self) -> Tensor:
+        """A copy of the image to show, (1, 3, H, W): the current one or the moving average."""
+        return self.current if self.average is None else self.average.value
+
+    @property
+    def moments(self) -> AdamMoments | None:
+        """What the optimizer of the next scale starts with."""
+        return None
+
+    @property
+    def _total(self) -> float:
+        return float(sum(self.losses.values()))
+
+    @property
+    def _gradient(self) -> Tensor:
+        assert self.variables.grad is not None
+        return self.variables.grad
+
+    def _evaluate(self) -> None:
+        """Compute losses and gradient of the variables."""
+        self.variables.grad = None  # a large image's takes memory
+        variables = self.variables.detach()
+        self.losses, by_image = self.objective.value_and_grad(self.parametrization.image(variables))
+        gradient = self.parametrization.gradient(variables, by_image).contiguous()
+        self.variables.grad = gradient.mul_(self.gradient_scale)
+
+    def _remember(self) -> None:
+        self._best_total = self._total
+        variables, gradient, _ = self._best
+        variables.copy_(self.variables.detach())
+        self._best = _Best(variables, gradient.copy_(self._gradient), self.losses)
+
+    def _take_back(self) -> None:
+        """Restore the best image and continue from it with a smaller learning rate."""
+        variables, gradient, self.losses = self._best
+        self.variables.data.copy_(variables)
+        self._gradient.copy_(gradient)
+        self.lr /= 2
+        del self.optimizer  # before the next one takes as much memory
+        self.optimizer = self._new_optimizer()
+
+    def _closure(self) -> Callable[[], float]:
+        """Return what torch's optimizer calls for the loss; loss and gradient are known."""
+        return lambda: self._total
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        raise NotImplementedError
+
+    def _warm_start(self, moments: AdamMoments | None) -> None:
+        """Take over the moments of the scale before."""
+
+    def _scale_gradient(self) -> None:
+        """Choose a factor for all gradients of this scale."""
+
+    def _after_step(self) -> None:
+        """Adapt torch's optimizer after a step."""
 
 
 class LBFGS(ImageOptimizer):
-    """L-BFGS without line search, unless the recipe wants one: one evaluation per step.
+    """L-BFGS, with one evaluation per step unless the recipe wants a line search.
 
-    It works on pixels of 0–255. The first step has no curvature to go by; it moves each pixel by
-    one of 255 levels on average. Torch's own first step is one unit long over *all* pixels
-    together, which bfloat16 cannot even see, and its test for curvature has an absolute bound: so
-    the gradient is scaled to the same length whatever the weights.
-
-    Attributes
-    ----------
-    most_history : int or None
-        The past steps that there is memory for, where a recipe's `history` may be more. Each
-        takes 4 bytes per number of the image, and twice that with a line search.
+    The variables are pixels of 0–255. The first step knows no curvature and moves each pixel by
+    one of 255 levels on average. Torch's own first step is one unit long over all pixels together,
+    too small for bfloat16, and its test for curvature has an absolute bound. Therefore the gradient
+    is scaled to the same length whatever the weights.
     """
 
-    usual_learning_rate = 1.0
+    default_lr = 1.0
     unit = 255.0
     explosion = 1.5
     redraws_every = 10  # it learns the curvature of one function
-    most_history: int | None = None
-
-    def end(self) -> BandedImage:
-        """Return the image to carry on, without the curvature of this scale."""
-        image = super().end()
-        del self.optimizer
-        return image
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
-        history = min(self.recipe.history, self.most_history or self.recipe.history)
         if not self.recipe.line_search:
             return LimitedMemoryBFGS(
-                self.pixels,
-                self.learning_rate,
-                history,
-                partial(self.canvas.keep_in_range, unit=self.unit),
-                self.pulse,
-                self.bands,
-                self.shelf,
+                self.variables, self.lr, self.history, self.parametrization.limit
             )
         return torch.optim.LBFGS(
-            [self.pixels],
-            lr=self.learning_rate * self.pixels.numel(),
+            [self.variables],
+            lr=self.lr * self.variables.numel(),
             max_iter=1,
-            max_eval=25,  # torch's own for one iteration leaves the line search no trial
-            history_size=history,
+            max_eval=25,  # torch's default for one iteration leaves the line search no trial
+            history_size=self.history,
             line_search_fn="strong_wolfe",
-            # The number of steps is the user's to say; torch's own tolerances end a run unseen.
+            # The user chooses the number of steps; torch's tolerances would end a run silently.
             tolerance_grad=0,
             tolerance_change=0,
         )
 
     def _closure(self) -> Callable[[], float]:
-        """Return the loss of whatever point the line search has moved the pixels to."""
+        """Return the loss at the point to which the line search has moved the variables."""
         if not self.recipe.line_search:
             return super()._closure()
-        points = 0
+        is_first = True
 
         def total() -> float:
-            nonlocal points
-            if points:  # the first is where the pixels are
+            nonlocal is_first
+            if not is_first:  # the first point is the current image
                 self._evaluate()
-            points += 1
-            return self._total() * self.gradient_scale
+            is_first = False
+            return self._total * self.gradient_scale
 
         return total
 
-    def _divided(self, bands: Bands) -> Bands:
-        # Torch's line search takes inner products itself, of all that it has.
-        return Bands.undivided(bands.height) if self.recipe.line_search else bands
-
     def _scale_gradient(self) -> None:
-        gradient = self._gradient
-        sizes = self.shelf.filled(gradient.shape, lambda rows: gradient[:, :, rows].abs())
-        length = self.bands.processes.total(float(sizes.sum()))
+        length = float(self._gradient.abs().sum())
         if length > 0:
             self.gradient_scale = 1e4 / length
-            gradient.mul_(self.gradient_scale)
+            self._gradient.mul_(self.gradient_scale)
 
     def _after_step(self) -> None:
-        super()._after_step()
-        # From the second step on the step length is curvature's to say.
-        self.optimizer.param_groups[0]["lr"] = self.learning_rate
+        # From the second step on, curvature determines the length.
+        self.optimizer.param_groups[0]["lr"] = self.lr
 
 
 class Adam(ImageOptimizer):
-    """Adam (Kingma & Ba 2015) on pixels kept in [0, 1], its moments carried across scales.
+    """Adam (Kingma & Ba 2015) on pixels in [0, 1], its moments carried across scales.
 
-    As in crowsonkb/style-transfer-pytorch: the first moment is resampled like
-    the image, the second so that it stays positive, and the count of steps goes on.
+    As in crowsonkb/style-transfer-pytorch: the first moment is resampled like the image, the
+    second so that it stays positive, and the count of steps goes on.
     """
 
-    usual_learning_rate = 0.02
+    default_lr = 0.02
 
-    def begin(self, image: Tensor, objective: Losses) -> None:
-        """Take over an image, with the moments of the scale before resampled to its size."""
-        moments = self._moments() if hasattr(self, "optimizer") else None
-        super().begin(image, objective)
-        # Of a picture that has become grey, or coloured, they are moments of other numbers.
-        if moments is not None and moments[0].rows.shape[1] == self.pixels.shape[1]:
-            first, second, step = moments
-            shape = (self.bands.height, self.pixels.shape[3])
-            periodic = self.recipe.padding == "circular"
-            mean = first.resized(shape, self.bands, self.shelf, periodic=periodic)
-            square = second.resized(shape, self.bands, self.shelf, smooth=False, periodic=periodic)
-            # Fused, torch's Adam goes through memory as it lies there.
-            self.optimizer.state[self.pixels] = {
-                "step": step,
-                "exp_avg": mean.contiguous(),
-                "exp_avg_sq": square.relu_().contiguous(),
-            }
+    @property
+    def moments(self) -> AdamMoments | None:
+        """What the optimizer of the next scale starts with."""
+        state = self.optimizer.state.get(self.variables)
+        if not state:
+            return None
+        return AdamMoments(state["exp_avg"], state["exp_avg_sq"], state["step"])
 
-    def step(self) -> dict[str, float]:
-        """Improve the image once and return the weighted parts of its loss."""
-        if not (state := self.optimizer.state[self.pixels]):
-            # As torch's own, but on the shelf.
-            is_fused = self.optimizer.param_groups[0]["fused"]
-            state["step"] = torch.zeros((), device=self.pixels.device if is_fused else "cpu")
-            for name in ("exp_avg", "exp_avg_sq"):
-                state[name] = self._room(self.pixels.dtype).zero_()
-        return super().step()
-
-    def _moments(self) -> tuple[BandedImage, BandedImage, Tensor]:
-        """Return what has been learned before, the first moment and the second, and the steps."""
-        known = self.optimizer.state[self.pixels]
-        first, second = known["exp_avg"], known["exp_avg_sq"]
-        return BandedImage(first, self.bands), BandedImage(second, self.bands), known["step"]
+    def _warm_start(self, moments: AdamMoments | None) -> None:
+        # An image that became grey, or coloured, has other variables.
+        if moments is None or moments.first.shape[1] != self.variables.shape[1]:
+            return
+        shape = (self.variables.shape[2], self.variables.shape[3])
+        periodic = self.recipe.padding == "circular"
+        square = resize(moments.second, shape, smooth=False, periodic=periodic)
+        # torch's fused Adam reads memory in the order in which it is stored.
+        self.optimizer.state[self.variables] = {
+            "step": moments.step,
+            "exp_avg": resize(moments.first, shape, periodic=periodic).contiguous(),
+            "exp_avg_sq": square.relu().contiguous(),
+        }
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
-        recipe = self.recipe
         return torch.optim.Adam(
-            [self.pixels],
-            lr=self.learning_rate,
-            betas=(recipe.beta1, recipe.beta2),
-            eps=recipe.epsilon,
-            # In one pass, where torch's others have copies of the moments.
-            fused=self.pixels.device.type in ("cpu", "cuda"),
+            [self.variables],
+            lr=self.lr,
+            betas=(self.recipe.beta1, self.recipe.beta2),
+            eps=self.recipe.epsilon,
+            # One pass over memory; the other implementations copy the moments.
+            fused=self.variables.device.type in ("cpu", "cuda"),
         )
 
 

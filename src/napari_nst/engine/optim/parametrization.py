@@ -1,4 +1,4 @@
-"""The image as free numbers: what an optimiser may change, and the image that they stand for."""
+"""The variables of an optimizer, and the image that they stand for."""
 
 from __future__ import annotations
 
@@ -7,107 +7,50 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from napari_nst.engine.run.shelf import Shelf
-
-
-class Parametrization:
-    """Free numbers ⇄ image, without colour noise where the image is grey.
-
-    Parameters
-    ----------
-    image_range : {"clip", "free", "tanh"}
-        ``clip`` cuts the pixels off at black and white after each step; ``free`` lets them go
-        beyond, as most published programs do while they run; ``tanh`` makes pixels
-        (tanh x + 1)/2 of free numbers x.
-    grey : bool
-        One free number per pixel, repeated for the three channels.
-    """
-
-    steepest = 0.999
-    """Farthest that a pixel of a starting image may lie from mid-grey, of 1, for its tanh's sake:
-    beyond it the free numbers are so large that their slope is nothing."""
-
-    def __init__(self, image_range: str = "clip", *, grey: bool = False) -> None:
-        self.image_range = image_range
-        self.grey = grey
-
-    def numbers(self, image: Tensor) -> Tensor:
-        """Return the free numbers of an image (1, 3, H, W) in [0, 1]: (1, 3 or 1, H, W)."""
-        if self.grey:
-            image = image.mean(dim=1, keepdim=True)
-        if self.image_range != "tanh":
-            return image
-        return torch.atanh((image * 2 - 1).clamp(-self.steepest, self.steepest))
-
-    def image(self, numbers: Tensor) -> Tensor:
-        """Return the image (1, 3, H, W) that free numbers stand for; differentiable."""
-        if self.image_range == "tanh":
-            numbers = (numbers.tanh() + 1) / 2
-        return numbers.expand(-1, 3, -1, -1) if self.grey else numbers
-
-    def back(self, numbers: Tensor, by_image: Tensor) -> Tensor:
-        """Return the gradient by free numbers, given that by the image that they stand for."""
-        with torch.enable_grad():
-            leaf = numbers.detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(self.image(leaf), leaf, by_image)
-        return gradient
-
-    def keep_in_range(self, numbers: Tensor, unit: float) -> None:
-        """Cut free numbers off in place where the range says so; white is `unit`."""
-        if self.image_range == "clip":
-            numbers.clamp_(0, unit)
-
 
 @dataclass(frozen=True)
-class WholeCanvas:
-    """A canvas for all pixels of a run, whatever takes to hold them.
+class Parametrization:
+    """Maps variables to an image (1, 3, H, W) in [0, 1].
 
-    Attributes
-    ----------
-    canvas : Canvas
-        For some of them, or all.
-    unit : float
-        What a white pixel is to the optimiser.
-    shelf : Shelf
-        Where images and numbers lie.
+    A grey image has one variable per pixel instead of three, and so no colour noise.
     """
 
-    canvas: Parametrization
-    unit: float
-    shelf: Shelf
+    image_range: str = "clip"
+    """``clip`` limits pixels to [0, 1] after each step; ``free`` does not, as in most published
+    programs; ``tanh`` makes pixels (tanh x + 1)/2 of variables x."""
 
-    def numbers(self, image: Tensor) -> Tensor:
-        """Return the optimiser's numbers of an image (1, 3, H, W), contiguous, a copy."""
-        numbers = self.shelf.filled(
-            (1, 1 if self.canvas.grey else 3, *image.shape[2:]),
-            lambda rows: self.canvas.numbers(image[:, :, rows]) * self.unit,
-        )
-        return numbers.detach().contiguous()
+    grey: bool = False
+    unit: float = 1.0
+    """The variable of a white pixel, except with ``tanh``."""
 
-    def image(self, numbers: Tensor) -> Tensor:
-        """Return the image (1, 3, H, W) that numbers stand for, a copy."""
-        given = numbers.detach()
-        return self.shelf.filled(
-            (1, 3, *numbers.shape[2:]),
-            lambda rows: self.canvas.image(given[:, :, rows] / self.unit),
-        )
+    steepest = 0.999
+    """With ``tanh``, the largest distance of a pixel from mid-grey at the start. Closer to 1, black
+    or white, the gradient vanishes."""
 
-    def seen(self, numbers: Tensor) -> Tensor:
-        """Return the same, where possible without a copy."""
-        given = numbers.detach()
-        return self.shelf.filled(
-            (1, 3, *numbers.shape[2:]),
-            lambda rows: self.canvas.image(self._of_canvas(given[:, :, rows])),
-        )
+    def variables(self, image: Tensor) -> Tensor:
+        """Return the variables of an image, (1, 3 or 1, H, W), contiguous, a copy."""
+        if self.grey:
+            image = image.mean(dim=1, keepdim=True)
+        if self.image_range == "tanh":
+            image = torch.atanh((image * 2 - 1).clamp(-self.steepest, self.steepest))
+        return (image.detach() * self.unit).contiguous()
 
-    def back(self, numbers: Tensor, by_image: Tensor) -> Tensor:
-        """Return the gradient by the canvas's numbers, contiguous, given that by their image."""
-        given = numbers.detach()
-        gradient = self.shelf.filled(
-            tuple(numbers.shape),
-            lambda rows: self.canvas.back(self._of_canvas(given[:, :, rows]), by_image[:, :, rows]),
-        )
-        return gradient.contiguous()
+    def image(self, variables: Tensor) -> Tensor:
+        """Return the image of the variables; differentiable, no copy where none is needed."""
+        image = variables if self.unit == 1 else variables / self.unit
+        if self.image_range == "tanh":
+            image = (image.tanh() + 1) / 2
+        return image.expand(-1, 3, -1, -1) if self.grey else image
 
-    def _of_canvas(self, numbers: Tensor) -> Tensor:
-        return numbers if self.unit == 1 else numbers / self.unit
+    def gradient(self, variables: Tensor, by_image: Tensor) -> Tensor:
+        """Return the gradient by the variables, given that by the image."""
+        if self.grey:
+            by_image = by_image.sum(dim=1, keepdim=True)
+        if self.image_range == "tanh":
+            by_image = by_image * (1 - (variables / self.unit).tanh().square()) / 2
+        return by_image if self.unit == 1 else by_image.div_(self.unit)
+
+    def limit(self, variables: Tensor) -> None:
+        """Limit variables to black and white in place, if the range is ``clip``."""
+        if self.image_range == "clip":
+            variables.clamp_(0, self.unit)

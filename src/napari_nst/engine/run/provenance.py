@@ -1,10 +1,10 @@
-"""What made a picture: enough to make it again, as data that JSON can hold."""
+"""What made an image: enough to make it again, as data that JSON can hold."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from importlib import metadata
+from importlib import metadata, util
 from typing import Any
 
 import numpy as np
@@ -20,50 +20,38 @@ FORMAT = 1
 """Raised when the meaning of a record's entries changes."""
 
 
-def facts_of_run(
-    job: str,
+def run_metadata(
+    name: str,
     recipe: Recipe,
     images: Mapping[str, InputImage],
     pretrained: PretrainedVGG,
     device: torch.device,
     dtype: torch.dtype,
-    **arguments: Any,
+    arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return what is known of a run before its first step.
 
-    Parameters
-    ----------
-    job : str
-        Name of the function that runs it.
-    recipe : Recipe
-        What it does.
-    images : mapping of str to InputImage
-        Role of each input, such as ``content`` or ``style 1`` → the input.
-    pretrained : PretrainedVGG
-        The network's weights.
-    device : torch.device
-        Where it computes.
-    dtype : torch.dtype
-        Number format of the network.
-    **arguments
-        What else the function was called with.
+    `name` is the function that runs it, `images` maps roles such as ``style 1`` to inputs, and
+    `arguments` are the function's other arguments.
     """
+    versions = {
+        "napari-nst": __version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
+    if util.find_spec("torchvision"):
+        versions["torchvision"] = metadata.version("torchvision")
     return {
         "format": FORMAT,
-        "job": job,
+        "job": name,
         "recipe": recipe.to_dict(),
         "seed": recipe.seed,
-        "arguments": {name: value for name, value in arguments.items() if value is not None},
+        "arguments": {key: value for key, value in arguments.items() if value is not None},
         "inputs": {role: dict(image.metadata) for role, image in images.items()},
         "weights": {"flavour": pretrained.flavour, "sha256": pretrained.sha256},
         "device": describe_device(device),
         "precision": str(dtype).removeprefix("torch."),
-        "versions": {
-            "napari-nst": __version__,
-            "torch": str(torch.__version__),
-            "torchvision": metadata.version("torchvision"),
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-            "system": platform.platform(),
-        },
+        "versions": versions,
     }

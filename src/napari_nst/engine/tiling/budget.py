@@ -1,198 +1,252 @@
-"""In which tiles a run computes, and how much L-BFGS remembers: as memory allows."""
+"""In which tiles a run computes, and how many past steps L-BFGS stores, as memory allows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
-from napari_nst.engine import launch
-from napari_nst.engine.distributed import ALONE, Processes, present
+from napari_nst.engine.distributed import (
+    ALONE,
+    Processes,
+    SharedOutOfMemory,
+    present,
+    processes_on_this_machine,
+)
 from napari_nst.engine.job.job import Job
+from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.objective import Objective
-from napari_nst.engine.run.errors import SharedOutOfMemory, release, with_less_memory
-from napari_nst.engine.run.shelf import MEMORY, Disk, Shelf, free_on_disk
-from napari_nst.engine.run.targets import RunSetup
-from napari_nst.engine.tiling.capacity import (
-    LEAST_HISTORY,
-    SHARE,
-    USUAL_TILE,
-    Capacity,
-    can_be_tiled,
+from napari_nst.engine.tiling.grid import make_grid
+from napari_nst.engine.tiling.memory_estimate import (
+    MemoryEstimate,
+    estimate_memory,
+    free_memory,
+    memory_text,
 )
-from napari_nst.engine.tiling.memory_estimate import Footprint, footprint, free_bytes
-from napari_nst.engine.tiling.refusal import refusal
+from napari_nst.engine.torch_errors import release, with_less_memory
 from napari_nst.errors import NstError
-from napari_nst.recipe.sections import MIN_TILE
+from napari_nst.recipe import Recipe
+from napari_nst.recipe.sections import MIN_TILE, MOMENT_LOSSES
+
+SHARE = 0.8
+"""Share of the free memory that a run plans to take: the estimate is usually right to 20 %."""
+
+USUAL_TILE, SMALLEST_TILE = 512, 256
+"""Pixels. Tiles smaller than the usual one are chosen only after L-BFGS stores fewer steps. With
+the smallest, the halos make the work 2.6 times as much."""
+
+LEAST_HISTORY = 5
+"""With fewer past steps, L-BFGS is hardly better than gradient descent."""
 
 LEAST_ROWS = 128
-"""Of a picture, for each of several processes; fewer are mostly overlap with those of others."""
+"""Rows of the image for each of several processes; fewer are mostly halo."""
 
 
-class Tiling:
-    """How a run fits into the memory of its device.
+@dataclass(frozen=True)
+class Plan:
+    """How a scale is computed."""
 
-    Parameters
-    ----------
-    device : torch.device
-        Where the run computes; what it has left now is what there is.
-    home : torch.device
-        Where its pictures lie; see `home_of`.
-    dtype : torch.dtype
-        Of the network.
-    say_smaller : callable
-        Called with the side of the tiles that are taken after memory has run out, in the first
-        of several processes.
-    is_grey : bool
-        Whether the optimiser has one number per pixel instead of three.
-    folder : Path, optional
-        On the disk where pictures lie that memory would not hold; they are refused where left out.
+    tile: int  # longest side of a tile's core in pixels; 0 for the whole image
+    memory: MemoryEstimate
 
-    Attributes
-    ----------
-    free : int
-        Bytes of memory, where the pictures lie.
-    capacity : Capacity
-        These, and the disk.
-    for_passes : float
-        Bytes that a way through the network may take where that is elsewhere; else infinite.
-    limit : int
-        Longest side of a tile, after memory has run out; 0 before.
+    @property
+    def history(self) -> int:
+        """The number of past steps that L-BFGS stores."""
+        return self.memory.history
+
+
+class TilePlanner:
+    """Chooses tiles that fit into the memory that is free when it is made.
+
+    `device` computes. The images of a run that are too large for a GPU's memory are stored on the
+    host, as `image_device` says. `tell` gets a sentence when a run goes on in
+    smaller tiles.
     """
 
     def __init__(
         self,
+        job: Job,
         device: torch.device,
-        home: torch.device,
         dtype: torch.dtype,
-        say_smaller: Callable[[int], None],
-        *,
-        is_grey: bool = False,
-        folder: Path | None = None,
+        tell: Callable[[str], None],
     ) -> None:
-        self.device = device
-        self.dtype = dtype
-        self.say_smaller = say_smaller
-        self.is_grey = is_grey
+        self.device, self.dtype, self.tell = device, dtype, tell
         self.processes = present()
-        # They have to choose alike, and those of one machine share its memory.
-        shared = launch.local_count() if home.type == "cpu" else 1
-        self.free = self.processes.least(free_bytes(home) // shared)
-        self.for_passes = math.inf if home == device else free_bytes(device) * SHARE
-        # Processes that divide a picture have each its rows in memory.
-        is_host = home.type == "cpu" and self.processes.count == 1
-        self.capacity = Capacity(self._footprint, self.free, self.for_passes)
-        if folder is not None and is_host:
-            self.capacity = replace(self.capacity, folder=folder, disk=free_on_disk(folder))
-        self.limit = 0
+        self.limit = 0  # longest side of a tile, after memory has run out
+        self.image_device = device
+        if device.type == "cuda" and can_be_tiled(job.recipe) and self.processes.count == 1:
+            usual = self._estimate(job, job.scales[-1], USUAL_TILE)
+            if self._reduced(usual, 0).bytes > free_memory(device) * SHARE:
+                self.image_device = torch.device("cpu")
+        sharing = processes_on_this_machine() if self.image_device.type == "cpu" else 1
+        # All processes must choose alike.
+        self.free = self.processes.least(free_memory(self.image_device) // sharing)
+        on_host = self.image_device != device
+        self.free_for_passes = free_memory(device) * SHARE if on_host else math.inf
 
-    def at(self, order: Job, scale: Scale) -> tuple[int, Footprint]:
-        """Return the tile that a scale is computed in, 0 for the whole, and what that takes.
-
-        Raises
-        ------
-        NstError
-            If the scale does not fit in any tiles.
-        """
-        found = self.capacity.fitting(order, scale)
+    def plan(self, job: Job, scale: Scale) -> Plan:
+        """Return how a scale is computed; raises NstError if it does not fit in any tiles."""
+        found = self._fitting(job, scale)
         if found is None:
-            raise NstError(refusal(self.capacity, self.device, order, scale))
-        tile, taken = found
-        if self.limit and (not tile or self.limit < tile) and self.limit < max(scale.shape):
-            smaller = self._footprint(order, scale, self.limit, on_disk=taken.is_on_disk)
-            return self.limit, replace(smaller, past_steps=taken.past_steps)
-        return tile, taken
+            raise NstError(self._refusal(job, scale))
+        is_limited = self.limit and (not found.tile or self.limit < found.tile)
+        if is_limited and self.limit < max(scale.shape):
+            memory = self._estimate(job, scale, self.limit)
+            return Plan(self.limit, replace(memory, history=found.history))
+        return found
 
-    def plan(self, order: Job) -> list[tuple[Scale, int, Footprint]]:
-        """Return the scales of an order, each with its tile and what it takes, as `at` does."""
-        # From the last on: where one does not fit it is that which the user has asked for.
-        return [(scale, *self.at(order, scale)) for scale in order.scales[::-1]][::-1]
+    def plans(self, job: Job) -> list[Plan]:
+        """Return the plan of each scale of a job."""
+        # The last scale first: if it does not fit, its size is the one that the user asked for.
+        return [self.plan(job, scale) for scale in job.scales[::-1]][::-1]
 
-    def shelf(self, order: Job, scale: Scale) -> Shelf:
-        """Return where a scale's picture lies."""
-        folder = self.capacity.folder
-        return Disk(folder) if folder and self.at(order, scale)[1].is_on_disk else MEMORY
-
-    def past_steps(self, order: Job, scale: Scale) -> int:
-        """Return how many past steps L-BFGS remembers at a scale."""
-        return self.at(order, scale)[1].past_steps
-
-    def forgotten(self, order: Job) -> list[str]:
-        """Say where L-BFGS remembers less than it would."""
-        recipe, said = order.recipe, []
-        for scale, _, taken in self.plan(order):
-            asked = min(recipe.history, scale.steps)
-            if taken.past_step and taken.past_steps < asked:
-                room = "room on disk" if taken.is_on_disk else "memory"
-                said.append(
-                    f"At {max(scale.shape)} pixels there is {room} for {taken.past_steps} of the "
-                    f"{asked} past steps that L-BFGS would remember."
+    def short_histories(self, job: Job) -> list[str]:
+        """Return a sentence for each scale at which L-BFGS stores fewer steps than it would."""
+        sentences = []
+        for scale, plan in zip(job.scales, self.plans(job), strict=True):
+            wanted = min(job.recipe.history, scale.steps)
+            if plan.memory.past_step and plan.history < wanted:
+                sentences.append(
+                    f"At {max(scale.shape)} pixels there is memory for {plan.history} of the "
+                    f"{wanted} past steps that L-BFGS would store."
                 )
-        return said
+        return sentences
 
-    def settle(self, assembly: RunSetup, scale: Scale) -> None:
-        """Tell an assembly in which tiles a scale is computed, by whom, and where it lies."""
-        order = assembly.order
-        assembly.tile, assembly.processes = self.at(order, scale)[0], self.sharing(order, scale)
-        assembly.shelf = self.shelf(order, scale)
+    def sharing(self, job: Job, scale: Scale) -> Processes:
+        """Return the processes that share the tiles of a scale; only this one for few rows."""
+        rows = scale.shape[0] // self.processes.count
+        return self.processes if can_be_tiled(job.recipe) and rows >= LEAST_ROWS else ALONE
 
-    def objective(self, assembly: RunSetup, scale: Scale) -> Objective:
-        """Return the objective of a scale, in tiles that its targets fit into, too."""
-        self.settle(assembly, scale)
-        return with_less_memory(
-            lambda: assembly.objective_at(scale),
-            lambda error: self._halve(assembly, scale, error),
-        )
-
-    def lighter(self, assembly: RunSetup, scale: Scale, error: BaseException) -> Objective:
-        """Return the same objective in smaller tiles; raise the error where there are none."""
-        self._halve(assembly, scale, error)
-        return self.objective(assembly, scale)
-
-    def _halve(self, assembly: RunSetup, scale: Scale, error: BaseException) -> None:
-        tile = assembly.tile or max(scale.shape)
-        half = 2 ** math.floor(math.log2(tile * 3 / 4))
-        # Where others do not know, they wait for what this process was to send them.
+    def smaller(self, job: Job, scale: Scale, tile: int, error: BaseException) -> int:
+        """Return a smaller tile after memory has run out; raise the error if there is none."""
+        tile = tile or max(scale.shape)
+        half = 1 << math.floor(math.log2(tile * 3 / 4))
+        # Processes that do not know of the error would wait for this one for ever.
         all_know = self.processes.count == 1 or isinstance(error, SharedOutOfMemory)
-        if half < MIN_TILE or not can_be_tiled(assembly.recipe) or not all_know:
+        if half < MIN_TILE or not can_be_tiled(job.recipe) or not all_know:
             raise error
         release(self.device)
-        self.limit = assembly.tile = half
+        self.limit = half
         if not self.processes.rank:
-            self.say_smaller(half)
+            self.tell(f"Out of memory; the run goes on in tiles of {half} pixels.")
+        return half
 
-    def sharing(self, order: Job, scale: Scale) -> Processes:
-        """Return who divides a scale's picture; this process alone, where that is not worth it."""
-        rows = scale.shape[0] // self.processes.count
-        return self.processes if can_be_tiled(order.recipe) and rows >= LEAST_ROWS else ALONE
+    def _fitting(self, job: Job, scale: Scale) -> Plan | None:
+        longest, asked, available = max(scale.shape), job.recipe.tile, self.free * SHARE
+        if asked:
+            tile = asked if asked < longest else 0
+            return Plan(tile, self._reduced(self._estimate(job, scale, tile), available))
+        plan = Plan(0, self._estimate(job, scale, 0))
+        if self._fits(plan, available):
+            return plan
+        plan = Plan(0, self._reduced(plan.memory, available))
+        if can_be_tiled(job.recipe):
+            for tile in range(longest // 64 * 64, USUAL_TILE - 1, -64):
+                plan = Plan(tile, self._estimate(job, scale, tile))
+                if self._fits(plan, available):
+                    return plan
+            for tile in (USUAL_TILE, SMALLEST_TILE):
+                plan = Plan(tile, self._reduced(self._estimate(job, scale, tile), available))
+                if self._fits(plan, available):
+                    return plan
+        # Without a choice, a run may take all memory.
+        return plan if self._fits(plan, self.free) else None
 
-    def _footprint(
-        self, order: Job, scale: Scale, tile: int, *, on_disk: bool = False
-    ) -> Footprint:
-        return footprint(
-            order,
-            scale,
-            self.dtype,
-            tile=tile,
-            is_grey=self.is_grey,
-            parts=self.sharing(order, scale).count,
-            on_disk=on_disk,
+    def _fits(self, plan: Plan, available: float) -> bool:
+        return plan.memory.bytes <= available and plan.memory.passes <= self.free_for_passes
+
+    def _estimate(self, job: Job, scale: Scale, tile: int) -> MemoryEstimate:
+        return estimate_memory(job, scale, self.dtype, tile=tile)
+
+    @staticmethod
+    def _reduced(memory: MemoryEstimate, available: float) -> MemoryEstimate:
+        """Return an estimate with as many past steps as there is memory for, but a few."""
+        if not memory.past_step:
+            return memory
+        left = available - replace(memory, history=0).bytes
+        steps = max(LEAST_HISTORY, int(left // memory.past_step))
+        return replace(memory, history=min(memory.history, steps))
+
+    def _refusal(self, job: Job, scale: Scale) -> str:
+        recipe, longest = job.recipe, max(scale.shape)
+        tile = SMALLEST_TILE if can_be_tiled(recipe) else 0
+        least = self._reduced(self._estimate(job, scale, tile), 0)
+        if tile:
+            how = f"even in tiles of {tile} pixels"
+            other = "optimizer adam, which takes less" if recipe.optimizer == "lbfgs" else ""
+        else:
+            how = f"and style_loss {recipe.style_loss} cannot be computed in tiles"
+            other = f"another style_loss, such as {MOMENT_LOSSES[0]}"
+        size = next(self._sizes_that_fit(job, scale), 0)
+        cures = filter(None, [f"size {size} or less" if size else "", other])
+        return (
+            f"An image of {longest} pixels needs about {memory_text(least.bytes)} of memory on "
+            f"{self.device}, {how}, and {memory_text(self.free)} are free; "
+            f"take {', or '.join(cures) or 'another device'}."
         )
 
+    def _sizes_that_fit(self, job: Job, scale: Scale) -> Iterator[int]:
+        longest = max(scale.shape)
+        for size in range((longest - 1) // 64 * 64, 0, -64):
+            factor = size / longest
+            height, width = (max(1, round(side * factor)) for side in scale.shape)
+            smaller = Scale(max(1, round(scale.longest * factor)), (height, width), scale.steps)
+            if self._fitting(job, smaller) is not None:
+                yield size
 
-def home_of(order: Job, device: torch.device, dtype: torch.dtype) -> torch.device:
-    """Return where the pictures of a run lie: on its device, or on the host if they are too large.
 
-    There the network gets its tiles from, and the optimiser's state is there, too. Host memory is
-    larger, if slower; a processor, or a GPU that shares it, has no other.
+class AdaptiveObjective:
+    """An objective that is computed in smaller tiles after memory has run out.
+
+    `make` returns the objective for a tile, `smaller` returns a smaller tile or raises the error.
     """
-    if device.type != "cuda" or not can_be_tiled(order.recipe) or present().count > 1:
-        return device
-    taken = footprint(order, order.scales[-1], dtype, tile=USUAL_TILE)
-    least = replace(taken, past_steps=min(taken.past_steps, LEAST_HISTORY))
-    fits = least.bytes <= free_bytes(device) * SHARE
-    return device if fits else torch.device("cpu")
+
+    def __init__(
+        self,
+        make: Callable[[int], Objective],
+        tile: int,
+        smaller: Callable[[int, BaseException], int],
+    ) -> None:
+        self._make = make
+        self._smaller = smaller
+        self.tile = tile
+        self._objective = with_less_memory(lambda: make(self.tile), self._take_less)
+
+    def value_and_grad(self, image: Tensor) -> tuple[dict[str, float], Tensor]:
+        """Return the weighted parts and the gradient of their sum by an image (1, 3, H, W)."""
+        return with_less_memory(lambda: self._objective.value_and_grad(image), self._make_again)
+
+    def with_fixed(self, image: Tensor) -> Tensor:
+        """Return an image with the pixels in place that must not change."""
+        return self._objective.with_fixed(image)
+
+    def redraw(self) -> bool:
+        """Draw random directions of losses again; return whether there are any."""
+        return self._objective.redraw()
+
+    def _take_less(self, error: BaseException) -> None:
+        self.tile = self._smaller(self.tile, error)
+
+    def _make_again(self, error: BaseException) -> None:
+        self._take_less(error)
+        del self._objective  # before the next one takes memory
+        self._objective = with_less_memory(lambda: self._make(self.tile), self._take_less)
+
+
+def can_be_tiled(recipe: Recipe) -> bool:
+    """Whether the losses of a recipe can be computed in tiles."""
+    return not recipe.has_style or recipe.style_loss in MOMENT_LOSSES
+
+
+def work_of_step(job: Job, scale: Scale, tile: int) -> float:
+    """Return the cost of a step, in pixels that the network reads forward and backward."""
+    if not tile:
+        return float(math.prod(scale.shape))
+    grid = make_grid(scale.shape, tile, network_layers(job.recipe), job.recipe.padding)
+    first, *others = (one.pixels for one in grid)
+    # The first pass over a style is a forward pass, half of a step. The first tile needs only one.
+    return first + sum(others) * (1.5 if job.recipe.has_style else 1.0)

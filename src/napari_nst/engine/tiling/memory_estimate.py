@@ -1,169 +1,94 @@
-"""How much memory a run takes, told from its network and its recipe, and how much there is."""
+"""An estimate of the memory that a run takes, and the memory that is free.
+
+The estimate is linear: a constant, a number of bytes for each pixel that the network reads in one
+pass, and a number for each pixel of the image. The constants were fitted to the peaks of runs of
+the default recipe on CPUs, from 384 to 2048 pixels, whole and in tiles, with L-BFGS and Adam.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import torch
 
-from napari_nst.engine.device import has_amx
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import layer_weights, network_layers
 from napari_nst.engine.job.schedule import Scale
-from napari_nst.engine.tiling.feature_bytes import freed_bytes, held_bytes, up_to_deepest, width
-from napari_nst.engine.tiling.spans import receptive_field
+from napari_nst.engine.tiling.grid import halo_of
 from napari_nst.recipe import Recipe
+from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
 
-# Fitted to peaks of runs of the default recipe on processors with and without AMX, of 384 to 2048
-# pixels, whole and in tiles, with L-BFGS and Adam.
+LIBRARIES = 200_000_000
+"""Bytes that torch's libraries take when they first compute."""
 
-LEFT = 0.5
-"""How much of what the C library keeps is still there, in pieces of no use, at the next scale."""
+FEATURES = {2: 4.5, 4: 3.5}
+"""Bytes per element of the network → tensors as large as relu1_1 that a pass holds at its peak."""
+
+FREED = 170_000_000
+"""Bytes at most that the C library keeps of freed memory between two passes."""
 
 IMAGES = 14
-"""Float32 copies of the image's numbers: pixels, gradients, the best so far, the one shown, …"""
-
-ON_DISK = 12
-"""Of these, what is written to disk where the picture lies there."""
-
-SHOWN = 2
-"""Of these, what the first of several processes has of rows that are not its own: the picture that
-it shows, and what others send of it."""
-
-UNDER_WAY = 400_000_000
-"""Bytes of memory for what is computed a part at a time where the picture lies on disk."""
-
-OF_ANY_RUN, WITH_AMX, OF_ANOTHER_SHAPE = 140_000_000, 65_000_000, 50_000_000
-"""Bytes that torch's libraries take when they first compute, more of them where the processor has
-AMX, and for tiles of another shape."""
+"""float32 copies of the image: variables, gradients, the best image so far, the one shown, …"""
 
 OWN_GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 """Where Linux says which control group a process is in, and what groups may take."""
 
 
 @dataclass(frozen=True)
-class Footprint:
-    """The bytes that a run takes at a scale, besides network and inputs.
+class MemoryEstimate:
+    """The bytes that a run takes at one scale, apart from the network and the inputs."""
 
-    Attributes
-    ----------
-    picture : int
-        What is as large as the picture: image, gradient, the optimiser's state, targets.
-    passes : int
-        The way through the network and back: of a tile, or of the whole picture.
-    past_step : int
-        Each past step that L-BFGS remembers; 0 for Adam.
-    past_steps : int
-        How many of them.
-    parts : int
-        How many processes divide the picture; all numbers are what the first of them takes.
-    beside : int or None
-        Where the picture lies on disk, and past steps with it, what of a run's images is in memory
-        all the same; else None.
-    freed : int
-        What of `passes` is memory that the C library keeps after them.
-    """
-
-    picture: int
-    passes: int
-    past_step: int
-    past_steps: int
-    parts: int = 1
-    beside: int | None = None
-    freed: int = 0
+    passes: int  # forward and backward pass of a tile, or of the whole image
+    image: int  # image, gradients, optimizer, targets
+    past_step: int  # each past step of L-BFGS; 0 for Adam
+    history: int  # number of past steps
 
     @property
     def bytes(self) -> int:
-        """All of it that is in memory."""
-        libraries = OF_ANY_RUN + WITH_AMX * has_amx()
-        images = self._large if self.beside is None else self.beside
-        return libraries + self.passes + images
-
-    @property
-    def disk(self) -> int:
-        """All of it that is on disk."""
-        return 0 if self.beside is None else self._large
-
-    @property
-    def is_on_disk(self) -> bool:
-        """Whether the picture lies there."""
-        return self.beside is not None
-
-    @property
-    def _large(self) -> int:
-        return self.picture + self.past_step * self.past_steps
+        """All bytes together."""
+        return LIBRARIES + self.passes + self.image + self.past_step * self.history
 
 
-def footprint(
-    order: Job,
-    scale: Scale,
-    dtype: torch.dtype,
-    *,
-    tile: int = 0,
-    is_grey: bool = False,
-    parts: int = 1,
-    on_disk: bool = False,
-) -> Footprint:
-    """Return what a scale of a run takes.
-
-    Parameters
-    ----------
-    order : Order
-        What the run does.
-    scale : Scale
-        Where it is.
-    dtype : torch.dtype
-        Of the network.
-    tile : int
-        Longest side of a tile; 0 for the whole picture at once.
-    is_grey : bool
-        Whether the optimiser has one number per pixel instead of three.
-    parts : int
-        How many processes divide the rows of the picture.
-    on_disk : bool
-        Whether it lies on disk.
-    """
-    recipe, pixels = order.recipe, math.prod(scale.shape)
-    own = math.ceil(pixels / parts)
-    numbers = own * (1 if is_grey else 3)
-    styles = [math.prod(fit.shape) for fit in order.fits(scale)]
-    images = numbers * ((ON_DISK if on_disk else IMAGES) + 2 * bool(recipe.ema))
-    images += 3 * own * (order.content is not None)
-    images += 3 * SHOWN * (pixels - own)
-    content = own * width(layer_weights(recipe, "content"))
-    # Mostly a style is added up; else the features of all styles are there at once.
-    are_seen = not (tile or parts > 1 or order.needs_only_moments)
-    of_styles = sum(styles) * width(layer_weights(recipe, "style")) if are_seen else 0.0
-    seen = _seen(scale.shape, tile, recipe, parts)
-    held, freed = held_bytes(recipe, dtype, seen), freed_bytes(dtype, seen)
-    # Those in the middle overlap on two sides, those at a border on one.
-    shapes = math.prod(2 if tile and math.ceil(side / tile) > 2 else 1 for side in scale.shape)
-    beside = 12 * sum(styles) + (shapes - 1) * OF_ANOTHER_SHAPE
-    # What `ContentLoss` squares at once, to know its target's energy.
-    squares = content / 8 * 4
-    return Footprint(
-        picture=round(4 * images + content * dtype.itemsize + (0 if on_disk else beside)),
-        passes=round(max(held + freed, of_styles * dtype.itemsize)),
-        past_step=_past_step(recipe) * numbers,
-        past_steps=min(recipe.history, scale.steps),
-        parts=parts,
-        beside=round(beside + squares + UNDER_WAY) if on_disk else None,
-        freed=round(freed),
+def estimate_memory(job: Job, scale: Scale, dtype: torch.dtype, *, tile: int = 0) -> MemoryEstimate:
+    """Estimate the memory of a scale, computed in tiles or, with 0, as a whole."""
+    recipe, pixels = job.recipe, math.prod(scale.shape)
+    variables = pixels * (1 if job.works_in_grey else 3)
+    read = _pixels_read(scale.shape, tile, recipe)
+    styles = sum(math.prod(fit.shape) for fit in job.fits(scale))
+    images = variables * (IMAGES + 2 * bool(recipe.ema))
+    images += 3 * pixels * (job.content is not None) + 3 * styles
+    content = pixels * elements_per_pixel(layer_weights(recipe, "content")) * dtype.itemsize
+    features = read * elements_per_pixel(["relu1_1"]) * dtype.itemsize
+    passes = FEATURES[dtype.itemsize] * features + min(6 * features, FREED)
+    if not (tile or job.needs_only_moments):  # the features of all styles are in memory at once
+        of_styles = styles * elements_per_pixel(layer_weights(recipe, "style")) * dtype.itemsize
+        passes = max(passes, of_styles)
+    per_variable = 0
+    if recipe.optimizer == "lbfgs":
+        per_variable = 8 if recipe.line_search else 4  # step and change, in float32 or bfloat16
+    return MemoryEstimate(
+        passes=round(passes),
+        image=round(4 * images + content),
+        past_step=per_variable * variables,
+        history=min(recipe.history, scale.steps),
     )
 
 
-def peak_bytes(scales: Sequence[Footprint]) -> int:
-    """Return the most that a run has in memory at any of its scales, which come in turn."""
-    left = [0, *(round(LEFT * scale.freed) for scale in scales)]
-    return max(scale.bytes + before for scale, before in zip(scales, left, strict=False))
+def elements_per_pixel(layers: Iterable[str]) -> float:
+    """Return how many elements the features of some layers have for each pixel of an image."""
+    names = [canonical_layer(name) for name in layers]
+    channels = (min(32 << int(name[4]), 512) for name in names)
+    return float(
+        sum(count / 4 ** poolings_before(name) for name, count in zip(names, channels, strict=True))
+    )
 
 
-def free_bytes(device: torch.device) -> int:
-    """Return how much memory a device has left for this process."""
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that a device has left for this process."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -171,25 +96,22 @@ def free_bytes(device: torch.device) -> int:
     return round(min(psutil.virtual_memory().available, _left_of_limit()))
 
 
-def _seen(shape: tuple[int, int], tile: int, recipe: Recipe, parts: int) -> int:
-    """Return how many pixels the network sees of the largest tile, its overlaps included."""
-    overlap = receptive_field(up_to_deepest(network_layers(recipe))[-1])
-    own = (math.ceil(shape[0] / parts), shape[1])
+def memory_text(count: float) -> str:
+    """Write an estimate of memory: ``810 MB``, ``2.1 GB``."""
+    return f"{count / 1e9:.1f} GB" if count >= 0.995e9 else f"{max(10, round(count / 1e7) * 10)} MB"
+
+
+def _pixels_read(shape: tuple[int, int], tile: int, recipe: Recipe) -> int:
+    """Return how many pixels the network reads of the largest tile, its halo included."""
+    names = [canonical_layer(name) for name in network_layers(recipe)]
+    halo = halo_of(max(names, key=LAYER_NAMES.index))
     return math.prod(
-        min(side, math.ceil(length / math.ceil(length / (tile or length))) + 2 * overlap)
-        for side, length in zip(shape, own, strict=True)
+        min(side, math.ceil(side / math.ceil(side / (tile or side))) + 2 * halo) for side in shape
     )
 
 
-def _past_step(recipe: Recipe) -> int:
-    """Return how many bytes of each number L-BFGS keeps of a past step."""
-    if recipe.optimizer != "lbfgs":
-        return 0
-    return 8 if recipe.line_search else 4  # in float32 or bfloat16, a step and a gradient's change
-
-
 def _left_of_limit() -> float:
-    """Return what a container's or a batch job's limit leaves; infinite where there is none."""
+    """Return what the limit of a container or a batch job leaves; infinite without a limit."""
     try:
         _, _, own = OWN_GROUP.read_text(encoding="ascii").partition("0::/")
         group = GROUPS / own.splitlines()[0]
@@ -198,8 +120,3 @@ def _left_of_limit() -> float:
     except (OSError, IndexError, ValueError):
         return math.inf  # another system, or an older Linux
     return math.inf if limit == "max" else max(0, int(limit) - used)
-
-
-def amount(count: float) -> str:
-    """Write an amount of memory that is not known exactly: ``810 MB``, ``2.1 GB``."""
-    return f"{count / 1e9:.1f} GB" if count >= 0.995e9 else f"{max(10, round(count / 1e7) * 10)} MB"

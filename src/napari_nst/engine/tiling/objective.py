@@ -1,240 +1,267 @@
-"""An objective and its exact gradient, tile by tile, in memory that the tile sets.
+"""An objective and its exact gradient, computed tile by tile.
 
-A style loss is a function of sums over positions. A first pass adds them up without gradients; how
-the loss changes with the sums is then known, and with it the gradient by each position's features,
-which a second pass takes back to the pixels (Galerne et al. 2024, "Scaling Painting Style
-Transfer"). Contents are compared position by position, and need the second pass alone.
-
-Where several processes divide the image, each goes through the tiles of its own rows.
+A style loss is a function of sums over positions. A first pass adds up these sums without
+gradients. The gradient of the loss by the sums then gives the gradient by each position's
+features, which a second pass takes back to the pixels (Galerne et al. 2024, "Scaling Painting Style
+Transfer"). Content losses compare position by position and need the second pass only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from napari_nst.engine.losses import ContentLoss, Moments
+from napari_nst.engine.distributed import ALONE, Processes
+from napari_nst.engine.losses import (
+    ContentLoss,
+    MomentLoss,
+    Moments,
+    gradient_by_features,
+    moment_losses,
+)
 from napari_nst.engine.objective.from_recipe import WeightedLoss
 from napari_nst.engine.objective.objective import Objective, Parts, layer_of
-from napari_nst.engine.run.bands import Bands
-from napari_nst.engine.run.shelf import MEMORY, Shelf
-from napari_nst.engine.tiling.features import added_up, own_rows
-from napari_nst.engine.tiling.grid import Grid, Tile
-from napari_nst.engine.tiling.known_gradient import known, once_asked, with_gradient
-from napari_nst.engine.tiling.tiled_losses import Pull, TiledContent, TiledStyle, summands
+from napari_nst.engine.tiling.features import sum_over_processes, tiles_of
+from napari_nst.engine.tiling.grid import Tile, Window
+from napari_nst.engine.vgg.network import VGG19
+from napari_nst.recipe.sections import MOMENT_LOSSES
 
-Watch = Callable[[int, int, "tuple[slice, slice] | None", "Tensor | None"], None]
-"""Tiles done, of all in both passes; rows and columns, and pixels (1, 3, h, w), of the last one.
-
-The latter two are None in the first pass.
-"""
+OnTile = Callable[[int, int, Window | None, Tensor | None], None]
+"""Called with the tiles done, the tiles of both passes, and the rows, columns and pixels
+(1, 3, h, w) of the last tile, which are None in the first pass."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Way:
-    """From a tile's pixels through the network; it can be gone back once."""
+class _ContentTerm:
+    """A content loss, its part of the objective, and its weight."""
 
-    pixels: Tensor
-    total: Tensor
+    part: str
+    layer: str
+    weight: float
+    loss: ContentLoss
 
-    def back(self) -> Tensor:
-        """Return the gradient by the pixels of the tile's reach."""
-        (gradient,) = torch.autograd.grad(self.total, self.pixels)
-        return gradient
+    def value_and_grad(self, features: Tensor, tile: Tile) -> tuple[Tensor, Tensor]:
+        """Return a tile's share of the loss, and the gradient by its features (1, C, h, w)."""
+        leaf = features.detach().requires_grad_()
+        with torch.enable_grad():
+            value = self.weight * self.loss.in_window(leaf, tile.positions(self.layer))
+        (gradient,) = torch.autograd.grad(value, leaf)
+        return value.detach(), gradient
+
+
+@dataclass(frozen=True, eq=False)
+class _StyleTerm:
+    """A loss of moments, its part of the objective, and its weight."""
+
+    part: str
+    layer: str
+    weight: float
+    loss: MomentLoss
+
+    def moments(self, features: Tensor, tile: Tile) -> Moments:
+        """Return the moments of a tile's features (1, C, h, w)."""
+        mask = tile.crop(self.loss.mask, self.layer)
+        return Moments.nothing(features) if _is_empty(mask) else Moments.of(features, mask)
+
+    def differentiate(self, moments: Moments, scale: float) -> tuple[Tensor, _StyleGradient]:
+        """Return the loss of the moments of all tiles, and its gradient by them times `scale`."""
+        first, second = moments.first.requires_grad_(), moments.second.requires_grad_()
+        with torch.enable_grad():
+            value = self.weight * self.loss.compare(Moments(moments.weight, first, second))
+            scaled = value * scale
+        by_first, by_second = torch.autograd.grad(
+            scaled, (first, second), allow_unused=True, materialize_grads=True
+        )
+        return value.detach(), _StyleGradient(self, by_first, by_second)
+
+
+@dataclass(frozen=True, eq=False)
+class _StyleGradient:
+    """The gradient of a style loss by the moments of the whole image."""
+
+    term: _StyleTerm
+    by_first: Tensor
+    by_second: Tensor
+
+    def by_features(self, features: Tensor, tile: Tile) -> Tensor | None:
+        """Return the gradient by a tile's features (1, C, h, w); None if all are masked out."""
+        mask = tile.crop(self.term.loss.mask, self.term.layer)
+        if _is_empty(mask):
+            return None
+        return gradient_by_features(features, mask, self.by_first, self.by_second)
 
 
 class TiledObjective(Objective):
-    """An objective that looks at an image in tiles: the same parts, and the same gradient.
+    """An objective computed in tiles: `value_and_grad` returns the same parts and gradient.
 
-    Parameters
-    ----------
-    objective : Objective
-        What to compute. Its style losses have to be functions of sums over positions.
-    tile : int
-        Longest side in pixels of a tile, as for `Grid.of`.
-    watch : callable, optional
-        Called after each tile, of either pass.
-    bands : Bands, optional
-        The rows of the image that belong to each of several processes. Contents, masks and what is
-        kept then have this one's alone.
-    shelf : Shelf, optional
-        Where its gradient lies.
-
-    Raises
-    ------
-    ValueError
-        If a style loss is of another kind.
+    `tile` is the longest side of a tile's core in pixels. Several processes share the tiles.
+    Raises ValueError if a style loss is no function of moments.
     """
 
     def __init__(
         self,
-        objective: Objective,
+        network: VGG19,
+        on_features: Mapping[str, WeightedLoss],
+        on_image: Mapping[str, WeightedLoss],
+        fixed: tuple[Tensor, Tensor] | None = None,
+        *,
         tile: int,
-        watch: Watch | None = None,
-        bands: Bands | None = None,
-        shelf: Shelf = MEMORY,
+        processes: Processes = ALONE,
+        on_tile: OnTile | None = None,
     ) -> None:
-        free, fixed = objective.free, objective.fixed
-        on_features = cast("dict[str, WeightedLoss]", dict(objective.on_features))
-        super().__init__(
-            objective.network,
-            on_features,
-            cast("dict[str, WeightedLoss]", dict(objective.on_image)),
-            None if free is None or fixed is None else (free, fixed),
-        )
+        super().__init__(network, on_features, on_image, fixed)
         self.tile = tile
-        self.watch = watch
-        self._bands = bands
-        self._shelf = shelf
-        self._contents: list[TiledContent] = []
-        self._styles: list[TiledStyle] = []
-        scale = objective.network.loss_scale
+        self.processes = processes
+        self.on_tile = on_tile
+        self._contents: list[_ContentTerm] = []
+        self._styles: list[_StyleTerm] = []
         for part, weighted in on_features.items():
             layer, weight, loss = layer_of(part), weighted.weight, weighted.loss
             if isinstance(loss, ContentLoss):
-                self._contents.append(TiledContent(part, layer, weight, loss, scale))
-            else:
-                for factor, one in summands(part, loss):
-                    if bands is not None:
-                        one.mask = own_rows(one.mask, bands, layer)
-                    self._styles.append(TiledStyle(part, layer, weight * factor, one, scale))
+                self._contents.append(_ContentTerm(part, layer, weight, loss))
+                continue
+            summands = moment_losses(loss)
+            if summands is None:
+                raise ValueError(
+                    f"{part} cannot be computed in tiles; take tile 0 or one of these values of "
+                    f"style_loss: {', '.join(MOMENT_LOSSES)}."
+                )
+            self._styles += [_StyleTerm(part, layer, weight * f, one) for f, one in summands]
 
-    def bands_at(self, height: int) -> Bands:
-        """Return the rows that belong to each process, of an image of so many."""
-        return super().bands_at(height) if self._bands is None else self._bands
-
-    def forward(self, image: Tensor) -> Parts:
-        """Return the weighted parts for an image (1, 3, H, W) in [0, 1].
-
-        They sum to the total, and it is the total alone that has a gradient: weighing the parts
-        otherwise and going back raises a `ValueError`.
-
-        Of several processes, each has its own rows of the image, or all of them.
-        """
-        bands = self.bands_at(image.shape[2])
-        has_all = bands.has_all(image)
-        with torch.no_grad():
-            rows = image.detach()
-            parts, gradient = self._computed(self.seen(bands.cut(rows) if has_all else rows))
-            if self.free is not None:
-                gradient.masked_fill_(~self.free, 0)
-            gradient = bands.whole(gradient) if has_all else gradient
-        return known(image, gradient, parts)
-
+    @torch.no_grad()
     def _computed(self, image: Tensor) -> tuple[Parts, Tensor]:
-        """Return the parts, and the gradient of their sum by an image, or by own rows of it."""
-        bands, network = self.bands_at(image.shape[2]), self.network
-        shape = (bands.height, image.shape[3])
-        grid = Grid.of(shape, self.tile, network.layers, network.padding, bands.processes)
-        first, *others = grid
-        seen = bands.surrounded(image)
-        total = (2 if self._styles else 1) * len(grid)
+        shape = (image.shape[2], image.shape[3])
+        tiles = self.processes.share(tiles_of(self.network, shape, self.tile, self.processes))
+        first, *others = tiles
+        total = (2 if self._styles else 1) * len(tiles)
         parts = {part: image.new_zeros(()) for part in self.on_features}
-        pulls: list[Pull] = []
-        sums: dict[TiledStyle, Moments] = {}
-        with bands.processes.all_or_none():
+        styles: list[_StyleGradient] = []
+        sums: dict[_StyleTerm, Moments] = {}
+        with self.processes.all_or_none():
             for done, tile in enumerate(reversed(others) if self._styles else (), start=1):
-                self._add_up(tile, seen, sums)
+                self._add_moments(tile, image, sums)
                 self._tell(done, total, None, None)
-            # The first pass ends where the second begins, which then is half done.
-            way: _Way | None = self._way(first, seen, pulls, parts, sums)
+            # The first pass ends with the tile that the second pass starts with: one forward
+            # pass serves both.
+            graph: _TileGraph | None = self._forward(first, image, styles, parts, sums)
         if self._styles:
-            self._tell(len(grid), total, None, None)
-            pulls += [
-                style.pull(moments, parts) for style, moments in added_up(sums, bands).items()
-            ]
-        with bands.processes.all_or_none():
-            gradient = self._by_image(seen, bands, parts)
-            for done, tile in enumerate(grid, start=total - len(grid) + 1):
-                way = way or self._way(tile, seen, pulls, parts)
-                tile.add(way.back(), gradient)
-                way = None  # before the next one
+            self._tell(len(tiles), total, None, None)
+            for term, moments in sum_over_processes(sums, self.processes).items():
+                value, gradient_by_moments = term.differentiate(moments, self.gradient_scale)
+                parts[term.part] += value.to(image.device)
+                styles.append(gradient_by_moments)
+        with self.processes.all_or_none():
+            gradient = torch.zeros_like(image, memory_format=torch.contiguous_format)
+            for done, tile in enumerate(tiles, start=total - len(tiles) + 1):
+                graph = graph or self._forward(tile, image, styles, parts)
+                tile.add(graph.backward(), gradient)
+                graph = None  # before the next tile's
                 self._tell(done, total, tile.window, image[(..., *tile.window)])
-        of_positions = [content.part for content in self._contents] + [*self.on_image]
-        bands.add_up([parts[part] for part in of_positions])
-        return parts, bands.returned(gradient)
+        contents = [parts[term.part] for term in self._contents]
+        self.processes.all_reduce([*contents, gradient])
+        return self._add_image_losses(image, parts, gradient)
 
-    def _by_image(self, seen: Tensor, bands: Bands, parts: Parts) -> Tensor:
-        """Add the losses of the image itself to the parts; return their gradient by it, or 0."""
-        gradient: Tensor | None = None
-        for part, loss in self.on_image.items():
-            parts[part], by_image = self._image_loss(cast("WeightedLoss", loss), seen, bands)
-            gradient = by_image if gradient is None else gradient.add_(by_image)
-        if gradient is None:
-            gradient = self._shelf.zeros(tuple(seen.shape), seen.dtype, seen.device)
-        return gradient
+    def _add_moments(self, tile: Tile, image: Tensor, sums: dict[_StyleTerm, Moments]) -> None:
+        for layer, features in self.network.along(tile.cut(image), tile.wrap_around):
+            self._add_moments_of_layer(tile, layer, features, sums)
 
-    def _image_loss(self, loss: WeightedLoss, seen: Tensor, bands: Bands) -> tuple[Tensor, Tensor]:
-        if not bands.are_divided:
-            return loss.value_and_grad(seen)
-        own = bands.own.at(bands.own.core)
-        value, by_whole = loss.value_and_grad(bands.whole(seen[:, :, own].contiguous()))
-        gradient = torch.zeros_like(seen)
-        gradient[:, :, own] = by_whole[:, :, bands.own.core]
-        return value / bands.processes.count, gradient
-
-    def _add_up(self, tile: Tile, seen: Tensor, sums: dict[TiledStyle, Moments]) -> None:
-        """Add a tile's features to the sums that the style losses see."""
-        for layer, features in self.network.along(tile.cut(seen), tile.joins):
-            self._add_layer(tile, layer, features, sums)
-
-    def _add_layer(
-        self, tile: Tile, layer: str, features: Tensor, sums: dict[TiledStyle, Moments]
+    def _add_moments_of_layer(
+        self, tile: Tile, layer: str, features: Tensor, sums: dict[_StyleTerm, Moments]
     ) -> None:
-        """Add a layer of a tile's reach to the sums of its style losses."""
-        own = features[(..., *tile.within_reach(layer))]
-        for style in self._styles:
-            if style.layer == layer:
-                moments = style.moments(own, tile)
-                sums[style] = sums[style] + moments if style in sums else moments
+        core = features[(..., *tile.positions_in_extent(layer))]
+        for term in self._styles:
+            if term.layer == layer:
+                moments = term.moments(core, tile)
+                sums[term] = sums[term] + moments if term in sums else moments
 
-    def _way(
+    def _forward(
         self,
         tile: Tile,
-        seen: Tensor,
-        pulls: Sequence[Pull],
+        image: Tensor,
+        styles: Sequence[_StyleGradient],
         parts: Parts,
-        sums: dict[TiledStyle, Moments] | None = None,
-    ) -> _Way:
-        """Return a tile's way through the network, and add its features to sums, if any.
+        sums: dict[_StyleTerm, Moments] | None = None,
+    ) -> _TileGraph:
+        """Compute a tile's features for a backward pass, and add their moments to `sums`.
 
-        The way back asks for the pulls, and adds the tile's content to the parts.
+        The backward pass reads `styles`, and adds the tile's content losses to `parts`.
         """
-        pixels = tile.cut(seen).detach().requires_grad_()
+        pixels = tile.cut(image).detach().requires_grad_()
         total = torch.zeros((), device=self.network.device)
         with torch.enable_grad():
-            read = self.network.loss_scale.reduced(pixels)
-            for layer, features in self.network.along(read, tile.joins):
-                slope = partial(self._by_features, tile, layer, pulls, parts)
-                total = total + once_asked(slope, features)
+            for layer, features in self.network.along(pixels, tile.wrap_around):
+                compute = partial(self._gradient_by_features, tile, layer, styles, parts)
+                total = total + _GradientOnDemand.apply(features, compute)
                 if sums is not None:
-                    self._add_layer(tile, layer, features.detach(), sums)
-        return _Way(pixels, total)
+                    self._add_moments_of_layer(tile, layer, features.detach(), sums)
+        return _TileGraph(pixels, total)
 
-    def _by_features(
-        self, tile: Tile, layer: str, pulls: Sequence[Pull], parts: Parts, features: Tensor
+    def _gradient_by_features(
+        self,
+        tile: Tile,
+        layer: str,
+        styles: Sequence[_StyleGradient],
+        parts: Parts,
+        features: Tensor,
     ) -> Tensor:
-        """Return the gradient by a layer of a tile's reach; add its content to the parts."""
-        # Positions beyond the tile's own are another tile's to pull.
+        """Return the gradient by a layer of a tile's extent; 0 in the halo."""
         gradient = torch.zeros_like(features)
-        own = (..., *tile.within_reach(layer))
-        for pull in pulls:
-            if pull.style.layer == layer and (by_own := pull.on(features[own], tile)) is not None:
-                gradient[own] += by_own
-        for content in self._contents:
-            if content.layer == layer:
-                loss, by_features = with_gradient(content.within(tile), features[own])
-                parts[content.part] += loss.to(parts[content.part].device)
-                gradient[own] += by_features
+        core = (..., *tile.positions_in_extent(layer))
+        for style in styles:
+            if style.term.layer == layer:
+                by_core = style.by_features(features[core], tile)
+                if by_core is not None:
+                    gradient[core] += by_core
+        for term in self._contents:
+            if term.layer == layer:
+                value, by_core = term.value_and_grad(features[core], tile)
+                parts[term.part] += value.to(parts[term.part].device)
+                gradient[core] += by_core * self.gradient_scale
         return gradient
 
-    def _tell(
-        self, done: int, total: int, window: tuple[slice, slice] | None, pixels: Tensor | None
-    ) -> None:
-        if self.watch is not None:
-            self.watch(done, total, window, pixels)
+    def _tell(self, done: int, total: int, window: Window | None, pixels: Tensor | None) -> None:
+        if self.on_tile is not None:
+            self.on_tile(done, total, window, pixels)
+
+
+@dataclass(frozen=True, eq=False)
+class _TileGraph:
+    """The autograd graph of a tile; its backward pass runs once."""
+
+    pixels: Tensor
+    total: Tensor
+
+    def backward(self) -> Tensor:
+        """Return the gradient by the pixels of the tile's extent."""
+        (gradient,) = torch.autograd.grad(self.total, self.pixels)
+        return gradient
+
+
+class _GradientOnDemand(torch.autograd.Function):
+    """Zero, whose gradient by features a function computes during the backward pass.
+
+    So the gradients by the features of several layers are in memory one at a time.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.save_for_backward(features)
+        ctx.compute = compute
+        return torch.zeros((), device=features.device)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        (features,) = ctx.saved_tensors
+        return ctx.compute(features), None
+
+
+def _is_empty(mask: Tensor | None) -> bool:
+    """Whether a mask selects nothing: of many regions, most are not in most tiles."""
+    return mask is not None and not bool(mask.any())

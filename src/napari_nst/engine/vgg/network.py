@@ -14,7 +14,6 @@ from torchvision.models.vgg import cfgs, make_layers
 from napari_nst.engine.cancel import Pulse, go_on
 from napari_nst.engine.job.layers import least_size
 from napari_nst.engine.vgg.conv import Convolution
-from napari_nst.engine.vgg.loss_scale import LossScale
 from napari_nst.engine.vgg.passes import features_along, stages_of
 from napari_nst.engine.vgg.pooling import POOLINGS
 from napari_nst.engine.vgg.pooling import pooling as pooling_module
@@ -55,8 +54,6 @@ class VGG19(nn.Module):
 
     Attributes
     ----------
-    loss_scale : LossScale
-        What losses have to be multiplied by on the way back, so that `dtype` can hold gradients.
     pulse : callable
         Called before each layer, on the way back too; what it raises ends the pass.
 
@@ -93,7 +90,6 @@ class VGG19(nn.Module):
         self.padding = padding
         self.dtype = dtype
         self.quick = quick
-        self.loss_scale = LossScale(dtype)
         modules = _modules(self.layers[-1], pooling, rescale_pooling, padding)
         self.features = nn.Sequential(OrderedDict(modules))
         self.pulse: Pulse = go_on

@@ -1,0 +1,215 @@
+"""The images of a job on the device, and what they are compared with at each scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from napari_nst.engine.distributed import ALONE, Processes
+from napari_nst.engine.images.color_transfer import (
+    luminance,
+    match_colors,
+    match_luminance,
+    with_luminance,
+)
+from napari_nst.engine.images.composite import Composite
+from napari_nst.engine.images.convert import resize
+from napari_nst.engine.images.masked_image import MaskedImage
+from napari_nst.engine.job.job import Job
+from napari_nst.engine.job.layers import layer_weights
+from napari_nst.engine.job.schedule import Scale
+from napari_nst.engine.objective.from_recipe import (
+    StyleFeatures,
+    WeightedLoss,
+    content_losses,
+    image_losses,
+    style_losses,
+)
+from napari_nst.engine.objective.guided import guided_style_losses
+from napari_nst.engine.objective.objective import Objective
+from napari_nst.engine.run.initial_image import initial_image
+from napari_nst.engine.tiling.features import TiledStyleMoments, features_by_tiles
+from napari_nst.engine.tiling.objective import OnTile, TiledObjective
+from napari_nst.engine.vgg.network import VGG19
+
+
+class RunSetup:
+    """A job, its images in the colours in which they are compared, and its network.
+
+    `device` stores the images: the network's, or the host of tiles for it.
+    """
+
+    def __init__(self, job: Job, network: VGG19, device: torch.device) -> None:
+        recipe = job.recipe
+        self.job = job
+        self.network = network
+        self.device = device
+        # Only the generated image is periodic; the given ones have borders.
+        periodic = recipe.padding == "circular"
+        self.target_network = network.with_padding("replicate") if periodic else network
+        self.grey = job.works_in_grey
+        """Whether the three channels of the run's image are equal."""
+        self.content = MaskedImage.of(job.content, device) if job.content else None
+        self.styles = [MaskedImage.of(style, device) for style in job.styles]
+        self.start = MaskedImage.of(job.start, device) if job.start else None
+        self.composite = Composite(job.keep_outside, device) if job.keep_outside else None
+        self._colours: Tensor | None = None  # of the content, if the run works on luminance alone
+        self._resized_colours: Tensor | None = None
+        if self.grey:
+            if self.content is not None:
+                self._colours = None if job.shows_grey else self.content.image
+                self.content = _grey(self.content)
+            self.styles = [_grey(style) for style in self.styles]
+        if self.content is not None and recipe.color != "style":
+            self.styles = [
+                _with_luminance_of(style, self.content)
+                if self.grey
+                else _with_colours_of(style, self.content, recipe.color)
+                for style in self.styles
+            ]
+
+    def objective(
+        self,
+        scale: Scale,
+        tile: int = 0,
+        processes: Processes = ALONE,
+        on_tile: OnTile | None = None,
+    ) -> Objective:
+        """Return the objective of a scale, with its targets; in tiles unless `tile` is 0."""
+        is_tiled = self._is_tiled(scale.shape, tile, processes)
+        with torch.no_grad():
+            losses = self._feature_losses(scale, tile, processes)
+            fixed = None
+            if self.composite is not None and self.content is not None:
+                fixed = self.composite.at(self.content.image, scale.shape)
+            seam_of = fixed[0] if fixed and self.composite and self.composite.seamless else None
+            on_image = image_losses(self.job.recipe, seam_of)
+        if not is_tiled:
+            return Objective(self.network, losses, on_image, fixed)
+        return TiledObjective(
+            self.network,
+            losses,
+            on_image,
+            fixed,
+            tile=tile,
+            processes=processes,
+            on_tile=on_tile,
+        )
+
+    def _feature_losses(
+        self, scale: Scale, tile: int, processes: Processes
+    ) -> dict[str, WeightedLoss]:
+        recipe, guides = self.job.recipe, self.job.guides
+        mask = self._mask_at(scale.shape)
+        features = self._content_features(scale, tile, processes)
+        styles = self.styles_at(scale)
+        of_styles = [self._style_features(style, tile, processes) for style in styles]
+        losses: dict[str, WeightedLoss] = {}
+        if features is not None:
+            losses = content_losses(recipe, features, mask)
+        if guides is not None and features is not None:
+            fits = self.job.fits(scale)
+            losses |= guided_style_losses(
+                recipe, guides, scale.shape, mask, styles, fits, of_styles
+            )
+        elif styles:
+            losses |= style_losses(recipe, of_styles, [style.mask for style in styles], mask)
+        return losses
+
+    def _content_features(
+        self, scale: Scale, tile: int, processes: Processes
+    ) -> Mapping[str, Tensor] | None:
+        """Return the content's features at its layers; None for a texture."""
+        if self.content is None:
+            return None
+        image = resize(self.content.image, scale.shape)
+        layers = layer_weights(self.job.recipe, "content")
+        if self._is_tiled(scale.shape, tile, processes):
+            with processes.all_or_none():
+                return features_by_tiles(self.target_network, image, layers, tile)
+        iterated = self.target_network.along(image)
+        return {layer: features for layer, features in iterated if layer in layers}
+
+    def _style_features(self, style: MaskedImage, tile: int, processes: Processes) -> StyleFeatures:
+        if self.job.needs_only_moments or self._is_tiled(style.shape, tile, processes):
+            return TiledStyleMoments(self.target_network, style.image, tile, processes)
+        features: dict[str, Tensor] = self.target_network(style.image)
+        return features
+
+    @staticmethod
+    def _is_tiled(shape: tuple[int, int], tile: int, processes: Processes) -> bool:
+        return 0 < tile < max(shape) or processes.count > 1
+
+    def styles_at(self, scale: Scale) -> list[MaskedImage]:
+        """Return the styles, resized for a scale."""
+        fits = self.job.fits(scale)
+        return [style.fitted(fit) for style, fit in zip(self.styles, fits, strict=True)]
+
+    def initial_image(self, shape: tuple[int, int]) -> Tensor:
+        """Return the image that the run starts from, (1, 3, H, W)."""
+        return initial_image(
+            self.job.recipe, shape, self.content, self.styles, self.start, grey=self.grey
+        )
+
+    def alpha_at(self, scale: Scale) -> Tensor | None:
+        """Return the alpha channel of the shown image, (1, 1, H, W), if there is one."""
+        if self.composite is not None:
+            return self.composite.alpha
+        mask = self._mask_at(scale.shape)
+        # Resampling exceeds [0, 1] by a rounding error, which image writers refuse.
+        return None if mask is None else mask.clamp(0, 1)
+
+    @property
+    def shows_one_channel(self) -> bool:
+        """Whether the three channels of the shown image are equal."""
+        keep = self.job.keep_outside
+        return self.job.shows_grey and (keep is None or keep.picture.is_grey)
+
+    @property
+    def shows_image(self) -> bool:
+        """Whether the run's image is shown as it is, so that tiles of it can be shown."""
+        return self._colours is None and self.composite is None
+
+    def shown(self, image: Tensor) -> Tensor:
+        """Return the image to show: with the content's colours, and the pixels kept outside."""
+        if self._colours is not None:
+            shape = (image.shape[2], image.shape[3])
+            if self._resized_colours is None or self._resized_colours.shape[2:] != shape:
+                self._resized_colours = resize(self._colours, shape)
+            image = with_luminance(self._resized_colours, image[:, :1])
+        return image if self.composite is None else self.composite.around(image)
+
+    def image_of(self, picture: Tensor, shape: tuple[int, int]) -> Tensor:
+        """Return the run's image, of a given shape, for a shown one: the reverse of `shown`."""
+        if self.composite is not None:
+            picture = resize(self.composite.within(picture), shape)
+        return luminance(picture).expand(-1, 3, -1, -1) if self.grey else picture
+
+    def _mask_at(self, shape: tuple[int, int]) -> Tensor | None:
+        """Return the weights of the content's pixels."""
+        if self.content is None or self.content.mask is None:
+            return None
+        return resize(self.content.mask, shape, smooth=False)
+
+
+def _grey(image: MaskedImage) -> MaskedImage:
+    """Return an image in grey; a grey image is returned unchanged, to the last bit."""
+    if torch.equal(image.image[:, :1].expand_as(image.image), image.image):
+        return image
+    return MaskedImage(luminance(image.image).expand(-1, 3, -1, -1), image.mask)
+
+
+def _with_luminance_of(style: MaskedImage, content: MaskedImage) -> MaskedImage:
+    matched = match_luminance(
+        style.image[:, :1], content.image[:, :1], mask=style.mask, reference_mask=content.mask
+    )
+    return MaskedImage(matched.expand(-1, 3, -1, -1), style.mask)
+
+
+def _with_colours_of(style: MaskedImage, content: MaskedImage, method: str) -> MaskedImage:
+    matched = match_colors(
+        style.image, content.image, method, mask=style.mask, reference_mask=content.mask
+    )
+    return MaskedImage(matched, style.mask)

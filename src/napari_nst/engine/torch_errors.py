@@ -1,0 +1,74 @@
+"""torch's errors: out of memory or not, a second attempt with less, and sentences for users."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+
+from napari_nst.engine.job.schedule import Scale
+from napari_nst.errors import NstError
+from napari_nst.recipe import Recipe
+
+T = TypeVar("T")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory left."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    # The CPU's allocator and some versions for Apple's GPUs raise a plain RuntimeError.
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(
+        said in text for said in ("out of memory", "can't allocate memory", "not enough memory")
+    )
+
+
+def with_less_memory(compute: Callable[[], T], take_less: Callable[[BaseException], None]) -> T:
+    """Return what `compute` returns, after as many attempts as it needs.
+
+    After an attempt has run out of memory, `take_less` makes the next one take less, or raises the
+    error that it gets if that is not possible.
+    """
+    while True:
+        try:
+            return compute()
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            failure = error
+        # The traceback's frames keep the attempt's tensors alive.
+        traceback.clear_frames(failure.__traceback__)
+        take_less(failure)
+
+
+def release(device: torch.device) -> None:
+    """Give unused memory back to the device."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+@contextmanager
+def explained_errors(recipe: Recipe, scales: Sequence[Scale]) -> Iterator[None]:
+    """Turn torch's errors into an `NstError` that says what to do.
+
+    napari's worker ignores a RuntimeError without a word.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise NstError(f"The computation failed: {error}") from error
+        size = max(scales[-1].shape)
+        smaller = max(64, size * 3 // 4 // 64 * 64)
+        cure = f"try size {smaller}" if smaller < size else "close other programs"
+        raise NstError(
+            f"Out of memory at {size} pixels on device {recipe.device!r}; {cure}."
+        ) from error
