@@ -185,7 +185,7 @@ class JobWidget(Followed, Container[Any]):
     @property
     def status_text(self) -> str:
         """What the widget says under its buttons."""
-        return self.panel.status.text
+        return self.panel.status.text()
 
     def reset_choices(self, *args: Any) -> None:
         """Follow the layer list; napari calls this."""

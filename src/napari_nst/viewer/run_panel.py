@@ -1,4 +1,4 @@
-"""The lower part of every job's widget: the buttons, the progress, and what a run is saying."""
+"""The lower part of every widget: buttons, progress, and what a run reports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import Container, ProgressBar
+from magicgui.widgets import Container, ProgressBar, PushButton
 from napari.utils.notifications import show_error, show_info
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
@@ -20,31 +20,63 @@ from napari_nst.viewer.layers.save import save_result
 from napari_nst.viewer.loss_plot.plot import LossPlot
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.runner import Runner
-from napari_nst.viewer.run.status import busy_seconds, finished_text, how_far, progress_text
-from napari_nst.viewer.run.status_text import StatusText
+from napari_nst.viewer.run.status import (
+    busy_seconds,
+    finished_text,
+    how_far,
+    progress_text,
+    status_label,
+)
 from napari_nst.viewer.run.worker import RunThread
-from napari_nst.viewer.run_buttons import RunButtons
 from napari_nst.viewer.steering.going_on import GoingOn
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 LONG = 10.0
-"""Seconds from which on somebody may have looked away, so that the end is announced."""
+"""Seconds from which on a notification says that a run has ended."""
 
 _ITERATIONS = "Iterations so far."
 
 
-class RunPanel(Container[Any]):
-    """Starts, holds and ends runs, one at a time, and says how they go.
+class RunButtons(Container[Any]):
+    """The row of buttons below the controls; those that make sense now are enabled."""
 
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Gets the result.
-    read_job : callable
-        Returns what to do, with some of the recipe's fields replaced; raises `ValueError` or
-        `TypeError` where the controls make no job.
+    def __init__(self) -> None:
+        self.run = PushButton(text="Run", tooltip="Start, with the settings above.")
+        self.pause = PushButton(text="Pause", tooltip="Pause after this iteration, or resume.")
+        self.stop = PushButton(
+            text="Stop", tooltip="End now, and keep the image of the last whole iteration."
+        )
+        self.save_as = PushButton(
+            text="Save…",
+            tooltip="Write the result to a PNG or TIFF file, with the recipe and all that made it.",
+        )
+        super().__init__(
+            widgets=[self.run, self.pause, self.stop, self.save_as],
+            layout="horizontal",
+            labels=False,
+        )
+        self.margins = (0, 0, 0, 0)
+        self.show_state(running=False, can_save=False)
+
+    def show_state(self, *, running: bool, can_save: bool) -> None:
+        """Enable the buttons that make sense."""
+        self.run.enabled = not running
+        self.pause.enabled = self.stop.enabled = running
+        self.save_as.enabled = can_save and not running
+        self.show_paused(False)
+
+    def show_paused(self, paused: bool) -> None:
+        """Label the second button with what it does now."""
+        self.pause.text = "Resume" if paused else "Pause"
+
+
+class RunPanel(Container[Any]):
+    """Starts, pauses and ends runs, one at a time, and shows their progress.
+
+    `read_request` reads the controls, with some of the recipe's fields replaced; it may raise
+    `ValueError` or `TypeError`.
     """
 
     ended = Signal(description="Emitted when a run is over, however it ended.")
@@ -53,7 +85,7 @@ class RunPanel(Container[Any]):
         self._read_request = read_request
         self.buttons = RunButtons()
         self.progress = ProgressBar(value=0, min=0, max=1, tooltip=_ITERATIONS)
-        self.status = StatusText("Ready.", "What is happening, and the weighted losses.")
+        self.status = status_label("Ready.", "Progress of the run, and its weighted losses.")
         super().__init__(widgets=[self.buttons, self.progress], labels=False)
         self.margins = (0, 0, 0, 0)
         self.going_on, self.brush = GoingOn(), BrushControls(viewer)
@@ -73,9 +105,9 @@ class RunPanel(Container[Any]):
         self.going_on.button.clicked.connect(self._on_going_on)
         self.plot.picked.connect(self._on_picked)
         self.runner.began.connect(self._show_state)
-        self.runner.frames.plotted.connect(self._plot)
+        self.runner.plotted.connect(self._plot)
         self.runner.shown.connect(self.history.refresh)
-        self.runner.frames.reported.connect(self._report)
+        self.runner.reported.connect(self._report)
         self.runner.held.connect(self._offer_brush)
         self.runner.finished.connect(self.history.finish)
         self.runner.ended.connect(self._on_ended)
@@ -83,12 +115,12 @@ class RunPanel(Container[Any]):
 
     @property
     def active(self) -> RunThread | None:
-        """The run that is going on, or held."""
+        """The run that goes on or is paused."""
         return self.runner.active
 
     @property
     def closed(self) -> bool:
-        """Whether Qt has taken it down, and nothing of it may be touched."""
+        """Whether Qt has deleted the panel."""
         return self.runner.closed
 
     @property
@@ -99,18 +131,13 @@ class RunPanel(Container[Any]):
     # ── what the buttons do ──────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
-        """Start a run; nothing if one is going on."""
+        """Start a run; does nothing while a run goes on."""
         self.begin(self._read_request)
 
     def begin(self, read_request: Callable[[], RunRequest], *, go_on: bool = False) -> None:
-        """Start another job than the controls'; nothing if a run is going on.
+        """Start the run that `read_request` returns; does nothing while a run goes on.
 
-        Parameters
-        ----------
-        read_job : callable
-            Returns it, or raises `ValueError` or `TypeError`.
-        go_on : bool
-            Whether to go on from the last result, in its layer.
+        With `go_on`, the last result is continued in its layer.
         """
         if self.active is not None:
             return
@@ -126,31 +153,23 @@ class RunPanel(Container[Any]):
         self.runner.begin(request, history.step if history else None, go_on=go_on)
 
     def go_on(self, steps: int, size: int | None = None) -> None:
-        """Go on from the last result, in its layer.
-
-        Parameters
-        ----------
-        steps : int
-            Iterations to add.
-        size : int, optional
-            Longest side to go on at; as it is where left out.
-        """
+        """Continue the last result in its layer: more steps, at another size if given."""
         changes: dict[str, Any] = {"steps": steps} | ({} if size is None else {"size": size})
         self.begin(lambda: self._read_request(**changes), go_on=True)
 
     def steer(self, recipe: Recipe) -> None:
-        """Let the run that is going on follow another recipe, and say what it cannot follow."""
+        """Change the current run to another recipe, and say which fields cannot change."""
         later, run = self.runner.steer(recipe), self.active
         if later and run is not None:
             names = ", ".join(label_of(name) for name in later)
             run.note(f"{names} count{'s' if len(later) == 1 else ''} from the next run on.")
 
     def give_up(self) -> None:
-        """Stop whatever runs, because nobody can see it any more."""
+        """Stop the run, because its widget was closed."""
         self.runner.stop()
 
     def save(self, path: str | Path) -> None:
-        """Write the last result to a file, and say so, or why not."""
+        """Write the last result to a file, and say so or why not."""
         try:
             save_result(self.result, Path(path))
         except (OSError, ValueError, TypeError) as error:
@@ -178,7 +197,7 @@ class RunPanel(Container[Any]):
         if path:
             self.save(path)
 
-    # ── what is said ─────────────────────────────────────────────────────────────────────────
+    # ── what is shown ─────────────────────────────────────────────────────────────────────────
 
     def _report(self, run: RunThread) -> None:
         self._show_progress(run)
@@ -217,13 +236,13 @@ class RunPanel(Container[Any]):
         self.plot.point_at(self.history.show_step(step))
 
     def _plot(self) -> None:
-        """Draw the losses, unless those of several pictures in turn, which are no one curve."""
+        """Plot the losses of a single image; several images have no common curve."""
         request = self.runner.request
         if request is not None and request.is_single:
             self.plot.show_losses(self.runner.losses)
 
     def _offer_brush(self, paintable: bool) -> None:
-        """Let the user paint on the result while nothing else changes it."""
+        """Let the user paint on the result while no run changes it."""
         request = self.runner.request
         if paintable and request is not None and self.result is not None:
             self.brush.offer(self.result, request.intensity)
@@ -231,11 +250,11 @@ class RunPanel(Container[Any]):
             self.brush.withdraw()
 
     def complain(self, error: Exception) -> None:
-        """Say what went wrong, here and in a notification."""
+        """Show an error below the buttons and in a notification."""
         if not self.closed:
             self.say(str(error))
             show_error(str(error))
 
     def say(self, text: str) -> None:
-        """Put a sentence under the buttons."""
-        self.status.text = text
+        """Show a sentence below the buttons."""
+        self.status.setText(text)

@@ -239,7 +239,9 @@ def _pixel_sizes(
     if recipe.style_sizing != "physical":
         return None
     images = [content.pictures[0], *styles]
-    sizes = comparable_sizes(images)
+    sizes = comparable_sizes(
+        [image.pixel_size for image in images], [image.unit for image in images]
+    )
     if sizes is None:
         names = ", ".join(repr(image.name) for image in images)
         raise ValueError(

@@ -4,9 +4,9 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+from napari_nst.viewer.run.run_steering import RunSteering
 
 from napari_nst.viewer.run import run_steering
-from napari_nst.viewer.run.run_steering import RunSteering
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from napari_nst.io.history import DEFAULT_MEGABYTES
 from napari_nst.viewer.history.export import Exporter, ask_for_path
 from napari_nst.viewer.history.layers import IterationLayers
 from napari_nst.viewer.history.run_history import RunHistory
-from napari_nst.viewer.run.pace import STACK, Pace
+from napari_nst.viewer.run.throttle import Throttle
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -39,7 +39,7 @@ class HistoryControls:
         self._complain = complain
         self._exporter = Exporter(complain)
         self._running = self._closed = False
-        self._redraw = Pace(STACK)
+        self._redraw = Throttle(interval=2.0)  # napari lays its slider out anew each time
         self.current: RunHistory | None = None
         self._previous: RunHistory | None = None
         self._make_controls()
@@ -127,8 +127,10 @@ class HistoryControls:
     def refresh(self) -> None:
         """Update the layer, but not more often than every `STACK` seconds."""
         current = self.current if self._running else None
-        if current is not None and self._redraw.is_due(tuple(current.history.steps)):
-            current.refresh()
+        steps = tuple(current.history.steps) if current is not None else ()
+        if current is not None and self._redraw.due(steps):
+            with self._redraw.drawing(steps):
+                current.refresh()
 
     def finish(self, run: RunThread) -> None:
         """Keep the last image of a finished run, and describe the layers.

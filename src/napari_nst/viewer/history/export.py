@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from napari_nst.errors import Cancelled, NstError
 from napari_nst.io.animation import KINDS, write_animation
 from napari_nst.viewer.layers.intensity import to_uint8, to_unit
-from napari_nst.viewer.run.work import start_work
+from napari_nst.viewer.run.worker import IsClosing, run_in_background
 
 if TYPE_CHECKING:
     from napari_nst.io.frame_stack import FrameStack
@@ -60,15 +60,16 @@ class Export:
     def __init__(self, path: Path, stack: FrameStack, request: RunRequest, text: str) -> None:
         self.path = path
         self.message = f"Writing {path.name} …"
-        self.quit_requested: Callable[[], bool] = lambda: False
+        self._is_closing: IsClosing = lambda: False
         display = request.intensity.display(stack.originals[0], request.keep_dtype)
         if "contrast_limits" in display and KINDS[path.suffix.lower()] != "TIFF":
             stack = stack.converted(partial(_displayed, limits=display["contrast_limits"]))
         self._stack: FrameStack | None = stack
         self._text = text
 
-    def work(self) -> Iterator[None]:
-        """Write the file; a generator, so that napari can end it, which releases the images."""
+    def work(self, is_closing: IsClosing) -> None:
+        """Write the file, in a thread, and release the images."""
+        self._is_closing = is_closing
         stack, self._stack = self._stack, None
         if stack is None:
             return
@@ -78,13 +79,11 @@ class Export:
             self.message = ""
             return
         except RuntimeError as error:
-            # napari's worker ignores a RuntimeError silently, and would stay busy for ever.
             raise NstError(f"{self.path.name} could not be written: {error}") from error
         self.message = f"Wrote {self.path.name}: {facts}."
-        yield
 
     def _report(self, _: str, done: int, total: int) -> None:
-        if self.quit_requested():
+        if self._is_closing():
             raise Cancelled("The window was closed.")
         self.message = f"Writing {self.path.name}, {done} of {total} …"
 
@@ -114,7 +113,7 @@ class Exporter:
     def start(self, export: Export) -> None:
         """Write a file; a notification tells the user when it is done."""
         self._export = export
-        start_work(export, self._on_failed, self._on_finished)
+        run_in_background(export.work, failed=self._on_failed, finished=self._on_finished)
 
     def _on_failed(self, error: Exception) -> None:
         if self._export is not None:

@@ -14,9 +14,9 @@ from napari_nst.io.contact_sheet import DARK, Sheet
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.grid import Cell, Grid
 from napari_nst.recipe.layer_names import LAYER_NAMES
-from napari_nst.viewer.inspect.background import Background
 from napari_nst.viewer.layers.intensity import to_uint8
 from napari_nst.viewer.layers.stack_layer import add_stack
+from napari_nst.viewer.run.worker import IsClosing, run_in_background
 from napari_nst.viewer.sweep.sheet_layer import add_sheet
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class InspectControls:
         self._runner = runner
         self._say = say
         self._complain = complain
-        self._background = Background(complain)
+        self._busy = False
         self.layer = ComboBox(
             name="inspected_layer",
             label="VGG layer",
@@ -134,22 +134,30 @@ class InspectControls:
         if request is None or not request.is_single or newest is None:
             self._complain(ValueError("There is no result of a single image; press Run first."))
             return
+        if self._busy:
+            self._complain(
+                ValueError("Something is being computed already; wait until it is shown.")
+            )
+            return
         recipe = Recipe.from_dict(newest.facts["recipe"])  # the controls may have changed it
+        step = newest.step
 
-        def compute_in_thread() -> Any:
+        def compute_in_thread(_: IsClosing) -> Any:
             return compute(replace(request.build_job(), recipe=recipe), newest)
 
         def show(result: Any) -> None:
             if not runner.closed:
                 add(request, result)
-                self._say(f"{title}: shown, at iteration {newest.step}.")
+                self._say(f"{title}: shown, at iteration {step}.")
 
-        try:
-            self._background.start(compute_in_thread, show)
-        except ValueError as error:
-            self._complain(error)
-        else:
-            self._say(f"{title}: being computed …")
+        self._busy = True
+        run_in_background(
+            compute_in_thread, returned=show, failed=self._complain, finished=self._on_finished
+        )
+        self._say(f"{title}: being computed …")
+
+    def _on_finished(self) -> None:
+        self._busy = False
 
     def _add_loss_maps(self, request: RunRequest, maps: dict[str, Array]) -> None:
         # Multiples of the mean: losses of different layers differ by orders of magnitude.

@@ -1,4 +1,4 @@
-"""Channels: the axis of a layer that holds them, each as a picture, and three as RGB."""
+"""The channels of a layer: each as an image, or three as RGB."""
 
 from __future__ import annotations
 
@@ -17,24 +17,14 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 MOST_CHANNELS = 16
-"""A longer axis is taken for depth or time."""
+"""A longer axis is assumed to be depth or time."""
 
 
 def channel_axes(layer: Image, dims: Dims | None = None) -> dict[str, int]:
-    """Return the axes of a grey layer that may hold its channels.
+    """Return name → number of a grey layer's axes that may be channels.
 
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        An RGB layer has none: its channels are its colours.
-    dims : napari.components.Dims, optional
-        Of the viewer, which says which two axes are shown; without it, the last two are.
-
-    Returns
-    -------
-    dict of str to int
-        Name, such as ``c`` or ``axis 0``, → number, of each axis that is not shown and has 2 to 16
-        entries.
+    These axes are not shown and have 2 to 16 entries. Without the viewer's `dims`, the last two
+    axes count as shown. The channels of an RGB layer are its colours: it has no such axes.
     """
     if layer.rgb or layer.ndim < 3:
         return {}
@@ -42,7 +32,7 @@ def channel_axes(layer: Image, dims: Dims | None = None) -> dict[str, int]:
     lengths = layer.level_shapes[0]
     found = [a for a in range(layer.ndim) if a not in shown and 1 < lengths[a] <= MOST_CHANNELS]
     names = [axis_name(layer, dims, axis) for axis in found]
-    # Where two axes share a name, numbers tell them apart.
+    # Two axes with the same name get their numbers instead.
     return {
         name if names.count(name) == 1 else f"axis {axis}": axis
         for name, axis in zip(names, found, strict=True)
@@ -50,25 +40,10 @@ def channel_axes(layer: Image, dims: Dims | None = None) -> dict[str, int]:
 
 
 def channel_slices(layer: Image, dims: Dims, axis: int | str, size: int = 0) -> list[LayerSlice]:
-    """Pick each channel of a layer, of the slice that the viewer shows.
+    """Return each channel of a layer, of the slice that the viewer shows.
 
-    Parameters
-    ----------
-    layer, dims, size
-        As for `shown_slice`.
-    axis : int or str
-        Which axis holds the channels: a number, or a name that `channel_axes` gives.
-
-    Returns
-    -------
-    list of LayerSlice
-        Named "cells channel 0" and so on. They share one place; a result of as many panels lies
-        along the same axis, each at its channel.
-
-    Raises
-    ------
-    ValueError
-        If the layer has no such axis, or the axis is shown; and as `shown_slice`.
+    `axis` is the number of the channels' axis, or its name from `channel_axes`. The slices share
+    one position. Raises `ValueError` if the layer has no such axis.
     """
     check_is_image(layer)
     candidates = channel_axes(layer, dims)
@@ -82,43 +57,35 @@ def channel_slices(layer: Image, dims: Dims, axis: int | str, size: int = 0) -> 
     return [shown_slice(layer, dims, size, channel=(number, index)) for index in range(count)]
 
 
-def rgb_slice(pictures: Sequence[LayerSlice]) -> LayerSlice:
-    """Take three grey pictures for red, green and blue.
+def rgb_slice(slices: Sequence[LayerSlice]) -> LayerSlice:
+    """Return three grey slices as red, green and blue, at the position of the first.
 
-    Parameters
-    ----------
-    pictures : sequence of LayerSlice
-        Three channels of a layer, or of three layers, each through its own contrast limits. The
-        result lies where the first one does.
-
-    Raises
-    ------
-    ValueError
-        If there are not three, one is RGB itself, or their shapes differ.
+    Each keeps its own contrast limits. Raises `ValueError` if there are not three, one is RGB, or
+    their shapes differ.
     """
-    if len(pictures) != 3:
-        raise ValueError(f"RGB takes three channels, for red, green and blue; not {len(pictures)}.")
-    if colourful := [picture.name for picture in pictures if not picture.intensity.is_grey]:
+    if len(slices) != 3:
+        raise ValueError(f"RGB takes three channels, for red, green and blue; not {len(slices)}.")
+    if colourful := [one.name for one in slices if not one.intensity.is_grey]:
         raise ValueError(f"Layer {colourful[0]!r} is RGB already; choose grey ones as channels.")
-    _check_shapes(pictures, [picture.position.shape for picture in pictures])
-    first = pictures[0]
+    _check_shapes(slices, [one.position.shape for one in slices])
+    first = slices[0]
 
     def read() -> np.ndarray[Any, Any]:
-        return stacked([picture.read() for picture in pictures])
+        return stacked([one.read() for one in slices])
 
     def read_raw() -> np.ndarray[Any, Any]:
-        return stacked([picture.read_raw() for picture in pictures])
+        return stacked([one.read_raw() for one in slices])
 
     def stacked(channels: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-        # Pyramids of one size may have levels of different ones.
-        _check_shapes(pictures, [channel.shape for channel in channels])
+        # Multiscale layers of one size may have levels of different sizes.
+        _check_shapes(slices, [channel.shape for channel in channels])
         return np.stack(channels, axis=-1)
 
     intensity = Intensity(None, first.intensity.dtype, is_grey=False)
     position = replace(first.position, panel_axis=None)
     return replace(
         first,
-        name=_name(pictures),
+        name=_name(slices),
         position=position,
         intensity=intensity,
         read=read,
@@ -126,17 +93,17 @@ def rgb_slice(pictures: Sequence[LayerSlice]) -> LayerSlice:
     )
 
 
-def _check_shapes(pictures: Sequence[LayerSlice], shapes: Sequence[tuple[int, ...]]) -> None:
+def _check_shapes(slices: Sequence[LayerSlice], shapes: Sequence[tuple[int, ...]]) -> None:
     if len(set(shapes)) > 1:
         listed = ", ".join(
-            f"{picture.name!r} {' × '.join(map(str, shape))}"
-            for picture, shape in zip(pictures, shapes, strict=True)
+            f"{one.name!r} {' × '.join(map(str, shape))}"
+            for one, shape in zip(slices, shapes, strict=True)
         )
         raise ValueError(f"Channels must be of one size; theirs are {listed}.")
 
 
-def _name(pictures: Sequence[LayerSlice]) -> str:
-    parts = [picture.name.rpartition(" channel ") for picture in pictures]
+def _name(slices: Sequence[LayerSlice]) -> str:
+    parts = [one.name.rpartition(" channel ") for one in slices]
     if all(base and base == parts[0][0] for base, _, _ in parts):
         return f"{parts[0][0]} channels {', '.join(number for _, _, number in parts)}"
-    return " + ".join(picture.name for picture in pictures)
+    return " + ".join(one.name for one in slices)

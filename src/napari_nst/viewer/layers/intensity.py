@@ -1,4 +1,4 @@
-"""How a layer's numbers become what is shown, and a picture's become numbers of that kind again."""
+"""How a layer's values are displayed, and how an image becomes such values again."""
 
 from __future__ import annotations
 
@@ -18,42 +18,22 @@ Limits = tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class Intensity:
-    """How a layer's numbers are shown.
+    """How a layer's values are displayed."""
 
-    Attributes
-    ----------
-    limits : tuple of float or None
-        Contrast limits of a grey layer: what is shown as black and as white. Gamma, which bends
-        what lies between, is left out, so that the way back is exact. None for RGB.
-    dtype : dtype
-        Of the numbers.
-    is_grey : bool
-        Whether the layer is no RGB.
-    colormap : str or napari.utils.Colormap
-        What grey is drawn with.
-    """
-
+    # Contrast limits of a grey layer, None for RGB. Gamma is left out, so that the conversion back
+    # is exact.
     limits: Limits | None
     dtype: np.dtype[Any]
     is_grey: bool
     colormap: Any = "gray"
 
     def restore(self, picture: Array, keep_dtype: bool = False) -> Array:
-        """Return a picture in numbers like the layer's own.
+        """Return an image as values like the layer's own.
 
-        Parameters
-        ----------
-        picture : ndarray
-            Float (H, W) grey, (H, W, 3) or (H, W, 4), in [0, 1].
-        keep_dtype : bool
-            Whether to return numbers of the layer's type.
-
-        Returns
-        -------
-        ndarray
-            Grey of a grey layer goes back through its contrast limits, into float32, or into the
-            layer's type, rounded and cut to its range. All else is uint8, or, where the layer is
-            no grey, the layer's type with its full range; floats have [0, 1].
+        `picture` is float (H, W) grey, (H, W, 3) or (H, W, 4), in [0, 1]. Grey of a grey layer is
+        scaled to its contrast limits, as float32, or as the layer's dtype, rounded and clipped, if
+        `keep_dtype`. All else is uint8, or, if `keep_dtype` and the layer is RGB, the layer's
+        dtype with its full range; floats have the range [0, 1].
         """
         dtype = self._dtype_for(picture, keep_dtype)
         low, high = self.limits_in(dtype)
@@ -64,7 +44,7 @@ class Intensity:
         return as_type(picture * np.float32(high), dtype)
 
     def display(self, picture: Array, keep_dtype: bool = False) -> dict[str, Any]:
-        """Return what `add_image` needs to know to draw what `restore` returns as it is meant."""
+        """Return the arguments of `add_image` that display what `restore` returns."""
         if picture.ndim == 3:
             return {"rgb": True}
         limits = self.limits_in(self._dtype_for(picture, keep_dtype))
@@ -73,20 +53,20 @@ class Intensity:
     def _dtype_for(self, picture: Array, keep_dtype: bool) -> np.dtype[Any]:
         if self.is_grey and picture.ndim == 2:
             return self.dtype if keep_dtype else np.dtype(np.float32)
-        # Of whole numbers, RGB has an agreed range in 8 and 16 bit alone.
+        # Among integers, RGB has an agreed range in 8 and 16 bits only.
         has_range = self.dtype.kind == "f" or self.dtype in (np.uint8, np.uint16)
         kept = keep_dtype and has_range and not self.is_grey
         return self.dtype if kept else np.dtype(np.uint8)
 
     def limits_in(self, dtype: np.dtype[Any]) -> Limits:
-        """Return what grey of a type of number is black and white at."""
+        """Return the values of black and white in grey of a dtype."""
         if self.limits is not None:
             return self.limits
         return 0.0, 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
 
 
 def intensity_of(layer: Image) -> Intensity:
-    """Return how a layer's numbers are shown."""
+    """Return how a layer's values are displayed."""
     if layer.rgb:
         return Intensity(None, np.dtype(layer.dtype), is_grey=False)
     low, high = (float(limit) for limit in layer.contrast_limits)
@@ -94,30 +74,20 @@ def intensity_of(layer: Image) -> Intensity:
 
 
 def to_unit(pixels: Array, limits: Limits | None, name: str) -> Array:
-    """Return a layer's numbers as the float32 in [0, 1] that they are shown as.
+    """Return a layer's values as float32 in [0, 1], as they are displayed.
 
-    Parameters
-    ----------
-    pixels : ndarray
-        (H, W) grey; where `limits` is None (H, W, 3) RGB or (H, W, 4) RGBA.
-    limits : tuple of float or None
-        Of the contrast of grey.
-    name : str
-        What to call the pixels in an error.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they have no agreed range, or are NaN without exception.
+    `pixels` are (H, W) grey with contrast `limits`, or, without, (H, W, 3) RGB or (H, W, 4) RGBA.
+    Raises `TypeError` or `ValueError`, which call the pixels `name`, if their dtype has no agreed
+    range or if all are NaN.
     """
     if np.issubdtype(pixels.dtype, np.floating):
         if not np.isfinite(pixels).any():
             raise ValueError(f"{name} is all NaN; choose one that shows an image.")
-        # Single missing pixels are drawn at the lower end of the range, as napari shows them.
+        # napari displays a NaN at the lower end of the range.
         pixels = np.nan_to_num(pixels, nan=limits[0] if limits else 0.0)
     if limits is not None:
         low, high = limits
-        # In double precision: limits may lie close together and far from zero.
+        # In double precision, because limits may be close together and far from zero.
         shown = np.subtract(pixels, low, dtype=np.float64) / max(high - low, 1e-300)
         return np.clip(shown, 0, 1).astype(np.float32)
     if np.issubdtype(pixels.dtype, np.floating):
@@ -130,19 +100,19 @@ def to_unit(pixels: Array, limits: Limits | None, name: str) -> Array:
 
 
 def to_uint8(image: Array) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return float pixels in [0, 1] as 8 bits: quick to draw, and any file format can hold them."""
+    """Return float pixels in [0, 1] as 8 bits, which draw fast and fit any file format."""
     rounded: np.ndarray[Any, np.dtype[np.uint8]] = np.rint(image * 255).astype(np.uint8)
     return rounded
 
 
 def as_type(numbers: Array, dtype: np.dtype[Any]) -> Array:
-    """Return floats as a type of number, rounded to what it can hold."""
+    """Return floats as another dtype, rounded and clipped to its range."""
     if dtype.kind == "b":
         return numbers >= 0.5
     if dtype.kind == "f":
         return numbers.astype(dtype)
     info = np.iinfo(dtype)
     top = float(info.max)
-    if top > info.max:  # of 64 bits, the nearest double lies beyond the range
+    if top > info.max:  # with 64 bits, the nearest double is out of range
         top = float(np.nextafter(top, 0))
     return np.clip(np.rint(numbers), info.min, top).astype(dtype)

@@ -1,4 +1,4 @@
-"""What of a layer a result shows as it is, number by number."""
+"""The pixels of a layer that a result keeps, value by value."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ Array = np.ndarray[Any, Any]
 
 
 class OriginalPixels:
-    """The numbers of a layer's pixels that a run leaves alone.
+    """The values of a layer's pixels that a run does not change.
 
-    The picture that the engine returns is as exact as [0, 1] is; a layer's numbers may lie beyond
-    its contrast limits.
+    The engine works on [0, 1], and values beyond the contrast limits would be lost there.
     """
 
     def __init__(self) -> None:
-        self._numbers: Array | None = None
+        self._values: Array | None = None
 
-    def read(self, picture: LayerSlice) -> None:
-        """Note the numbers of all pixels."""
-        self._numbers = picture.read_raw()
+    def read(self, layer_slice: LayerSlice) -> None:
+        """Keep the values of all pixels."""
+        self._values = layer_slice.read_raw()
 
     def put_back(
         self,
@@ -32,17 +31,15 @@ class OriginalPixels:
         window: tuple[slice, slice] = (slice(None), slice(None)),
         shape: tuple[int, ...] = (),
     ) -> Array:
-        """Return a result's numbers (H, W) or (H, W, C) with the untouched ones put back.
+        """Return a result (H, W) or (H, W, C) with the original values outside `free`, (H, W).
 
-        They are the pixels that are not `free`, which an iteration knows, bool (H, W). With
-        `window` and `shape`, the numbers are some rows and columns of a result of this height and
-        width.
+        With `window` and `shape`, `pixels` are some rows and columns of a result of this shape.
         """
-        if self._numbers is None or free is None or free.shape != (shape or pixels.shape[:2]):
+        if self._values is None or free is None or free.shape != (shape or pixels.shape[:2]):
             return pixels
-        numbers, free = self._numbers[window], free[window]
-        # Of colours in another type of number, white is another number too.
-        if numbers.shape != pixels.shape or (pixels.ndim == 3 and numbers.dtype != pixels.dtype):
+        values, free = self._values[window], free[window]
+        # White has another value in another dtype.
+        if values.shape != pixels.shape or (pixels.ndim == 3 and values.dtype != pixels.dtype):
             return pixels
         where = free if pixels.ndim == 2 else free[..., None]
-        return np.where(where, pixels, numbers.astype(pixels.dtype, copy=False))
+        return np.where(where, pixels, values.astype(pixels.dtype, copy=False))

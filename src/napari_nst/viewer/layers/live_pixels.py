@@ -1,4 +1,4 @@
-"""The numbers that a live layer shows, as a run's thread writes them."""
+"""The pixels of a live layer, written by the run's thread."""
 
 from __future__ import annotations
 
@@ -12,38 +12,22 @@ from napari_nst.viewer.layers import pyramid as sizes
 from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.keep_outside import OriginalPixels
 from napari_nst.viewer.layers.pyramid import Pyramid, Window
-from napari_nst.viewer.run.ration import Ration
+from napari_nst.viewer.run.throttle import Throttle
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import TileDone
 
-_BAND = 256
-"""Rows that are converted at once: a large picture is never there in floats as a whole."""
+_ROWS = 256
+"""Rows that are converted at once: a large image never exists in floats as a whole."""
 
 
 class LivePixels:
-    """A picture that one thread draws, an iteration or a tile at a time, while another shows it.
+    """Pixels that the run's thread writes and the main thread displays.
 
-    A small one whose iterations come as a whole needs no more than their `picture`, which is
-    computed here. Any other is written into arrays of the layer's own numbers, in place, and all
-    that is left to do in the main thread is to draw the layer anew. The first tile finds the last
-    iteration there, which is that of an earlier step.
-
-    All methods are for the run's thread.
-
-    Parameters
-    ----------
-    values, keep_dtype, untouched
-        As for `LiveLayer`.
-
-    Attributes
-    ----------
-    pyramid : Pyramid or None
-        What was drawn; None while that is nothing but an iteration's `picture`. Another one when
-        the picture's size changes, and multiscale for good once the run's last scale is large.
-    version : int
-        Raised after everything that was drawn.
+    A small image without tiles needs only its iteration's `picture`, which is computed here. Any
+    other is written into arrays of the layer's dtype, in place, and the main thread refreshes the
+    layer. The parameters are those of `LiveLayer`; use it from the run's thread only.
     """
 
     def __init__(
@@ -52,80 +36,81 @@ class LivePixels:
         self._intensity = intensity
         self._keep_dtype = keep_dtype
         self._original = original
+        # Replaced when the size changes; multiscale as soon as the run's last scale is large.
         self.pyramid: Pyramid | None = None
-        self.version = 0
+        self.version = 0  # raised after each drawing
         self._is_large = False
         self._drawn: Iteration | None = None
-        self._covered: list[Window] = []
-        self._iterations, self._tiles = Ration(), Ration()
+        self._covered: list[Window] = []  # by tiles of the step that follows `_drawn`
+        self._iterations, self._tiles = Throttle(), Throttle()
 
     def is_due(self) -> bool:
-        """Return whether an iteration is to be drawn that can as well be left out."""
-        return self._iterations.is_due()
+        """Return whether an iteration should be drawn that may also be skipped."""
+        return self._iterations.due()
 
     def draw(self, iteration: Iteration) -> None:
-        """Draw an iteration; where it is there already, what tiles of a later step have covered."""
+        """Draw an iteration; if it is drawn already, over the tiles of the next step."""
         self._note_size(iteration)
         if iteration.panels or not (self._is_large or self.pyramid):
-            _ = iteration.picture  # computed once, here
+            _ = iteration.picture  # cached
             return
-        with self._iterations.spending():
-            pyramid = self._room(iteration, iteration.shape)
-            there = pyramid is self.pyramid and self._drawn is iteration
-            for window in self._covered if there else _bands(iteration.shape):
-                self._put(pyramid, part_of(iteration, *window), window)
+        with self._iterations.drawing():
+            pyramid = self._pyramid_for(iteration, iteration.shape)
+            is_drawn = pyramid is self.pyramid and self._drawn is iteration
+            for window in self._covered if is_drawn else _row_blocks(iteration.shape):
+                self._write(pyramid, part_of(iteration, *window), window)
             self.pyramid, self._drawn, self._covered = pyramid, iteration, []
         self.version += 1
 
     def draw_tile(self, tile: TileDone, newest: Iteration) -> None:
-        """Draw a part of the step that follows an iteration, unless the last was a moment ago."""
+        """Draw a tile of the step after `newest`, unless another was drawn a moment ago."""
         if tile.window is None or tile.pixels is None or newest.panels:
             return
-        if not self._tiles.is_due():
+        if not self._tiles.due():
             return
         self._note_size(newest)
-        pyramid = self._room(newest, tile.shape)
+        pyramid = self._pyramid_for(newest, tile.shape)
         if pyramid is not self.pyramid:
-            for window in _bands(tile.shape):
-                self._put(pyramid, _enlarged(newest, tile.shape, *window), window)
+            for window in _row_blocks(tile.shape):
+                self._write(pyramid, _enlarged(newest, tile.shape, *window), window)
             self._drawn = newest if newest.shape == tile.shape else None
             self.pyramid, self._covered = pyramid, []
-        with self._tiles.spending():
-            # Of what the picture has beside its colours, a tile says nothing.
+        with self._tiles.drawing():
+            # A tile has no alpha: that comes from the iteration.
             around = _enlarged(newest, tile.shape, *tile.window)
             self._covered.append(tile.window)
-            self._put(pyramid, replace(around, pixels=tile.pixels), tile.window)
+            self._write(pyramid, replace(around, pixels=tile.pixels), tile.window)
         self.version += 1
 
     def _note_size(self, iteration: Iteration) -> None:
         self._is_large |= not iteration.panels and max(iteration.full_shape) > sizes.LARGE
 
-    def _room(self, iteration: Iteration, shape: tuple[int, int]) -> Pyramid:
-        """Return what there is if it suits, or an empty one, to be shown when it is full."""
-        like = self._numbers(part_of(iteration))
-        there = self.pyramid
-        if there and there.suits(shape, like) and there.multiscale == self._is_large:
-            return there
+    def _pyramid_for(self, iteration: Iteration, shape: tuple[int, int]) -> Pyramid:
+        """Return the current pyramid if it suits, or an empty one."""
+        like = self._restored(part_of(iteration))
+        current = self.pyramid
+        if current and current.suits(shape, like) and current.multiscale == self._is_large:
+            return current
         return Pyramid(shape, like, sizes.COARSEST if self._is_large else 0)
 
-    def _put(self, pyramid: Pyramid, part: Iteration, window: Window) -> None:
-        numbers = self._numbers(part)
+    def _write(self, pyramid: Pyramid, part: Iteration, window: Window) -> None:
+        pixels = self._restored(part)
         if self._original is not None:
-            numbers = self._original.put_back(numbers, part.free, window, pyramid.shape)
-        pyramid.write(window, numbers)
+            pixels = self._original.put_back(pixels, part.free, window, pyramid.shape)
+        pyramid.write(window, pixels)
 
-    def _numbers(self, part: Iteration) -> np.ndarray[Any, Any]:
+    def _restored(self, part: Iteration) -> np.ndarray[Any, Any]:
         return self._intensity.restore(part.picture, self._keep_dtype)
 
 
-def _bands(shape: tuple[int, int]) -> Iterator[Window]:
+def _row_blocks(shape: tuple[int, int]) -> Iterator[Window]:
     height, width = shape
-    for top in range(0, height, _BAND):
-        yield slice(top, min(top + _BAND, height)), slice(0, width)
+    for top in range(0, height, _ROWS):
+        yield slice(top, min(top + _ROWS, height)), slice(0, width)
 
 
 def part_of(iteration: Iteration, rows: Any = slice(1), columns: Any = slice(1)) -> Iteration:
-    """Return an iteration of which nothing but some rows and columns is left, or one pixel."""
+    """Return an iteration with only some rows and columns of its image, by default one pixel."""
     pixels, alpha = (
         None if whole is None else whole[:, :, rows][..., columns]
         for whole in (iteration.pixels, iteration.alpha)

@@ -1,4 +1,4 @@
-"""Several pictures in one layer: the name of the one that is shown, and the unit of their axis."""
+"""The label of the shown image of several, as text over the canvas."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ if TYPE_CHECKING:
 
 
 class PanelText:
-    """What a viewer's text overlay says while layers of several pictures are in it.
+    """The text overlay of a viewer that has layers with several labelled images.
 
-    There is one for a viewer, from `of`. It lives as long as the viewer: the viewer's own events
-    hold it while it follows a layer, and nothing else does.
+    `of` returns the one of a viewer. Only the viewer's events hold it, while it follows a layer.
     """
 
     _existing: ClassVar[WeakValueDictionary[int, PanelText]] = WeakValueDictionary()
 
     @classmethod
     def of(cls, viewer: Any) -> PanelText:
-        """Return the one that a viewer has, or give it one."""
-        # A plugin's viewer is a proxy, and so is all that it hands out, each time another one.
+        """Return the viewer's text, made on the first call."""
+        # A plugin gets a proxy of the viewer, whose attributes are new proxies on each access.
         model = getattr(viewer, "__wrapped__", viewer)
         text = cls._existing.get(id(model.dims))
         if text is None:
@@ -37,21 +36,11 @@ class PanelText:
         self._followed: dict[Any, tuple[int, tuple[str, ...]]] = {}
         self._written: str | None = None
         self._former = ("", False)
-        # napari holds methods weakly, and functions not.
+        # napari's events hold methods weakly and functions strongly.
         self._on_change = lambda event=None: self._update()
 
     def follow(self, layer: Any, axis: int, labels: Sequence[str]) -> None:
-        """Write the label of the picture that a layer shows, for as long as it is there.
-
-        Parameters
-        ----------
-        layer : napari.layers.Image
-            In the viewer.
-        axis : int
-            Along which its pictures follow each other.
-        labels : sequence of str
-            What they are called.
-        """
+        """Show the label of the image that a layer shows along an axis, while it exists."""
         layer = getattr(layer, "__wrapped__", layer)
         if not self._followed:
             for emitter in self._emitters():
@@ -82,7 +71,7 @@ class PanelText:
                 emitter.disconnect(self._on_change)
 
     def _label(self) -> str | None:
-        """Return the label of the topmost layer that has one and is seen."""
+        """Return the label of the topmost visible layer that has one."""
         for layer in reversed(self._layers):
             if layer in self._followed and layer.visible:
                 axis, labels = self._followed[layer]
@@ -92,7 +81,7 @@ class PanelText:
 
     def _write(self, label: str) -> None:
         if self._overlay.text != self._written:
-            # The first time, or somebody has written another text meanwhile.
+            # The first time, or after another text was written.
             self._former = (self._overlay.text, self._overlay.visible)
             self._overlay.visible = True
         self._overlay.text = self._written = label
@@ -104,10 +93,10 @@ class PanelText:
 
 
 def known_units(units: tuple[Any, ...], dims: Dims, ndim: int) -> tuple[Any, ...]:
-    """Return a new layer's units, with the viewer's on the axis that it has before its last `ndim`.
+    """Return a new layer's units, with the viewer's unit on the axis before its last `ndim`.
 
-    The viewer may have that axis already, for a deeper layer: with two units on one axis, it would
-    give up all units.
+    A deeper layer may have that axis already: with two units on one axis, the viewer would drop
+    all units.
     """
     if dims.units and len(dims.units) > ndim < len(units):
         return (dims.units[-ndim - 1], *units[1:])

@@ -1,4 +1,4 @@
-"""How large a layer's pixels are in the world, where that is known."""
+"""The size of a layer's pixels in the world."""
 
 from __future__ import annotations
 
@@ -12,30 +12,23 @@ from napari_nst.viewer.layers.position import data_to_world
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from napari_nst.viewer.layers.read import LayerSlice
-
-_COMMON = ("micrometer", "pixel")
-"""What sizes are given in: lengths in the first; the second is what napari calls no unit."""
+_UNITS = ("micrometer", "pixel")
+"""Units of the sizes: of lengths, and of layers without a unit, which napari gives in pixels."""
 
 
 def pixel_size_of(layer: Image, axes: tuple[int, int]) -> tuple[float | None, str]:
-    """Return how large a layer's pixels are along two of its axes.
+    """Return the side of a layer's pixels along two axes, and its unit.
 
-    Returns
-    -------
-    size : float or None
-        The side of a pixel; the geometric mean of both, where they differ. None where nobody gave
-        it one: a pixel is then a pixel long.
-    unit : str
-        ``micrometer``, or ``pixel`` where the layer has a scale but no unit of length.
+    If the sides differ, it is their geometric mean. The unit is ``micrometer``, or ``pixel`` for a
+    layer that has a scale but no unit of length. The size is None for a layer without scale.
     """
-    for common in _COMMON:
+    for common in _UNITS:
         if all(layer.units[axis].is_compatible_with(common) for axis in axes):
             break
     else:
-        return None, ""  # of time, say
-    # A step along an axis may lead through several of the world's; those in units of another kind
-    # are no part of its length.
+        return None, ""  # of time, for example
+    # A step along an axis of the data may go along several axes of the world. Those in other kinds
+    # of units do not count in its length.
     factors = [
         (1 * unit).m_as(common) if unit.is_compatible_with(common) else 0.0 for unit in layer.units
     ]
@@ -46,8 +39,7 @@ def pixel_size_of(layer: Image, axes: tuple[int, int]) -> tuple[float | None, st
     return float(np.sqrt(sides.prod())), common
 
 
-def comparable_sizes(pictures: Sequence[LayerSlice]) -> list[float] | None:
-    """Return the pixel sizes of pictures in one unit; None if they have none that all share."""
-    sizes = [picture.pixel_size for picture in pictures if picture.pixel_size is not None]
-    is_shared = len({picture.unit for picture in pictures}) == 1
-    return sizes if is_shared and len(sizes) == len(pictures) else None
+def comparable_sizes(sizes: Sequence[float | None], units: Sequence[str]) -> list[float] | None:
+    """Return pixel sizes if all are known and in one unit, else None."""
+    known = [size for size in sizes if size is not None]
+    return known if len(set(units)) == 1 and len(known) == len(sizes) else None

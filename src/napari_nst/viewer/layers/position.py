@@ -1,4 +1,4 @@
-"""Where a layer's shown slice lies in an n-dimensional world, and how a picture gets there."""
+"""The position of a layer's shown slice in the n-dimensional world."""
 
 from __future__ import annotations
 
@@ -18,43 +18,26 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class Position:
-    """Where a two-dimensional picture lies in a world of more dimensions.
+    """The position of a two-dimensional image in a world of more dimensions."""
 
-    Attributes
-    ----------
-    shape : tuple of int
-        Height and width of the slice that the transform belongs to.
-    axes : tuple of int
-        The layer's axes that are shown, the vertical one first.
-    index : tuple of int
-        Which slice, for each axis of the layer; 0 on those that are shown.
-    transform : dict
-        `scale`, `translate`, `rotate`, `shear`, `affine`, `units` and `axis_labels` of the layer.
-    panel_axis : int or None
-        The layer's axis along which several pictures lie, such as its channels; None where they
-        need an axis of their own, which comes before all others.
-    """
-
-    shape: tuple[int, int]
-    axes: tuple[int, int]
-    index: tuple[int, ...]
-    transform: dict[str, Any]
+    shape: tuple[int, int]  # height and width of the slice that the transform belongs to
+    axes: tuple[int, int]  # the layer's shown axes, the vertical one first
+    index: tuple[int, ...]  # of the slice, for each axis of the layer; 0 on those that are shown
+    transform: dict[str, Any]  # of the layer, as `add_image` takes it
+    # The layer's axis of several images, such as its channels. None adds an axis before all others.
     panel_axis: int | None = None
 
     @property
     def ndim(self) -> int:
-        """How many dimensions the layer has."""
+        """Number of dimensions of the layer."""
         return len(self.index)
 
     def along(self, axis: int) -> Position:
-        """Return this place, with room for several pictures along one of the layer's axes."""
+        """Return this position for several images along one of the layer's axes."""
         return replace(self, panel_axis=axis)
 
     def pixel_axes(self, panels: int = 0) -> tuple[int, ...]:
-        """Return which axes of a result its vertical and its horizontal one are.
-
-        With `panels`, the axis on which the pictures follow each other comes before them.
-        """
+        """Return the axes of a result: with `panels`, that of the images; vertical, horizontal."""
         if not panels:
             return self.axes
         if self.panel_axis is not None:
@@ -62,20 +45,10 @@ class Position:
         return (0, *(axis + 1 for axis in self.axes))
 
     def data(self, pixels: Array, panels: int = 0) -> Array:
-        """Return a view of a picture, with axes of length one for what it has no extent along.
+        """Return a view of an image with axes of length one for the other dimensions.
 
-        Parameters
-        ----------
-        pixels : ndarray
-            (H, W) or (H, W, C) as the viewer shows it; with `panels`, (panels, H, W) or
-            (panels, H, W, C).
-        panels : int
-            How many pictures there are; 0 for a single one that needs no axis.
-
-        Returns
-        -------
-        ndarray
-            For a slice of a stack (Z, Y, X), say, (1, H, W) or (1, H, W, C).
+        `pixels` are (H, W) or (H, W, C) as displayed; for several `panels`, (panels, H, W) or
+        (panels, H, W, C). For a slice of a stack (Z, Y, X), the view is (1, H, W) or (1, H, W, C).
         """
         axes = self.pixel_axes(panels)
         turned = pixels.transpose(*np.argsort(axes), *range(len(axes), pixels.ndim))
@@ -83,18 +56,11 @@ class Position:
         return np.expand_dims(turned, tuple(sorted(others)))
 
     def transform_at(self, shape: tuple[int, int], panels: int = 0) -> dict[str, Any]:
-        """Return the transform of a picture that covers the same place with other pixels.
+        """Return the transform of an image of `shape` (H, W) that covers the same area.
 
-        Outer edges coincide. Pixel centres, not corners, sit on whole coordinates, so a change of
-        size moves the first one by half the difference of the pixel sizes. Along the axes that are
-        not shown, the picture lies where the slice does.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            Height and width in pixels.
-        panels : int
-            As for `data`. An axis of their own is in pixels, one for each picture.
+        Outer edges coincide. Integer coordinates are pixel centres, so a change of size moves the
+        first pixel by half the difference of the pixel sizes. Along the other axes, the image is
+        at the position of the slice. The axis of several `panels` is in pixels.
         """
         own, shown = self.transform, list(self.axes)
         ratio, first = np.ones(self.ndim), np.array(self.index, float)
@@ -124,7 +90,7 @@ class Position:
 
 
 def position_of(layer: Image, dims: Dims) -> Position:
-    """Return where the slice of a layer lies that the viewer shows."""
+    """Return the position of the slice of a layer that the viewer shows."""
     axes = shown_axes(layer, dims)
     shape = layer.level_shapes[0]
     size = (int(shape[axes[0]]), int(shape[axes[1]]))
@@ -132,10 +98,10 @@ def position_of(layer: Image, dims: Dims) -> Position:
 
 
 def layer_transform(layer: Layer, first: Sequence[float] | Array = ()) -> dict[str, Any]:
-    """Return where a layer lies, as `add_image` takes it.
+    """Return a layer's transform, as `add_image` takes it.
 
-    With `first`, a position in the layer's data, this is the transform of a layer whose first pixel
-    lies there.
+    With `first`, a position in the layer's data, the transform is that of a layer whose first
+    pixel is there.
     """
     transform = {
         "scale": np.array(layer.scale),
@@ -153,23 +119,23 @@ def layer_transform(layer: Layer, first: Sequence[float] | Array = ()) -> dict[s
 
 def shown_axes(layer: Layer, dims: Dims) -> tuple[int, int]:
     """Return the layer's two axes that the viewer shows, the vertical one first."""
-    # A layer of fewer dimensions than the viewer has the viewer's last ones.
+    # The axes of a layer are the last axes of the viewer.
     missing = dims.ndim - layer.ndim
     shown = [axis - missing for axis in dims.order if axis >= missing]
     return shown[-2], shown[-1]
 
 
 def shown_index(layer: Image | Labels, dims: Dims) -> tuple[int, ...]:
-    """Return where the viewer's sliders stand in a layer's data, for each of its axes.
+    """Return the index of the viewer's sliders in a layer's data, 0 on the shown axes.
 
-    Where they stand beside the layer, it is the nearest slice. 0 on the axes that are shown.
+    Sliders beyond the layer give the nearest slice.
     """
     at = np.round(shown_point(layer, dims))
     return tuple(int(i) for i in np.clip(at, 0, np.array(layer.level_shapes[0])[: layer.ndim] - 1))
 
 
 def shown_point(layer: Layer, dims: Dims) -> Array:
-    """Return where the sliders stand in a layer's data, be it beside it; 0 on the shown axes."""
+    """Return the sliders' position in a layer's data, even outside; 0 on the shown axes."""
     hidden, linear, first = _slicing(layer, dims)
     point = np.zeros(layer.ndim)
     if hidden:
@@ -179,7 +145,7 @@ def shown_point(layer: Layer, dims: Dims) -> Array:
 
 
 def move_slider(layer: Image, dims: Dims, axis: int, index: int) -> None:
-    """Let the viewer show another slice of a layer along an axis, unless that axis is shown."""
+    """Let the viewer show another slice of a layer along an axis that is not shown."""
     hidden, linear, first = _slicing(layer, dims)
     if axis in hidden:
         at = np.array(shown_index(layer, dims))
@@ -189,10 +155,10 @@ def move_slider(layer: Image, dims: Dims, axis: int, index: int) -> None:
 
 
 def slice_text(layer: Image, dims: Dims, index: Sequence[int], skip: int | None = None) -> str:
-    """Say which slice of a layer is meant, such as ``slice z = 5 of 40``; "" for a flat layer.
+    """Return the name of a slice, such as ``slice z = 5 of 40``; "" for a flat layer.
 
-    Slices count from 0, as beside the viewer's sliders. Axes of length one are left out, and the
-    one to `skip`.
+    Slices count from 0, as beside the viewer's sliders. Axes of length one are left out, and so is
+    the axis `skip`.
     """
     axes = shown_axes(layer, dims)
     shape = layer.level_shapes[0]
@@ -205,7 +171,7 @@ def slice_text(layer: Image, dims: Dims, index: Sequence[int], skip: int | None 
 
 
 def axis_name(layer: Image, dims: Dims | None, axis: int) -> str:
-    """Return what the layer calls an axis, or the viewer, or else its number."""
+    """Return the name of an axis from the layer, or from the viewer, or its number."""
     unnamed = str(axis - layer.ndim)  # napari numbers axes that have no name from the end
     names = [layer.axis_labels[axis]]
     if dims is not None:
@@ -214,7 +180,7 @@ def axis_name(layer: Image, dims: Dims | None, axis: int) -> str:
 
 
 def data_to_world(layer: Layer) -> Affine:
-    """Return how a layer's pixels lie in the world; in grid mode too, which moves them aside."""
+    """Return the transform from a layer's pixels to the world, without grid mode's shift."""
     return whole_affine(layer_transform(layer))
 
 
@@ -231,8 +197,8 @@ def _composite(transform: dict[str, Any]) -> CompositeAffine:
 def _slicing(layer: Layer, dims: Dims) -> tuple[list[int], Array, Array]:
     """Return the axes that are not shown, and how napari finds a layer's slice along them.
 
-    That is a matrix and an offset, from the world to the layer's data. Of a layer that is tilted
-    out of the shown plane, napari takes the slice as if it were not.
+    That is a matrix and an offset from the world to the layer's data. napari ignores a tilt of the
+    layer out of the shown plane.
     """
     shown = shown_axes(layer, dims)
     hidden = [axis for axis in range(layer.ndim) if axis not in shown]
@@ -241,7 +207,7 @@ def _slicing(layer: Layer, dims: Dims) -> tuple[list[int], Array, Array]:
 
 
 def world_units(units: Sequence[Any], dims: Dims) -> Array:
-    """Return, for each axis of a layer with these units, how many of its unit the viewer's is."""
+    """Return, for each axis of a layer with these units, the viewer's unit in its unit."""
     if dims.units is None or len(dims.units) < len(units):
         return np.ones(len(units))
     pairs = zip(dims.units[-len(units) :], units, strict=True)

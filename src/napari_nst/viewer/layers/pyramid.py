@@ -1,4 +1,4 @@
-"""A picture and its halves: what a large layer is drawn from."""
+"""The levels of a large layer."""
 
 from __future__ import annotations
 
@@ -13,37 +13,24 @@ Array = np.ndarray[Any, Any]
 Window = tuple[slice, slice]
 
 LARGE = 2048
-"""Longest side in pixels beyond which a layer gets a pyramid. Without one, napari sends the whole
-picture to the graphics card for every frame, 12 MB at this size, and shows no more of it than a
-texture can hold, which is 8192 or 16384 pixels a side. Of a pyramid it sends what the window shows.
-"""
+"""Longest side in pixels beyond which a layer is multiscale. Of a layer that is not, napari sends
+all pixels to the graphics card for every frame, 12 MB at this size, and displays at most 8192 or
+16384 pixels a side, the limit of textures. Of a multiscale layer it sends the visible part."""
 
 COARSEST = 512
-"""Longest side in pixels of the last level: thumbnails are made of it, for every frame."""
+"""Longest side in pixels of the last level, from which napari makes each thumbnail."""
 
 
 class Pyramid:
-    """A picture, and its halves down to a small one, each the mean of two by two pixels.
+    """An image and its halves, down to a small one; each pixel is the mean of two by two.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Height and width.
-    like : ndarray
-        (h, w) or (h, w, C), of the type of number and the channels that the picture has.
-    coarsest : int
-        Longest side in pixels of the smallest level; 0 makes none but the picture itself.
-
-    Attributes
-    ----------
-    levels : list of ndarray
-        (H, W) or (H, W, C), from fine to coarse. They stay the same arrays.
-    multiscale : bool
-        Whether there are others than the picture itself, where that is not small.
+    `shape` is the height and width; `like` (h, w) or (h, w, C) has the dtype and the channels.
+    `coarsest` is the longest side of the last level in pixels; 0 makes one level only.
     """
 
     def __init__(self, shape: tuple[int, int], like: Array, coarsest: int = COARSEST) -> None:
         self.multiscale = coarsest > 0
+        # From fine to coarse; always the same arrays.
         self.levels = [np.zeros((*shape, *like.shape[2:]), like.dtype)]
         while coarsest and max(self.levels[-1].shape[:2]) > coarsest:
             half = [-(-side // 2) for side in self.levels[-1].shape[:2]]
@@ -56,12 +43,12 @@ class Pyramid:
         return height, width
 
     def suits(self, shape: tuple[int, int], like: Array) -> bool:
-        """Return whether it is for pictures of this size, these channels and type of number."""
+        """Return whether images of this size, dtype and these channels fit."""
         finest = self.levels[0]
         return bool(finest.dtype == like.dtype) and finest.shape == (*shape, *like.shape[2:])
 
     def write(self, window: Window, pixels: Array) -> None:
-        """Put pixels (h, w) or (h, w, C) into rows and columns of the picture and of its halves."""
+        """Write pixels (h, w) or (h, w, C) into rows and columns of all levels."""
         self.levels[0][window] = pixels
         for fine, coarse in pairwise(self.levels):
             rows, columns = (slice(side.start // 2, -(-side.stop // 2)) for side in window)

@@ -1,4 +1,4 @@
-"""Layers as pictures: what a layer shows now, how its numbers are meant, and where it lies."""
+"""What an image layer shows, to be read in another thread."""
 
 from __future__ import annotations
 
@@ -21,64 +21,30 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class LayerSlice:
-    """What an image layer shows now, picked in the main thread, to be read in another.
+    """The slice that an image layer shows, chosen in the main thread and read in another."""
 
-    Attributes
-    ----------
-    name : str
-        Of the layer.
-    position : Position
-        Where the shown slice lies.
-    intensity : Intensity
-        How its numbers are shown.
-    where : str
-        Which slice it is, such as ``slice z = 5 of 40``; "" where the layer has but one.
-    pixel_size : float or None
-        Side of a pixel, as it is read, in `unit`; None where that is not known.
-    read : callable
-        Returns float32 in [0, 1]: (H, W) of a grey layer, (H, W, 3) of RGB, (H, W, 4) of RGBA.
-        Slow for lazy or large data. Raises `ValueError` or `TypeError` where there is nothing to
-        read.
-    unit : str
-        ``micrometer``, or ``pixel`` where the layer has a scale but no unit of length.
-    read_numbers : callable
-        Returns the layer's own numbers instead, of the same shape.
-    """
-
-    name: str
+    name: str  # of the layer
     position: Position
     intensity: Intensity
-    where: str
-    pixel_size: float | None
+    where: str  # such as "slice z = 5 of 40"; "" if the layer has one slice only
+    pixel_size: float | None  # side of a pixel in `unit`; None if unknown
+    # Returns float32 in [0, 1]: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA. Slow for lazy or
+    # large data; raises `ValueError` or `TypeError` if there is no image.
     read: Callable[[], Array]
-    unit: str
-    read_raw: Callable[[], Array]
+    unit: str  # "micrometer", or "pixel" if the layer has a scale but no unit of length
+    read_raw: Callable[[], Array]  # returns the layer's own values instead, of the same shape
 
 
 def shown_slice(
     layer: Image, dims: Dims, size: int = 0, *, channel: tuple[int, int] | None = None
 ) -> LayerSlice:
-    """Pick the slice of a layer that the viewer shows.
+    """Return the slice of a layer that the viewer shows.
 
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        RGB(A) or grey, of any number of dimensions, multiscale or lazy too.
-    dims : napari.components.Dims
-        Of the viewer: which axes and which slice it shows.
-    size : int
-        Longest side wanted; of a multiscale layer the smallest level that has it is read. 0 reads
-        the finest.
-    channel : tuple of int, optional
-        An axis of the layer and a number: read this channel, whichever of them is shown. The
-        pictures of all channels share one place, the shown slice's, with room for all along the
-        axis.
+    Of a multiscale layer, the coarsest level with at least `size` pixels along its longest side is
+    read; 0 reads the finest. `channel` is an axis of the layer and an index: that channel is read
+    instead of the shown one. All channels have one position, with `panel_axis` as their axis.
 
-    Raises
-    ------
-    ValueError
-        If the layer holds no picture: it has fewer than two dimensions, no pixels, or complex
-        numbers.
+    Raises `ValueError` if the layer has fewer than two dimensions, no pixels, or complex values.
     """
     check_is_image(layer)
     position = position_of(layer, dims)
@@ -91,13 +57,12 @@ def shown_slice(
         name = f"{name} channel {channel[1]}"
     index = _index_at(layer, data, position.axes, at)
     finest, unit = pixel_size_of(layer, position.axes)
-    # A coarser level's pixels are larger.
+    # Pixels of a coarser level are larger.
     ratio = np.divide(position.shape, [data.shape[axis] for axis in position.axes])
     pixel_size = None if finest is None else finest * float(np.sqrt(ratio.prod()))
 
     def read_raw() -> Array:
-        # Not before it is asked for: of a lazy layer, this is what takes long.
-        shown = np.asarray(data[index])
+        shown = np.asarray(data[index])  # computes a lazy layer
         return shown.swapaxes(0, 1) if position.axes[0] > position.axes[1] else shown
 
     def read() -> Array:
@@ -107,7 +72,7 @@ def shown_slice(
 
 
 def check_is_image(layer: Image) -> None:
-    """Raise `ValueError` if a layer holds nothing that a run could use."""
+    """Raise `ValueError` if a run cannot use a layer."""
     if layer.ndim < 2 or 0 in layer.level_shapes[0]:
         raise ValueError(f"Layer {layer.name!r} is empty; choose one that shows an image.")
     if np.issubdtype(layer.dtype, np.complexfloating):
@@ -126,7 +91,7 @@ def _level_for(layer: Image, axes: tuple[int, int], size: int) -> int:
 def _index_at(
     layer: Image, data: Any, axes: tuple[int, int], index: Sequence[int]
 ) -> tuple[int | slice, ...]:
-    """Return what takes a slice, given by its index in the finest level, from a level's data."""
+    """Return what selects a slice of a level, from the slice's index in the finest level."""
     lengths = data.shape[: layer.ndim]
     ratio = np.divide(lengths, layer.level_shapes[0][: layer.ndim])
     return tuple(

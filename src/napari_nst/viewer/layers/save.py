@@ -1,4 +1,4 @@
-"""What can be done with a result layer: tile it, save it."""
+"""Saving a result layer, and showing it three by three."""
 
 from __future__ import annotations
 
@@ -22,34 +22,18 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 LAYOUT = "layer"
-"""Key of the record: which axes of the layer's data the pictures have, and what they are called.
+"""Key of the record: the axes of the layer's data and the labels of several images.
 
-The axes are the one along which several pictures follow each other, if there are, the vertical and
-the horizontal one.
-"""
+The axes are that of several images, if there are any, the vertical and the horizontal one."""
 
 _TILES_OF = "napari-nst-tiles-of"
 
 
 def tile_preview(viewer: ViewerModel, layer: Image) -> Any:
-    """Show a texture beside itself, three times three, to see whether its edges meet.
+    """Show a texture beside itself, three by three, to see whether its edges match.
 
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Gets the layer; where it has that of an earlier call, that one is brought up to date.
-    layer : napari.layers.Image
-        A result of this plugin.
-
-    Returns
-    -------
-    napari.layers.Image
-        Its middle tile lies on the result.
-
-    Raises
-    ------
-    ValueError
-        If the layer is no such result.
+    The middle tile covers the result. A preview from an earlier call is updated. Returns the
+    preview layer; raises `ValueError` if the layer is no result of this plugin.
     """
     vertical, horizontal = _layout(layer)["axes"][-2:]
     repeats, first = np.ones(layer.data.ndim, int), np.zeros(layer.ndim)
@@ -79,25 +63,14 @@ def tile_preview(viewer: ViewerModel, layer: Image) -> Any:
 
 
 def save_result(layer: Image, path: str | os.PathLike[str]) -> None:
-    """Write a result layer's picture into a file, with what made it as text.
+    """Write the image of a result layer into a PNG, JPEG or TIFF file, with its record as text.
 
-    Whole numbers of 8 and 16 bit are written as they are, where the format has them, and a TIFF
-    takes any other number as float32. The rest is written as it is shown, through the contrast
-    limits. Several pictures become the pages of a TIFF, or a grid with their labels; without alpha.
+    Integers of 8 and 16 bits are written unchanged where the format allows, and a TIFF takes other
+    values as float32. The rest is written as displayed, through the contrast limits. Several images
+    become the pages of a TIFF, or else a labelled grid, without alpha.
 
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        A result of this plugin.
-    path : path-like
-        Ends in .png, .jpg, .jpeg, .tif or .tiff. A file that is there is replaced.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
-    ValueError
-        If the layer is no such result, or the picture does not go with the file's format.
+    Raises `OSError` if the file cannot be written, `ValueError` if the layer is no result of this
+    plugin or the format does not fit.
     """
     layout = _layout(layer)
     record = {key: value for key, value in layer.metadata[RECORD].items() if key != LAYOUT}
@@ -133,8 +106,8 @@ def _layout(layer: Image) -> dict[str, Any]:
 
 
 def _upright(data: Array, ndim: int, axes: list[int]) -> Array:
-    """Take the pictures from a layer's data: the reverse of `Position.data`."""
+    """Return the images in a layer's data: the reverse of `Position.data`."""
     taken = data[tuple(slice(None) if axis in axes else 0 for axis in range(ndim))]
-    # Where each of the axes is, among those that are left.
+    # The rank of each axis among the remaining ones.
     order = np.argsort(np.argsort(axes))
     return taken.transpose(*order, *range(len(axes), taken.ndim))

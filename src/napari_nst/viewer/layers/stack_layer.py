@@ -1,4 +1,4 @@
-"""Pictures of one size as a layer with a slider that says what each of them is."""
+"""Images of one size as a layer with a slider and labels."""
 
 from __future__ import annotations
 
@@ -26,27 +26,10 @@ def add_stack(
     axis_label: str,
     **display: Any,
 ) -> Any:
-    """Show grey pictures over a place, with an axis of their own before all others.
+    """Add grey images (N, H, W) at a position, with an axis of their own before all others.
 
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Gets the layer.
-    position : Position
-        What they cover.
-    pictures : ndarray
-        (N, H, W), of any height and width.
-    labels : sequence of str
-        What each is called, written over the canvas.
-    axis_label : str
-        What the slider is called.
-    **display
-        As `add_image` takes it, such as ``name`` and ``colormap``.
-
-    Returns
-    -------
-    napari.layers.Image
-        The layer, with its first picture shown.
+    `labels` are shown over the canvas, `axis_label` beside the slider. `display` are arguments of
+    `add_image`, such as ``name`` and ``colormap``. Returns the layer.
     """
     position = replace(position, panel_axis=None)
     count, (height, width) = len(pictures), pictures.shape[1:3]

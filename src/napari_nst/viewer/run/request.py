@@ -62,10 +62,9 @@ class RunRequest:
         """
         import napari_nst
 
+        function: Callable[..., Iterator[Iteration]] = getattr(napari_nst, self.function)
         progress("reading the layers", 0, 0)
-        function: Callable[..., Iterator[Iteration]] = partial(
-            getattr(napari_nst, self.function), **self.read(), progress=progress, steering=steering
-        )
+        function = partial(function, **self.read(), progress=progress, steering=steering)
         # napari's worker catches the warnings of its thread and shows none of them.
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)

@@ -1,9 +1,10 @@
-"""The life of a run: a job in a worker thread, drawn into a layer while it goes on."""
+"""The life of a run: started in a thread, drawn into a layer, ended."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
@@ -13,135 +14,98 @@ from napari_nst.engine.steering import LIVE_FIELDS
 from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.loss_plot.trace import LossTrace
-from napari_nst.viewer.run.frames import Frames
 from napari_nst.viewer.run.request import RunRequest
-from napari_nst.viewer.run.triton_workaround import keep_triton_out
-from napari_nst.viewer.run.work import start_work
-from napari_nst.viewer.run.worker import RunThread
-from napari_nst.viewer.settings.control_values import CONTROLS as WIDGETS_CONTROLS
-from napari_nst.viewer.settings.preferences import apply_cache_folder, preferred
+from napari_nst.viewer.run.throttle import RedrawTimer, Throttle
+from napari_nst.viewer.run.worker import RunThread, run_in_background
+from napari_nst.viewer.settings.control_values import CONTROLS as CONTROLS_KEY
+from napari_nst.viewer.settings.preferences import preferred
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_nst.engine.iteration import Iteration
 
-Watch = Callable[["Iteration"], None]
+TEXT_INTERVAL, TEXT_PATIENCE = 0.25, 5.0
+"""Seconds between two reports, and after which the time that is left is reported again."""
 
-_NOTHING = (None, None, None, LossTrace())
+PLOT_INTERVAL = 1.0
+"""Least seconds between two drawings of the loss plot."""
+
+_NO_RUN = (None, None, None, LossTrace())
 
 
 class Runner:
-    """Runs one job at a time, and shows in the viewer how it goes.
+    """Runs one request at a time, and draws it in the viewer.
 
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Gets the result.
-    widget : QWidget
-        Of the window, with which goes what draws the run.
-
-    Attributes
-    ----------
-    frames : Frames
-        When it is drawn, and what is said of it.
-    active : Run or None
-        The run that is going on, or held.
-    request : RunRequest or None
-        What it does, or what the last one did.
-    live : LiveLayer or None
-        What it draws into.
-    last : Iteration or None
-        Where the last run of a single picture ended, to go on from.
-    losses : LossTrace
-        Of this run, or of the last.
-    closed : bool
-        Whether Qt has taken the widget down, and nothing may be touched.
+    `widget` is a widget of the window; Qt deletes the timer of the drawings with it.
     """
 
     began = Signal(description="Emitted when a run starts.")
-    shown = Signal(description="Emitted when a picture is drawn, and other layers can be.")
-    held = Signal(bool, description="Emitted when a paused run holds, and when it goes on.")
-    finished = Signal(
-        RunThread, description="Emitted when the last picture is drawn, and others can be."
-    )
+    shown = Signal(description="Emitted when an iteration has been drawn.")
+    reported = Signal(RunThread, description="Emitted when progress and losses are to be shown.")
+    plotted = Signal(description="Emitted when the losses are to be plotted.")
+    held = Signal(bool, description="Emitted when a run is paused, and when it is resumed.")
+    finished = Signal(RunThread, description="Emitted when the last iteration has been drawn.")
     ended = Signal(RunThread, description="Emitted when a run is over, however it ended.")
-    failed = Signal(Exception, description="Emitted with what went wrong.")
+    failed = Signal(Exception, description="Emitted with the error of a run.")
 
     def __init__(self, viewer: ViewerModel, widget: QWidget) -> None:
         self._viewer = viewer
-        self.active: RunThread | None = None
-        self.request: RunRequest | None = None
-        self.live: Any = None
-        self.last: Iteration | None = None
-        self.losses = LossTrace()
-        self.closed = False
+        self.active: RunThread | None = None  # the run that goes on or is paused
+        self.request: RunRequest | None = None  # of this run, or of the last
+        self.live: Any = None  # the LiveLayer or SheetLayer that it is drawn into
+        self.last: Iteration | None = None  # the last of a finished run that can be continued
+        self.losses = LossTrace()  # of this run, or of the last
+        self.closed = False  # whether Qt has deleted the widget
         self._asked = Recipe()
-        self._former: Any = _NOTHING
+        self._former: Any = _NO_RUN
         self._holds = False
-        self.frames = Frames(widget, self._seen, self._show, lambda: self.live.layer is not None)
+        self._redraws = RedrawTimer(widget, self._is_urgent)
+        self._redraws.add(Throttle(TEXT_INTERVAL, TEXT_PATIENCE), self._text_state, self._report)
+        self._redraws.add(Throttle(PLOT_INTERVAL), self._plot_state, self.plotted.emit)
+        self._redraws.add(Throttle(), self._image_state, self._show)
         widget.destroyed.connect(self._on_destroyed)
 
     def check_goes_on(self, request: RunRequest) -> None:
-        """Raise `ValueError` where a job cannot go on from the last result."""
+        """Raise `ValueError` if a request cannot continue the last run."""
         if self.last is None or self.live is None or self.live.removed or self.request is None:
             raise ValueError("There is no result to go on from; press Run.")
         if not request.is_single or request.position.shape != self.request.position.shape:
             raise ValueError(
-                f"The settings are for another picture than {self.live.layer.name!r}; choose its "
+                f"The settings are for another image than {self.live.layer.name!r}; choose its "
                 "layers again, or press Run."
             )
 
     def begin(
-        self, request: RunRequest, watch: Watch | None = None, *, go_on: bool = False
+        self,
+        request: RunRequest,
+        watch: Callable[[Iteration], None] | None = None,
+        *,
+        go_on: bool = False,
     ) -> None:
-        """Start a run; nothing if one is going on.
+        """Start a run; does nothing while a run goes on.
 
-        Parameters
-        ----------
-        request : RunRequest
-            What to do.
-        watch : callable, optional
-            Called in the worker thread with every iteration.
-        go_on : bool
-            Whether to go on from `last`, in the same layer, with what was painted there since.
+        `watch` is called in the run's thread with every iteration. With `go_on`, the last run is
+        continued in the same layer, with what the user has painted there since.
         """
         if self.active is not None:
             return
-        apply_cache_folder()
-        keep_triton_out()
         after = self.last if go_on else None
         self._former = self.request, self.live, self.last, self.losses
         if not go_on:
             self.live, self.losses = self._make_layer(request), LossTrace()
         self.request, self.last, self._asked = request, None, request.recipe
-        run = self.active = RunThread(
-            lambda progress, steering: request.start(progress, steering, after),
-            self.losses,
-            watch,
-            self.live.drawn,
-        )
+        start = partial(request.start, after=after)
+        run = self.active = RunThread(start, self.losses, watch, self.live.drawn)
         if go_on:
             self._take_strokes(run)
-        start_work(run, self._on_error, self._on_finished)
+        run_in_background(run.work, failed=self._on_error, finished=self._on_finished)
         self.began.emit()
-        self.frames.reported.emit(run)
-        self.frames.begin(float(preferred("preview_rate", 15)))
-
-    def _make_layer(self, request: RunRequest) -> Any:
-        if request.make_layer is not None:
-            return request.make_layer(self._viewer, request)
-        return LiveLayer(
-            self._viewer,
-            request.name,
-            request.position,
-            request.intensity,
-            request.keep_dtype,
-            original=request.original,
-        )
+        self.reported.emit(run)
+        self._redraws.start(float(preferred("preview_rate", 15)))
 
     def pause(self) -> None:
-        """Hold the run after this iteration, or let it go on with what was painted meanwhile."""
+        """Pause the run after this iteration, or resume it with what was painted meanwhile."""
         run = self.active
         if run is None:
             return
@@ -152,17 +116,14 @@ class Runner:
         run.pause(not run.paused)
 
     def stop(self) -> None:
-        """Let the run end, with its last complete iteration."""
+        """End the run with its last complete iteration."""
         if self.active is not None:
             self.active.stop()
 
     def steer(self, recipe: Recipe) -> list[str]:
-        """Let the run follow another recipe from the next iteration on, as far as it can.
+        """Change the run to another recipe from the next iteration on, as far as possible.
 
-        Returns
-        -------
-        list of str
-            The fields that it cannot follow: they count from the next run on.
+        Returns the fields that cannot change while a run goes on.
         """
         run, request = self.active, self.request
         if run is None or request is None or not request.is_single:
@@ -175,25 +136,58 @@ class Runner:
         return [name for name in other if name not in live]
 
     def rename(self, names: tuple[str, ...]) -> None:
-        """Note what the images are called that the run goes on with; () leaves it as it was."""
+        """Note the names of the input layers that the run goes on with; () changes nothing."""
         if names and self.request is not None:
             self.request = replace(self.request, names=names)
 
-    def _seen(self) -> RunThread | None:
-        """Return the run that is there to be drawn; whose layer the user has removed, that ends."""
+    def _make_layer(self, request: RunRequest) -> Any:
+        if request.make_layer is not None:
+            return request.make_layer(self._viewer, request)
+        return LiveLayer(
+            self._viewer,
+            request.name,
+            request.position,
+            request.intensity,
+            keep_dtype=request.keep_dtype,
+            original=request.original,
+        )
+
+    # ── drawing ──────────────────────────────────────────────────────────────────────────────
+
+    # Each state is None where there is nothing to draw.
+
+    def _text_state(self) -> tuple[object, ...] | None:
         run = self.active
         if run is None or self.closed:
             return None
         if self.live.removed:
             run.stop()
-        return run
+        return run.state
 
-    def _show(self, run: RunThread) -> None:
+    def _plot_state(self) -> int | None:
+        return len(self.losses) or None
+
+    def _image_state(self) -> tuple[object, ...] | None:
+        has_image = self.active is not None and self.active.picture is not None
+        return self._text_state() if has_image else None
+
+    def _is_urgent(self) -> bool:
+        return self.active is not None and (self.active.paused or self.active.stopping)
+
+    def _report(self) -> None:
+        self.reported.emit(self.active)
+
+    def _show(self) -> bool:
+        """Draw the newest image; returns False if that made the layer, which takes napari long."""
+        run = self.active
+        assert run is not None
+        is_new = self.live.layer is None
         if run.picture is not None:
             self._draw(run, run.picture)
             run.want_picture()
         self._note_holding(run)
         self.shown.emit()
+        return not is_new
 
     def _draw(self, run: RunThread, picture: Iteration) -> None:
         while run.completed:
@@ -201,7 +195,7 @@ class Runner:
         self.live.show(picture)
 
     def _note_holding(self, run: RunThread) -> None:
-        """Find out whether the picture is the user's to paint on now, or no longer."""
+        """Find out whether the user may paint on the result."""
         holds = run.holding and self.live.shown is run.newest
         if holds != self._holds and self.request is not None and self.request.is_single:
             self._holds = holds
@@ -218,33 +212,32 @@ class Runner:
             if strokes is not None:
                 run.steering.paint(*strokes)
 
+    # ── the end ──────────────────────────────────────────────────────────────────────────────
+
     def _on_finished(self) -> None:
-        if self.closed or self.active is None or self.request is None:
+        run = self.active
+        if self.closed or run is None or self.request is None:
             return
-        self.frames.finish(self._show_last, self._finish, self.frames.plotted.emit, self._end)
-
-    def _show_last(self) -> None:
-        run, self._holds = self.active, False
-        if run is None or run.newest is None:  # the former result is still what there is
+        self._redraws.stop()
+        self._holds = False
+        if run.newest is None:  # the former result remains
             self.request, self.live, self.last, self.losses = self._former
-        elif self.request is not None:
-            self._draw(run, run.newest)
-            record = run.newest.record(self.request.names)
-            self.live.describe({**record, WIDGETS_CONTROLS: self.request.controls})
-            if self.request.is_single:
-                self.last = run.newest
-                self.live.remember()
-            if self.live.layer is not None and not self.live.removed and self.request.after_run:
-                self.request.after_run(self.live.layer)
-        self._former = _NOTHING
+        else:
+            self._show_last(run, run.newest, self.request)
+        self._former = _NO_RUN
+        self.finished.emit(run)
+        self.plotted.emit()
+        self.active = None
+        self.ended.emit(run)
 
-    def _finish(self) -> None:
-        self.finished.emit(self.active)
-
-    def _end(self) -> None:
-        run, self.active = self.active, None
-        if run is not None:
-            self.ended.emit(run)
+    def _show_last(self, run: RunThread, newest: Iteration, request: RunRequest) -> None:
+        self._draw(run, newest)
+        self.live.describe({**newest.record(request.names), CONTROLS_KEY: request.controls})
+        if request.is_single:
+            self.last = newest
+            self.live.remember()
+        if self.live.layer is not None and not self.live.removed and request.after_run is not None:
+            request.after_run(self.live.layer)
 
     def _on_error(self, error: Exception) -> None:
         if not self.closed:
@@ -252,5 +245,4 @@ class Runner:
 
     def _on_destroyed(self) -> None:
         self.closed = True
-        self.frames.give_up()
         self.stop()

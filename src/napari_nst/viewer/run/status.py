@@ -1,17 +1,37 @@
-"""What the widget says about a run, in words and numbers."""
+"""The progress of a run in words and numbers, and the label that shows it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QSizePolicy
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import TileDone
     from napari_nst.viewer.run.worker import RunThread
 
+_LINES = 3
+"""Lines that the label is high at least, so that nothing moves when a run begins."""
+
+
+def status_label(text: str, tooltip: str) -> QLabel:
+    """Return a label that wraps where the dock ends."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)  # a path may look like markup
+    label.setWordWrap(True)
+    label.setAlignment(Qt.AlignmentFlag.AlignTop)
+    label.setToolTip(tooltip)
+    label.setMinimumHeight(_LINES * label.fontMetrics().lineSpacing() + 4)
+    policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)
+    label.setSizePolicy(policy)
+    return label
+
 
 def progress_text(run: RunThread) -> str:
-    """Say what a run is doing: step, tile, rate, time left, losses, size and device."""
+    """Return step, tile, rate, time left, losses, size and device of a run that goes on."""
     newest = run.newest
     if newest is None:
         return _before(run)
@@ -27,20 +47,20 @@ def progress_text(run: RunThread) -> str:
 
 
 def how_far(run: RunThread) -> tuple[int, int]:
-    """Return the length of a progress bar and where it is: iterations, or their tiles."""
+    """Return the maximum and the value of the progress bar: iterations, or their tiles."""
     newest, tile = run.newest, run.tile
     if newest is None:
         if tile:
             return tile.total, tile.done
-        # Without an end the bar stays empty. Qt's "busy" moves, and each of its moves has a window
-        # with a canvas composed anew: where OpenGL is software that leaves a run no processor.
+        # Without a total the bar stays empty. Qt's busy bar moves, and each move repaints the
+        # window, which takes all of a CPU where OpenGL is software.
         return max(1, run.total // 1024), run.done // 1024
     parts = tile.total if tile else 1
     return newest.steps * parts, newest.step * parts + (tile.done if tile else 0)
 
 
 def finished_text(run: RunThread) -> str:
-    """Say how a run ended, in one sentence with numbers."""
+    """Return one sentence with numbers about how a run ended."""
     newest = run.newest
     if newest is None:
         return "Stopped by you before the first iteration."
@@ -55,13 +75,13 @@ def finished_text(run: RunThread) -> str:
         parts.append("stopped by you")
         if pictures:
             parts[-1] += f" in picture {newest.panel + 1} of {pictures}"
-    # Several pictures have losses of their own.
+    # Each of several images has its own losses.
     losses = "" if pictures else f"; {_parts(newest.losses)}"
     return f"{', '.join(parts)}{losses}."
 
 
 def busy_seconds(run: RunThread) -> float:
-    """Return how long a run has worked so far, pauses left out."""
+    """Return the seconds that a run has worked so far, without pauses."""
     return run.newest.seconds - run.paused_seconds if run.newest is not None else 0.0
 
 
@@ -97,12 +117,12 @@ def _parts(losses: dict[str, float]) -> str:
 
 
 def _named(losses: dict[str, float]) -> list[str]:
-    # A texture has no content and a reconstruction no style: what is 0 says nothing.
+    # A texture has no content loss and a reconstruction no style loss: 0 is left out.
     return [f"{name} {losses[name]:.3g}" for name in ("content", "style", "tv") if losses[name]]
 
 
 def _before(run: RunThread) -> str:
-    """Say what happens before the first iteration."""
+    """Return what happens before the first iteration."""
     amount = f" {run.done / 1e6:.0f} of {run.total / 1e6:.0f} MB" if run.total else ""
     doing = "" if run.message == run.forecast else f"{run.message[:1].upper()}{run.message[1:]}"
     if run.tile is not None:
@@ -112,11 +132,11 @@ def _before(run: RunThread) -> str:
 
 
 def _where(run: RunThread, newest: Iteration) -> str:
-    """Say how far the run is: what is complete, or, of a step in tiles, which is under way."""
+    """Return the complete steps, or, if there are tiles, the current step and tile."""
     tile = run.tile
     if tile is None:
         return f"{newest.step}/{newest.steps}"
-    # Of several pictures made in turn, a tile knows its own one's steps alone.
+    # A tile's own step counts within its image, if a run makes several images.
     return f"step {newest.step + 1} of {newest.steps}, {_tile(tile)}"
 
 

@@ -1,8 +1,7 @@
-"""A run in a worker thread: every iteration's losses are kept, the newest picture is there to take.
+"""Background threads: one run, or one function.
 
-The viewer polls. Nothing but Qt's own life-cycle signals crosses the threads, so no queue can grow
-when the window is busy, and the optimiser waits for no drawing but one that is going on: see
-`RunSteering.making_way`.
+Only Qt's life-cycle signals cross the threads. A run keeps its newest iteration and all losses,
+and the main thread takes them whenever it has time to draw.
 """
 
 from __future__ import annotations
@@ -12,66 +11,78 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from napari.qt.threading import create_worker
+
+from napari_nst.engine.steering import Steering, TileDone
 from napari_nst.errors import Cancelled, NstError
 from napari_nst.viewer.loss_plot.trace import LossTrace
-from napari_nst.viewer.run.loading import load_torch, without_long_collections
 from napari_nst.viewer.run.request import Progress
-from napari_nst.viewer.run.run_steering import RunSteering
+from napari_nst.viewer.run.triton_workaround import keep_triton_out
+from napari_nst.viewer.settings.preferences import apply_cache_folder
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
-    from napari_nst.engine.steering import Steering, TileDone
     from napari_nst.viewer.layers.live_pixels import LivePixels
 
-Start = Callable[[Progress, "Steering"], Iterator["Iteration"]]
+IsClosing = Callable[[], bool]
+
+
+def run_in_background(
+    function: Callable[[IsClosing], Any],
+    *,
+    failed: Callable[[Exception], object],
+    finished: Callable[[], object],
+    returned: Callable[[Any], object] | None = None,
+) -> None:
+    """Call a function in a thread; the other functions are called in the main thread.
+
+    The function gets a function that returns whether the window closes, and has to end then.
+    `returned` gets its result; `finished` is called in any case, after `returned` or `failed`.
+    """
+    apply_cache_folder()
+    keep_triton_out()
+    # napari keeps each worker until its window closes: this list is emptied, so that the function
+    # with its tensors is not kept. A plain function, no generator: napari's worker for generators
+    # hides every RuntimeError, which most errors of torch are.
+    waiting = [function]
+    worker: Any = create_worker(
+        lambda: waiting.pop()(lambda: bool(worker.abort_requested)),  # type: ignore[arg-type]
+        _start_thread=False,
+        _ignore_errors=True,
+    )
+    if returned is not None:
+        worker.returned.connect(returned)
+    worker.errored.connect(failed)
+    worker.finished.connect(finished)
+    worker.start()
+
+
+class _RunSteering(Steering):
+    """Also stops a run when its window closes, which may happen within an iteration."""
+
+    def __init__(self, run: RunThread) -> None:
+        super().__init__(run.note, run.on_tile)
+        self._run = run
+
+    @property
+    def stopped(self) -> bool:
+        return super().stopped or self._run.is_closing()
 
 
 class RunThread:
-    """One run, seen from both threads.
+    """One run in a thread, and its state as the main thread sees it.
 
-    Parameters
-    ----------
-    start : callable
-        Called in the worker thread with a progress callback and the steering; returns the
-        iterations. Whatever is slow (importing torch, reading layers, fetching weights) belongs
-        into it. A message that is a whole sentence says what the run will take.
-    losses : LossTrace, optional
-        Of an earlier run that this one goes on from.
-    watch : callable, optional
-        Called in the worker thread with every iteration.
-    drawn : LivePicture, optional
-        What iterations, and tiles of those to come, are drawn into.
-
-    Attributes
-    ----------
-    losses : LossTrace
-        Of every iteration so far.
-    steering : Steering
-        Takes what the user changes to the run.
-    newest, picture : Iteration or None
-        The last iteration so far, and the last whose image is ready to be drawn.
-    tile : TileDone or None
-        The last tile of the step under way, without its pixels; None where there is none.
-    completed : deque of Iteration
-        The last iteration of each of several pictures made in turn, but for the one in the making:
-        for whoever draws to take, who may have looked at none of them in time.
-    holding : bool
-        Whether the worker thread waits, so that nothing changes the picture but the user.
-    notices : deque of str
-        What became of changes that the user wanted, where that is not what was wanted.
-    message : str
-        What is happening before the first iteration, with `done` of `total` where known.
-    forecast : str
-        What the run will take, in a sentence; "" while unknown.
+    `start` is called in the thread, with a progress callback and the steering, and returns the
+    iterations. `losses` are those of an earlier run that is continued. `watch` is called in the
+    thread with every iteration. Iterations, and tiles of the next, are drawn into `drawn`.
     """
 
     def __init__(
         self,
-        start: Start,
+        start: Callable[[Progress, Steering], Iterator[Iteration]],
         losses: LossTrace | None = None,
         watch: Callable[[Iteration], None] | None = None,
         drawn: LivePixels | None = None,
@@ -80,121 +91,108 @@ class RunThread:
         self._watch = watch
         self._drawn = drawn
         self._stop = threading.Event()
-        self._go_on = threading.Event()
-        self._go_on.set()
-        self.losses = LossTrace() if losses is None else losses
-        self.steering = RunSteering(self.note, self._on_tile, lambda: self.quit_requested())
-        self.notices: deque[str] = deque(maxlen=2)
+        self._resumed = threading.Event()
+        self._resumed.set()
+        self.is_closing: IsClosing = lambda: False
+        self.steering: Steering = _RunSteering(self)
+        self.losses = LossTrace() if losses is None else losses  # of every iteration
         self.newest: Iteration | None = None
-        self.picture: Iteration | None = None
-        self.tile: TileDone | None = None
+        self.picture: Iteration | None = None  # the newest whose image is ready to be displayed
+        self.tile: TileDone | None = None  # the last of the current step, without its pixels
+        # The last iterations of finished images, if a run makes several: for the main thread.
         self.completed: deque[Iteration] = deque()
-        self._picture_wanted = True
-        self.message, self.done, self.total = "Loading torch", 0, 0
-        self.forecast = ""
+        self.notices: deque[str] = deque(maxlen=2)  # changes that were not possible
+        self.message, self.done, self.total = "Loading torch", 0, 0  # before the first iteration
+        self.forecast = ""  # a sentence that says what the run will take
         self.paused_seconds = 0.0
-        self.holding = False
+        self.holding = False  # whether the thread waits, so that the user may paint
         self.failed = False
+        self._picture_wanted = True
         self._arrived = 0.0
         self._recent: deque[float] = deque(maxlen=20)
-        self.quit_requested: Callable[[], bool] = lambda: False
 
-    # ── called by the viewer ─────────────────────────────────────────────────────────────────
+    # ── called in the main thread ────────────────────────────────────────────────────────────
 
     def stop(self) -> None:
-        """Ask the run to end, within the iteration it is in."""
+        """Ask the run to end within its current iteration."""
         self._stop.set()
         self.steering.stop()
-        self._go_on.set()
+        self._resumed.set()
 
     def pause(self, paused: bool) -> None:
-        """Hold the run after the iteration it is in, or let it go on."""
+        """Pause the run after its current iteration, or resume it."""
         if paused:
-            self._go_on.clear()
+            self._resumed.clear()
         else:
-            self._go_on.set()
+            self._resumed.set()
 
     @property
     def paused(self) -> bool:
-        """Whether the run holds, or will after this iteration."""
-        return not self._go_on.is_set()
+        """Whether the run is paused, or will be after this iteration."""
+        return not self._resumed.is_set()
 
     @property
     def stopping(self) -> bool:
         """Whether the run was asked to end."""
-        return self._stop.is_set() or self.quit_requested()
-
-    @property
-    def way(self) -> tuple[AbstractContextManager[None], Callable[[], bool]]:
-        """In what to draw beside this run, and what says that it wants no processor: once."""
-        return (
-            self.steering.making_way(),
-            lambda: self.steering.stands or self.holding or self.stopping,
-        )
+        return self._stop.is_set() or self.is_closing()
 
     def want_picture(self) -> None:
         """Ask for the image of the next iteration."""
         self._picture_wanted = True
 
     def note(self, sentence: str) -> None:
-        """Have a sentence said as long as the run goes on; from both threads."""
+        """Add a sentence to those below the buttons; called from both threads."""
         if sentence not in self.notices:
             self.notices.append(sentence)
 
     @property
-    def news(self) -> tuple[object, ...]:
-        """What a report would tell, but for the time that passes: another is worth another one."""
-        newest = self.newest  # its number will do: who keeps news would keep its pixels, too
-        step = 0 if newest is None else newest.step
-        state = self.paused, self.holding, self.stopping
-        return step, self.tile, self.message, self.done, tuple(self.notices), state
+    def state(self) -> tuple[object, ...]:
+        """What is drawn of the run, without pixels: it is drawn again when this changes."""
+        step = 0 if self.newest is None else self.newest.step
+        flags = self.paused, self.holding, self.stopping
+        return step, self.tile, self.message, self.done, tuple(self.notices), flags
 
     @property
     def rate(self) -> float:
         """Iterations per second, over the last few."""
-        recent = tuple(self._recent)  # the worker thread may empty it at any moment
+        recent = tuple(self._recent)  # the thread may empty it at any moment
         if len(recent) < 2:
             return 0.0
         return (len(recent) - 1) / max(recent[-1] - recent[0], 1e-9)
 
     @property
     def seconds_left(self) -> float:
-        """Estimated time to the end, pauses left out."""
+        """Estimated time to the end, without pauses."""
         if self.newest is None:
             return math.inf
         busy = 1 - self.paused_seconds / max(self.newest.seconds, 1e-9)
         return self.newest.seconds_left * busy - (time.perf_counter() - self._arrived)
 
-    # ── called in the worker thread ──────────────────────────────────────────────────────────
+    # ── called in the thread ─────────────────────────────────────────────────────────────────
 
-    def work(self) -> Iterator[None]:
-        """Run to the end or until asked to stop; yields after each step so that napari can quit.
-
-        A run that stops returns, it is not aborted: an aborted generator would never be closed,
-        and keep the network and the optimiser's memory for the life of the window.
-        """
+    def work(self, is_closing: IsClosing = lambda: False) -> None:
+        """Run to the end, or until asked to stop."""
+        self.is_closing = is_closing
         try:
-            with without_long_collections() as loaded:
-                load_torch()
-                loaded()
-                yield from self._follow(self._start(self._report, self.steering), loaded)
+            self._follow(self._start(self._report, self.steering))
         except Cancelled:
             return
         except Exception as error:
             self.failed = True
             if not isinstance(error, RuntimeError):
                 raise
-            # napari's worker swallows RuntimeErrors without a word, and stays busy for ever.
             raise NstError(f"The run failed: {error}") from error
 
-    def _follow(
-        self, iterations: Iterator[Iteration], loaded: Callable[[], None]
-    ) -> Iterator[None]:
+    def on_tile(self, tile: TileDone) -> None:
+        """Draw a tile of the current step."""
+        self.tile = replace(tile, pixels=None)
+        if self._drawn is not None and self.newest is not None:
+            self._drawn.draw_tile(tile, self.newest)
+
+    def _follow(self, iterations: Iterator[Iteration]) -> None:
         before = None
         try:
             for newest in iterations:
-                if before is None:  # what was imported on the way here is not garbage, either
-                    loaded()
                 self.losses.mark(before, newest)
                 if before is not None and before.panel != newest.panel:
                     _ = before.picture
@@ -210,11 +208,12 @@ class RunThread:
                 self._hold(newest)
                 if self.stopping:
                     return
-                yield
         finally:
             if close := getattr(iterations, "close", None):
                 close()
-            self._put_back()
+            self.tile = None
+            if self.newest is not None:  # removes the tiles of an unfinished step
+                self._draw(self.newest)
 
     def _prepare_picture(self, newest: Iteration) -> None:
         wanted = self._picture_wanted and (self._drawn is None or self._drawn.is_due())
@@ -223,32 +222,21 @@ class RunThread:
             self._draw(newest)
 
     def _draw(self, iteration: Iteration) -> None:
-        """Let the image of an iteration be ready; fetching it is not the window's work."""
+        """Convert the image of an iteration here, so that the main thread need not."""
         if self._drawn is None:
-            _ = iteration.picture  # computed once, here
+            _ = iteration.picture  # cached
         else:
             self._drawn.draw(iteration)
         self.picture = iteration
 
-    def _put_back(self) -> None:
-        """Show the last iteration, without the tiles of the one that has not come to its end."""
-        self.tile = None
-        if self.newest is not None:
-            self._draw(self.newest)
-
-    def _on_tile(self, tile: TileDone) -> None:
-        self.tile = replace(tile, pixels=None)
-        if self._drawn is not None and self.newest is not None:
-            self._drawn.draw_tile(tile, self.newest)
-
     def _hold(self, newest: Iteration) -> None:
         if not self.paused:
             return
-        if self.picture is not newest:  # paused since it was asked whether to prepare one
+        if self.picture is not newest:  # paused after `_prepare_picture` had decided
             self._draw(newest)
         began = time.perf_counter()
         self.holding = True
-        while not self._go_on.wait(timeout=0.1) and not self.quit_requested():
+        while not self._resumed.wait(timeout=0.1) and not self.is_closing():
             pass
         self.holding = False
         self.paused_seconds += time.perf_counter() - began
@@ -259,5 +247,5 @@ class RunThread:
         if self.stopping:
             raise Cancelled("Stopped by the user.")
         self.message, self.done, self.total = message, done, total
-        if message.endswith("."):
+        if message.endswith("."):  # a whole sentence is the estimate of what the run will take
             self.forecast = message
