@@ -297,7 +297,7 @@ def test_closing_the_window_ends_an_export(controls, request_, tmp_path, until, 
         def _report(self, message, done, total):
             reported.append(done)
             if done == 3:
-                self.quit_requested = lambda: True
+                self._is_closing = lambda: True
             super()._report(message, done, total)
 
     monkeypatch.setattr("napari_nst.viewer.history.run_history.Export", Quitting)

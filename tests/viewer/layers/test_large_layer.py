@@ -10,7 +10,7 @@ from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.position import data_to_world, move_slider
 from napari_nst.viewer.layers.read import shown_slice
 from napari_nst.viewer.layers.save import save_result, tile_preview
-from napari_nst.viewer.run import ration
+from napari_nst.viewer.run import throttle
 from tests.helpers.fake_iterations import iteration
 from tests.viewer.layers.test_live_pixels import tile
 
@@ -19,7 +19,7 @@ from tests.viewer.layers.test_live_pixels import tile
 def _small_is_large(monkeypatch):
     monkeypatch.setattr(pyramid, "LARGE", 60)
     monkeypatch.setattr(pyramid, "COARSEST", 20)
-    monkeypatch.setattr(ration, "SHARE", float("inf"))
+    monkeypatch.setattr(throttle, "PAUSE", 0.0)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_the_finest_level_is_saved_with_its_record(viewer, model, tmp_path):
     live = live_for(viewer, model, photo(model))
     one = show(live, level=0.2, facts={"recipe": Recipe(steps=7).to_dict()})
     live.drawn.draw_tile(tile(16, 32, level=1.0), one)
-    live.describe()
+    live.describe(one.record())
     save_result(live.layer, tmp_path / "large.png")
     np.testing.assert_array_equal(read_image(tmp_path / "large.png"), live.layer.data[0])
     assert Recipe.from_layer(live.layer) == Recipe(steps=7)

@@ -130,11 +130,11 @@ def test_a_slice_of_a_stack_gets_a_result_in_that_slice(viewer, model):
 
 def test_what_made_it_is_kept_with_it(viewer, model):
     facts = {"recipe": Recipe(steps=7).to_dict(), "inputs": {"content": {"shape": [48, 64]}}}
-    live = live_for(viewer, model, photo(model), names=["photo"])
-    live.show(iteration(1, 2, facts=facts))
+    live = live_for(viewer, model, photo(model))
+    live.show(one := iteration(1, 2, facts=facts))
     with pytest.raises(ValueError, match="'result' holds no recipe"):
         Recipe.from_layer(live.layer)
-    live.describe()
+    live.describe(one.record(["photo"]))
     record = live.layer.metadata["napari-nst"]
     assert record["inputs"]["content"]["name"] == "photo"
     assert record["step"] == 1

@@ -10,7 +10,7 @@ from napari_nst.viewer.layers import pyramid
 from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.keep_outside import OriginalPixels
 from napari_nst.viewer.layers.live_pixels import LivePixels
-from napari_nst.viewer.run import ration
+from napari_nst.viewer.run import throttle
 from tests.helpers.fake_iterations import iteration
 
 RGB = Intensity(None, np.dtype(np.uint8), is_grey=False)
@@ -22,7 +22,7 @@ def _small_is_large(monkeypatch):
     monkeypatch.setattr(pyramid, "LARGE", 60)
     monkeypatch.setattr(pyramid, "COARSEST", 20)
     monkeypatch.setattr(live_picture, "_BAND", 16)
-    monkeypatch.setattr(ration, "SHARE", float("inf"))
+    monkeypatch.setattr(throttle, "PAUSE", 0.0)
 
 
 def tile(top, left, side=16, *, level, shape=(48, 64), step=2):
@@ -187,8 +187,8 @@ def test_pixels_that_a_run_leaves_alone_stay_in_tiles_and_bands():
 
 def test_drawing_takes_no_more_than_its_share_of_the_time(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(ration.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(ration, "SHARE", 1 / 20)
+    monkeypatch.setattr(throttle.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(throttle, "PAUSE", 20)
     drawn, one = LivePixels(RGB), iteration(1, 4)
     put = drawn._put
 

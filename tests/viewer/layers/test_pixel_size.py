@@ -80,13 +80,7 @@ def test_a_scale_without_a_unit_is_in_pixels(pick):
 
 
 def test_sizes_compare_where_they_share_a_unit(pick):
-    fine, coarse = (
-        pick(units=["nm"] * 2, scale=(100, 100)),
-        pick(units=["um"] * 2, scale=(0.4, 0.4)),
-    )
-    bare, none = pick(scale=(2, 2)), pick()
-    assert comparable_sizes([fine, coarse]) == pytest.approx([0.1, 0.4])
-    assert comparable_sizes([bare, bare]) == [2, 2]
-    assert comparable_sizes([fine, bare]) is None
-    assert comparable_sizes([fine, none]) is None
-    assert comparable_sizes([none, none]) is None
+    assert comparable_sizes([0.1, 0.4], ["micrometer", "micrometer"]) == [0.1, 0.4]
+    assert comparable_sizes([0.1, 2], ["micrometer", "pixel"]) is None
+    assert comparable_sizes([0.1, None], ["micrometer", ""]) is None
+    assert comparable_sizes([None, None], ["", ""]) is None

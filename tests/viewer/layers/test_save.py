@@ -25,7 +25,7 @@ def result_of(model, content, image, keep_dtype=False, **options):
     one = iteration(1, 2, image.shape[:2], facts=FACTS, **options)
     one.__dict__["image"] = np.repeat(image[..., None], 3, -1) if image.ndim == 2 else image
     live.show(one)
-    live.describe()
+    live.describe(one.record())
     return live.layer
 
 

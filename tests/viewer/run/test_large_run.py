@@ -12,7 +12,7 @@ from napari_nst.io.read_image import read_image
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers import pyramid
 from napari_nst.viewer.layers.intensity import to_uint8
-from napari_nst.viewer.run import ration
+from napari_nst.viewer.run import throttle
 
 pytestmark = pytest.mark.window
 
@@ -23,7 +23,7 @@ SHAPE = (48, 64)
 def _small_is_large(monkeypatch):
     monkeypatch.setattr(pyramid, "LARGE", 60)
     monkeypatch.setattr(pyramid, "COARSEST", 20)
-    monkeypatch.setattr(ration, "SHARE", float("inf"))
+    monkeypatch.setattr(throttle, "PAUSE", 0.0)
 
 
 def finest(widget):
@@ -118,7 +118,7 @@ def test_a_failure_within_a_step_keeps_the_last_whole_iteration(widget, optimise
 
 def test_a_window_that_closes_ends_a_run_within_a_step(widget, stands, until):
     run = widget.panel.active
-    run.quit_requested = lambda: True
+    run.is_closing = lambda: True
     until(lambda: not widget.running)
     assert run.newest.step == 2
     assert not run.failed

@@ -1,6 +1,5 @@
 """A run without a window: what the worker thread does."""
 
-import gc
 import threading
 import time
 from dataclasses import replace
@@ -12,7 +11,7 @@ from napari_nst.engine.steering import TileDone
 from napari_nst.errors import Cancelled, NstError
 from napari_nst.viewer.loss_plot.trace import LossTrace
 from napari_nst.viewer.run.status import finished_text
-from napari_nst.viewer.run.worker import RunThread
+from napari_nst.viewer.run.worker import RunThread, run_in_background
 from tests.helpers.fake_iterations import iteration
 
 
@@ -34,38 +33,16 @@ def test_a_trace_keeps_every_number():
 
 def test_a_run_keeps_all_losses_and_the_newest_picture():
     run = RunThread(lambda *_: counting(30))
-    assert sum(1 for _ in run.work()) == 30
+    run.work()
     assert len(run.losses) == 30
     assert run.newest.step == 30
     assert finished_text(run).startswith("30 iterations in")
 
 
-def test_what_was_made_before_the_first_iteration_is_not_gone_through_for_garbage():
-    frozen = []
-
-    def start(progress, steering):
-        imported = [[] for _ in range(5000)]
-        frozen.append(gc.get_freeze_count())
-        later = []
-        for one in counting(3):
-            yield one
-            frozen.append(gc.get_freeze_count())
-            later.append([[] for _ in range(5000)])
-        assert len(imported) == 5000
-
-    for _ in RunThread(start).work():
-        pass
-    assert frozen[0] > 0
-    assert frozen[1] >= frozen[0] + 5000
-    # Some of what was there before may have gone.
-    assert frozen[2] < frozen[1] + 1000, "what comes later may be garbage"
-
-
 def test_the_last_of_each_of_several_pictures_waits_to_be_drawn():
     made = [iteration(step, 9, panel=(step - 1) // 3, panels="abc") for step in range(1, 10)]
     run = RunThread(lambda *_: iter(made))
-    for _ in run.work():
-        pass
+    run.work()
     assert list(run.completed) == [made[2], made[5]]
     assert run.newest is run.picture is made[8]
 
@@ -79,19 +56,16 @@ def test_a_stopped_run_returns_and_closes_its_iterations():
         finally:
             closed.append(True)
 
-    run = RunThread(start)
-    for _ in run.work():
-        if run.newest.step == 5:
-            run.stop()
-    assert run.newest.step == 6
+    run = RunThread(start, watch=lambda newest: newest.step == 5 and run.stop())
+    run.work()
+    assert run.newest.step == 5
     assert closed == [True]
-    assert finished_text(run).startswith("6 of 1000 iterations in")
+    assert finished_text(run).startswith("5 of 1000 iterations in")
 
 
 def test_a_window_that_closes_stops_the_run_too():
     run = RunThread(lambda *_: counting(1000))
-    run.quit_requested = lambda: run.newest is not None and run.newest.step >= 7
-    assert sum(1 for _ in run.work()) == 6
+    run.work(lambda: run.newest is not None and run.newest.step >= 7)
     assert run.newest.step == 7
 
 
@@ -103,13 +77,13 @@ def test_a_run_is_stopped_within_an_iteration(how):
         if how == "Stop":
             run.stop()
         else:
-            run.quit_requested = lambda: True
+            closing.append(True)
         assert steering.stopped
         raise Cancelled("Stopped by the user.")
 
+    closing = []
     run = RunThread(start)
-    for _ in run.work():
-        pass
+    run.work(lambda: bool(closing))
     assert run.newest.step == 5
     assert run.picture is run.newest
     assert not run.failed
@@ -126,13 +100,10 @@ def test_a_tile_is_known_until_its_step_is_over_and_its_pixels_are_not_kept():
         yield iteration(2, 3)
         steering.watch(TileDone(3, 1, 12, None, None, (48, 64)))
 
-    run = RunThread(start)
-    worked = run.work()
-    next(worked)
-    next(worked)
-    assert run.tile is None
-    assert list(worked) == []
-    assert run.tile is None
+    tiles = []
+    run = RunThread(start, watch=lambda newest: tiles.append(run.tile))
+    run.work()
+    assert [*tiles, run.tile] == [None, None, None]
 
 
 def test_what_is_forecast_stays_while_other_messages_pass():
@@ -144,46 +115,44 @@ def test_what_is_forecast_stays_while_other_messages_pass():
         yield iteration(1, 1)
 
     run = RunThread(start)
-    list(run.work())
+    run.work()
     assert run.forecast == "About 4 min and 2.1 GB on cpu."
 
 
-def test_news_are_what_a_report_would_tell_and_hold_no_pixels():
+def test_the_state_changes_with_all_that_is_drawn_and_holds_no_pixels():
     told = []
 
     def start(progress, steering):
         progress("downloading", 10, 100)
-        told.append(run.news)
+        told.append(run.state)
         progress("downloading", 20, 100)
-        told.append(run.news)
+        told.append(run.state)
         yield iteration(1, 2)
         steering.watch(TileDone(2, 1, 12, None, None, (48, 64)))
-        told.append(run.news)
+        told.append(run.state)
         steering.watch(TileDone(2, 2, 12, None, None, (48, 64)))
-        told.append(run.news)
+        told.append(run.state)
         yield iteration(2, 2)
 
-    run = RunThread(start)
-    told.append(run.news)
-    for _ in run.work():
-        told.append(run.news)
+    run = RunThread(start, watch=lambda newest: told.append(run.state))
+    told.append(run.state)
+    run.work()
     run.note("Size counts from the next run on.")
-    told.append(run.news)
+    told.append(run.state)
     run.pause(True)
-    told.append(run.news)
+    told.append(run.state)
     run.stop()
-    told.append(run.news)
+    told.append(run.state)
     assert len(set(told)) == len(told) == 10
-    assert run.news == told[-1]
-    assert run.newest not in run.news
+    assert run.state == told[-1]
+    assert run.newest not in run.state
 
 
 def test_the_time_left_passes_while_an_iteration_takes_its_time(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     run = RunThread(lambda *_: iter([replace(iteration(1, 9), seconds_left=50.0)]))
-    worked = run.work()
-    next(worked)
+    run.work()
     assert run.seconds_left == pytest.approx(50)
     now[0] += 20
     assert run.seconds_left == pytest.approx(30)
@@ -200,7 +169,7 @@ def test_progress_stops_what_is_slow_before_the_first_iteration():
         yield
 
     run = RunThread(start)
-    assert list(run.work()) == []
+    run.work()
     assert not run.failed
     assert finished_text(run) == "Stopped by you before the first iteration."
 
@@ -214,11 +183,11 @@ def test_runtime_errors_change_their_name_and_others_keep_it():
         return RunThread(start)
 
     with pytest.raises(NstError, match="CUDA error") as told:
-        list((run := fail_with(RuntimeError("CUDA error"))).work())
+        (run := fail_with(RuntimeError("CUDA error"))).work()
     assert not isinstance(told.value, RuntimeError)
     assert run.failed
     with pytest.raises(ValueError, match="too small"):
-        list(fail_with(ValueError("too small")).work())
+        fail_with(ValueError("too small")).work()
 
 
 def test_the_iterations_are_closed_when_one_fails():
@@ -233,7 +202,7 @@ def test_the_iterations_are_closed_when_one_fails():
             closed.append(True)
 
     with pytest.raises(ValueError, match="too small"):
-        list(RunThread(lambda *_: Failing()).work())
+        RunThread(lambda *_: Failing()).work()
     assert closed == [True]
 
 
@@ -241,7 +210,7 @@ def test_pause_holds_and_does_not_count_as_time():
     run = RunThread(lambda *_: counting(20, seen))
     seen = []
     run.pause(True)
-    thread = threading.Thread(target=lambda: list(run.work()))
+    thread = threading.Thread(target=run.work)
     thread.start()
     while not len(run.losses):
         time.sleep(0.01)
@@ -261,7 +230,7 @@ def test_what_is_held_is_ready_to_be_drawn_whenever_pause_was_pressed():
             run.pause(True)
 
     run = RunThread(lambda *_: counting(20), watch=pressed)
-    thread = threading.Thread(target=lambda: list(run.work()))
+    thread = threading.Thread(target=run.work)
     thread.start()
     while not run.holding:
         time.sleep(0.01)
@@ -270,3 +239,25 @@ def test_what_is_held_is_ready_to_be_drawn_whenever_pause_was_pressed():
     run.pause(False)
     thread.join(10)
     assert run.newest.step == 20
+
+
+@pytest.mark.window
+def test_a_function_runs_in_the_background_and_its_runtime_errors_are_told(until):
+    told = []
+
+    def fail(is_closing):
+        raise RuntimeError("CUDA error")
+
+    def start(function):
+        before = told.count("finished")
+        run_in_background(
+            function,
+            returned=lambda result: told.append(("returned", result)),
+            failed=lambda error: told.append(("failed", str(error))),
+            finished=lambda: told.append("finished"),
+        )
+        until(lambda: told.count("finished") > before)
+
+    start(lambda is_closing: (threading.current_thread() is threading.main_thread(), is_closing()))
+    start(fail)
+    assert told == [("returned", (False, False)), "finished", ("failed", "CUDA error"), "finished"]

@@ -125,7 +125,7 @@ class HistoryControls:
         return self.current
 
     def refresh(self) -> None:
-        """Update the layer, but not more often than every `STACK` seconds."""
+        """Update the layer, but at most every two seconds."""
         current = self.current if self._running else None
         steps = tuple(current.history.steps) if current is not None else ()
         if current is not None and self._redraw.due(steps):

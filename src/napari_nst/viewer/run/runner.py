@@ -61,9 +61,9 @@ class Runner:
         self._former: Any = _NO_RUN
         self._holds = False
         self._redraws = RedrawTimer(widget, self._is_urgent)
+        self._redraws.add(Throttle(), self._image_state, self._show)
         self._redraws.add(Throttle(TEXT_INTERVAL, TEXT_PATIENCE), self._text_state, self._report)
         self._redraws.add(Throttle(PLOT_INTERVAL), self._plot_state, self.plotted.emit)
-        self._redraws.add(Throttle(), self._image_state, self._show)
         widget.destroyed.connect(self._on_destroyed)
 
     def check_goes_on(self, request: RunRequest) -> None:

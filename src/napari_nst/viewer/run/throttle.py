@@ -61,7 +61,8 @@ class Throttle:
 class RedrawTimer:
     """Redraws the parts of a window whose state has changed, one part per turn of the event loop.
 
-    Qt paints the window after each turn, so that a key press waits for one part at most.
+    Qt paints the window after each turn, so that a key press waits for one part at most. If the user
+    waits for an answer, all parts are redrawn at once.
     """
 
     def __init__(self, parent: QWidget, is_urgent: Callable[[], bool]) -> None:
@@ -85,10 +86,13 @@ class RedrawTimer:
         self._timer.stop()
 
     def _redraw(self) -> None:
-        for throttle, read_state, draw in self._parts:
-            state = read_state()
-            if state is None or not throttle.due(state, at_once=self._is_urgent()):
+        for part in tuple(self._parts):
+            throttle, read_state, draw = part
+            state, is_urgent = read_state(), self._is_urgent()
+            if state is None or not throttle.due(state, at_once=is_urgent):
                 continue
+            self._parts.remove(part)  # the others come first next time
+            self._parts.append(part)
             throttle.begin(state)
             counts = True
             try:
@@ -96,4 +100,5 @@ class RedrawTimer:
             finally:
                 # A timer of 1 ms fires after Qt has painted the window, one of 0 ms before.
                 QTimer.singleShot(1, partial(throttle.end, counts=counts))
-            return
+            if not is_urgent:
+                return
