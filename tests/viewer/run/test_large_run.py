@@ -132,7 +132,7 @@ def test_pause_holds_when_the_step_is_over(widget, stands, until):
     assert widget.status_text.startswith("3/4 · paused")
     assert (finest(widget) == at(3, 4)).all()
     brush = widget.panel.brush
-    assert not brush.native.isHidden()
+    until(lambda: not brush.native.isHidden())
     assert not brush.paint.isEnabled()
     assert brush.paint.toolTip().startswith("A result of more than 60 pixels cannot be painted on")
     widget.pause.native.click()

@@ -61,8 +61,8 @@ class Throttle:
 class RedrawTimer:
     """Redraws the parts of a window whose state has changed, one part per turn of the event loop.
 
-    Qt paints the window after each turn, so that a key press waits for one part at most. If the user
-    waits for an answer, all parts are redrawn at once.
+    Qt paints the window after each turn, so that a key press waits for one part at most. If the
+    user waits for an answer, all parts are redrawn at once.
     """
 
     def __init__(self, parent: QWidget, is_urgent: Callable[[], bool]) -> None:
