@@ -1,4 +1,4 @@
-"""How a layer was made: from its metadata, or from the file that it was opened from."""
+"""The record of a result, in a layer's metadata or in the file that it was opened from."""
 
 import json
 from types import SimpleNamespace
@@ -19,8 +19,7 @@ RECORD = {
 
 
 def layer(metadata=None, path=None):
-    source = SimpleNamespace(path=path)
-    return SimpleNamespace(name="result", metadata=metadata or {}, source=source)
+    return SimpleNamespace(metadata=metadata or {}, source=SimpleNamespace(path=path))
 
 
 def picture(path, text):
@@ -29,28 +28,24 @@ def picture(path, text):
 
 
 @pytest.mark.parametrize("ending", ["png", "tif", "jpg"])
-def test_a_saved_layer_says_how_it_was_made(tmp_path, ending):
+def test_a_saved_layer_has_its_record_in_its_file(tmp_path, ending):
     path = picture(tmp_path / f"result.{ending}", json.dumps(RECORD))
     assert record_of(layer(path=path)) == RECORD
     assert Recipe.from_layer(layer(path=path)) == Recipe(steps=7)
 
 
-def test_what_the_layer_itself_says_goes_first(tmp_path):
+def test_the_metadata_of_a_layer_is_preferred_to_its_file(tmp_path):
     path = picture(tmp_path / "result.png", json.dumps(RECORD))
     own = {"recipe": Recipe(steps=9).to_dict()}
     assert record_of(layer({"napari-nst": own}, path)) == own
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "no JSON", "[]", json.dumps({**RECORD, "recipe": 3}), json.dumps({"steps": 7})],
-    ids=["none", "text", "list", "no recipe", "other"],
-)
-def test_another_text_is_no_record(tmp_path, text):
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", json.dumps({**RECORD, "recipe": 3})])
+def test_other_texts_are_no_records(tmp_path, text):
     assert record_of(layer(path=picture(tmp_path / "other.png", text))) is None
 
 
-def test_a_layer_without_a_picture_file_has_no_record(tmp_path):
+def test_other_layers_have_no_record(tmp_path):
     (tmp_path / "points.csv").write_text("1, 2")
     for path in (None, "", str(tmp_path), str(tmp_path / "gone.png"), str(tmp_path / "points.csv")):
         assert record_of(layer({"napari-nst": "text"}, path)) is None

@@ -1,4 +1,4 @@
-"""The text that is stored in an image file: a PNG's iTXt chunk, a JPEG's comment, a TIFF tag."""
+"""Text in an image file: the iTXt chunk of a PNG, the comment of a JPEG, a tag of a TIFF."""
 
 from __future__ import annotations
 
@@ -88,9 +88,5 @@ def _tiff_text(data: bytes) -> str | None:
         if tiff.is_imagej:  # a stack, whose description belongs to ImageJ
             info: str | None = (tiff.imagej_metadata or {}).get("Info")
             return info
-        tag = page.tags.get("ImageDescription")
-        if tag is None:
-            return None
-        # The bytes are read from the file because tifffile strips white space from the tag's value.
-        raw = data[tag.valueoffset : tag.valueoffset + tag.valuebytecount]
-        return raw.rstrip(b"\0").decode()
+        description: str = page.description
+        return description or None

@@ -39,8 +39,8 @@ class Schedule:
     )  # fmt: skip
     steps: int = number(
         150,
-        "Number of iterations, over all scales together. More refines the result, fewer gives a "
-        "quick preview.",
+        "Number of iterations, over all scales together. More iterations refine the result, fewer "
+        "give a quick preview.",
         minimum=1, maximum=1_000_000, step=20,
     )  # fmt: skip
     min_size: int = number(
