@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_nst.io.contact_sheet import DARK, LIGHT, Sheet, resized
+from napari_nst.io.contact_sheet import DARK, LIGHT, Sheet
 from napari_nst.recipe.grid import Cell, Grid
 
 HEIGHT, WIDTH = 60, 80
@@ -81,9 +81,3 @@ def test_a_grey_sheet_has_one_channel():
     sheet.put(1, np.full((HEIGHT, WIDTH), 9, np.uint8))
     top, left, bottom, right = sheet.rectangles[1]
     assert (sheet.pixels[top:bottom, left:right] == 9).all()
-
-
-def test_resizing_to_the_same_shape_changes_nothing():
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)
-    np.testing.assert_array_equal(resized(pixels, (5, 6)), pixels)
-    assert resized(pixels, (10, 12)).shape == (10, 12, 3)

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_nst.io.read_image import read_image, read_labels
+from napari_nst.io.read_image import read_image
 from napari_nst.io.write_image import write_image
 
 HEIGHT, WIDTH = 10, 13
@@ -148,26 +148,6 @@ def test_tiff_that_a_run_cannot_use_is_refused_by_name(tmp_path, pixels, options
     tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
     with pytest.raises(ValueError, match=rf"a\.tif .*{message}.*\.$"):
         read_image(tmp_path / "a.tif")
-
-
-# Labels
-
-
-def test_labels_are_read_as_they_are(tmp_path):
-    labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    np.testing.assert_array_equal(read_labels(save(tmp_path / "a.png", labels)), labels)
-    palette = Image.fromarray(labels, "P")
-    palette.putpalette([level // 3 for level in range(768)])
-    np.testing.assert_array_equal(read_labels(save(tmp_path / "b.png", palette)), labels)
-    tifffile.imwrite(tmp_path / "c.tif", labels.astype(np.int32))
-    np.testing.assert_array_equal(read_labels(tmp_path / "c.tif"), labels)
-
-
-@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
-def test_images_without_labels_are_refused_by_name(tmp_path, rgb8, name):
-    write_image(tmp_path / name, rgb8)
-    with pytest.raises(ValueError, match=f"{name}.*labels.*"):
-        read_labels(tmp_path / name)
 
 
 # Broken files

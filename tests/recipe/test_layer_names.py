@@ -3,7 +3,6 @@
 import pytest
 
 from napari_nst.recipe.layer_names import (
-    CONVOLUTIONS,
     LAYER_NAMES,
     canonical_layer,
     poolings_before,
@@ -32,10 +31,6 @@ def test_layers_are_those_of_vgg19_in_order():
 )
 def test_an_alias_is_its_canonical_layer(alias, name):
     assert canonical_layer(alias) == name
-
-
-def test_every_convolution_has_its_number_as_an_alias():
-    assert [canonical_layer(f"conv_{k}") for k in range(1, 17)] == list(CONVOLUTIONS)
 
 
 def test_the_message_for_an_unknown_layer_suggests_another():

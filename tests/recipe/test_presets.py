@@ -14,37 +14,26 @@ from napari_nst.recipe import (
 )
 from napari_nst.recipe.convert_weights import MEAN_ACTIVATIONS
 
-BY_JOB = {
-    "transfer": [
-        *("default", "gatys-2016", "gatys-2016-paper", "neural-style", "crowsonkb", "pystiche"),
-        *("gordicaleksa", "li-wand", "tf-eager", "conv-k-transfer", "udacity", "tf-gatys"),
-    ],
-    "texture": [
-        *("texture", "gatys-texture", "sliced-wasserstein", "lets-enhance-style"),
-        "conv-k-texture",
-    ],
-    "reconstruction": ["reconstruction", "lets-enhance-content", "conv-k-reconstruction"],
-}
 
-
-def test_each_job_has_its_presets_its_default_first():
-    for job, names in BY_JOB.items():
-        assert preset_names(job) == names
-        assert DEFAULT_PRESETS[job] == names[0]
-    assert preset_names() == [name for names in BY_JOB.values() for name in names]
+def test_each_job_lists_its_presets_its_default_first():
     assert preset() == preset("default") == Recipe()
+    assert preset_names() == [name for job in DEFAULT_PRESETS for name in preset_names(job)]
+    for job, default in DEFAULT_PRESETS.items():
+        names = preset_names(job)
+        assert names[0] == default
+        assert {published(name).job for name in names} == {job}
 
 
-@pytest.mark.parametrize(("job", "name"), [(j, n) for j, names in BY_JOB.items() for n in names])
-def test_a_preset_suits_its_job_and_has_a_source(job, name):
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_suits_its_job_and_has_a_source(name):
     recipe, about = preset(name), published(name)
     assert recipe.name == about.name == name
     assert Recipe.from_json(recipe.to_json()) == recipe
-    assert about.job == job
     assert about.source
     assert about.summary
     assert about.flavour == recipe.weights
     assert about.flavour in MEAN_ACTIVATIONS
+    job = about.job
     assert (recipe.has_content, recipe.has_style) == (job != "texture", job != "reconstruction")
     if job != "transfer":
         assert recipe.init == "noise"

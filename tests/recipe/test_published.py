@@ -85,11 +85,6 @@ def test_adam_has_the_steps_of_the_source(name, rate, white, epsilon):
     assert recipe.epsilon / white == pytest.approx(epsilon)
 
 
-def test_noise_is_in_the_units_of_the_source():
-    assert preset("gatys-texture").noise_spread * 255 == pytest.approx(1.0)
-    assert preset("neural-style").noise_spread * 255 == pytest.approx(0.001)
-
-
 def test_crowsonkbs_scales():
     recipe = preset("crowsonkb")
     sizes = [round(recipe.size / recipe.scale_ratio**k) for k in range(4, -1, -1)]

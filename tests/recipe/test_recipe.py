@@ -51,15 +51,9 @@ def test_a_recipe_may_have_content_or_style_alone(fields, has_content, has_style
     assert (recipe.has_content, recipe.has_style) == (has_content, has_style)
 
 
-def test_norms_are_those_of_the_controls():
-    assert tuple(NORMS) == CONTROLS["style_loss"].choices
-    assert {norm for norms in NORMS.values() for norm in norms} == set(
-        CONTROLS["style_norm"].choices
-    )
-
-
 @pytest.mark.parametrize("loss", NORMS)
 def test_a_style_loss_has_its_own_norms_alone(loss):
+    assert set(NORMS[loss]) <= set(CONTROLS["style_norm"].choices)
     for norm in CONTROLS["style_norm"].choices:
         if norm in NORMS[loss]:
             assert Recipe(style_loss=loss, style_norm=norm).style_norm == norm
@@ -152,10 +146,6 @@ def test_a_dict_is_plain_complete_and_a_copy():
     assert json.loads(CHANGED.to_json()) == fields
     fields["style_layers"].clear()
     assert CHANGED.style_layers
-
-
-def test_missing_fields_have_their_defaults():
-    assert Recipe.from_json('{"steps": 7}') == Recipe(steps=7)
 
 
 @pytest.mark.parametrize(

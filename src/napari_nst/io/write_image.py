@@ -62,44 +62,41 @@ def write_stack(
     Raises a ValueError or TypeError if the format cannot hold the images or the text, and an
     OSError if the file cannot be written.
     """
-    path = Path(path)
-    encode = _encoder(path, 8)
     shapes = sorted({image.shape for image in images})
     if len(shapes) != 1 or (len(shapes[0]) != 2 and shapes[0][2:] != (3,)):
         listed = ", ".join(map(str, shapes)) or "none"
         raise ValueError(f"images must all be (H, W) or all (H, W, 3), of one size; not {listed}.")
     if len(labels) != len(images):
         raise ValueError(f"labels must be {len(images)}, one for each image; not {len(labels)}.")
-    stack = np.stack([quantized("images", image, 8) for image in images])
-    if encode is _encode_tiff:
-        write_atomically(path, encode_tiff_stack(stack, labels, text))
-    else:
-        cells = [Cell(label, caption=label) for label in labels]
-        grid = Grid.wrapped(cells, math.ceil(math.sqrt(len(cells))))
-        write_image(path, sheet_of(grid, dict(enumerate(stack))), text=text)
+    cells = [Cell(label, caption=label) for label in labels]
+    grid = Grid.wrapped(cells, math.ceil(math.sqrt(len(cells))))
+    write_grid(path, grid, dict(enumerate(images)), text=text)
 
 
 def write_grid(
-    path: str | os.PathLike[str], grid: Grid, pictures: Mapping[int, Pixels], *, text: str = ""
+    path: str | os.PathLike[str], grid: Grid, images: Mapping[int, Pixels], *, text: str = ""
 ) -> None:
-    """Write the pictures of a grid into one 8-bit file, enlarged to the size of the largest.
+    """Write the images of a grid into one 8-bit file, enlarged to the size of the largest.
 
-    A TIFF has one page for each picture. The other formats of `write_image` show the grid, with
-    empty places for missing pictures. `pictures` maps the index of a cell to floats in [0, 1],
-    (H, W), (H, W, 3) or (H, W, 4) whose alpha channel is ignored, all of one aspect ratio.
+    A TIFF has one page for each image. The other formats of `write_image` show the grid, with empty
+    places for missing images. `images` maps the index of a cell to floats in [0, 1], (H, W),
+    (H, W, 3) or (H, W, 4) whose alpha channel is ignored, all of one aspect ratio.
 
-    Raises a ValueError or TypeError if the format cannot hold the pictures or the text, and an
+    Raises a ValueError or TypeError if the format cannot hold the images or the text, and an
     OSError if the file cannot be written.
     """
-    if not pictures:
-        raise ValueError("pictures is empty; a grid needs at least one.")
-    shown = {index: quantized("pictures", pictures[index], 8) for index in sorted(pictures)}
-    if Path(path).suffix.lower() not in (".tif", ".tiff"):
+    path = Path(path)
+    is_tiff = _encoder(path, 8) is _encode_tiff
+    if not images:
+        raise ValueError("images is empty; a grid needs at least one.")
+    shown = {index: quantized("images", images[index], 8) for index in sorted(images)}
+    if not is_tiff:
         write_image(path, sheet_of(grid, shown), text=text)
         return
-    shape = max(picture.shape[:2] for picture in shown.values())
-    pages = [resized(picture, shape) / 255 for picture in shown.values()]
-    write_stack(path, pages, [grid.cells[index].label for index in shown], text=text)
+    shape = max(image.shape[:2] for image in shown.values())
+    pages = np.stack([resized(image, shape) for image in shown.values()])
+    labels = [grid.cells[index].label for index in shown]
+    write_atomically(path, encode_tiff_stack(pages, labels, text))
 
 
 def depth_for(path: str | os.PathLike[str], source: Pixels, wanted: int | None = None) -> Depth:

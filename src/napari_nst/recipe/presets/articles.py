@@ -14,7 +14,7 @@ from napari_nst.recipe.recipe import Recipe
 _LETS_ENHANCE = "Let's Enhance, article “Content and style loss using VGG network”"
 
 
-@register("lets-enhance-style", job="texture", source=_LETS_ENHANCE)
+@register(job="texture", source=_LETS_ENHANCE)
 def lets_enhance_style() -> Recipe:
     """Let's Enhance: the Gram matrix of one deep layer, the image as tanh of free coefficients."""
     return plain(
@@ -32,7 +32,7 @@ def lets_enhance_style() -> Recipe:
     )
 
 
-@register("lets-enhance-content", job="reconstruction", source=_LETS_ENHANCE)
+@register(job="reconstruction", source=_LETS_ENHANCE)
 def lets_enhance_content() -> Recipe:
     """Let's Enhance: the features of one layer, the image as tanh of free coefficients."""
     return plain(
@@ -49,7 +49,6 @@ def lets_enhance_content() -> Recipe:
 
 
 @register(
-    "tf-eager",
     job="transfer",
     source="TensorFlow's eager tutorial of 2018; S. Gautam, “Understanding Neural Style Transfer”",
 )
@@ -78,7 +77,7 @@ def tf_eager() -> Recipe:
 _CONV_K = "Article on content and texture loss by conv_k, PyTorch"
 
 
-@register("conv-k-transfer", job="transfer", source=_CONV_K)
+@register(job="transfer", source=_CONV_K)
 def conv_k_transfer() -> Recipe:
     """Convolutions before their ReLU: content conv_9, style conv_2, 4, 8 and 16."""
     return plain(
@@ -98,7 +97,7 @@ def conv_k_transfer() -> Recipe:
     )
 
 
-@register("conv-k-texture", job="texture", source=_CONV_K)
+@register(job="texture", source=_CONV_K)
 def conv_k_texture() -> Recipe:
     """Gram matrices of conv_2, 4, 8 and 16 before their ReLU, from noise."""
     return plain(
@@ -115,7 +114,7 @@ def conv_k_texture() -> Recipe:
     )
 
 
-@register("conv-k-reconstruction", job="reconstruction", source=_CONV_K)
+@register(job="reconstruction", source=_CONV_K)
 def conv_k_reconstruction() -> Recipe:
     """Features of conv_4 before its ReLU, from noise."""
     return plain(
@@ -131,7 +130,6 @@ def conv_k_reconstruction() -> Recipe:
 
 
 @register(
-    "udacity",
     job="transfer",
     source="udacity/deep-learning-v2-pytorch 48c94bb; “Neural Style Transfer with Deep VGG model”",
 )
@@ -152,7 +150,7 @@ def udacity() -> Recipe:
     )
 
 
-@register("tf-gatys", job="transfer", source="Article “Gatys et al. in TensorFlow”")
+@register(job="transfer", source="Article “Gatys et al. in TensorFlow”")
 def tf_gatys() -> Recipe:
     """Gatys et al. in TensorFlow: sums and average pooling, 5000 steps of Adam."""
     return plain(

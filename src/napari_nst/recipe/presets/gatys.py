@@ -24,7 +24,6 @@ def _gatys_2016_caffe() -> Recipe:
 
 
 @register(
-    "gatys-2016",
     job="transfer",
     source="Gatys et al. 2016, CVPR; leongatys/NeuralImageSynthesis cced0b9",
     variants=(_gatys_2016_caffe,),
@@ -45,11 +44,7 @@ def gatys_2016() -> Recipe:
     )
 
 
-@register(
-    "gatys-2016-paper",
-    job="transfer",
-    source="Gatys et al. 2016, CVPR, the formulas of its section 2",
-)
+@register(job="transfer", source="Gatys et al. 2016, CVPR, the formulas of its section 2")
 def gatys_2016_paper() -> Recipe:
     """Gatys et al. 2016 as printed: sums, average pooling, from white noise."""
     return plain(
@@ -73,11 +68,7 @@ def gatys_2016_paper() -> Recipe:
     )
 
 
-@register(
-    "gatys-texture",
-    job="texture",
-    source="Gatys et al. 2015, NeurIPS; leongatys/DeepTextures, Example.ipynb",
-)
+@register(job="texture", source="Gatys et al. 2015, NeurIPS; leongatys/DeepTextures, Example.ipynb")
 def gatys_texture() -> Recipe:
     """Gatys et al. 2015: Gram matrices of four pools and the first layer, from noise."""
     # The program finally matches the histogram of each channel to the exemplar; this is left out.

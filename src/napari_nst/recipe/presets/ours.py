@@ -6,13 +6,13 @@ from napari_nst.recipe.presets.registry import register
 from napari_nst.recipe.recipe import Recipe
 
 
-@register("default", job="transfer", source="napari-nst")
+@register(job="transfer", source="napari-nst")
 def default() -> Recipe:
     """Our own: losses relative to their targets, coarse to fine, L-BFGS."""
     return Recipe()
 
 
-@register("texture", job="texture", source="napari-nst")
+@register(job="texture", source="napari-nst")
 def texture() -> Recipe:
     """Our own: mean and covariance of five layers, coarse to fine, from noise."""
     return Recipe(
@@ -27,7 +27,7 @@ def texture() -> Recipe:
     )
 
 
-@register("reconstruction", job="reconstruction", source="napari-nst")
+@register(job="reconstruction", source="napari-nst")
 def reconstruction() -> Recipe:
     """Our own: the features of one layer, relative to their energy, from noise."""
     return Recipe(

@@ -8,9 +8,7 @@ from napari_nst.recipe.recipe import Recipe
 
 
 @register(
-    "neural-style",
-    job="transfer",
-    source="jcjohnson/neural-style 053a6e3; ProGamerGov/neural-style-pt 7251405",
+    job="transfer", source="jcjohnson/neural-style 053a6e3; ProGamerGov/neural-style-pt 7251405"
 )
 def neural_style() -> Recipe:
     """Johnson's neural-style in its PyTorch version: from noise, 1000 steps of L-BFGS."""
@@ -32,7 +30,7 @@ def neural_style() -> Recipe:
     )
 
 
-@register("crowsonkb", job="transfer", source="crowsonkb/style-transfer-pytorch e7e2c71")
+@register(job="transfer", source="crowsonkb/style-transfer-pytorch e7e2c71")
 def crowsonkb() -> Recipe:
     """Crowson's program: Wasserstein distance of Gaussian fits, coarse to fine, averaged steps."""
     return plain(
@@ -61,7 +59,7 @@ def crowsonkb() -> Recipe:
     )
 
 
-@register("pystiche", job="transfer", source="pystiche/pystiche a2c2eba, its command line")
+@register(job="transfer", source="pystiche/pystiche a2c2eba, its command line")
 def pystiche() -> Recipe:
     """Gram matrices on torchvision's network: the command line of pystiche."""
     return plain(
@@ -78,9 +76,7 @@ def pystiche() -> Recipe:
     )
 
 
-@register(
-    "gordicaleksa", job="transfer", source="gordicaleksa/pytorch-neural-style-transfer 1719b37"
-)
+@register(job="transfer", source="gordicaleksa/pytorch-neural-style-transfer 1719b37")
 def gordicaleksa() -> Recipe:
     """Gordić's program: L-BFGS with line search, torchvision's network on pixels of 0 to 255."""
     return plain(
@@ -104,9 +100,7 @@ def gordicaleksa() -> Recipe:
 
 
 @register(
-    "li-wand",
-    job="transfer",
-    source="Li & Wand 2016, CVPR; chuanli11/CNNMRF 3f42a4b; pystiche/papers 0d8179d",
+    job="transfer", source="Li & Wand 2016, CVPR; chuanli11/CNNMRF 3f42a4b; pystiche/papers 0d8179d"
 )
 def li_wand() -> Recipe:
     """Li & Wand 2016: each patch of features approaches the style's nearest patch, in octaves."""
@@ -144,7 +138,6 @@ _UP_TO_RELU4_4 = (
 
 
 @register(
-    "sliced-wasserstein",
     job="texture",
     source="Heitz et al. 2021, CVPR; "
     "tchambon/A-Sliced-Wasserstein-Loss-for-Neural-Texture-Synthesis 491ee6d",

@@ -36,14 +36,16 @@ REGISTERED: dict[str, Published] = {}
 
 
 def register(
-    name: str, *, job: str, source: str, variants: tuple[MakeRecipe, ...] = ()
+    *, job: str, source: str, variants: tuple[MakeRecipe, ...] = ()
 ) -> Callable[[MakeRecipe], MakeRecipe]:
-    """Register a function's recipe as a preset; the first line of its docstring is the summary.
+    """Register a function's recipe as a preset.
 
-    `variants` make the recipes that the same source has for other flavours of the network.
+    The name of the function is that of the preset, with hyphens; the first line of its docstring is
+    the summary. `variants` make the recipes that the source has for other flavours of the network.
     """
 
     def add(make: MakeRecipe) -> MakeRecipe:
+        name = make.__name__.replace("_", "-")
         recipes = [maker().replace(name=name) for maker in (make, *variants)]
         by_flavour = MappingProxyType({recipe.weights: recipe for recipe in recipes})
         summary = (make.__doc__ or "").partition("\n")[0]
