@@ -92,7 +92,7 @@ class RunPanel(Container[Any]):
         self.runner = Runner(viewer, self.native)
         self.history = HistoryControls(viewer, self.complain)
         self.plot = LossPlot(viewer)
-        self.losses = Section("Losses", [self.plot])
+        self.losses = Section("Loss plot", [self.plot])
         for row in (self.status, self.brush.native, self.going_on.native, self.losses.native):
             self.native.layout().addWidget(row)
         self._follow()

@@ -58,7 +58,7 @@ def napari_window(make_napari_viewer_proxy):
 def docked(napari_window, until):
     """A plot of 50 iterations in a napari window."""
     plot = LossPlot(napari_window)
-    napari_window.window.add_dock_widget(scrolling_column(plot), name="Losses", area="right")
+    napari_window.window.add_dock_widget(scrolling_column(plot), name="Loss plot", area="right")
     return drawn(plot, until)
 
 

@@ -61,9 +61,11 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
         self.setLogMode(y=True)
         self.setDownsampling(auto=True, mode="peak")
         self.setClipToView(True)
-        self.plotItem.layout.setContentsMargins(0, 0, 12, 0)
+        # For half of the last number on the right; below, the axis' label is off by 5 pixels.
+        self.plotItem.layout.setContentsMargins(0, 0, 12, 5)
         self.showGrid(x=True, y=True, alpha=0.2)
         self._legend = pg.LegendItem(frame=False, verSpacing=-5)
+        self._legend.layout.setContentsMargins(0, 0, 0, 0)
         self._legend.sigSampleClicked.connect(self._fit_height)
         # The legend stands in the place of a title, so that it covers no curve.
         self.plotItem.layout.removeItem(self.plotItem.titleLabel)
@@ -98,7 +100,7 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
             axis.setPen(look.text)
             axis.setTextPen(look.text)
         axis.label.setFont(self._font)
-        axis.setHeight(2.7 * QFontMetrics(self._font).height())  # pyqtgraph leaves a blank line
+        axis.setHeight(2.2 * QFontMetrics(self._font).height())  # pyqtgraph leaves a blank line
         self._legend.setLabelTextSize(f"{look.points}pt")
         self._legend.setLabelTextColor(look.text)
         for line in (self._pointer, *self._marks):
