@@ -103,14 +103,6 @@ def test_strokes_go_to_the_shown_slice_in_any_order_of_axes(model, order):
     assert np.ptp(hit[:, order[2]]) == pytest.approx(13 + 6, abs=1)
 
 
-def test_units_do_not_move_the_stroke(model):
-    layer = rgb(model, scale=(2, 2), units=["um", "um"])
-    model.add_image(np.zeros((9, 9)), units=["nm", "nm"])
-    attached(model, layer)
-    stroke(model, layer, (10, 12), (10, 12))
-    np.testing.assert_allclose(np.argwhere(layer.data[..., 0] > 90).mean(0), [10, 12])
-
-
 @pytest.mark.parametrize("how", ["other button", "other mode", "3D view"])
 def test_other_gestures_draw_nothing(model, how):
     layer = rgb(model)
@@ -147,15 +139,6 @@ def test_attach_and_detach_change_cursor_and_panning(model):
     stroke(model, layer, (5, 5), (20, 30))
     assert (layer.data == 90).all()
     brush.detach()
-
-
-def test_attaching_to_another_layer_detaches_from_the_first(model):
-    first, second = rgb(model), rgb(model)
-    brush = attached(model, first)
-    brush.attach(second, intensity_of(second))
-    assert first.mouse_pan
-    assert first.mouse_drag_callbacks == []
-    assert brush.layer is second
 
 
 def test_detaching_ends_the_stroke(model):
