@@ -45,7 +45,7 @@ EDITS = {
     "fill and undo": (labels, fill_and_undo),
     "labels": (labels, lambda layer: setattr(layer, "data", np.ones((40, 40), int))),
     "move": (labels, lambda layer: setattr(layer, "translate", (2, 2))),
-    "add a shape": (shapes, lambda layer: layer.add(np.array([[0, 0], [5, 5], [0, 5]]))),
+    "add a shape": (shapes, lambda layer: layer.add(np.array([[0, 0], [5, 5]]), shape_type="line")),
     "remove a shape": (shapes, lambda layer: layer.remove([0])),
     "features": (shapes, lambda layer: setattr(layer, "features", {"label": [4]})),
     "refresh": (image, lambda layer: layer.refresh()),

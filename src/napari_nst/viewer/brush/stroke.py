@@ -62,7 +62,7 @@ def capsule(start: Array, end: Array, radius: float, shape: tuple[int, int]) -> 
 
     The coverage is float32 in [0, 1], falling from 1 to 0 over one pixel at the edge; it is of that
     box of the image (height, width) which the brush touches. Positions are (vertical, horizontal)
-    in pixels, whose centers are at whole numbers. Pillow would round them to whole pixels.
+    in pixels, whose centres are at whole numbers. Pillow would round them to whole pixels.
     """
     outer = radius + 0.5
     low = np.clip(np.ceil(np.minimum(start, end) - outer), 0, shape).astype(int)

@@ -214,10 +214,10 @@ def ellipse_outline(corners: Array) -> Array:
 
     At a radius of 1000 pixels the polygon is off by less than 0.1 pixels.
     """
-    center = (corners[0] + corners[2]) / 2
+    centre = (corners[0] + corners[2]) / 2
     across, down = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
     angle = np.linspace(0, 2 * np.pi, 256, endpoint=False)[:, None]
-    outline: Array = center + np.cos(angle) * across + np.sin(angle) * down
+    outline: Array = centre + np.cos(angle) * across + np.sin(angle) * down
     return outline
 
 

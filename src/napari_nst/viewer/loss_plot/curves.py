@@ -130,7 +130,7 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
             self._marks[-1].setValue(step)
         self._view.updateAutoRange()
         self._hide_overlapping_texts()
-        self.scene().prepareForPaint()  # left to the painting, it would have all painted twice
+        self.scene().prepareForPaint()  # otherwise Qt paints everything twice
 
     def point_at(self, step: int | None) -> None:
         """Mark an iteration with a line, or none."""
@@ -157,7 +157,9 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
         chosen = colours(names, self._look)
         for name in names:
             if name not in self._curves:
-                self._curves[name] = self.plot(connect="finite", antialias=True)
+                self._curves[name] = self.plot(
+                    connect="finite", antialias=True, autoDownsampleFactor=1.0
+                )
             width = 1.0 if "/" in name else 2.5 if name == "total" else 1.5
             self._curves[name].setPen(chosen[name], width=width)
             self._curves[name].setZValue(-width)

@@ -61,10 +61,10 @@ class ControlValues:
         recipe is not for this job.
         """
         fitted = self._recipe_controls.fitted(recipe)
-        gone = self._show(own)
+        missing = self._show(own)
         # After its own controls, because some of them set a field of the recipe.
         self._recipe_controls.take(fitted)
-        return gone
+        return missing
 
     def take_record(self, record: Mapping[str, Any], more: Mapping[str, Any]) -> list[str]:
         """Set the controls from a result's metadata; return missing layers, as `take` does.
