@@ -13,7 +13,7 @@ import click
 from napari_nst.cli.like import Provenance
 from napari_nst.cli.outputs import Outputs
 from napari_nst.io.recipe_file import load_recipe
-from napari_nst.io.record import KINDS
+from napari_nst.io.record import PRESET_JOBS
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, on_flavour, preset, preset_names
 from napari_nst.recipe.convert_weights import FLAVOURS
 
@@ -196,7 +196,7 @@ class Request:
 
 def default_preset(job: str) -> str:
     """Return the name of a job's default recipe."""
-    return DEFAULT_PRESETS[KINDS[job]]
+    return DEFAULT_PRESETS[PRESET_JOBS[job]]
 
 
 def read_recipe(preset_or_file: str, changes: Mapping[str, Any]) -> Recipe:

@@ -18,10 +18,10 @@ from napari_nst.io.frame_stack import FrameStack
 from napari_nst.io.write_image import encode_tiff_stack, quantized
 
 Pixels = np.ndarray[Any, Any]
-Kind = Literal["GIF", "MP4", "TIFF"]
+Format = Literal["GIF", "MP4", "TIFF"]
 Progress = Callable[[str, int, int], None]
 
-KINDS: dict[str, Kind] = {".gif": "GIF", ".mp4": "MP4", ".tif": "TIFF", ".tiff": "TIFF"}
+FORMATS: dict[str, Format] = {".gif": "GIF", ".mp4": "MP4", ".tif": "TIFF", ".tiff": "TIFF"}
 """Ending of a file name → its format."""
 
 FPS = 15.0
@@ -61,28 +61,28 @@ def write_animation(
     written, and an NstError if ffmpeg, which writes the MP4, is missing or fails.
     """
     path = Path(path)
-    kind = check_format(path)
+    file_format = check_format(path)
     check_writable([path])
     frames = _reported(map(_opaque, stack), len(stack), f"writing {path.name}", progress)
-    if kind == "TIFF":
+    if file_format == "TIFF":
         data = encode_tiff_stack(np.stack([_for_tiff(one) for one in frames]), stack.labels, text)
-    elif kind == "GIF":
+    elif file_format == "GIF":
         data = _encode_gif(map(_eight_bit, frames), len(stack), fps, text)
     else:
         data = _encode_mp4(map(_eight_bit, frames), stack.size, fps)
     write_atomically(path, data)
-    duration = "" if kind == "TIFF" else f", {len(stack) / fps:.1f} s"
+    duration = "" if file_format == "TIFF" else f", {len(stack) / fps:.1f} s"
     count = f"{len(stack)} picture{'s' if len(stack) > 1 else ''}"
     size = f"{len(data) / 1e6:.1f} MB" if len(data) >= 100_000 else f"{len(data) / 1e3:.0f} kB"
     return f"{count}{duration}, {size}"
 
 
-def check_format(path: Path) -> Kind:
+def check_format(path: Path) -> Format:
     """Return the format that a file's ending gives; raise an error if it is not available."""
-    kind = KINDS.get(path.suffix.lower())
-    if kind is None:
-        raise ValueError(f"{path} must end in {', '.join(KINDS)}, to say its format.")
-    if kind == "MP4":
+    file_format = FORMATS.get(path.suffix.lower())
+    if file_format is None:
+        raise ValueError(f"{path} must end in {', '.join(FORMATS)}, to say its format.")
+    if file_format == "MP4":
         from imageio_ffmpeg import get_ffmpeg_exe
 
         try:
@@ -92,7 +92,7 @@ def check_format(path: Path) -> Kind:
                 f"{path.name} needs ffmpeg, which is not installed; install ffmpeg, or write a "
                 ".gif or .tif."
             ) from None
-    return kind
+    return file_format
 
 
 def _reported(

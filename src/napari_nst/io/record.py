@@ -12,7 +12,7 @@ from napari_nst.io.embedded_text import read_text
 RECORD = "napari-nst"
 """The key of the record in the metadata of a result layer."""
 
-KINDS: Mapping[str, str] = MappingProxyType(
+PRESET_JOBS: Mapping[str, str] = MappingProxyType(
     {"stylize": "transfer", "synthesize": "texture", "reconstruct": "reconstruction"}
 )
 """The `job` of a record, which is the name of a function → the job of its presets."""

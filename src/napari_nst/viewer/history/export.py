@@ -12,7 +12,7 @@ from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_nst.errors import Cancelled, NstError
-from napari_nst.io.animation import KINDS, write_animation
+from napari_nst.io.animation import FORMATS, write_animation
 from napari_nst.viewer.layers.intensity import to_uint8, to_unit
 from napari_nst.viewer.run.worker import IsClosing, run_in_background
 
@@ -41,7 +41,7 @@ def ask_for_path(parent: QWidget, name: str) -> Path | None:
     if typed.suffix.lower() == _SUGGESTED:
         # Qt's own dialog does not change the suffix when the user chooses another format.
         path = typed.with_suffix(suffix)
-    elif typed.suffix.lower() in KINDS:
+    elif typed.suffix.lower() in FORMATS:
         path = typed
     else:
         path = typed.with_name(typed.name + suffix)
@@ -62,7 +62,7 @@ class Export:
         self.message = f"Writing {path.name} …"
         self._is_closing: IsClosing = lambda: False
         display = request.intensity.display(stack.originals[0], request.keep_dtype)
-        if "contrast_limits" in display and KINDS[path.suffix.lower()] != "TIFF":
+        if "contrast_limits" in display and FORMATS[path.suffix.lower()] != "TIFF":
             stack = stack.converted(partial(_displayed, limits=display["contrast_limits"]))
         self._stack: FrameStack | None = stack
         self._text = text

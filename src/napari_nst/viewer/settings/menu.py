@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton
 
 from napari_nst.io.recipe_file import load_recipe, save_recipe
-from napari_nst.io.record import KINDS, record_of
+from napari_nst.io.record import PRESET_JOBS, record_of
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.settings.control_values import ControlValues
 
@@ -152,7 +152,7 @@ class SettingsMenu(QPushButton):
         record = record_of(layer)
         if record is None:
             return None, f"{layer.name} does not say how it was made; select a result of a run."
-        kind = KINDS.get(record.get("job", ""))
+        kind = PRESET_JOBS.get(record.get("job", ""))
         if kind != self._values.kind:
             made_by = _WIDGETS.get(kind or "", "another version of this plugin")
             return None, f"{layer.name} was made by {made_by}."
