@@ -20,8 +20,8 @@ def machine() -> dict[str, str]:
     """Return a description of the machine."""
     abilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     known = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "amx_fp16")
-    facts = {
-        "processor": _processor(),
+    described = {
+        "CPU": _cpu_name(),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
                      else os.cpu_count()),
         "threads": str(torch.get_num_threads()),
@@ -30,8 +30,8 @@ def machine() -> dict[str, str]:
         "system": platform.platform(),
     }  # fmt: skip
     if torch.cuda.is_available():
-        facts["GPU"] = describe_device(torch.device("cuda"))
-    return facts
+        described["GPU"] = describe_device(torch.device("cuda"))
+    return described
 
 
 def versions() -> dict[str, str]:
@@ -83,7 +83,7 @@ def need_display() -> None:
         raise NotMeasured("there is no display; xvfb-run gives one")
 
 
-def _processor() -> str:
+def _cpu_name() -> str:
     described = Path("/proc/cpuinfo")
     if described.exists():
         for line in described.read_text().splitlines():

@@ -1,9 +1,9 @@
-"""Measure how smooth a napari window stays while a run is in it, with everything on.
+"""Measure stalls of a napari window during a run, with all options of the widget on.
 
     make measure
 
-The window is a real one; under Xvfb its OpenGL is software, which is the slow case. How fast runs
-are, and how large, is what `make bench` measures.
+The window is real; under Xvfb its OpenGL is software, which is the slow case. `make bench` measures
+the speed and memory of runs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.window import Window, stalls_of_napari_alone
 
 
 def comfort(size: int, steps: int) -> dict[str, float]:
-    """Return how smooth a window stays with everything on, and what memory it takes."""
+    """Return the stalls of a window with all options on, and the growth of its memory."""
     import psutil
     from qtpy.QtCore import QTimer
 
@@ -24,7 +24,7 @@ def comfort(size: int, steps: int) -> dict[str, float]:
     window.turn_everything_on()
     window.settle()
     widget = window.widget
-    peaks: dict[int, float] = {}  # of each quarter: within an iteration memory comes and goes
+    peaks: dict[int, float] = {}  # of each quarter: memory varies within an iteration
 
     def weigh() -> None:
         newest = widget.panel.active.newest if widget.panel.active else None
@@ -50,9 +50,9 @@ def comfort(size: int, steps: int) -> dict[str, float]:
         "longest stall while it iterates, s": max(gaps["iterating"]),
         "longest stall when it ends, s": max(gaps["ended"]),
         "longest stall when the history is first shown, s": max(gaps["asked"]),
-        # By then L-BFGS has filled its history again, and the history's layer is there.
-        "more memory at most in the last quarter than in the third, MB": peaks[3] - peaks[2],
-        "of which the history, MB": kept / 4,
+        # In these quarters, L-BFGS has filled its history and the layer of the history exists.
+        "growth of the peak memory from the third quarter to the last, MB": peaks[3] - peaks[2],
+        "part of the history in this growth, MB": kept / 4,
     }
 
 

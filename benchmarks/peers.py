@@ -1,8 +1,8 @@
-"""Other programs that do style transfer, each installed for itself, on this environment's torch.
+"""Other style transfer programs, each installed in its own folder, with this environment's torch.
 
-Every one runs what it runs by itself: its layers, losses and optimiser, on the same two images. Its
-seconds per iteration are compared with those of our preset of the same name, or of the same kind.
-Weights are the plugin's, except for a program that brings its own; seconds do not depend on them.
+Each program runs its default layers, losses and optimizer on the same two images. Its seconds per
+iteration are compared with those of our preset of the same name or kind. Weights are the plugin's,
+except for a program that has its own; seconds do not depend on them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DRIVER = Path(__file__).with_name("peer_driver.py")
 
 @dataclass(frozen=True)
 class Peer:
-    """A package of the package index, and the preset of ours that does the same."""
+    """A package, and our preset with the same recipe."""
 
     package: str
     version: str
@@ -65,7 +65,7 @@ def per_iteration(setting: Setting) -> Iterator[Row]:
                 mine, its = side_by_side(peer, setting, size)
             except NotMeasured as reason:
                 yield Row(**common, remark=str(reason))
-                break  # at other sizes it would be the same
+                break  # the reason is the same at other sizes
             yield Row(**common, ours=mine, other=its, remark=peer.remark)
 
 
@@ -106,7 +106,7 @@ def seconds_of(
 
 
 def installed(peer: Peer) -> Path:
-    """Return a folder with a peer's own package; what it builds on, torch above all, is ours."""
+    """Return a folder with a peer's package; dependencies such as torch are this environment's."""
     folder = FOLDER / f"{peer.package}-{peer.version}"
     if not folder.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)

@@ -40,8 +40,8 @@ def streaming(setting: Setting) -> Iterator[Row]:
     """Yield seconds per iteration in a napari window ÷ those from the terminal."""
     need_display()
     size, iterations, turns = (128, 4, 2) if setting.quick else (512, 8, 12)
-    numbers = (str(size), str(iterations), str(turns), str(setting.device))
-    seconds: dict[str, Any] = json.loads(_output("-m", "benchmarks.window_overhead", *numbers))
+    options = (str(size), str(iterations), str(turns), str(setting.device))
+    seconds: dict[str, Any] = json.loads(_output("-m", "benchmarks.window_overhead", *options))
     yield Row(
         what="iteration in a napari window ÷ from the terminal, our default recipe",
         size=size,

@@ -1,4 +1,4 @@
-"""How good are synthesized textures, for every style loss?
+"""Compare synthesized textures of every style loss with their exemplar.
 
     .venv/bin/python -m benchmarks.textures
 

@@ -1,8 +1,8 @@
-"""A napari window with the Style Transfer widget: how soon it is there, and how it keeps up.
+"""A napari window with the Style Transfer widget: its opening time, and gaps in its event loop.
 
     python -m benchmarks.window
 
-prints how soon, as JSON, from a process in which nothing was loaded before.
+prints the opening time as JSON, from a process in which nothing was loaded before.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 
 class Window:
-    """A napari window with the sample pictures and the Style Transfer widget, as it opens."""
+    """A napari window with the sample images and the Style Transfer widget."""
 
     def __init__(self, size: int, steps: int, device: str = "auto") -> None:
         import napari
@@ -32,7 +32,7 @@ class Window:
         self.widget.recipe_controls.fields["device"].value = device
 
     def settle(self) -> None:
-        """Let the window be drawn for the first time, which takes a second with any widget."""
+        """Wait for the first drawing of the window, which takes a second with any widget."""
         _longest_gap(3000)
 
     def turn_everything_on(self) -> None:
@@ -47,10 +47,11 @@ class Window:
         self.widget.keep_history.value = "evenly"
 
     def probe(self, meanwhile: dict[int, Callable[[], object]]) -> dict[str, list[float]]:
-        """Run to the end; return the gaps between turns of the event loop, by what went on.
+        """Run to the end; return the gaps between turns of the event loop, by phase of the run.
 
-        `meanwhile` says what to do after which iterations; that second's gaps count apart, and so
-        do those of the first second with the new layer, in which napari makes its controls.
+        `meanwhile` has functions to call after some iterations. Gaps within a second after such a
+        call are a phase of their own, and so are gaps within the first second with the new layer,
+        in which napari makes its controls.
         """
         from qtpy.QtCore import QEventLoop, QTimer
 
@@ -84,7 +85,7 @@ class Window:
 
         timer = QTimer()
         timer.timeout.connect(probe)
-        timer.start(10)  # a faster one takes the optimiser a tenth of its time
+        timer.start(10)  # a faster timer slows the optimizer down by a tenth
         widget.start()
         loop.exec()
         timer.stop()
@@ -92,9 +93,10 @@ class Window:
 
 
 def stalls_of_napari_alone() -> dict[str, float]:
-    """Return how long a window with two pictures and no plugin is held up by what is done to it.
+    """Return the longest gaps of a window with two images and without the plugin.
 
-    One layer that is drawn anew, a layer like a run's, and a stack like a history's, with a text.
+    They are measured for a layer that is redrawn, a new layer like a run's, and a new stack like a
+    history's, with a text.
     """
     import napari
     import numpy as np
@@ -112,7 +114,7 @@ def stalls_of_napari_alone() -> dict[str, float]:
 
     _longest_gap(3000)
     seconds = {
-        "one layer drawn anew": _longest_gap(1500, viewer.layers[0].refresh),
+        "one layer redrawn": _longest_gap(1500, viewer.layers[0].refresh),
         "a layer": _longest_gap(1500, lambda: viewer.add_image(picture)),
         "a stack": _longest_gap(1500, add_stack),
     }
@@ -121,7 +123,7 @@ def stalls_of_napari_alone() -> dict[str, float]:
 
 
 def _longest_gap(milliseconds: int, call: Callable[[], object] = lambda: None) -> float:
-    """Return the longest time between turns of the event loop while something is called in one."""
+    """Return the longest time between turns of the event loop while a function is called."""
     from qtpy.QtCore import QEventLoop, QTimer
 
     loop, timer = QEventLoop(), QTimer()
@@ -136,7 +138,7 @@ def _longest_gap(milliseconds: int, call: Callable[[], object] = lambda: None) -
 
 
 def opening() -> dict[str, Any]:
-    """Return the seconds until the widget is there, and whether that took torch."""
+    """Return the seconds until the widget is open, and whether torch was imported."""
     window = Window(256, 1)
     window.viewer.close()
     return {"seconds": window.opening, "torch": "torch" in sys.modules}

@@ -133,5 +133,5 @@ def overhead(size: int, iterations: int, turns: int, device: str) -> dict[str, f
 
 
 if __name__ == "__main__":
-    *numbers, device = sys.argv[1:]
-    print(json.dumps(overhead(*map(int, numbers), device)))
+    size, iterations, turns = map(int, sys.argv[1:4])
+    print(json.dumps(overhead(size, iterations, turns, sys.argv[4])))

@@ -113,7 +113,7 @@ ROWS = (
 def test_a_report_is_read_as_it_was_written_and_tells_which_goals_are_met():
     assert [row.met for row in ROWS] == [True, False, True, False, None, None]
     report = Report(
-        date="2026-01-01", machine={"processor": "abacus"}, versions={}, command="", seconds=9.0,
+        date="2026-01-01", machine={"CPU": "abacus"}, versions={}, command="", seconds=9.0,
         rows=ROWS,
     )  # fmt: skip
     assert Report.from_json(report.to_json()) == report

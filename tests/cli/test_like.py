@@ -28,7 +28,7 @@ def test_a_picture_is_made_again_of_its_recorded_inputs(images, engine, capsys, 
     }
     one, other = (json.loads(read_text(path)) for path in (made, "again.png"))
     assert {role: entry["path"] for role, entry in one["inputs"].items()} == {
-        r: facts["path"] for r, facts in other["inputs"].items()
+        role: entry["path"] for role, entry in other["inputs"].items()
     }
 
 

@@ -63,7 +63,7 @@ WRONG = {
     ),
     "full jpeg": (
         [*STYLIZE[:4], "out.jpg", *["style.jpg"] * 200],
-        "out.jpg: a JPEG has no room for the names of 202 inputs; take PNG or TIFF",
+        "out.jpg: a JPEG cannot hold the names of 202 inputs; take PNG or TIFF",
     ),
     "missing folder": ([*STYLIZE[:4], "no/out.png"], "There is no folder no"),
     "output is style": ([*STYLIZE[:4], "./style.jpg"], "style.jpg would be overwritten"),

@@ -31,7 +31,7 @@ layers_option = own_option(
 )  # fmt: skip
 @own_option(
     "--guide", type=FILE, metavar="LABELS",
-    help="Labels of CONTENT's pixels, a PNG or TIFF of whole numbers: each region above 0 takes "
+    help="Labels of CONTENT's pixels, a PNG or TIFF of integers: each region above 0 takes "
     "the style of its label, 0 takes none.",
 )  # fmt: skip
 @own_option(
@@ -96,7 +96,7 @@ def stylize(
 )  # fmt: skip
 @own_option(
     "--region", type=FILE, metavar="LABELS",
-    help="Which pixels of --into to fill: those above 0 in a PNG or TIFF of whole numbers.",
+    help="Which pixels of --into to fill: those above 0 in a PNG or TIFF of integers.",
 )  # fmt: skip
 @own_option(
     "--exemplar-region", type=FILE, metavar="LABELS",

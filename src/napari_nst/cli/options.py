@@ -110,7 +110,7 @@ def _file_options() -> list[click.Option]:
         ),
         _file_option(
             ["--depth"], type=click.Choice(["8", "16", "32"]),
-            help="Bits per channel of the output; 32 is a TIFF of float numbers.  "
+            help="Bits per channel of the output; 32 is a TIFF of floats.  "
             "[default: those of the input, 16 at most; of a JPEG 8]",
         ),
         _file_option(

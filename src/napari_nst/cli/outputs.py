@@ -85,7 +85,7 @@ class Outputs:
             jpeg_comment(json.dumps([recipe.to_dict(), named]) + " " * _RECORD_BYTES)
         except ValueError:
             raise ValueError(
-                f"{self.output}: a JPEG has no room for the names of {len(inputs)} inputs; take "
+                f"{self.output}: a JPEG cannot hold the names of {len(inputs)} inputs; take "
                 "PNG or TIFF."
             ) from None
 
