@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from napari_nst import __version__
 from napari_nst.engine.device import describe_device
 from napari_nst.engine.job.input_image import InputImage
 from napari_nst.engine.vgg.weights import PretrainedVGG
@@ -35,7 +34,7 @@ def run_metadata(
     `arguments` are the function's other arguments.
     """
     versions = {
-        "napari-nst": __version__,
+        "napari-nst": metadata.version("napari-nst"),
         "torch": str(torch.__version__),
         "numpy": np.__version__,
         "python": platform.python_version(),
