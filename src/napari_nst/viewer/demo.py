@@ -1,4 +1,4 @@
-"""The demo: a napari window in which the sample content becomes a painting."""
+"""The demo: a style transfer of the sample images in a napari window."""
 
 from __future__ import annotations
 
@@ -12,41 +12,26 @@ from napari_nst.errors import NstError
 from napari_nst.viewer.layers.save import save_result
 
 WINDOW = (1440, 900)
-"""Width and height of the window, a small laptop's."""
+"""Width and height of the window in pixels, for a small laptop."""
 
 
 def run_demo(headless: bool, output: Path, **changes: int) -> list[Path]:
     """Open napari with the sample layers and the Style Transfer widget, and start a run.
 
-    Parameters
-    ----------
-    headless : bool
-        Wait for the end, write pictures and close, instead of leaving the window to the user.
-    output : Path
-        The folder for the pictures; made where it does not exist.
-    **changes
-        What to set in the widget before, such as ``size=256``.
-
-    Returns
-    -------
-    list of Path
-        The files written: a screenshot of the whole window, and the result.
-
-    Raises
-    ------
-    NstError
-        If the run fails.
+    `headless` waits for the end, writes a screenshot and the result into the folder `output`, and
+    closes the window. `changes` are values of the widget's controls, such as ``size=256``. Returns
+    the files; raises `NstError` if the run fails.
     """
     viewer: Any = napari.Viewer()
     viewer.window.resize(*WINDOW)
     viewer.open_sample("napari-nst", "content_and_style")
     _, widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")
-    widget.recipe_controls.reset()  # whatever somebody ran last
+    widget.recipe_controls.reset()  # not those of the last session
     for name, value in changes.items():
         getattr(widget, name).value = value
     for layer in viewer.layers:
         layer.visible = layer is widget.content.value
-    # By the time the result appears, the window is laid out and the canvas has its size.
+    # When the result appears, the window is laid out and the canvas has its final size.
     viewer.layers.events.inserted.connect(lambda: QTimer.singleShot(500, viewer.reset_view))
     widget.panel.begin(widget.request)  # without remembering it
     written: list[Path] = []

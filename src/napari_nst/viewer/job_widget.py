@@ -1,4 +1,4 @@
-"""What every job's widget shares: its controls in order, and how they become a job."""
+"""What the widgets of all three jobs share: controls, sections, and how they become a request."""
 
 from __future__ import annotations
 
@@ -37,18 +37,9 @@ class JobWidget(Followed, Container[Any]):
     Every control is an attribute by its name: those of a recipe's fields, `preset`, and the
     subclass's own. So are the buttons `run`, `pause`, `stop` and `save_as`, and `progress`.
 
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-        Whose layers are read, and which gets the result.
-    kind : {"transfer", "texture", "reconstruction"}
-        What the recipes are for.
-    choosers : list of ComboBox
-        What to put above the recipe's controls: which layers. The first is what is looked at.
-    up_front : list of str or Widget
-        What to show without unfolding a section: fields of the recipe, and controls of one's own.
-    extras : mapping of str to list of Widget
-        Title of a section → controls to put into it, beside the recipe's.
+    `kind` is "transfer", "texture" or "reconstruction". `choosers` are the drop-downs of layers
+    above the recipe's controls; the first is the content. `up_front` are fields of the recipe and
+    further controls outside the sections. `extras` maps titles of sections to further controls.
     """
 
     def __init__(
@@ -62,15 +53,18 @@ class JobWidget(Followed, Container[Any]):
         self.viewer = self._viewer = viewer
         self.recipe_controls = RecipeControls(kind)
         self.init_image = layer_box(
-            viewer, "init_image", "The layer to start from, where that is an image.", optional=True
+            viewer,
+            "init_image",
+            "The layer to start from, if the run starts from an image.",
+            optional=True,
         )
         self.init_image.label = "Start image"
         self.keep_dtype = CheckBox(
             name="keep_dtype",
             text="Keep data type",
-            tooltip="Make a result of the same type of numbers as the layer, such as 16 bit.",
+            tooltip="Give the result the data type of the layer, such as 16 bit.",
         )
-        self.panel = RunPanel(viewer, self._ordered)
+        self.panel = RunPanel(viewer, self._read_and_remember)
         self.notes = Notes(
             viewer,
             self.recipe_controls,
@@ -137,18 +131,15 @@ class JobWidget(Followed, Container[Any]):
         self.control_values.recall()
 
     def request(self, **changes: Any) -> RunRequest:
-        """Read the controls, with some fields of the recipe replaced.
-
-        Raises `ValueError` or `TypeError` where they make no job.
-        """
+        """Read the controls, with some fields replaced; may raise `ValueError` or `TypeError`."""
         return self.build_request(self.recipe.replace(**changes))
 
     def build_request(self, recipe: Recipe) -> RunRequest:
-        """Return the job of the chosen layers and a recipe; raises as `request`."""
+        """Return the request of the chosen layers and a recipe; may raise as `request`."""
         raise NotImplementedError
 
     def controls_from(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what this widget's own controls would say for a recorded call of the engine."""
+        """Return the values of this widget's own controls for recorded arguments."""
         return {}
 
     def _on_parent_changed(self, parent: Any) -> None:
@@ -156,25 +147,25 @@ class JobWidget(Followed, Container[Any]):
         if parent is None:
             self.panel.give_up()
 
-    def _ordered(self, **changes: Any) -> RunRequest:
+    def _read_and_remember(self, **changes: Any) -> RunRequest:
         """Read the controls for a run, and remember them for the next session."""
         request = replace(self.request(**changes), controls=self.control_values.read())
         self.control_values.remember()
         return request
 
-    # ── what a user of the widget sees ───────────────────────────────────────────────────────
+    # ── for scripts and tests ───────────────────────────────────────────────────────
 
     def start(self) -> None:
-        """Start a run, as the Run button does; nothing if one is going on."""
+        """Start a run, as the Run button does; does nothing while a run goes on."""
         self.panel.start()
 
     def save(self, path: str) -> None:
-        """Write the last result to a PNG or TIFF file, with what made it."""
+        """Write the last result to a PNG or TIFF file, with its record."""
         self.panel.save(path)
 
     @property
     def running(self) -> bool:
-        """Whether a run is going on, or held."""
+        """Whether a run goes on or is paused."""
         return self.panel.active is not None
 
     @property
@@ -184,52 +175,48 @@ class JobWidget(Followed, Container[Any]):
 
     @property
     def status_text(self) -> str:
-        """What the widget says under its buttons."""
+        """The text below the buttons."""
         return self.panel.status.text()
 
     def reset_choices(self, *args: Any) -> None:
-        """Follow the layer list; napari calls this."""
+        """Update the drop-downs of layers; napari calls this."""
         for chooser in self._choosers:
             if hasattr(chooser, "reset_choices"):
                 chooser.reset_choices(*args)
 
-    # ── for a subclass to make its job from ──────────────────────────────────────────────────
+    # ── for subclasses ──────────────────────────────────────────────────
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe to run; raises `ValueError` where the controls contradict."""
+        """The recipe of the controls; raises `ValueError` if they contradict each other."""
         return self.flavour_notice.applied(self.recipe_controls.recipe)
 
     def slice_of(
         self, layer: Image, size: int | None = None, dims: Dims | None = None
     ) -> LayerSlice:
-        """Pick what a layer shows, now or with sliders of some other moment.
-
-        As large as a run of this size needs it.
-        """
-        # How large a style in physical units is needed, the content's pixels decide later.
+        """Return what a layer shows, in the resolution that a run of this size needs."""
+        # A style in physical units may need its full resolution, depending on the content.
         is_physical = self.recipe_controls.fields["style_sizing"].value == "physical"
         wanted = self.size.value if size is None else size
         return shown_slice(layer, dims or self._viewer.dims, 0 if is_physical else wanted)
 
     def start_slice(self, recipe: Recipe) -> LayerSlice | None:
-        """Pick what the run starts from, if that is an image of its own."""
+        """Return the start image, if the recipe starts from one."""
         if recipe.init != "image":
             return None
         if self.init_image.value is None:
-            raise ValueError("init is 'image', but no start image is chosen; choose a layer.")
+            raise ValueError(
+                "init is 'image', but no start image is chosen; choose a layer in Start image."
+            )
         return self.slice_of(self.init_image.value, recipe.size)
 
     def where_in(self, chooser: ComboBox) -> str:
-        """Return which slice of a chosen layer that is, "" if it has but one.
-
-        A subclass may know more; it may raise `ValueError` where there is no picture.
-        """
+        """Return which slice of a chosen layer is read, or ""; may raise `ValueError`."""
         if not isinstance(chooser.value, Image) or not chooser.enabled:
             return ""
         return self.slice_of(chooser.value).where
 
-    # ── how it is put together ───────────────────────────────────────────────────────────────
+    # ── layout ───────────────────────────────────────────────────────────────
 
     def _name_controls(self, own: Iterable[Any], up_front: Iterable[Any]) -> None:
         """Make every control an attribute."""
@@ -243,7 +230,7 @@ class JobWidget(Followed, Container[Any]):
     def _sections(
         self, up_front: Sequence[Any], extras: Mapping[str, Any], tools: Mapping[str, Any]
     ) -> dict[str, Section]:
-        """Return the parts that fold: the subclass's own, the recipe's, and what all jobs have."""
+        """Return the foldable sections: the subclass's, the recipe's and the tools."""
         shown = [name for name in self.recipe_controls.used if name not in up_front]
         contents = {title: list(controls) for title, controls in extras.items()}
         for title, names in SECTIONS.items():

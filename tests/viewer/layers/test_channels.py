@@ -49,15 +49,6 @@ def test_each_channel_is_read_at_the_shown_slice(model, cells, axis):
         assert channel.position.panel_axis == 1
 
 
-def test_channels_of_a_pyramid_are_read_at_a_level_that_suffices(model):
-    data = np.broadcast_to(np.arange(4.0)[:, None, None], (4, 40, 60))
-    levels = [data, data[:, ::2, ::2]]
-    layer = model.add_image(levels, multiscale=True, contrast_limits=(0, 4))
-    channels = channel_slices(layer, model.dims, 0, size=30)
-    assert [channel.read().shape for channel in channels] == [(20, 30)] * 4
-    assert [float(channel.read().mean()) for channel in channels] == [0, 0.25, 0.5, 0.75]
-
-
 def test_three_channels_are_rgb(model, cells):
     channels = channel_slices(cells, model.dims, "c")
     picture = rgb_slice([channels[2], channels[0], channels[1]])
@@ -101,15 +92,6 @@ def test_rgb_of_other_than_three_grey_pictures_is_refused(model, cells):
     photo = shown_slice(model.add_image(np.zeros((20, 30, 3)), rgb=True, name="photo"), model.dims)
     with pytest.raises(ValueError, match="'photo' is RGB already"):
         rgb_slice([*channels[:2], photo])
-
-
-def test_rgb_of_several_sizes_is_refused(model):
-    pictures = [
-        shown_slice(model.add_image(np.zeros(shape), name=name), model.dims)
-        for name, shape in [("a", (8, 9)), ("b", (8, 9)), ("c", (9, 8))]
-    ]
-    with pytest.raises(ValueError, match="of one size; theirs are 'a' 8 × 9, 'b' 8 × 9, 'c' 9 × 8"):
-        rgb_slice(pictures)
 
 
 def test_pyramids_whose_levels_differ_are_refused_when_they_are_read(model):

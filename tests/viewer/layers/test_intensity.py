@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from napari.utils import Colormap
 
-from napari_nst.viewer.layers.intensity import to_uint8
 from napari_nst.viewer.layers.read import shown_slice
 
 
@@ -33,15 +32,6 @@ def test_grey_comes_back_as_it_went(model, dtype, limits, keep_dtype):
         np.testing.assert_array_equal(restored, numbers)
     else:
         np.testing.assert_allclose(restored, numbers.astype(float), atol=1e-3 * (high - low))
-
-
-def test_a_boolean_layer_comes_back(model):
-    picture = shown_slice(model.add_image(np.eye(4, dtype=bool)), model.dims)
-    restored = picture.intensity.restore(picture.read(), keep_dtype=True)
-    assert restored.dtype == bool
-    np.testing.assert_array_equal(restored, np.eye(4, dtype=bool))
-    grey = picture.intensity.restore(np.array([[0.49, 0.51]], np.float32), keep_dtype=True)
-    assert grey.tolist() == [[False, True]]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64, np.int64])
@@ -74,13 +64,6 @@ def test_rgb_is_8_bit_or_of_the_contents_type(model, dtype, keep_dtype, expected
     assert restored.dtype == expected.dtype
     assert restored[0, 0].tolist() == expected.tolist()
     assert intensity.display(picture, keep_dtype) == {"rgb": True}
-
-
-def test_alpha_is_kept(model):
-    intensity = shown_slice(model.add_image(np.ones((4, 4, 4)), rgb=True), model.dims).intensity
-    restored = intensity.restore(np.full((2, 3, 4), 0.2, np.float32))
-    assert restored.shape == (2, 3, 4)
-    assert (restored == 51).all()
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, bool])
@@ -126,8 +109,3 @@ def test_a_result_is_drawn_as_the_content_is(model):
     np.testing.assert_array_equal(result.colormap.colors, own.colors)
     assert result.gamma == 1
     np.testing.assert_allclose(result.data, np.clip(layer.data, 2, 9), atol=1e-5)
-
-
-def test_to_uint8_rounds():
-    levels = np.array([0, 0.499 / 255, 0.501 / 255, 1], np.float32)
-    assert to_uint8(levels).tolist() == [0, 0, 1, 255]

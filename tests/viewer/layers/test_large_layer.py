@@ -1,10 +1,9 @@
-"""A large result's layer: levels, where they lie, and what can be done with them."""
+"""The multiscale layer of a large result."""
 
 import numpy as np
 import pytest
 
 from napari_nst.io.read_image import read_image
-from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers import pyramid
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.position import data_to_world, move_slider
@@ -51,7 +50,7 @@ def extent(layer):
     return data_to_world(layer)(corners)
 
 
-def test_every_size_has_its_levels_at_the_same_place(viewer, model):
+def test_the_levels_of_every_size_cover_the_same_area(viewer, model):
     content = photo(model, scale=(2, 3), translate=(5, 7), rotate=20)
     live = live_for(viewer, model, content)
     shapes = []
@@ -72,7 +71,7 @@ def test_every_size_has_its_levels_at_the_same_place(viewer, model):
     assert len(model.layers) == 2
 
 
-def test_pixels_are_drawn_where_they_are_and_the_layer_is_told_once(viewer, model):
+def test_the_arrays_stay_and_the_layer_is_refreshed_once(viewer, model):
     live = live_for(viewer, model, photo(model))
     one = show(live)
     levels, told = list(live.layer.data), []
@@ -92,7 +91,7 @@ def test_pixels_are_drawn_where_they_are_and_the_layer_is_told_once(viewer, mode
     assert all(a is b for a, b in zip(levels, live.layer.data, strict=True))
 
 
-def test_all_of_a_new_size_is_there_at_once(viewer, model):
+def test_a_new_size_is_displayed_at_once(viewer, model):
     """Napari would draw what it has seen of the size before, a corner, until it looks again."""
     live = live_for(viewer, model, photo(model))
     show(live, shape=(6, 8))
@@ -115,7 +114,7 @@ def test_a_slice_of_a_stack_gets_a_result_in_that_slice(viewer, model):
     assert model.dims.point[0] == 30
 
 
-def test_a_turned_view_gets_its_picture_upright(viewer, model, tmp_path):
+def test_a_transposed_view_gets_an_upright_image(viewer, model, tmp_path):
     content = model.add_image(np.zeros((64, 48), np.uint16), contrast_limits=(0, 1000))
     model.dims.order = (1, 0)
     live = live_for(viewer, model, content, keep_dtype=True)
@@ -131,17 +130,7 @@ def test_a_turned_view_gets_its_picture_upright(viewer, model, tmp_path):
     assert read_image(tmp_path / "upright.png").shape[:2] == (48, 64)
 
 
-def test_the_finest_level_is_saved_with_its_record(viewer, model, tmp_path):
-    live = live_for(viewer, model, photo(model))
-    one = show(live, level=0.2, facts={"recipe": Recipe(steps=7).to_dict()})
-    live.drawn.draw_tile(tile(16, 32, level=1.0), one)
-    live.describe(one.record())
-    save_result(live.layer, tmp_path / "large.png")
-    np.testing.assert_array_equal(read_image(tmp_path / "large.png"), live.layer.data[0])
-    assert Recipe.from_layer(live.layer) == Recipe(steps=7)
-
-
-def test_tiled_beside_itself_it_is_large_too(viewer, model):
+def test_its_preview_of_tiles_is_multiscale(viewer, model):
     live = live_for(viewer, model, photo(model))
     show(live)
     preview = tile_preview(viewer, live.layer)
@@ -153,7 +142,7 @@ def test_tiled_beside_itself_it_is_large_too(viewer, model):
     assert (preview.data[0] == 255).all()
 
 
-def test_going_on_at_a_large_size_takes_the_place_of_the_layer(viewer, model):
+def test_continuing_at_a_large_size_replaces_the_layer(viewer, model):
     content = model.add_image(np.zeros((48, 64), np.uint16), contrast_limits=(0, 1000))
     live = live_for(viewer, model, content)
     small = iteration(4, 4, (24, 32), grey=True)
@@ -176,36 +165,10 @@ def test_going_on_at_a_large_size_takes_the_place_of_the_layer(viewer, model):
     np.testing.assert_allclose(extent(live.layer), extent(content), atol=1e-9)
 
 
-def test_data_that_the_user_put_there_makes_way(viewer, model):
+def test_data_that_the_user_assigned_is_replaced(viewer, model):
     live = live_for(viewer, model, photo(model))
     show(live)
     live.layer.data = [np.zeros((8, 8, 3), np.uint8)]
     show(live, 2)
     assert [level.shape[:2] for level in live.layer.data] == [(48, 64), (24, 32), (12, 16)]
     assert (live.layer.data[0] == 128).all()
-
-
-def test_nothing_is_painted_on_a_large_layer(viewer, model):
-    live = live_for(viewer, model, photo(model))
-    show(live)
-    live.remember()
-    live.layer.data[0][:8] = 200
-    assert live.strokes() is None
-
-
-def test_a_layer_that_was_deleted_does_not_come_back(viewer, model):
-    live = live_for(viewer, model, photo(model))
-    show(live)
-    model.layers.remove("result")
-    show(live, 2)
-    assert [layer.name for layer in model.layers] == ["photo"]
-
-
-def test_a_large_layer_is_read_at_the_level_that_is_wanted(viewer, model):
-    live = live_for(viewer, model, photo(model))
-    one = show(live, level=0.2)
-    live.drawn.draw_tile(tile(0, 0, level=1.0), one)
-    assert shown_slice(live.layer, model.dims, 30).read().shape == (24, 32, 3)
-    finest = shown_slice(live.layer, model.dims).read()
-    assert finest.shape == (48, 64, 3)
-    assert finest[:16, :16].min() == 1

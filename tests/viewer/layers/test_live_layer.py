@@ -1,4 +1,4 @@
-"""The layer that a run draws into: what it holds, where it lies, and several pictures in one."""
+"""The layer that a run draws into: values, position, and several images in one layer."""
 
 import gc
 import weakref
@@ -44,10 +44,10 @@ def corners(layer):
     ]
 
 
-# ── one picture ──────────────────────────────────────────────────────────────────────────────
+# ── one image ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_there_is_no_layer_before_there_is_a_picture(viewer, model):
+def test_the_first_image_makes_the_layer(viewer, model):
     live = live_for(viewer, model, photo(model))
     live.describe({"recipe": {}})
     assert live.layer is None
@@ -55,7 +55,7 @@ def test_there_is_no_layer_before_there_is_a_picture(viewer, model):
     assert len(model.layers) == 1
 
 
-def test_every_size_is_drawn_at_the_same_place(viewer, model):
+def test_every_size_covers_the_same_area(viewer, model):
     content = model.add_image(
         np.zeros((48, 64, 3), np.uint8), rgb=True, scale=(2, 3), translate=(5, 7), rotate=20
     )
@@ -68,17 +68,7 @@ def test_every_size_is_drawn_at_the_same_place(viewer, model):
     assert len(model.layers) == 2
 
 
-def test_an_iteration_is_drawn_once(viewer, model):
-    live = live_for(viewer, model, photo(model))
-    one = iteration(1, 2)
-    live.show(one)
-    drawn = live.layer.data
-    live.show(one)
-    assert live.layer.data is drawn
-    assert live.shown is one
-
-
-def test_grey_goes_into_the_contents_numbers(viewer, model):
+def test_grey_is_scaled_to_the_contrast_limits(viewer, model):
     content = micrograph(model)
     live = live_for(viewer, model, content)
     live.show(iteration(1, 2, level=0.25, grey=True))
@@ -90,20 +80,6 @@ def test_grey_goes_into_the_contents_numbers(viewer, model):
     live.show(iteration(2, 2, level=1, grey=True))
     np.testing.assert_allclose(live.layer.data, 1100)
     assert live.layer.contrast_limits == [100, 1100]
-
-
-def test_the_type_is_kept_on_request(viewer, model):
-    live = live_for(viewer, model, micrograph(model), keep_dtype=True)
-    live.show(iteration(1, 2, level=0.2504, grey=True))
-    assert live.layer.data.dtype == np.uint16
-    assert (live.layer.data == 350).all()
-
-
-def test_colours_of_a_grey_content_are_rgb(viewer, model):
-    live = live_for(viewer, model, micrograph(model), keep_dtype=True)
-    live.show(iteration(1, 2))
-    assert live.layer.rgb
-    assert live.layer.data.dtype == np.uint8
 
 
 def test_alpha_is_kept(viewer, model):
@@ -128,7 +104,7 @@ def test_a_slice_of_a_stack_gets_a_result_in_that_slice(viewer, model):
     assert model.dims.point[0] == 30
 
 
-def test_what_made_it_is_kept_with_it(viewer, model):
+def test_the_record_is_kept_in_the_metadata(viewer, model):
     facts = {"recipe": Recipe(steps=7).to_dict(), "inputs": {"content": {"shape": [48, 64]}}}
     live = live_for(viewer, model, photo(model))
     live.show(one := iteration(1, 2, facts=facts))
@@ -143,7 +119,7 @@ def test_what_made_it_is_kept_with_it(viewer, model):
     assert Recipe.from_layer(live.layer).steps == 9
 
 
-def test_a_layer_that_was_deleted_does_not_come_back(viewer, model):
+def test_a_deleted_layer_does_not_come_back(viewer, model):
     live = live_for(viewer, model, photo(model))
     live.show(iteration(1, 2))
     model.layers.remove("result")
@@ -152,7 +128,7 @@ def test_a_layer_that_was_deleted_does_not_come_back(viewer, model):
     assert [layer.name for layer in model.layers] == ["photo"]
 
 
-# ── several pictures ─────────────────────────────────────────────────────────────────────────
+# ── several images ─────────────────────────────────────────────────────────────────────────
 
 
 def show_panel(live, panel, step=1, shape=(24, 32), level=None, **options):
@@ -172,7 +148,7 @@ def overlay(model):
     return model.canvas.overlays.text
 
 
-def test_panels_share_a_layer_each_in_its_place(viewer, model):
+def test_images_share_a_layer(viewer, model):
     live = live_for(viewer, model, photo(model))
     show_panel(live, 0, shape=(12, 16))
     assert live.layer.data.shape == (3, 48, 64, 3)
@@ -184,18 +160,8 @@ def test_panels_share_a_layer_each_in_its_place(viewer, model):
     assert len(model.layers) == 2
 
 
-def test_coarse_panels_are_enlarged_in_place(viewer, model):
-    live = live_for(viewer, model, photo(model))
-    coarse = iteration(1, 9, (2, 3), panel=1, panels=LABELS, full_shape=(4, 7))
-    ramp = np.arange(6, dtype=np.float32).reshape(2, 3, 1) / 5
-    coarse.__dict__["image"] = np.repeat(ramp, 3, axis=-1)
-    live.show(coarse)
-    rows = [[0, 0, 0, 51, 51, 102, 102], [153, 153, 153, 204, 204, 255, 255]]
-    assert live.layer.data[1, ..., 0].tolist() == [rows[0], rows[0], rows[1], rows[1]]
-
-
 @pytest.mark.parametrize("keep_dtype", [False, True])
-def test_panels_not_begun_are_black(viewer, model, keep_dtype):
+def test_images_not_begun_are_black(viewer, model, keep_dtype):
     live = live_for(viewer, model, micrograph(model), keep_dtype=keep_dtype)
     show_panel(live, 0, grey=True)
     assert live.layer.data.dtype == (np.uint16 if keep_dtype else np.float32)
@@ -203,7 +169,7 @@ def test_panels_not_begun_are_black(viewer, model, keep_dtype):
     assert (live.layer.data[1:] == 100).all()  # what the limits draw as black
 
 
-def test_panels_of_a_slice_lie_in_that_slice(viewer, model):
+def test_images_of_a_slice_stay_in_that_slice(viewer, model):
     content = model.add_image(np.zeros((5, 48, 64), np.uint8), scale=(10, 2, 2))
     move_slider(content, model.dims, 0, 3)
     live = live_for(viewer, model, content)
@@ -216,7 +182,7 @@ def test_panels_of_a_slice_lie_in_that_slice(viewer, model):
     assert overlay(model).text == "conv3_1"
 
 
-def test_channels_in_turn_lie_along_their_axis(viewer, model):
+def test_channels_stay_on_their_axis(viewer, model):
     content = model.add_image(np.zeros((3, 48, 64), np.uint16), contrast_limits=(0, 1000))
     move_slider(content, model.dims, 0, 2)
     channels = channel_slices(content, model.dims, 0)
@@ -229,7 +195,7 @@ def test_channels_in_turn_lie_along_their_axis(viewer, model):
     assert overlay(model).text == "conv2_1"
 
 
-def test_the_axis_of_panels_takes_the_unit_that_a_deeper_layer_gave_it(viewer, model):
+def test_the_axis_of_images_has_the_unit_of_a_deeper_layer(viewer, model):
     """With two units on one axis, napari would give up all units."""
     model.add_image(np.zeros((9, 10, 10)), units=["nm"] * 3, scale=[500] * 3)
     content = model.add_image(np.zeros((48, 64)), units=["um"] * 2)
@@ -240,7 +206,7 @@ def test_the_axis_of_panels_takes_the_unit_that_a_deeper_layer_gave_it(viewer, m
     assert overlay(model).text == "conv3_1"
 
 
-def test_the_slider_follows_what_is_being_made(viewer, model):
+def test_the_slider_follows_the_current_image(viewer, model):
     live = live_for(viewer, model, photo(model))
     for panel in range(3):
         for step in (1, 2):
@@ -262,16 +228,7 @@ def test_a_slider_that_the_user_moved_stays_until_it_is_moved_back(viewer, model
     assert slider(model) == 0
 
 
-def test_the_text_says_which_picture_is_shown(viewer, model):
-    live = live_for(viewer, model, photo(model))
-    show_panel(live, 0)
-    for panel in (2, 0, 1):
-        model.dims.set_point(0, panel)
-        assert overlay(model).visible
-        assert overlay(model).text == LABELS[panel]
-
-
-def test_text_is_put_back_when_the_layer_goes(viewer, model):
+def test_the_text_is_restored_when_the_layer_is_removed(viewer, model):
     overlay(model).text, overlay(model).visible = "my own words", False
     live = live_for(viewer, model, photo(model))
     show_panel(live, 0)
@@ -283,7 +240,7 @@ def test_text_is_put_back_when_the_layer_goes(viewer, model):
     assert overlay(model).text == "my own words"
 
 
-def test_text_that_the_user_wrote_meanwhile_is_put_back(viewer, model):
+def test_a_text_that_the_user_wrote_meanwhile_is_restored(viewer, model):
     live = live_for(viewer, model, photo(model))
     show_panel(live, 0)
     overlay(model).text = "written meanwhile"
@@ -293,15 +250,7 @@ def test_text_that_the_user_wrote_meanwhile_is_put_back(viewer, model):
     assert (overlay(model).text, overlay(model).visible) == ("written meanwhile", True)
 
 
-def test_text_that_the_user_hid_stays_hidden(viewer, model):
-    live = live_for(viewer, model, photo(model))
-    show_panel(live, 0)
-    overlay(model).visible = False
-    model.dims.set_point(0, 1)
-    assert not overlay(model).visible
-
-
-def test_text_is_put_away_while_the_layer_is_hidden(viewer, model):
+def test_the_text_is_hidden_with_the_layer(viewer, model):
     live = live_for(viewer, model, photo(model))
     show_panel(live, 1)
     live.layer.visible = False
@@ -310,17 +259,7 @@ def test_text_is_put_away_while_the_layer_is_hidden(viewer, model):
     assert (overlay(model).text, overlay(model).visible) == ("conv2_1", True)
 
 
-def test_no_picture_is_named_while_the_axis_of_pictures_is_shown(viewer, model):
-    live = live_for(viewer, model, photo(model))
-    show_panel(live, 1)
-    model.dims.order = (1, 2, 0)
-    assert not overlay(model).visible
-    show_panel(live, 2)
-    model.dims.order = (0, 1, 2)
-    assert overlay(model).visible
-
-
-def test_of_two_such_layers_the_upper_one_is_named(viewer, model):
+def test_the_upper_of_two_layers_is_named(viewer, model):
     overlay(model).text = "my own words"
     content = photo(model)
     one, two = (live_for(viewer, model, content) for _ in range(2))
@@ -336,30 +275,6 @@ def test_of_two_such_layers_the_upper_one_is_named(viewer, model):
     assert overlay(model).text == "conv1_1"
     model.layers.remove("result")
     assert (overlay(model).text, overlay(model).visible) == ("my own words", False)
-
-
-def test_the_name_outlives_the_run(viewer, model):
-    """The widget may be closed; the layer is still there to be looked through."""
-    live = live_for(viewer, model, photo(model))
-    show_panel(live, 0)
-    del live
-    gc.collect()
-    model.dims.set_point(0, 1)
-    assert overlay(model).text == "conv2_1"
-
-
-def test_nobody_listens_when_the_layer_has_gone(viewer, model):
-    live = live_for(viewer, model, photo(model))
-    emitters = [model.dims.events.point, model.dims.events.order]
-    emitters += [model.layers.events.removed, model.layers.events.reordered]
-    before = [len(emitter.callbacks) for emitter in emitters]
-    show_panel(live, 0)
-    assert [len(emitter.callbacks) for emitter in emitters] == [count + 1 for count in before]
-    layer = model.layers["result"]  # the user may keep it
-    model.layers.remove(layer)
-    assert [len(emitter.callbacks) for emitter in emitters] == before
-    listeners = [listener.__module__ for listener in layer.events.visible.callbacks]
-    assert "napari_nst.viewer.layers.panel_label" not in listeners
 
 
 def test_nothing_outlives_the_layer_and_the_viewer():

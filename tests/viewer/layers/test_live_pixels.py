@@ -1,12 +1,11 @@
-"""What a run's thread draws, without a window: iterations, and tiles of the next."""
+"""The pixels that a run's thread writes: iterations, and tiles of the next."""
 
 import numpy as np
 import pytest
 import torch
 
 from napari_nst.engine.steering import TileDone
-from napari_nst.viewer.layers import live_pixels as live_picture
-from napari_nst.viewer.layers import pyramid
+from napari_nst.viewer.layers import live_pixels, pyramid
 from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.keep_outside import OriginalPixels
 from napari_nst.viewer.layers.live_pixels import LivePixels
@@ -21,7 +20,7 @@ GREY = Intensity((100.0, 1100.0), np.dtype(np.uint16), is_grey=True)
 def _small_is_large(monkeypatch):
     monkeypatch.setattr(pyramid, "LARGE", 60)
     monkeypatch.setattr(pyramid, "COARSEST", 20)
-    monkeypatch.setattr(live_picture, "_BAND", 16)
+    monkeypatch.setattr(live_pixels, "_ROWS", 16)
     monkeypatch.setattr(throttle, "PAUSE", 0.0)
 
 
@@ -34,14 +33,14 @@ def finest(drawn):
     return drawn.pyramid.levels[0]
 
 
-def test_a_small_picture_that_comes_as_a_whole_is_left_to_the_layer():
+def test_a_small_image_without_tiles_is_left_to_the_layer():
     drawn, one = LivePixels(RGB), iteration(1, 2, (30, 40))
     drawn.draw(one)
     assert drawn.pyramid is None
     assert "image" in one.__dict__, "fetched here, and not in the main thread"
 
 
-def test_a_picture_that_will_be_large_has_levels_from_the_first_iteration_on():
+def test_an_image_that_will_be_large_is_multiscale_from_the_start():
     drawn = LivePixels(RGB)
     drawn.draw(iteration(1, 4, (12, 16), full_shape=(48, 64), level=0.2))
     assert drawn.pyramid.multiscale
@@ -51,21 +50,14 @@ def test_a_picture_that_will_be_large_has_levels_from_the_first_iteration_on():
     assert all((level == 102).all() for level in drawn.pyramid.levels)
 
 
-def test_no_large_picture_is_ever_there_in_floats():
-    drawn, one = LivePixels(RGB), iteration(1, 4)
-    drawn.draw(one)
-    assert "image" not in one.__dict__
-    assert "picture" not in one.__dict__
-
-
-def test_several_pictures_in_turn_are_left_to_the_layer():
+def test_several_images_are_left_to_the_layer():
     drawn = LivePixels(RGB)
     drawn.draw(one := iteration(1, 4, panel=0, panels="ab"))
     drawn.draw_tile(tile(0, 0, level=1.0), one)
     assert drawn.pyramid is None
 
 
-def test_tiles_cover_their_windows_alone_and_are_put_back():
+def test_tiles_cover_only_their_windows_and_can_be_removed():
     drawn, one = LivePixels(RGB), iteration(1, 4, level=0.2)
     drawn.draw(one)
     before, version = [level.copy() for level in drawn.pyramid.levels], drawn.version
@@ -81,23 +73,7 @@ def test_tiles_cover_their_windows_alone_and_are_put_back():
         np.testing.assert_array_equal(level, was)
 
 
-def test_the_next_iteration_covers_all_tiles():
-    drawn = LivePixels(RGB)
-    drawn.draw(one := iteration(1, 4, level=0.2))
-    drawn.draw_tile(tile(16, 32, level=1.0), one)
-    drawn.draw(iteration(2, 4, level=0.6))
-    assert all((level == 153).all() for level in drawn.pyramid.levels)
-
-
-def test_a_tile_whose_picture_is_not_known_is_left_out():
-    drawn = LivePixels(RGB)
-    drawn.draw(one := iteration(1, 4, level=0.2))
-    drawn.draw_tile(TileDone(2, 1, 12, None, None, (48, 64)), one)
-    drawn.draw_tile(TileDone(2, 7, 12, (slice(16), slice(16)), None, (48, 64)), one)
-    assert drawn.version == 1
-
-
-def test_the_first_tile_of_a_scale_finds_the_scale_before_enlarged():
+def test_the_first_tile_of_a_scale_is_drawn_over_the_enlarged_last_scale():
     drawn, coarse = LivePixels(RGB), iteration(1, 4, (24, 32), full_shape=(48, 64))
     coarse.pixels[:] = torch.linspace(0, 1, 32)
     drawn.draw(coarse)
@@ -111,27 +87,7 @@ def test_the_first_tile_of_a_scale_finds_the_scale_before_enlarged():
     np.testing.assert_array_equal(finest(drawn)[0, :, 0], row[::2])
 
 
-@pytest.mark.parametrize("by", ["an iteration", "a tile"])
-def test_a_new_size_is_shown_when_all_of_it_is_there(monkeypatch, by):
-    drawn, coarse = LivePixels(RGB), iteration(1, 4, (24, 32), full_shape=(48, 64), level=0.2)
-    drawn.draw(coarse)
-    shown, put = [], drawn._put
-
-    def noted(pyramid, part, window):
-        shown.append(drawn.pyramid.shape)
-        put(pyramid, part, window)
-
-    monkeypatch.setattr(drawn, "_put", noted)
-    if by == "a tile":
-        drawn.draw_tile(tile(0, 0, level=1.0), coarse)
-        assert shown == [(24, 32)] * 3 + [(48, 64)]
-    else:
-        drawn.draw(iteration(2, 4))
-        assert shown == [(24, 32)] * 3
-    assert drawn.pyramid.shape == (48, 64)
-
-
-def test_a_small_picture_gets_tiles_too_at_one_level():
+def test_a_small_image_with_tiles_has_one_level():
     drawn, one = LivePixels(RGB), iteration(1, 4, (48, 48), level=0.2)
     drawn.draw(one)
     drawn.draw_tile(tile(0, 0, level=1.0, shape=(48, 48)), one)
@@ -167,7 +123,7 @@ def test_a_tile_has_the_alpha_of_its_window():
     assert finest(drawn)[40, 40].tolist() == [51, 51, 51, 102]
 
 
-def test_pixels_that_a_run_leaves_alone_stay_in_tiles_and_bands():
+def test_pixels_outside_the_region_keep_their_values():
     class Content:
         def read_raw(self):
             return np.arange(48 * 64, dtype=np.float32).reshape(48, 64)
@@ -185,19 +141,19 @@ def test_pixels_that_a_run_leaves_alone_stay_in_tiles_and_bands():
     np.testing.assert_allclose(finest(drawn), expected, rtol=1e-6)
 
 
-def test_drawing_takes_no_more_than_its_share_of_the_time(monkeypatch):
+def test_drawing_takes_a_twentieth_of_the_time(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(throttle.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(throttle, "PAUSE", 20)
     drawn, one = LivePixels(RGB), iteration(1, 4)
-    put = drawn._put
+    write = pyramid.Pyramid.write
 
-    def takes_a_second(pyramid, part, window):
+    def write_for_a_second(self, window, pixels):
         now[0] += 1
-        put(pyramid, part, window)
+        write(self, window, pixels)
 
-    monkeypatch.setattr(drawn, "_put", takes_a_second)
-    drawn.draw(one)  # three bands, three seconds
+    monkeypatch.setattr(pyramid.Pyramid, "write", write_for_a_second)
+    drawn.draw(one)  # three blocks of rows, three seconds
     assert not drawn.is_due()
     drawn.draw_tile(tile(0, 0, level=1.0), one)
     drawn.draw_tile(tile(16, 0, level=1.0), one)

@@ -26,10 +26,6 @@ def test_lengths_are_given_in_micrometres(pick):
         assert picture.unit == "micrometer"
 
 
-def test_a_unit_without_a_scale_is_one_of_it(pick):
-    assert pick(units=["nm", "nm"]).pixel_size == pytest.approx(1e-3)
-
-
 def test_of_oblong_pixels_it_is_the_geometric_mean(pick):
     assert pick(units=["um"] * 2, scale=(2, 8)).pixel_size == pytest.approx(4)
     assert pick(units=["um", "nm"], scale=(2, 8000)).pixel_size == pytest.approx(4)
@@ -38,10 +34,6 @@ def test_of_oblong_pixels_it_is_the_geometric_mean(pick):
 def test_neither_turning_nor_mirroring_changes_it(pick):
     for transform in ({"rotate": 33}, {"affine": np.diag([-1, 1, 1])}):
         assert pick(units=["um"] * 2, scale=(3, 3), **transform).pixel_size == pytest.approx(3)
-
-
-def test_an_affine_that_scales_counts(pick):
-    assert pick(units=["um"] * 2, affine=np.diag([5, 5, 1])).pixel_size == pytest.approx(5)
 
 
 def test_only_the_shown_axes_count(pick):
@@ -68,10 +60,6 @@ def test_a_coarse_level_has_larger_pixels(pick):
 def test_a_layer_without_calibration_has_none(pick):
     assert pick().pixel_size is None
     assert pick((4, 20, 30), scale=(5, 1, 1)).pixel_size is None  # calibrated in depth alone
-
-
-def test_time_is_no_length(pick):
-    assert pick(units=["s", "um"], scale=(2, 2)).pixel_size is None
 
 
 def test_a_scale_without_a_unit_is_in_pixels(pick):

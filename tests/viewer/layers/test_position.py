@@ -42,13 +42,6 @@ def test_outer_edges_coincide_whatever_the_size(model, size, transform):
     assert_corners_coincide(content, add_result(model, position, size), position, size)
 
 
-@pytest.mark.parametrize("size", [(33, 4000), (8, 1000)])
-def test_a_very_long_side_stays_as_long(model, size):
-    content = model.add_image(np.zeros((33, 4000)), scale=(0.5, 0.5))
-    position = shown_slice(content, model.dims).position
-    assert_corners_coincide(content, add_result(model, position, size), position, size)
-
-
 SLANTED = np.eye(4)
 SLANTED[1:3, 1:3] = [[1, 0.3], [-0.2, 2]]
 SLANTED[:3, 3] = 4, 5, 6
@@ -164,22 +157,3 @@ def test_sliders_move_in_the_viewers_unit(model):
     move_slider(content, model.dims, 0, 3)
     assert model.dims.point[0] == pytest.approx(6000)
     assert shown_index(content, model.dims) == (3, 0, 0)
-
-
-def test_units_and_axis_labels_are_kept(model):
-    layer = model.add_image(
-        np.zeros((3, 20, 20)), units=["s", "um", "um"], axis_labels=["t", "y", "x"]
-    )
-    transform = shown_slice(layer, model.dims).position.transform_at((10, 10))
-    assert transform["axis_labels"] == ("t", "y", "x")
-    assert [str(unit) for unit in transform["units"]] == ["second", "micrometer", "micrometer"]
-
-
-def test_grid_mode_moves_nothing(model):
-    """It draws layers aside, which is not where they are."""
-    content = model.add_image(np.zeros((5, 60, 80)), scale=(2, 1, 1))
-    model.add_image(np.zeros((5, 60, 80)))
-    before = shown_slice(content, model.dims).position.transform_at((60, 80))
-    model.canvas.grid.enabled = True
-    after = shown_slice(content, model.dims).position.transform_at((60, 80))
-    np.testing.assert_array_equal(before["translate"], after["translate"])

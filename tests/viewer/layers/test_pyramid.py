@@ -30,10 +30,6 @@ def test_levels_halve_until_they_are_small(shape):
             assert half == (side + 1) // 2
 
 
-def test_there_is_one_level_where_no_other_is_wanted():
-    assert len(Pyramid((900, 900), np.zeros((1, 1), np.uint8), coarsest=0).levels) == 1
-
-
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float16, np.float32])
 def test_a_pixel_is_the_mean_of_four(dtype):
     fine = picture((6, 8, 3), dtype)
@@ -71,11 +67,3 @@ def test_windows_come_to_the_same_as_the_whole(shape):
     for one, other, array in zip(at_once.levels, by_and_by.levels, arrays, strict=True):
         np.testing.assert_array_equal(one, other)
         assert other is array
-
-
-def test_it_suits_pictures_of_one_kind():
-    pyramid = Pyramid((40, 30), np.zeros((1, 1, 3), np.uint8))
-    assert pyramid.suits((40, 30), np.zeros((9, 9, 3), np.uint8))
-    assert not pyramid.suits((30, 40), np.zeros((1, 1, 3), np.uint8))
-    assert not pyramid.suits((40, 30), np.zeros((1, 1), np.uint8))
-    assert not pyramid.suits((40, 30), np.zeros((1, 1, 3), np.float32))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from napari_nst.engine.steering import TileDone
-from napari_nst.viewer.run.status import duration, finished_text, how_far, progress_text
+from napari_nst.viewer.run.status import finished_text, how_far, progress_text
 from napari_nst.viewer.run.worker import RunThread
 from tests.helpers.fake_iterations import iteration
 
@@ -49,15 +49,6 @@ def run(step, steps, seconds, *, losses=LOSSES, paused=0.0, **options):
 )
 def test_the_end_of_a_run_in_one_sentence(ended, sentence):
     assert finished_text(ended) == sentence
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "0.0 s"), (4.23, "4.2 s"), (9.97, "10 s"), (48.4, "48 s"), (59.6, "1 min 0 s"),
-     (91, "1 min 31 s"), (7500, "2 h 5 min")],
-)  # fmt: skip
-def test_times_in_words(seconds, words):
-    assert duration(seconds) == words
 
 
 def under_way(

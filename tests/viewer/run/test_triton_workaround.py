@@ -25,14 +25,6 @@ def test_triton_stays_out_only_beside_mesas_llvm(monkeypatch, brought):
             __import__("triton")
 
 
-def test_triton_that_is_there_already_is_left_alone(monkeypatch):
-    there = object()
-    monkeypatch.setitem(sys.modules, "triton", there)
-    monkeypatch.setattr(triton_beside_mesa, "_mesa_brought_llvm", lambda: True)
-    keep_triton_out()
-    assert sys.modules["triton"] is there
-
-
 @pytest.mark.window
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux only")
 def test_torch_makes_an_optimiser_beside_a_drawn_canvas():

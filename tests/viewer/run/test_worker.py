@@ -2,14 +2,12 @@
 
 import threading
 import time
-from dataclasses import replace
 
 import pytest
 import torch
 
 from napari_nst.engine.steering import TileDone
 from napari_nst.errors import Cancelled, NstError
-from napari_nst.viewer.loss_plot.trace import LossTrace
 from napari_nst.viewer.run.status import finished_text
 from napari_nst.viewer.run.worker import RunThread, run_in_background
 from tests.helpers.fake_iterations import iteration
@@ -22,16 +20,7 @@ def counting(steps, seen=None):
         yield iteration(step, steps)
 
 
-def test_a_trace_keeps_every_number():
-    trace = LossTrace()
-    for step in range(1, 101):
-        trace.append(iteration(step, 100).losses)
-    assert len(trace) == 100
-    assert list(trace.columns) == ["total", "content", "style", "tv"]
-    assert trace.columns["style"][49] == pytest.approx(2 / 50)
-
-
-def test_a_run_keeps_all_losses_and_the_newest_picture():
+def test_a_run_keeps_all_losses_and_the_newest_image():
     run = RunThread(lambda *_: counting(30))
     run.work()
     assert len(run.losses) == 30
@@ -39,7 +28,7 @@ def test_a_run_keeps_all_losses_and_the_newest_picture():
     assert finished_text(run).startswith("30 iterations in")
 
 
-def test_the_last_of_each_of_several_pictures_waits_to_be_drawn():
+def test_the_last_iteration_of_each_image_waits_to_be_drawn():
     made = [iteration(step, 9, panel=(step - 1) // 3, panels="abc") for step in range(1, 10)]
     run = RunThread(lambda *_: iter(made))
     run.work()
@@ -63,7 +52,7 @@ def test_a_stopped_run_returns_and_closes_its_iterations():
     assert finished_text(run).startswith("5 of 1000 iterations in")
 
 
-def test_a_window_that_closes_stops_the_run_too():
+def test_closing_the_window_stops_the_run():
     run = RunThread(lambda *_: counting(1000))
     run.work(lambda: run.newest is not None and run.newest.step >= 7)
     assert run.newest.step == 7
@@ -90,7 +79,7 @@ def test_a_run_is_stopped_within_an_iteration(how):
     assert "stopped by you" in finished_text(run)
 
 
-def test_a_tile_is_known_until_its_step_is_over_and_its_pixels_are_not_kept():
+def test_a_tile_is_kept_until_its_step_ends_and_without_its_pixels():
     def start(progress, steering):
         yield iteration(1, 3)
         window = slice(0, 8), slice(0, 8)
@@ -104,19 +93,6 @@ def test_a_tile_is_known_until_its_step_is_over_and_its_pixels_are_not_kept():
     run = RunThread(start, watch=lambda newest: tiles.append(run.tile))
     run.work()
     assert [*tiles, run.tile] == [None, None, None]
-
-
-def test_what_is_forecast_stays_while_other_messages_pass():
-    def start(progress, steering):
-        progress("reading the layers", 0, 0)
-        assert run.forecast == ""
-        progress("About 4 min and 2.1 GB on cpu.", 0, 0)
-        progress("measuring", 0, 0)
-        yield iteration(1, 1)
-
-    run = RunThread(start)
-    run.work()
-    assert run.forecast == "About 4 min and 2.1 GB on cpu."
 
 
 def test_the_state_changes_with_all_that_is_drawn_and_holds_no_pixels():
@@ -148,17 +124,7 @@ def test_the_state_changes_with_all_that_is_drawn_and_holds_no_pixels():
     assert run.newest not in run.state
 
 
-def test_the_time_left_passes_while_an_iteration_takes_its_time(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    run = RunThread(lambda *_: iter([replace(iteration(1, 9), seconds_left=50.0)]))
-    run.work()
-    assert run.seconds_left == pytest.approx(50)
-    now[0] += 20
-    assert run.seconds_left == pytest.approx(30)
-
-
-def test_progress_stops_what_is_slow_before_the_first_iteration():
+def test_stop_works_before_the_first_iteration():
     def start(progress, steering):
         progress("downloading", 10, 100)
         assert (run.message, run.done, run.total) == ("downloading", 10, 100)
@@ -174,7 +140,7 @@ def test_progress_stops_what_is_slow_before_the_first_iteration():
     assert finished_text(run) == "Stopped by you before the first iteration."
 
 
-def test_runtime_errors_change_their_name_and_others_keep_it():
+def test_runtime_errors_become_errors_of_ours_and_others_stay():
     def fail_with(error):
         def start(progress, steering):
             yield iteration(1, 2)
@@ -224,7 +190,7 @@ def test_pause_holds_and_does_not_count_as_time():
     assert run.rate > 0
 
 
-def test_what_is_held_is_ready_to_be_drawn_whenever_pause_was_pressed():
+def test_a_paused_iteration_is_ready_to_be_drawn_whenever_pause_was_pressed():
     def pressed(newest):  # once it has been decided which iteration to prepare
         if newest.step == 7:
             run.pause(True)
@@ -242,7 +208,7 @@ def test_what_is_held_is_ready_to_be_drawn_whenever_pause_was_pressed():
 
 
 @pytest.mark.window
-def test_a_function_runs_in_the_background_and_its_runtime_errors_are_told(until):
+def test_a_function_runs_in_the_background_and_its_runtime_errors_are_reported(until):
     told = []
 
     def fail(is_closing):
