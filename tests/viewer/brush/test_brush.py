@@ -15,7 +15,6 @@ from qtpy.QtWidgets import QColorDialog
 
 from napari_nst.viewer.brush.brush import Brush
 from napari_nst.viewer.brush.controls import BrushControls
-from napari_nst.viewer.brush.stroke import painted, upright
 from napari_nst.viewer.layers.intensity import intensity_of
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.read import shown_slice
@@ -173,8 +172,9 @@ def test_strokes_are_undone_one_by_one(model):
 # ── changed pixels ───────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("keep_dtype", [False, True])
 @pytest.mark.parametrize("kind", ["rgb", "grey", "slice"])
-def test_strokes_on_a_live_layer_are_found(model, kind):
+def test_strokes_on_a_live_layer_are_found(model, kind, keep_dtype):
     if kind == "rgb":
         content = rgb(model)
     else:
@@ -182,25 +182,34 @@ def test_strokes_on_a_live_layer_are_found(model, kind):
         content = model.add_image(np.zeros(shape, np.uint16), contrast_limits=(100, 1100))
     if kind == "slice":
         model.dims.order = (1, 2, 0)
-    picture = shown_slice(content, model.dims)
-    live = LiveLayer(model, "live", picture.position, picture.intensity)
-    shown = iteration(1, 4, (30, 40), level=0.2, grey=kind != "rgb")
-    live.show(shown)
+    chosen = shown_slice(content, model.dims)
+    live = LiveLayer(model, "live", chosen.position, chosen.intensity, keep_dtype)
+    live.show(iteration(1, 4, (30, 40), level=0.2, grey=kind != "rgb"))
+    live.remember()
+    assert live.strokes() is None
     attached(model, live.layer, size=8, colour=(0.8, 0.8, 0.8))
     positions = np.zeros((2, live.layer.ndim))
-    positions[:, picture.position.axes] = [(4, 6), (20, 30)]
+    positions[:, chosen.position.axes] = [(4, 6), (20, 30)]
     stroke(model, live.layer, *positions)
-    drawn = picture.intensity.restore(shown.picture)
-    now, changed = painted(
-        drawn, upright(live.layer.data, picture.position), picture.intensity, live.layer.name
-    )
-    assert now.shape == shown.picture.shape
-    assert changed.shape == (30, 40)
+    now, changed = live.strokes()
+    assert now.shape[:2] == changed.shape == (30, 40)
     np.testing.assert_allclose(now[12, 18], 0.8, atol=1 / 255)
     np.testing.assert_allclose(now[~changed], 0.2, atol=1 / 255)
-    reach = 4.5  # half the brush, and its smooth edge
-    area = np.hypot(16, 24) * 2 * reach + np.pi * reach**2
+    radius = 4.5  # with the smooth edge
+    area = np.hypot(16, 24) * 2 * radius + np.pi * radius**2
     assert changed.sum() == pytest.approx(area, rel=0.05)
+
+
+def test_a_change_of_alpha_or_of_the_shape_is_no_stroke(model):
+    chosen = shown_slice(rgb(model), model.dims)
+    live = LiveLayer(model, "live", chosen.position, chosen.intensity)
+    live.show(iteration(1, 4, (30, 40), alpha=0.5))
+    live.remember()
+    live.layer.data[2, 3, 3] = 0
+    assert live.strokes() is None
+    live.layer.data = live.layer.data[:5]
+    with pytest.raises(ValueError, match="has the shape"):
+        live.strokes()
 
 
 # ── its controls ─────────────────────────────────────────────────────────────────────────────

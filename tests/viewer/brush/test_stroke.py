@@ -1,15 +1,9 @@
-"""Strokes in a layer's pixels, and the pixels that a user has changed."""
+"""Strokes in a layer's pixels."""
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 
-from napari_nst.viewer.brush.stroke import Stroke, capsule, painted, upright
-from napari_nst.viewer.layers.intensity import Intensity
-from napari_nst.viewer.layers.read import shown_slice
-
-RGB = Intensity(None, np.dtype(np.uint8), is_grey=False)
-SIXTEEN_BIT = Intensity((100.0, 1100.0), np.dtype(np.uint16), is_grey=True)
+from napari_nst.viewer.brush.stroke import Stroke, capsule
 
 
 def at(y, x):
@@ -62,46 +56,3 @@ def test_a_stroke_beside_the_image_can_be_undone():
     stroke.finish()
     stroke.undo()
     assert not pixels.any()
-
-
-@pytest.mark.parametrize(
-    ("intensity", "shape", "keep_dtype"),
-    [
-        (RGB, (6, 7, 4), False), (RGB, (6, 7), False), (SIXTEEN_BIT, (6, 7), True),
-        (Intensity(None, np.dtype(np.uint16), is_grey=False), (6, 7, 3), True),
-        (Intensity(None, np.dtype(np.float32), is_grey=False), (6, 7, 3), True),
-    ],
-)  # fmt: skip
-def test_changed_pixels_are_found_and_the_image_is_read_back(intensity, shape, keep_dtype):
-    image = np.random.default_rng(0).random(shape, np.float32) / 2
-    drawn = intensity.restore(image, keep_dtype)
-    now = drawn.copy()
-    now[2, 3] = now.max()
-    if shape[2:] == (4,):
-        now[5, 5, 3] = 0  # alpha
-    found, changed = painted(drawn, now, intensity, "result")
-    np.testing.assert_array_equal(np.argwhere(changed), [[2, 3]])
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found[:2], image[:2], atol=1 / 255)
-
-
-def test_data_of_another_shape_is_refused():
-    drawn = np.zeros((6, 7, 3), np.uint8)
-    with pytest.raises(ValueError, match="Layer 'result' has the shape"):
-        painted(drawn, drawn[:5], RGB, "result")
-
-
-@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
-def test_an_image_comes_out_of_a_layers_data_as_it_went_in(order):
-    model = ViewerModel()
-    stack = model.add_image(np.zeros((5, 6, 7)))
-    model.dims.order = order
-    position = shown_slice(stack, model.dims).position
-    random = np.random.default_rng(0)
-    for shape in (position.shape, (*position.shape, 3)):
-        one, three = random.random(shape), random.random((3, *shape))
-        assert np.shares_memory(upright(position.data(one), position), one)
-        np.testing.assert_array_equal(upright(position.data(one), position), one)
-        np.testing.assert_array_equal(upright(position.data(three, 3), position, 3), three)
-        along = position.along(order[0])
-        np.testing.assert_array_equal(upright(along.data(three, 3), along, 3), three)

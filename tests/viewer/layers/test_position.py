@@ -157,3 +157,15 @@ def test_sliders_move_in_the_viewers_unit(model):
     move_slider(content, model.dims, 0, 3)
     assert model.dims.point[0] == pytest.approx(6000)
     assert shown_index(content, model.dims) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
+def test_an_image_is_read_from_data_as_it_was_put_in(model, order):
+    stack = model.add_image(np.zeros((5, 6, 7)))
+    model.dims.order = order
+    position = shown_slice(stack, model.dims).position
+    for shape in (position.shape, (*position.shape, 3)):
+        image = np.random.default_rng(0).random(shape)
+        found = position.image(position.data(image))
+        assert np.shares_memory(found, image)
+        np.testing.assert_array_equal(found, image)

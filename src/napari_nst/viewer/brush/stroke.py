@@ -1,4 +1,4 @@
-"""Strokes of the brush in a layer's pixels, and the pixels that a user has changed."""
+"""Strokes of the brush in a layer's pixels."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nst.viewer.layers.intensity import Intensity, to_unit
-from napari_nst.viewer.layers.position import Position
-
 Array = np.ndarray[Any, Any]
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Box = tuple[slice, slice]
 
 
@@ -75,33 +71,3 @@ def capsule(start: Array, end: Array, radius: float, shape: tuple[int, int]) -> 
     distance = np.hypot(y - nearest * line[0], x - nearest * line[1])
     box = slice(int(low[0]), int(stop[0])), slice(int(low[1]), int(stop[1]))
     return box, np.clip(outer - distance, 0, 1).astype(np.float32)
-
-
-def painted(drawn: Array, now: Array, intensity: Intensity, name: str) -> tuple[Array, Mask]:
-    """Return a layer's image now, float32 in [0, 1], and where its colour has changed, bool (H, W).
-
-    `drawn` and `now` are the image that was drawn there and the present one, in the layer's values.
-    A change counts no matter who made it: the brush, the console, or another plugin. A change of
-    alpha does not count. Raises `ValueError` if the layer's data has another shape now.
-    """
-    if drawn.shape != now.shape:
-        raise ValueError(
-            f"Layer {name!r} has the shape {now.shape}, not the shape {drawn.shape} of the image "
-            "that was drawn there; undo that, or press Stop."
-        )
-    limits = intensity.limits_in(now.dtype) if now.ndim == 2 else None
-    changed: Mask = np.asarray(drawn != now)
-    if changed.ndim == 3:
-        changed = np.any(changed[..., :3], axis=-1)
-    return to_unit(now, limits, f"Layer {name!r}"), changed
-
-
-def upright(data: Array, position: Position, panels: int = 0) -> Array:
-    """Return the image in a layer's data as a view (H, W) or (H, W, C); undoes `Position.data`.
-
-    With `panels`, the view has one more axis in front.
-    """
-    axes = position.pixel_axes(panels)
-    ndim = position.ndim + bool(panels and position.panel_axis is None)
-    turned = np.moveaxis(data, axes, range(len(axes)))
-    return turned.squeeze(tuple(range(len(axes), ndim)))

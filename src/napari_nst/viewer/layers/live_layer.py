@@ -9,8 +9,7 @@ import numpy as np
 
 from napari_nst.io.frame_stack import repeated
 from napari_nst.io.record import RECORD
-from napari_nst.viewer.brush.stroke import painted, upright
-from napari_nst.viewer.layers.intensity import Intensity
+from napari_nst.viewer.layers.intensity import Intensity, to_unit
 from napari_nst.viewer.layers.keep_outside import OriginalPixels
 from napari_nst.viewer.layers.live_pixels import LivePixels
 from napari_nst.viewer.layers.panel_label import PanelText, known_units
@@ -97,19 +96,31 @@ class LiveLayer:
         """Keep what the layer shows, so that `strokes` can find what the user painted."""
         self._remembered = None
         if self.layer is not None and not self.layer.multiscale:
-            self._remembered = upright(self.layer.data, self._position).copy()
+            self._remembered = self._position.image(self.layer.data).copy()
 
     def strokes(self) -> tuple[Array, Array] | None:
         """Return what was painted since `remember`, or None.
 
-        That is the picture, float32 in [0, 1], (H, W) or (H, W, C), and which of its pixels have
-        changed, bool (H, W). Raises `ValueError` if the layer's data has another shape now.
+        That is the image, float32 in [0, 1], (H, W) or (H, W, C), and which of its pixels have
+        changed in colour, bool (H, W), no matter by what: the brush, the console, another plugin.
+        Raises `ValueError` if the layer's data has another shape now.
         """
         if self._remembered is None or self.removed:
             return None
-        now = upright(self.layer.data, self._position)
-        picture, changed = painted(self._remembered, now, self._intensity, self.layer.name)
-        return (picture, changed) if changed.any() else None
+        before, now = self._remembered, self._position.image(self.layer.data)
+        name = f"Layer {self.layer.name!r}"
+        if before.shape != now.shape:
+            raise ValueError(
+                f"{name} has the shape {now.shape}, not the shape {before.shape} of the image that "
+                "was drawn there; undo that, or press Stop."
+            )
+        changed = before != now
+        if changed.ndim == 3:
+            changed = changed[..., :3].any(axis=-1)
+        if not changed.any():
+            return None
+        limits = self._intensity.limits_in(now.dtype) if now.ndim == 2 else None
+        return to_unit(now, limits, name), changed
 
     def describe(self, record: Mapping[str, Any]) -> None:
         """Store the record of a run in the layer's metadata."""

@@ -55,6 +55,10 @@ class Position:
         others = set(range(self._result_ndim(panels))) - set(axes)
         return np.expand_dims(turned, tuple(sorted(others)))
 
+    def image(self, data: Array) -> Array:
+        """Return the image in a layer's data as a view (H, W) or (H, W, C): `data` in reverse."""
+        return np.moveaxis(data, self.axes, (0, 1)).squeeze(tuple(range(2, self.ndim)))
+
     def transform_at(self, shape: tuple[int, int], panels: int = 0) -> dict[str, Any]:
         """Return the transform of an image of `shape` (H, W) that covers the same area.
 
