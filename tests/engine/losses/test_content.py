@@ -88,7 +88,7 @@ def test_bfloat16_features_are_compared_in_float32_with_a_constant_target():
     ("settings", "message"),
     [
         ({"norm": "raw"}, "norm of ContentLoss must be one of relative, mean, sum; not 'raw'"),
-        ({"mask": torch.zeros(1, 1, 6, 7)}, "mask counts no position"),
+        ({"mask": torch.zeros(1, 1, 6, 7)}, "mask is 0 at every position"),
         ({"mask": torch.ones(1, 1, 7, 6)}, "as large as the features, 6 × 7"),
     ],
 )

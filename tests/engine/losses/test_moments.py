@@ -185,7 +185,7 @@ def test_moment_losses_of_a_guided_loss_have_their_factors():
 def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match=r"as large as the features, 5 × 7; it is \(1, 1, 7, 5\)"):
         Moments.of(features((1, 6, 5, 7)), soft_mask(7, 5))
-    with pytest.raises(ValueError, match="moments are of no position"):
+    with pytest.raises(ValueError, match="moments have weight 0"):
         MeasuredExemplar(Moments.nothing(features(SHAPE)))
     measured = MeasuredExemplar(Moments.of(features(SHAPE)))
     for name in set(STYLE_LOSSES) - set(MOMENT_LOSSES):

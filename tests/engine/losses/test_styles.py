@@ -155,14 +155,14 @@ def test_wrong_arguments_are_refused(kind):
         kind([one], norm="none")
     with pytest.raises(ValueError, match=r"shares of the exemplars must sum to 1, not 2"):
         kind([one, one])
-    with pytest.raises(ValueError, match="mask counts no position"):
+    with pytest.raises(ValueError, match="mask is 0 at every position"):
         kind([one], mask=empty)
     with pytest.raises(ValueError, match="as large as the features, 6 × 7"):
         kind([one], mask=other)(features(SHAPE))
 
 
 def test_an_exemplar_refuses_a_wrong_mask():
-    with pytest.raises(ValueError, match="mask counts no position"):
+    with pytest.raises(ValueError, match="mask is 0 at every position"):
         Exemplar(features(SHAPE), mask=torch.zeros(1, 1, 6, 7))
     with pytest.raises(ValueError, match="as large as the features, 6 × 7"):
         Exemplar(features(SHAPE), mask=torch.ones(1, 1, 7, 6))

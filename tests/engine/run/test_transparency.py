@@ -139,7 +139,7 @@ def test_a_small_visible_region_is_enough(quick, style_loss, side):
 
 
 def test_a_visible_region_smaller_than_a_patch_is_refused(quick):
-    with pytest.raises(ValueError, match=r"no room for a patch of 3 × 3 .* take a smaller patch_"):
+    with pytest.raises(ValueError, match="take a smaller patch_size"):
         next(jobs.stylize(*small_regions(8), deep(quick, "mrf")))
 
 

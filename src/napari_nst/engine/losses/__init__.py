@@ -7,7 +7,7 @@ features), because sums over all positions overflow or lose precision in 16 bits
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -64,68 +64,39 @@ MakeStyleLoss = Callable[[Sequence[AnyExemplar], "Recipe", Tensor | None], Style
 """Exemplars at one layer, recipe, mask of the image at that layer → loss."""
 
 
-def _of_moments(kind: type[MomentLoss]) -> MakeStyleLoss:
-    return lambda exemplars, recipe, mask: kind(exemplars, norm=recipe.style_norm, mask=mask)
+def _make(kind: type[StyleLoss], **fields: str) -> MakeStyleLoss:
+    """Return the function for a class; `fields` maps its own parameters to fields of a recipe."""
 
+    def make(exemplars: Sequence[AnyExemplar], recipe: Recipe, mask: Tensor | None) -> StyleLoss:
+        measured = any(isinstance(exemplar, MeasuredExemplar) for exemplar in exemplars)
+        if measured and not issubclass(kind, MomentLoss):
+            raise TypeError(
+                f"style_loss {recipe.style_loss} compares features themselves, which a "
+                "MeasuredExemplar does not have; give an Exemplar."
+            )
+        settings: dict[str, Any] = {own: getattr(recipe, field) for own, field in fields.items()}
+        return kind(exemplars, norm=recipe.style_norm, mask=mask, **settings)
 
-def _sliced_wasserstein(
-    exemplars: Sequence[AnyExemplar], recipe: Recipe, mask: Tensor | None
-) -> StyleLoss:
-    return SlicedWassersteinLoss(
-        _with_features(exemplars, recipe),
-        norm=recipe.style_norm,
-        mask=mask,
-        projections=recipe.projections,
-        seed=recipe.seed,
-    )
-
-
-def _mrf(exemplars: Sequence[AnyExemplar], recipe: Recipe, mask: Tensor | None) -> StyleLoss:
-    return PatchLoss(
-        _with_features(exemplars, recipe),
-        norm=recipe.style_norm,
-        mask=mask,
-        patch_size=recipe.patch_size,
-        stride=recipe.patch_stride,
-    )
-
-
-def _with_features(exemplars: Sequence[AnyExemplar], recipe: Recipe) -> list[Exemplar]:
-    """Refuse measured exemplars with a TypeError."""
-    with_features = [exemplar for exemplar in exemplars if isinstance(exemplar, Exemplar)]
-    if len(with_features) < len(exemplars):
-        raise TypeError(
-            f"style_loss {recipe.style_loss} compares features themselves, which a "
-            f"MeasuredExemplar does not have; give an Exemplar."
-        )
-    return with_features
+    return make
 
 
 STYLE_LOSSES: dict[str, MakeStyleLoss] = {
-    "gram": _of_moments(GramLoss),
-    "shifted_gram": _of_moments(ShiftedGramLoss),
-    "centred_gram": _of_moments(CentredGramLoss),
-    "mean_covariance": _of_moments(MeanCovarianceLoss),
-    "wasserstein": _of_moments(WassersteinLoss),
-    "sliced_wasserstein": _sliced_wasserstein,
-    "mrf": _mrf,
+    "gram": _make(GramLoss),
+    "shifted_gram": _make(ShiftedGramLoss),
+    "centred_gram": _make(CentredGramLoss),
+    "mean_covariance": _make(MeanCovarianceLoss),
+    "wasserstein": _make(WassersteinLoss),
+    "sliced_wasserstein": _make(SlicedWassersteinLoss, projections="projections", seed="seed"),
+    "mrf": _make(PatchLoss, patch_size="patch_size", stride="patch_stride"),
 }
 """Recipe's `style_loss` → function that makes the loss of one layer."""
 
 
 def moment_losses(loss: nn.Module) -> list[tuple[float, MomentLoss]] | None:
-    """Return the moment losses that a loss is the weighted sum of.
+    """Return factor and loss of each moment loss that a loss of features is the sum of.
 
-    Parameters
-    ----------
-    loss : nn.Module
-        Any loss of features.
-
-    Returns
-    -------
-    list of (float, MomentLoss) or None
-        Factor and loss of each summand; empty for a `GuidedLoss` without regions; None if the loss
-        contains a loss of another kind.
+    The list is empty for a `GuidedLoss` without regions. The result is None if the loss contains a
+    loss of another kind.
     """
     summands = loss.summands if isinstance(loss, GuidedLoss) else [(1.0, loss)]
     found = [(factor, one) for factor, one in summands if isinstance(one, MomentLoss)]

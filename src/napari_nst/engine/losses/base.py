@@ -71,7 +71,7 @@ class MeasuredExemplar:
 
     def __post_init__(self) -> None:
         if not self.moments.weight > 0:
-            raise ValueError("moments are of no position of the features; mark a larger region.")
+            raise ValueError("moments have weight 0, as of an empty mask; mark a larger region.")
 
 
 AnyExemplar = Exemplar | MeasuredExemplar
@@ -191,4 +191,4 @@ class ImageLoss(nn.Module):
 def refuse_empty(mask: Tensor | None) -> None:
     """Raise a ValueError if a mask is 0 everywhere."""
     if mask is not None and not bool((mask > 0).any()):
-        raise ValueError("mask counts no position of the features; mark a larger region.")
+        raise ValueError("mask is 0 at every position of the features; mark a larger region.")

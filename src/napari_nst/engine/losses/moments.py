@@ -141,26 +141,12 @@ def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
 def gradient_by_features(
     features: Tensor, mask: Tensor | None, by_first: Tensor | None, by_second: Tensor
 ) -> Tensor:
-    """Return a loss's gradient by features, from its gradients by their moments.
+    """Return a loss's gradient by features (N, C, H, W), from its gradients by their moments.
 
-    At each position it is w (a + (B + Bᵀ) f). In bfloat16 it is a single product whose matrix is
-    rounded to bfloat16. That changes gradients by pixels by 0.3 % (photographs, all losses); the
-    rounding inside the network changes them by 5–11 %.
-
-    Parameters
-    ----------
-    features : Tensor
-        (N, C, H, W).
-    mask : Tensor or None
-        (1, 1, H, W) in [0, 1], as for `Moments.of`.
-    by_first, by_second : Tensor
-        The gradients a (N, C) by `Moments.first`, or None for 0, and B (N, C, C) by
-        `Moments.second`.
-
-    Returns
-    -------
-    Tensor
-        (N, C, H, W), channels last, with the dtype of the features.
+    It is w (a + (B + Bᵀ) f) at each position, channels last, with the mask's weight w, the gradient
+    a (N, C) by `Moments.first` (None for 0) and B (N, C, C) by `Moments.second`. In bfloat16 it is
+    a single product whose matrix is rounded to bfloat16. That changes gradients by pixels by 0.3 %
+    (photographs, all losses); the rounding inside the network changes them by 5–11 %.
     """
     vectors = _vectors(features)
     if not _multiplies(features):

@@ -49,7 +49,7 @@ class PatchLoss(StyleLoss):
     norms: ClassVar = ("relative", "mean", "sum")
     styles: Tensor
     lengths: Tensor
-    kept: Tensor | None
+    selected: Tensor | None
 
     def __init__(
         self,
@@ -63,20 +63,20 @@ class PatchLoss(StyleLoss):
         super().__init__(exemplars, norm=norm, mask=mask)
         self.patch_size = patch_size
         self.stride = stride
-        pool = [self._patches(e.features.detach(), self._kept(e.mask)) for e in exemplars]
+        pool = [self._patches(e.features.detach(), self._indices(e.mask)) for e in exemplars]
         styles = torch.cat(pool)
         # A patch of zeros is similar to no patch; its length must not be a divisor of 0.
         lengths = torch.linalg.vector_norm(styles, dim=1).clamp_min(1e-8)
         self.register_buffer("styles", styles, persistent=False)
         self.register_buffer("lengths", lengths, persistent=False)
-        self.register_buffer("kept", self._kept(mask), persistent=False)
+        self.register_buffer("selected", self._indices(mask), persistent=False)
         self.energy = energy(styles)
 
     def forward(self, features: Tensor) -> Tensor:
         """Compare features (1, C, H, W) with the styles'."""
         if self.mask is not None:
             refuse_other_size(self.mask, features)
-        patches = self._patches(features, self.kept)
+        patches = self._patches(features, self.selected)
         difference = patches - self.styles[self._nearest(patches.detach())]
         channels = features.shape[1]
         per_position = difference.square().view(len(difference), channels, -1).sum(dim=1)
@@ -108,27 +108,27 @@ class PatchLoss(StyleLoss):
         """Return, for each position of each patch (L, k²), 1 / the number of patches there."""
         size = (features.shape[2], features.shape[3])
         counts = self._unfolded(self.styles.new_ones(1, 1, *size))
-        if self.kept is not None:
-            counts = torch.zeros_like(counts).index_fill(0, self.kept, 1)
+        if self.selected is not None:
+            counts = torch.zeros_like(counts).index_fill(0, self.selected, 1)
         cover = functional.fold(counts.mT[None], size, self.patch_size, stride=self.stride)
-        return 1 / self._patches(cover, self.kept)
+        return 1 / self._patches(cover, self.selected)
 
-    def _patches(self, features: Tensor, kept: Tensor | None) -> Tensor:
+    def _patches(self, features: Tensor, selected: Tensor | None) -> Tensor:
         """Return the patches of features (1, C, H, W) that count, (L, C·k²)."""
         patches = self._unfolded(full_precision(features))
-        return patches if kept is None else patches[kept]
+        return patches if selected is None else patches[selected]
 
-    def _kept(self, mask: Tensor | None) -> Tensor | None:
+    def _indices(self, mask: Tensor | None) -> Tensor | None:
         """Return the indices of the patches whose positions all have a mask above 0.5."""
         if mask is None:
             return None
-        kept = (self._unfolded(full_precision(mask)) > 0.5).all(dim=1).nonzero().squeeze(1)
-        if not len(kept):
+        selected = (self._unfolded(full_precision(mask)) > 0.5).all(dim=1).nonzero().squeeze(1)
+        if not len(selected):
             raise ValueError(
-                f"mask has no room for a patch of {self.patch_size} × {self.patch_size} features; "
-                f"mark a larger region or take a smaller patch_size."
+                f"mask marks no whole patch of {self.patch_size} × {self.patch_size} features; "
+                "mark a larger region or take a smaller patch_size."
             )
-        return kept
+        return selected
 
     def _unfolded(self, maps: Tensor) -> Tensor:
         """Return all patches of maps (1, C, H, W) as (L, C·k²)."""

@@ -42,7 +42,7 @@ class SlicedWassersteinLoss(StyleLoss):
     """
 
     styles: Tensor
-    kept: Tensor | None
+    selected: Tensor | None
     directions: Tensor
     ordered: Tensor
 
@@ -56,7 +56,7 @@ class SlicedWassersteinLoss(StyleLoss):
         seed: int = 0,
     ) -> None:
         super().__init__(exemplars, norm=norm, mask=mask)
-        styles = [_vectors(e.features.detach(), _kept(e.mask)) for e in exemplars]
+        styles = [_vectors(e.features.detach(), _indices(e.mask)) for e in exemplars]
         self.shares = [exemplar.share for exemplar in exemplars]
         self.sizes = [style.shape[1] for style in styles]
         self.projections = projections or styles[0].shape[0]
@@ -66,7 +66,7 @@ class SlicedWassersteinLoss(StyleLoss):
         )
         self.energy = (squares or 1.0) if norm == "relative" else 1.0
         self.register_buffer("styles", torch.cat(styles, dim=1), persistent=False)
-        self.register_buffer("kept", _kept(mask), persistent=False)
+        self.register_buffer("selected", _indices(mask), persistent=False)
         self.register_buffer("directions", None, persistent=False)
         self.register_buffer("ordered", None, persistent=False)
         # Random numbers of the CPU are the same everywhere; every GPU has its own.
@@ -86,7 +86,7 @@ class SlicedWassersteinLoss(StyleLoss):
         """Compare features (1, C, H, W) with the styles' along the current directions."""
         if self.mask is not None:
             refuse_other_size(self.mask, features)
-        projected = self.directions @ _vectors(features, self.kept)
+        projected = self.directions @ _vectors(features, self.selected)
         return (projected - self._target(projected.detach())).square().mean() / self.energy
 
     def extra_repr(self) -> str:
@@ -134,20 +134,20 @@ def _order(rows: Tensor) -> Tensor:
     return rows.argsort(dim=1)
 
 
-def _kept(mask: Tensor | None) -> Tensor | None:
+def _indices(mask: Tensor | None) -> Tensor | None:
     """Return the indices of the positions with a mask above 0.5."""
     if mask is None:
         return None
-    kept = (mask.flatten() > 0.5).nonzero().squeeze(1)
-    if not len(kept):
+    selected = (mask.flatten() > 0.5).nonzero().squeeze(1)
+    if not len(selected):
         raise ValueError(
-            "mask is above 0.5 at no position of the features, and SlicedWassersteinLoss counts "
-            "only those; mark a larger region."
+            "mask is above 0.5 at no position of the features, and SlicedWassersteinLoss compares "
+            "only such positions; mark a larger region."
         )
-    return kept
+    return selected
 
 
-def _vectors(features: Tensor, kept: Tensor | None) -> Tensor:
+def _vectors(features: Tensor, selected: Tensor | None) -> Tensor:
     """Return the positions of features (1, C, H, W) that count, as (C, M)."""
     vectors = full_precision(features)[0].flatten(1)
-    return vectors if kept is None else vectors.index_select(1, kept)
+    return vectors if selected is None else vectors.index_select(1, selected)

@@ -101,7 +101,8 @@ class TotalVariationLoss(ImageLoss):
         across = self._sum_of_powers(inside[:, :, :-1, 1:] - inside[:, :, :-1, :-1])
         number, channels, height, width = image.shape
         if self.kind in ("sum", "inner_sum"):
-            return (down + across).mul(255.0**self.exponent)
+            scale: float = 255.0**self.exponent
+            return (down + across) * scale
         images = number * channels
         if self.kind == "mean":
             # An image of a single row has no differences down, and their mean is 0.
@@ -110,10 +111,9 @@ class TotalVariationLoss(ImageLoss):
             return (down / pairs_down + across / pairs_across) / images
         falling = self._sum_of_powers(padded[:, :, 1:, 1:] - padded[:, :, :-1, :-1])
         rising = self._sum_of_powers(padded[:, :, 1:, :-1] - padded[:, :, :-1, 1:])
-        diagonals = (height + self._before) * (width + self._before)
-        return (
-            2 / 3 * (down + across) / (height * width) + (falling + rising) / 6 / diagonals
-        ) / images
+        straight = 2 / 3 * (down + across) / (height * width)
+        diagonal = (falling + rising) / 6 / ((height + self._before) * (width + self._before))
+        return (straight + diagonal) / images
 
     def _sum_of_powers(self, differences: Tensor) -> Tensor:
         if self.exponent == 2:
