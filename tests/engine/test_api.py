@@ -258,7 +258,7 @@ def failing(monkeypatch, quick):
 
     def fail(error, after=4, **changes):
         calls = 0
-        along = VGG19.along
+        along = VGG19.iter_features
 
         def raising(network, *image):
             nonlocal calls

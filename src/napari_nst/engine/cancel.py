@@ -1,12 +1,12 @@
-"""Asking whether to go on, again and again within what takes long."""
+"""How a long computation asks whether the user has cancelled it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-Pulse = Callable[[], None]
-"""Called between parts of a computation; what it raises ends that where it is."""
+CheckCancelled = Callable[[], None]
+"""Called between the parts of a computation; raises `Cancelled` to end the computation there."""
 
 
-def go_on() -> None:
-    """Let a computation go on that nobody wants to end."""
+def never_cancelled() -> None:
+    """Let a computation run to its end."""

@@ -33,11 +33,11 @@ def printed(code, **variables):
 @pytest.mark.skipif(
     not OFFERED.exists() or "[never]" in OFFERED.read_text(), reason="Linux offers no huge pages."
 )
-def test_a_tensor_of_64_megabytes_lies_in_huge_pages():
+def test_a_tensor_of_64_megabytes_is_in_huge_pages():
     assert int(printed(IN_HUGE_PAGES)) >= 32
 
 
-def test_who_has_set_it_has_said_what_is_wanted():
+def test_the_users_own_setting_is_kept():
     code = "import os, napari_nst.engine; print(os.environ['THP_MEM_ALLOC_ENABLE'])"
     assert printed(code) == "1"
     assert printed(code, THP_MEM_ALLOC_ENABLE="0") == "0"

@@ -1,4 +1,4 @@
-"""VGG-19's features against convolutions in NumPy, and the shape of the network."""
+"""VGG-19's features compared with convolutions in NumPy, and the structure of the network."""
 
 import dataclasses
 import re
@@ -20,8 +20,6 @@ from napari_nst.recipe.layer_names import LAYER_NAMES
 
 PADDINGS = {"zeros": "constant", "replicate": "edge", "reflect": "reflect", "circular": "wrap"}
 """Ours → NumPy's."""
-
-VGG_PADDINGS = ["zeros", "replicate", "replicate_first", "reflect", "circular"]
 
 POOLINGS = {"max": np.max, "average": np.mean, "l2": lambda x, axis: np.sqrt(np.mean(x**2, axis))}
 
@@ -66,14 +64,14 @@ def assert_first_block_is_numpys(pretrained, image, pooling, padding):
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("pooling", POOLINGS)
-@pytest.mark.parametrize("padding", PADDINGS)
-def test_features_of_the_real_network_are_numpys(gatys, random_image, pooling, padding):
-    assert_first_block_is_numpys(gatys, random_image(13, 18), pooling, padding)
+def test_features_of_the_real_network_are_numpys(gatys, random_image):
+    assert_first_block_is_numpys(gatys, random_image(13, 18), "max", "zeros")
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
-@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize(
+    ("pooling", "padding"),
+    [*(("max", padding) for padding in PADDINGS), ("average", "zeros"), ("l2", "zeros")],
+)
 def test_features_are_numpys(untrained, random_image, pooling, padding):
     assert_first_block_is_numpys(untrained, random_image(7, 6), pooling, padding)
 
@@ -102,7 +100,7 @@ def test_the_real_network_reads_blue_first(gatys, random_image):
 
 
 @pytest.mark.network
-def test_the_normalised_network_has_mean_activations_of_one(gatys):
+def test_the_normalized_network_has_mean_features_of_one(gatys):
     layers = [f"relu{block}_1" for block in range(1, 6)]
     photograph = torch.from_numpy(skimage.data.astronaut() / np.float32(255)).permute(2, 0, 1)
     features = VGG19(layers, gatys)(photograph[None])
@@ -119,7 +117,7 @@ def test_every_layer_has_its_channels_and_stride(untrained, random_image):
         assert values.shape == (1, min(64 * 2 ** (block - 1), 512), 40 // stride, 33 // stride)
 
 
-def test_convolutions_keep_their_values_beside_their_rectifiers(untrained, random_image):
+def test_conv_layers_are_before_their_relu(untrained, random_image):
     pairs = [name for name in LAYER_NAMES if "_" in name]
     features = VGG19(pairs, untrained)(random_image(32, 32))
     for conv, relu in zip(pairs[::2], pairs[1::2], strict=True):
@@ -127,7 +125,7 @@ def test_convolutions_keep_their_values_beside_their_rectifiers(untrained, rando
         torch.testing.assert_close(features[relu], features[conv].clamp_min(0))
 
 
-def test_each_layer_is_computed_from_the_one_before(untrained, random_image):
+def test_each_layer_is_computed_from_the_layer_before(untrained, random_image):
     network = VGG19(LAYER_NAMES[:12], untrained, "average", "reflect")
     features = list(network(random_image(16, 16)).values())
     for before, after, module in zip(
@@ -152,12 +150,11 @@ def test_layers_come_once_each_from_shallow_to_deep(untrained, random_image):
     assert list(network(random_image(8, 8))) == ["conv1_1", "relu1_1", "relu2_1"]
 
 
-@pytest.mark.parametrize("deepest", ["conv1_1", "relu1_1", "pool2", "relu4_2", "pool5"])
-def test_nothing_deeper_than_the_deepest_layer_is_built(untrained, deepest):
+@pytest.mark.parametrize("deepest", ["conv1_1", "relu4_2", "pool5"])
+def test_nothing_below_the_deepest_layer_is_built(untrained, deepest):
     network = VGG19(["conv1_1", deepest], untrained)
     names = [name for name, _ in network.features.named_children()]
     assert names == list(LAYER_NAMES[: LAYER_NAMES.index(deepest) + 1])
-    assert not any(isinstance(module, nn.Linear) for module in network.modules())
 
 
 def test_the_network_is_frozen_but_lets_gradients_through(untrained, random_image):
@@ -178,22 +175,14 @@ def test_building_leaves_the_loaded_weights_and_the_random_numbers_alone(untrain
     assert all(torch.equal(value, before[name]) for name, value in untrained.parameters.items())
 
 
-def test_two_networks_of_one_set_of_weights_agree(untrained, random_image):
-    image = random_image(16, 16)
-    first, second = (VGG19(["relu3_1"], untrained)(image)["relu3_1"] for _ in range(2))
-    assert torch.equal(first, second)
-
-
 def test_the_network_is_public_and_reads_files(untrained_file, random_image):
     network = nst.VGG19(["relu1_1"], weights=untrained_file, pooling="average", padding="circular")
     assert network(random_image(5, 7))["relu1_1"].shape == (1, 64, 5, 7)
-    assert "relu1_1" in repr(network)
     assert "circular" in repr(network)
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
-def test_a_circular_network_knows_no_border(untrained, random_image, pooling):
-    network = VGG19(["relu1_2", "relu2_1", "relu3_1", "pool4"], untrained, pooling, "circular")
+def test_a_circular_network_has_no_border(untrained, random_image):
+    network = VGG19(["relu1_2", "relu2_1", "relu3_1", "pool4"], untrained, padding="circular")
     image = random_image(32, 48)
     rolled = network(image.roll((16, 32), (2, 3)))
     for layer, values in network(image).items():
@@ -202,28 +191,27 @@ def test_a_circular_network_knows_no_border(untrained, random_image, pooling):
         torch.testing.assert_close(rolled[layer], expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("padding", ["zeros", "replicate", "reflect"])
-def test_the_other_paddings_do(untrained, random_image, padding):
-    network = VGG19(["relu2_1"], untrained, padding=padding)
-    image = random_image(16, 16)
-    expected = network(image)["relu2_1"].roll((4, 4), (2, 3))
-    assert not torch.allclose(network(image.roll((8, 8), (2, 3)))["relu2_1"], expected, atol=0.1)
-
-
 @pytest.mark.parametrize("padding", ["replicate", "reflect", "circular"])
-def test_every_convolution_pads_what_a_flat_image_has(untrained, padding):
-    """So that the features of a flat image are flat, at the border too."""
+def test_features_of_a_flat_image_are_flat(untrained, padding):
     features = VGG19(["conv3_4"], untrained, padding=padding)(torch.full((1, 3, 16, 16), 0.3))
-    spread = features["conv3_4"].std(dim=(2, 3))
-    assert spread.max() < 1e-4 * features["conv3_4"].abs().max()
+    deviation = features["conv3_4"].std(dim=(2, 3))
+    assert deviation.max() < 1e-4 * features["conv3_4"].abs().max()
 
 
 SOME_DEPTHS = ["relu1_2", "relu2_1", "relu3_4"]
 
 
-@pytest.mark.parametrize("own", VGG_PADDINGS)
-@pytest.mark.parametrize("other", VGG_PADDINGS)
-def test_another_padding_is_what_a_network_built_with_it_has(untrained, random_image, own, other):
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [
+        ("zeros", "circular"),
+        ("circular", "replicate"),
+        ("replicate", "replicate_first"),
+        ("replicate_first", "reflect"),
+        ("reflect", "zeros"),
+    ],
+)
+def test_with_padding_equals_a_network_built_with_this_padding(untrained, random_image, own, other):
     image = random_image(20, 17)
     network = VGG19(SOME_DEPTHS, untrained, "average", own, rescale_pooling=True)
     before = network(image)
@@ -232,18 +220,17 @@ def test_another_padding_is_what_a_network_built_with_it_has(untrained, random_i
     for layer, values in changed(image).items():
         assert torch.equal(values, built[layer])
         assert torch.equal(network(image)[layer], before[layer])
-    assert changed.padding == other
-    assert network.padding == own
+    assert (network.padding, changed.padding) == (own, other)
 
 
-def test_another_padding_shares_its_parameters(untrained):
+def test_with_padding_shares_the_parameters(untrained):
     network = VGG19(SOME_DEPTHS, untrained, padding="circular")
     shared = dict(network.with_padding("replicate").named_parameters())
     for name, parameter in network.named_parameters():
         assert shared[name].data_ptr() == parameter.data_ptr()
 
 
-def test_replicate_first_replicates_at_the_first_convolution_alone(untrained, random_image):
+def test_replicate_first_replicates_at_the_first_convolution_only(untrained, random_image):
     image = random_image(12, 15)
     layers = ["conv1_1", "conv1_2", "relu2_2"]
     found = VGG19(layers, untrained, padding="replicate_first")(image)
@@ -258,8 +245,8 @@ def test_replicate_first_replicates_at_the_first_convolution_alone(untrained, ra
 
 @pytest.mark.parametrize("order", ["RGB", "BGR"])
 @pytest.mark.parametrize("scale", [1.0, 255.0])
-def test_any_network_can_be_fed_bytes_less_their_mean(untrained, random_image, order, scale):
-    """As gordicaleksa feeds torchvision's, which was trained on normalised pixels."""
+def test_any_network_reads_0_to_255_minus_the_mean(untrained, random_image, order, scale):
+    """As gordicaleksa's program does with torchvision's network."""
     mean = (0.485, 0.456, 0.406) if scale == 1 else (103.939, 116.779, 123.68)
     pretrained = dataclasses.replace(
         untrained, channel_order=order, input_scale=scale, mean=mean, std=(0.229, 0.224, 0.225)
@@ -278,7 +265,7 @@ def test_any_network_can_be_fed_bytes_less_their_mean(untrained, random_image, o
 
 
 @pytest.mark.network
-def test_half_precision_features_give_nearly_the_same_style_loss(gatys):
+def test_bfloat16_features_give_nearly_the_same_style_loss(gatys):
     def photograph(name):
         image = getattr(skimage.data, name)()[100:196, 100:196] / np.float32(255)
         return torch.from_numpy(image).permute(2, 0, 1)[None]
@@ -297,32 +284,30 @@ def test_half_precision_features_give_nearly_the_same_style_loss(gatys):
     assert losses[torch.bfloat16] != losses[torch.float32]
 
 
-@pytest.mark.parametrize(("pooling", "expected"), [("max", 5), ("average", 2), ("l2", 7.5**0.5)])
-def test_pooling_keeps_features_at_the_size_they_have(untrained, pooling, expected):
-    pool = VGG19(["pool1"], untrained, pooling).features.pool1
-    assert pool(torch.tensor([[[[5.0, 1.0], [2.0, 0.0]]]])).item() == pytest.approx(expected)
-    assert pool(torch.full((1, 2, 7, 5), 3.0)).shape == (1, 2, 3, 2)
-    torch.testing.assert_close(pool(torch.full((1, 2, 4, 4), 3.0)), torch.full((1, 2, 2, 2), 3.0))
-
-
-def test_gradient_of_l2_pooling_is_that_of_finite_differences():
+def test_the_gradient_of_l2_pooling():
     features = torch.rand(
         1, 2, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     )
     assert gradcheck(L2Pool2d(), (features + 0.1).requires_grad_())
 
 
-def test_l2_pooling_has_a_slope_where_a_rectifier_left_nothing():
+def test_l2_pooling_of_zeros_has_a_finite_gradient():
     features = torch.zeros(1, 1, 2, 2, requires_grad=True)
     L2Pool2d()(features).backward()
     assert torch.equal(features.grad, torch.zeros(1, 1, 2, 2))
 
 
-SOME_LAYERS = ["conv1_1", "pool1", "relu2_1", "conv3_4", "pool3", "relu4_2", "conv5_1", "pool5"]
-
-
-@pytest.mark.parametrize("padding", PADDINGS)
-@pytest.mark.parametrize("layer", SOME_LAYERS)
+@pytest.mark.parametrize(
+    ("layer", "padding"),
+    [
+        ("conv1_1", "zeros"),
+        ("pool1", "zeros"),
+        ("conv3_4", "replicate"),
+        ("relu4_2", "reflect"),
+        ("conv1_1", "reflect"),
+        ("pool5", "circular"),
+    ],
+)
 def test_the_least_size_works_and_one_pixel_less_does_not(untrained, random_image, layer, padding):
     network = VGG19([layer], untrained, padding=padding)
     least = least_size([layer], padding)
@@ -332,32 +317,27 @@ def test_the_least_size_works_and_one_pixel_less_does_not(untrained, random_imag
     if least > 1:
         with pytest.raises(ValueError, match=f"too small for {layer}; .* at least {least}\\.$"):
             network(random_image(least - 1, 64))
-        with pytest.raises(ValueError, match=f"^An image of 64 × {least - 1} pixels is too small"):
-            network(random_image(64, least - 1))
-        with pytest.raises(RuntimeError):  # what torch would have said
+        with pytest.raises(RuntimeError):  # torch's own error
             network.features(random_image(least - 1, 64))
 
 
-def test_the_least_size_is_that_of_the_deepest_layer():
+def test_the_least_size_of_several_layers():
     assert least_size(["relu1_1", "relu5_1", "relu2_1"]) == least_size(["block5_conv1"]) == 16
     assert least_size(["relu1_1", "relu5_1"], "reflect") == 32
     assert least_size([]) == 1
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    "options",
     [
-        ({"layers": []}, r"^layers is empty; name at least one, such as relu4_2\.$"),
-        ({"layers": ["relu4_7"]}, "^VGG-19 has no layer 'relu4_7'; did you mean 'relu4_"),
-        ({"pooling": "min"}, r"^pooling must be one of max, average, l2; not 'min'\.$"),
-        (
-            {"padding": "mirror"},
-            "^padding must be one of zeros, replicate, replicate_first, reflect, circular; ",
-        ),
-        ({"network_input": "1"}, r"^network_input must be own or 255; not '1'\.$"),
-        ({"weights": "resnet"}, "^weights is 'resnet', but must be 'gatys', "),
+        {"layers": []},
+        {"layers": ["relu4_7"]},
+        {"pooling": "min"},
+        {"padding": "mirror"},
+        {"network_input": "1"},
+        {"weights": "resnet"},
     ],
 )
-def test_what_does_not_exist_is_refused(untrained, options, told):
-    with pytest.raises(ValueError, match=told):
+def test_an_unknown_option_raises_an_error_that_names_it(untrained, options):
+    with pytest.raises(ValueError, match="layer" if "layers" in options else next(iter(options))):
         VGG19(**{"layers": ["relu1_1"], "weights": untrained, **options})

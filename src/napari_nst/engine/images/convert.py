@@ -1,4 +1,4 @@
-"""Images as the engine has them: float32 tensors (1, 3, H, W), RGB in [0, 1]."""
+"""Convert images between NumPy arrays and float32 tensors (1, 3, H, W), RGB in [0, 1]."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2.functional import resize_image  # type: ignore[attr-defined]
+from torch.nn import functional
 
 from napari_nst.engine.job.input_image import as_rgb
 
@@ -30,27 +29,17 @@ def to_array(image: Tensor) -> np.ndarray[Any, Any]:
 def resize(
     image: Tensor, shape: tuple[int, int], *, smooth: bool = True, periodic: bool = False
 ) -> Tensor:
-    """Resample an image, or anything else that has one value per pixel, to `shape`.
+    """Resample an image or mask (N, C, H, W) to the height and width in `shape`, antialiased.
 
-    Parameters
-    ----------
-    image : Tensor
-        (N, C, H, W), float32.
-    shape : tuple of int
-        Height and width wanted.
-    smooth : bool
-        Bicubic where true; bilinear, which never leaves the range of the values, where false.
-        Both with an antialiasing filter when shrinking.
-    periodic : bool
-        Whether the image goes on beyond its border with the opposite one.
+    `smooth` means bicubic, otherwise bilinear, which never leaves the range of the values.
+    `periodic` means that the image continues beyond each border at the opposite border.
     """
     if image.shape[-2:] == shape:
         return image
     if periodic:
-        # Nine tiles keep the phase at any ratio; padding by whole pixels would shift it.
+        # Nine copies keep the phase at any ratio; padding by whole pixels would shift it.
         height, width = shape
-        tiles = resize(image.repeat(1, 1, 3, 3), (3 * height, 3 * width), smooth=smooth)
-        return tiles[..., height : 2 * height, width : 2 * width]
-    mode = InterpolationMode.BICUBIC if smooth else InterpolationMode.BILINEAR
-    resampled: Tensor = resize_image(image, list(shape), interpolation=mode, antialias=True)
-    return resampled
+        copies = resize(image.repeat(1, 1, 3, 3), (3 * height, 3 * width), smooth=smooth)
+        return copies[..., height : 2 * height, width : 2 * width]
+    mode = "bicubic" if smooth else "bilinear"
+    return functional.interpolate(image, shape, mode=mode, align_corners=False, antialias=True)

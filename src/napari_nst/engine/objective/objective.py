@@ -103,7 +103,7 @@ class Objective(nn.Module):
         found: Parts = {}
         # Each layer's losses are computed before the next layer: the backward pass then holds
         # the gradient of one layer at a time.
-        for layer, features in self.network.along(image):
+        for layer, features in self.network.iter_features(image):
             for name in self.on_features:
                 if layer_of(name) == layer:
                     found[name] = self.on_features[name](features).to(image.device)

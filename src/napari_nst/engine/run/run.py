@@ -261,7 +261,7 @@ class Run:
     def _network(self, recipe: Recipe) -> VGG19:
         layers = network_layers(recipe)
         network = network_of(recipe, layers, self.pretrained, self.dtype).to(self.device)
-        network.pulse = self.steering.check_cancelled
+        network.check_cancelled = self.steering.check_cancelled
         return network
 
     def _metadata(self) -> dict[str, Any]:

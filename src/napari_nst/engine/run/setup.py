@@ -129,7 +129,7 @@ class RunSetup:
         if self._is_tiled(scale.shape, tile, processes):
             with processes.all_or_none():
                 return features_by_tiles(self.target_network, image, layers, tile)
-        iterated = self.target_network.along(image)
+        iterated = self.target_network.iter_features(image)
         return {layer: features for layer, features in iterated if layer in layers}
 
     def _style_features(self, style: MaskedImage, tile: int, processes: Processes) -> StyleFeatures:

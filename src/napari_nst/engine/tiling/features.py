@@ -27,7 +27,7 @@ def tiles_of(
 
 def iter_core_features(tile: Tile, network: VGG19, image: Tensor) -> Iterator[tuple[str, Tensor]]:
     """Yield each layer and the features (1, C, h, w) of a tile's core."""
-    for layer, features in network.along(tile.cut(image), tile.wrap_around):
+    for layer, features in network.iter_features(tile.cut(image), tile.wrap_around):
         yield layer, features[(..., *tile.positions_in_extent(layer))]
 
 

@@ -168,7 +168,7 @@ class TiledObjective(Objective):
         return self._add_image_losses(image, parts, gradient)
 
     def _add_moments(self, tile: Tile, image: Tensor, sums: dict[_StyleTerm, Moments]) -> None:
-        for layer, features in self.network.along(tile.cut(image), tile.wrap_around):
+        for layer, features in self.network.iter_features(tile.cut(image), tile.wrap_around):
             self._add_moments_of_layer(tile, layer, features, sums)
 
     def _add_moments_of_layer(
@@ -195,7 +195,7 @@ class TiledObjective(Objective):
         pixels = tile.cut(image).detach().requires_grad_()
         total = torch.zeros((), device=self.network.device)
         with torch.enable_grad():
-            for layer, features in self.network.along(pixels, tile.wrap_around):
+            for layer, features in self.network.iter_features(pixels, tile.wrap_around):
                 compute = partial(self._gradient_by_features, tile, layer, styles, parts)
                 total = total + _GradientOnDemand.apply(features, compute)
                 if sums is not None:

