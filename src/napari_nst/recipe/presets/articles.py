@@ -6,7 +6,7 @@ The articles do not give all values. Values marked "ours" are in none of the sou
 from __future__ import annotations
 
 from napari_nst.recipe.presets.registry import register
-from napari_nst.recipe.presets.units import BYTES, CLASSIC, NORMALISED, adam, plain
+from napari_nst.recipe.presets.units import BYTES, CLASSIC, NORMALISED, adam, published_recipe
 from napari_nst.recipe.recipe import Recipe
 
 # The article optimises an image that is the tanh of free coefficients, for one layer of
@@ -17,7 +17,7 @@ _LETS_ENHANCE = "Let's Enhance, article “Content and style loss using VGG netw
 @register(job="texture", source=_LETS_ENHANCE)
 def lets_enhance_style() -> Recipe:
     """Let's Enhance: the Gram matrix of one deep layer, the image as tanh of free coefficients."""
-    return plain(
+    return published_recipe(
         weights="caffe",
         content_weight=0.0,
         # Mean square of Gram matrices divided by 50 × 75 × 256. No layer of the article's image has
@@ -35,7 +35,7 @@ def lets_enhance_style() -> Recipe:
 @register(job="reconstruction", source=_LETS_ENHANCE)
 def lets_enhance_content() -> Recipe:
     """Let's Enhance: the features of one layer, the image as tanh of free coefficients."""
-    return plain(
+    return published_recipe(
         weights="caffe",
         style_weight=0.0,
         # Ours: the article shows conv1_1 … conv5_1, whose images are sharp up to block 3.
@@ -55,7 +55,7 @@ def lets_enhance_content() -> Recipe:
 def tf_eager() -> Recipe:
     """TensorFlow's eager tutorial of 2018: a deep content layer, Adam, from the content."""
     # The article has no numbers; these are from public copies of the tutorial.
-    return plain(
+    return published_recipe(
         weights="caffe",  # Keras has the same, converted
         # Keras's convolutions include the ReLU: these are relu5_2 and relu1_1 … relu5_1.
         content_layers={"block5_conv2": 1.0},
@@ -80,7 +80,7 @@ _CONV_K = "Article on content and texture loss by conv_k, PyTorch"
 @register(job="transfer", source=_CONV_K)
 def conv_k_transfer() -> Recipe:
     """Convolutions before their ReLU: content conv_9, style conv_2, 4, 8 and 16."""
-    return plain(
+    return published_recipe(
         weights="torchvision",
         content_layers={"conv_9": 1.0},
         # Ours: relative to the energy of the targets, with which 1 and 0.5 balance. With means on
@@ -100,7 +100,7 @@ def conv_k_transfer() -> Recipe:
 @register(job="texture", source=_CONV_K)
 def conv_k_texture() -> Recipe:
     """Gram matrices of conv_2, 4, 8 and 16 before their ReLU, from noise."""
-    return plain(
+    return published_recipe(
         weights="torchvision",
         content_weight=0.0,
         # Ours: the article tries several layers; these are the layers of its style transfer.
@@ -117,7 +117,7 @@ def conv_k_texture() -> Recipe:
 @register(job="reconstruction", source=_CONV_K)
 def conv_k_reconstruction() -> Recipe:
     """Features of conv_4 before its ReLU, from noise."""
-    return plain(
+    return published_recipe(
         weights="torchvision",
         style_weight=0.0,
         content_layers={"conv_4": 1.0},  # the layer that the article prefers
@@ -135,7 +135,7 @@ def conv_k_reconstruction() -> Recipe:
 )
 def udacity() -> Recipe:
     """Udacity's notebook: one weight per layer, Gram losses divided by layer size, slow Adam."""
-    return plain(
+    return published_recipe(
         weights="torchvision",
         # The notebook keeps conv4_2 and conv1_1 … conv5_1, to which ReLU is then applied in place.
         content_layers={"relu4_2": 1.0},
@@ -153,7 +153,7 @@ def udacity() -> Recipe:
 @register(job="transfer", source="Article “Gatys et al. in TensorFlow”")
 def tf_gatys() -> Recipe:
     """Gatys et al. in TensorFlow: sums and average pooling, 5000 steps of Adam."""
-    return plain(
+    return published_recipe(
         weights="caffe",  # pixels of 0–255 minus their mean
         pooling="average",
         # The article compares outputs of ReLUs: the second of block 4, the first of each block.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from napari_nst.recipe.presets.registry import register
-from napari_nst.recipe.presets.units import CHANNELS, CLASSIC, UNIT_NOISE, plain
+from napari_nst.recipe.presets.units import CHANNELS, CLASSIC, UNIT_NOISE, published_recipe
 from napari_nst.recipe.recipe import Recipe
 
 
 def _gatys_2016_caffe() -> Recipe:
     # NeuralImageSynthesis, weights for "org net"; the authors' PytorchNeuralStyleTransfer (2355c25)
     # has the same.
-    return plain(
+    return published_recipe(
         weights="caffe",  # VGG_ILSVRC_19_layers_conv, vgg_conv.pth
         content_layers={"relu4_2": 1.0},
         content_weight=1.0,  # × mean (F − P)²
@@ -31,7 +31,7 @@ def _gatys_2016_caffe() -> Recipe:
 def gatys_2016() -> Recipe:
     """Gatys et al. 2016 on the normalised network they published with it."""
     # ExampleNotebooks/BasicStyleTransfer, weights for "norm net".
-    return plain(
+    return published_recipe(
         weights="gatys",  # vgg_normalised.caffemodel
         content_layers={"relu4_2": 1.0},
         content_weight=1e6,  # × mean (F − P)²
@@ -47,7 +47,7 @@ def gatys_2016() -> Recipe:
 @register(job="transfer", source="Gatys et al. 2016, CVPR, the formulas of its section 2")
 def gatys_2016_paper() -> Recipe:
     """Gatys et al. 2016 as printed: sums, average pooling, from white noise."""
-    return plain(
+    return published_recipe(
         # The paper uses the normalised network, but on that network α/β as printed gives no visible
         # style. On the network as it was trained the pictures are like the paper's.
         weights="caffe",
@@ -72,7 +72,7 @@ def gatys_2016_paper() -> Recipe:
 def gatys_texture() -> Recipe:
     """Gatys et al. 2015: Gram matrices of four pools and the first layer, from noise."""
     # The program finally matches the histogram of each channel to the exemplar; this is left out.
-    return plain(
+    return published_recipe(
         weights="gatys",  # vgg_normalised.caffemodel
         pooling="average",  # VGG_ave_pool_deploy.prototxt; rounds odd sides up, ours rounds down
         content_weight=0.0,

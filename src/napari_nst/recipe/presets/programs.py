@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari_nst.recipe.presets.registry import register
-from napari_nst.recipe.presets.units import BYTES, CLASSIC, adam, plain
+from napari_nst.recipe.presets.units import BYTES, CLASSIC, adam, published_recipe
 from napari_nst.recipe.recipe import Recipe
 
 
@@ -12,7 +12,7 @@ from napari_nst.recipe.recipe import Recipe
 )
 def neural_style() -> Recipe:
     """Johnson's neural-style in its PyTorch version: from noise, 1000 steps of L-BFGS."""
-    return plain(
+    return published_recipe(
         weights="caffe",  # vgg19-d01eb7cb.pth
         content_layers={"relu4_2": 1.0},
         content_weight=5.0,  # × mean (F − P)²
@@ -33,7 +33,7 @@ def neural_style() -> Recipe:
 @register(job="transfer", source="crowsonkb/style-transfer-pytorch e7e2c71")
 def crowsonkb() -> Recipe:
     """Crowson's program: Wasserstein distance of Gaussian fits, coarse to fine, averaged steps."""
-    return plain(
+    return published_recipe(
         weights="torchvision",
         padding="replicate_first",
         content_layers={"relu4_2": 1.0},
@@ -62,7 +62,7 @@ def crowsonkb() -> Recipe:
 @register(job="transfer", source="pystiche/pystiche a2c2eba, its command line")
 def pystiche() -> Recipe:
     """Gram matrices on torchvision's network: the command line of pystiche."""
-    return plain(
+    return published_recipe(
         weights="torchvision",
         content_layers={"relu4_2": 1.0},
         content_weight=1.0,  # × mean (F − P)²
@@ -79,7 +79,7 @@ def pystiche() -> Recipe:
 @register(job="transfer", source="gordicaleksa/pytorch-neural-style-transfer 1719b37")
 def gordicaleksa() -> Recipe:
     """Gordić's program: L-BFGS with line search, torchvision's network on pixels of 0 to 255."""
-    return plain(
+    return published_recipe(
         weights="torchvision",
         network_input="255",  # RGB × 255 minus the mean, not divided by a standard deviation
         # The first module of the next slice applies ReLU to its conv4_2 in place.
@@ -107,7 +107,7 @@ def li_wand() -> Recipe:
     # As in their program and in pystiche's replication, not as printed. Both divide the gradient
     # at each feature by the number of patches that cover the feature, but not the loss. Here the
     # loss is divided, which gives the same gradient.
-    return plain(
+    return published_recipe(
         weights="caffe",
         content_layers={"relu4_1": 1.0},
         content_weight=20.0,  # × mean (F − P)²
@@ -144,7 +144,7 @@ _UP_TO_RELU4_4 = (
 )
 def sliced_wasserstein() -> Recipe:
     """Heitz et al. 2021: sorted projections of the features of twelve layers."""
-    return plain(
+    return published_recipe(
         # The source has its own file of a VGG-19 with rescaled activations; the normalised network
         # is the most similar one.
         weights="gatys",

@@ -54,7 +54,7 @@ _COMMON: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def plain(**fields: Any) -> Recipe:
+def published_recipe(**fields: Any) -> Recipe:
     """Make a recipe whose other fields have the values that published programs share.
 
     These values do not come from our default recipe, because that one is tuned from time to time.
