@@ -79,7 +79,8 @@ class LossPlot(QWidget):
         self._wait_for_import.stop()
         if self.curves is None:
             self.curves = import_module(_CURVES).LossCurves(self, Look.of(self._viewer.theme))
-            self.curves.picked.connect(self.picked.emit)
+            # psygnal calls a connected `emit` once to count its parameters: hence the lambda.
+            self.curves.picked.connect(lambda step: self.picked.emit(step))
             self.setFocusProxy(self.curves)
             layout: Any = self.layout()
             layout.replaceWidget(self._empty, self.curves)
