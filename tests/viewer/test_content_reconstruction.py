@@ -18,11 +18,12 @@ def test_a_layer_is_inverted(viewer, widget, optimiser, finish):
     state = optimiser(steps=20)
     assert list(widget.preset.choices) == preset_names("reconstruction")
     widget.layer.value = "conv5_1"
+    widget.init.value, widget.init_image.value = "image", viewer.layers["starry"]
     result = finish(widget)
     assert state.job == "reconstruct"
-    assert state.recipe == preset("reconstruction", content_layers={"conv5_1": 1})
+    assert state.recipe == preset("reconstruction", content_layers={"conv5_1": 1}, init="image")
     assert state.got["image"].shape == (60, 80, 3)
-    assert state.got["init_image"] is None
+    assert state.got["init_image"].shape == (50, 50, 3)
     assert result.name == "cells · conv5_1"
 
 
@@ -68,14 +69,6 @@ def test_the_status_names_the_image_that_is_being_made(widget, optimiser, until)
     until(lambda: "conv1_1, 1 of 2 pictures" in widget.status_text)
     widget.stop.native.click()
     until(lambda: not widget.running)
-
-
-def test_a_start_image_is_read(viewer, widget, optimiser, finish):
-    state = optimiser(steps=3)
-    widget.init.value = "image"
-    widget.init_image.value = viewer.layers["starry"]
-    finish(widget)
-    assert state.got["init_image"].shape == (50, 50, 3)
 
 
 @pytest.mark.network

@@ -67,18 +67,11 @@ def world_of(layer, index):
 # ── filling ──────────────────────────────────────────────────────────────────────────────────
 
 
-def test_there_is_no_layer_before_there_is_a_picture(viewer, model):
-    live = live_for(viewer, model, photo(model))
-    live.describe({"recipe": {}})
-    assert live.layer is None
-    assert not live.removed
-    assert len(model.layers) == 1
-
-
 def test_cells_fill_in_order_with_images_of_any_size(viewer, model):
     live = live_for(viewer, model, photo(model))
-    for panel, level in enumerate((0.2, 0.4, 0.6)):
-        live.show(step(panel, shape=(12 << panel, 16 << panel), level=level))
+    live.show(step(0, shape=(12, 16), level=0.2))
+    live.show(step(1, shape=(24, 32), level=0.4, grey=True))
+    live.show(step(2, shape=(48, 64), level=0.6, alpha=0.5))
     layer = live.layer
     assert layer.rgb
     assert layer.data.dtype == np.uint8
@@ -91,29 +84,9 @@ def test_cells_fill_in_order_with_images_of_any_size(viewer, model):
     assert max(layer.data.shape) < 1.3 * LONGEST_SHEET
 
 
-def test_grey_and_transparent_pictures_are_drawn_too(viewer, model):
+def test_a_deleted_layer_is_not_made_again(viewer, model):
     live = live_for(viewer, model, photo(model))
-    live.show(step(0, level=0.2, grey=True))
-    live.show(step(1, level=0.4, alpha=0.5))
-    assert (shown_in(live.layer, 0) == 51).all()
-    assert (shown_in(live.layer, 1) == 102).all()
-
-
-def test_an_iteration_is_drawn_once(viewer, model):
-    live = live_for(viewer, model, photo(model))
-    one = step(0)
-    live.show(one)
-    seen = []
-    live.layer.events.data.connect(lambda event: seen.append(event))
-    live.show(one)
-    assert not seen
-    live.show(step(1))
-    assert len(seen) == 1
-    assert live.shown.panel == 1
-
-
-def test_a_deleted_layer_stays_deleted(viewer, model):
-    live = live_for(viewer, model, photo(model))
+    assert not live.removed, "there is no layer before the first image"
     live.show(step(0))
     model.layers.remove("sweep")
     assert live.removed
@@ -156,7 +129,7 @@ def test_in_a_stack_it_is_in_the_shown_slice(viewer, model):
     assert (shown_in(live.layer, 1) == 51).all()
 
 
-def test_it_has_the_contents_units(viewer, model):
+def test_it_has_the_units_of_the_content(viewer, model):
     content = photo(model, scale=(0.5, 0.5), units=("um", "um"))
     model.add_image(np.zeros((4, 4)), scale=(50_000, 50_000), units=("nm", "nm"), name="other")
     live = live_for(viewer, model, content)
@@ -166,7 +139,7 @@ def test_it_has_the_contents_units(viewer, model):
     assert live.layer.scale[0] * 341 == pytest.approx(24, rel=0.5)
 
 
-def test_the_view_shows_everything_again_but_not_in_3d(viewer, model):
+def test_a_2d_view_is_zoomed_out(viewer, model):
     content = photo(model)
     zoom = model.scene.camera.zoom
     live = live_for(viewer, model, content)
@@ -204,7 +177,7 @@ def test_settings_are_found_with_the_axes_swapped(viewer, model):
     assert settings_at(live.layer, at) == dict(GRID.cells[2].settings)
 
 
-def test_the_record_is_kept_with_the_pictures(viewer, model, tmp_path):
+def test_the_record_is_stored_in_the_layer(viewer, model, tmp_path):
     live = live_for(viewer, model, photo(model), names=["photo"])
     live.show(step(0))
     live.describe()
