@@ -92,7 +92,7 @@ class LiveControls:
             panel.steer(recipe)
 
     def _steer_soon(self) -> None:
-        if self._panel.active is not None:
+        if self._panel.active is not None and not self._panel.closed:
             self._timer.start()
 
     def _on_images(self, _: Any = None) -> None:
