@@ -68,7 +68,10 @@ def test_a_step_is_that_of_the_two_loop_recursion(random_image, steps):
     assert len(kept) == min(steps, 5)
     assert scaling.max() > 1.05 * scaling.min()
     torch.testing.assert_close(
-        (before - variables.detach()).double(), expected, rtol=1e-3, atol=1e-4 * expected.abs().max()
+        (before - variables.detach()).double(),
+        expected,
+        rtol=1e-3,
+        atol=1e-4 * expected.abs().max(),
     )
 
 
@@ -125,7 +128,7 @@ def test_without_curvature_variables_stay_finite(random_image, loss):
 
 
 def bowls(variables):
-    """A bowl at each pixel; those on the left are a hundred times as steep as those on the right."""
+    """A bowl at each pixel, on the left a hundred times as steep as on the right."""
     steep = torch.ones(variables.shape[-1])
     steep[: len(steep) // 2] = 100
     # Neighbours matter too, or every variable would be a problem of its own.

@@ -83,7 +83,7 @@ def test_the_image_is_a_copy_and_so_is_the_start(make, random_image):
 
 
 def test_every_optimizer_of_a_recipe_exists():
-    assert OPTIMIZERS == {"lbfgs": LBFGS, "adam": Adam}
+    assert {"lbfgs": LBFGS, "adam": Adam} == OPTIMIZERS
     for name in OPTIMIZERS:
         assert Recipe(optimizer=name).optimizer == name
 
@@ -205,7 +205,12 @@ def test_a_start_whose_loss_is_not_finite_is_an_error(make, value, random_image)
 def test_random_directions_are_redrawn_as_often_as_the_optimizer_can_take(
     untrained, random_image, make, every
 ):
-    recipe = Recipe(style_loss="sliced_wasserstein", projections=4, style_layers={"relu1_1": 1})
+    recipe = Recipe(
+        style_loss="sliced_wasserstein",
+        projections=4,
+        style_layers={"relu1_1": 1},
+        content_layers={"relu1_1": 1},
+    )
     network = VGG19(network_layers(recipe), untrained)
     objective = transfer_objective(recipe, network, random_image(16, 16, 1), [random_image(16, 16)])
     sliced = objective.on_features["style/relu1_1"].loss
