@@ -134,14 +134,6 @@ def test_an_image_with_the_references_colours_stays(method):
     torch.testing.assert_close(match_colors(image, image, method), image, rtol=0, atol=1e-5)
 
 
-def test_the_order_of_channels_matters_to_cholesky_alone():
-    image, reference = mid_range((30, 40), 1), mid_range((25, 25), 2)
-    for method in COLOR_METHODS:
-        matched = match_colors(image, reference, method)
-        turned = match_colors(image.flip(1), reference.flip(1), method).flip(1)
-        assert torch.allclose(matched, turned, atol=1e-5) == (method != "cholesky")
-
-
 @pytest.mark.parametrize("shapes", [((7, 9), (31, 17)), ((31, 17), (2, 2))])
 def test_histograms_have_the_quantiles_of_the_reference(shapes):
     image, reference = (mid_range(shape, seed) for seed, shape in enumerate(shapes))
@@ -150,14 +142,6 @@ def test_histograms_have_the_quantiles_of_the_reference(shapes):
     for channel, target in zip(matched, colors(reference), strict=True):
         expected = np.quantile(target, (np.arange(n) + 0.5) / n, method="hazen")
         np.testing.assert_allclose(np.sort(channel), expected, atol=1e-6)
-
-
-def test_with_as_many_pixels_the_values_are_the_references_in_the_images_order():
-    image, reference = mid_range((12, 10), 1), mid_range((8, 15), 2)
-    matched = match_colors(image, reference, "histogram")
-    for before, after, target in zip(*map(colors, (image, matched, reference)), strict=True):
-        np.testing.assert_array_equal(np.sort(after), np.sort(target))
-        np.testing.assert_array_equal(np.argsort(after), np.argsort(before))
 
 
 def test_equal_values_stay_equal_in_a_histogram():
@@ -248,28 +232,17 @@ def test_histograms_are_interpolated_between_the_values_that_a_mask_selects():
     torch.testing.assert_close(matched, expected.expand(1, 3, 1, 11))
 
 
-def test_an_unknown_method_is_refused():
+def test_wrong_arguments_are_refused():
     image = mid_range((4, 4), 0)
     with pytest.raises(ValueError, match=r"method must be one of cholesky, pca, .*'hsv'"):
         match_colors(image, image, "hsv")
-
-
-MATCHERS = [
-    pytest.param(lambda image, **masks: match_colors(image, image, "pca", **masks), id="colours"),
-    pytest.param(
-        lambda image, **masks: match_luminance(image[:, :1], image[:, :1], **masks), id="luminance"
-    ),
-]
-
-
-@pytest.mark.parametrize("name", ["mask", "reference_mask"])
-@pytest.mark.parametrize("match", MATCHERS)
-def test_masks_that_do_not_fit_are_refused(match, name):
-    image = mid_range((4, 4), 0)
-    with pytest.raises(ValueError, match=rf"^{name} must select a pixel"):
-        match(image, **{name: torch.full((1, 1, 4, 4), 0.5)})
-    with pytest.raises(ValueError, match=rf"^{name} must have shape \(1, 1, 4, 4\), not"):
-        match(image, **{name: torch.ones(1, 1, 4, 5)})
+    for name in ("mask", "reference_mask"):
+        with pytest.raises(ValueError, match=rf"^{name} must select a pixel"):
+            match_colors(image, image, "pca", **{name: torch.full((1, 1, 4, 4), 0.5)})
+        with pytest.raises(ValueError, match=rf"^{name} must have shape \(1, 1, 4, 4\), not"):
+            match_luminance(image[:, :1], image[:, :1], **{name: torch.ones(1, 1, 4, 5)})
+    with pytest.raises(ValueError, match=r"^y must have shape \(1, 1, 4, 4\), not"):
+        with_luminance(image, torch.zeros(1, 1, 5, 4))
 
 
 def yiq(image):
@@ -298,11 +271,6 @@ def test_another_luminance_keeps_i_and_q_and_so_the_hue():
 def test_luminance_out_of_range_is_clipped(y, limit):
     painted = with_luminance(photograph("coffee", 8), torch.full((1, 1, 50, 75), y))
     assert torch.equal(painted, torch.full_like(painted, limit))
-
-
-def test_a_luminance_of_another_shape_is_refused():
-    with pytest.raises(ValueError, match=r"^y must have shape \(1, 1, 4, 5\), not"):
-        with_luminance(mid_range((4, 5), 0), torch.zeros(1, 1, 5, 4))
 
 
 @pytest.mark.parametrize("masked", [False, True])
