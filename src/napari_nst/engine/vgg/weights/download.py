@@ -40,7 +40,7 @@ class Source(ABC):
     @property
     @abstractmethod
     def origin(self) -> str:
-        """The address or the name of the server, for messages."""
+        """The address of the file, for messages."""
 
     @property
     @abstractmethod
