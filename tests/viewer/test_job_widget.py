@@ -183,13 +183,3 @@ def test_what_cannot_be_saved_is_said(widget, optimiser, finish, messages, tmp_p
     widget.save(tmp_path / "no such folder" / "result.png")
     assert "no such folder" in widget.status_text
     assert len(messages()) >= 2
-
-
-def test_a_run_shows_no_history_by_itself(viewer, widget, optimiser, finish):
-    optimiser(steps=30)
-    picked = []
-    widget.panel.plot.picked.connect(lambda step: picked.append(step))
-    viewer.window.show()
-    finish(widget)
-    assert not picked
-    assert [layer.name for layer in viewer.layers] == ["cells", "starry", "cells × starry"]

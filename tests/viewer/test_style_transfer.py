@@ -294,7 +294,7 @@ def test_the_real_network_paints_in_the_window(viewer, widget, until):
     widget.start()
     widget.pause.native.click()  # so short a run may be over before it is looked at
     until(lambda: "1/12 · paused" in widget.status_text, seconds=120)
-    assert widget.result is not None
+    until(lambda: widget.result is not None)
     assert "on cpu" in widget.status_text or "cuda" in widget.status_text
     widget.pause.native.click()
     until(lambda: not widget.running, seconds=120)

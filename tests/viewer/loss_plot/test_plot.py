@@ -49,6 +49,15 @@ def plot(qtbot, until):
     column.close()
 
 
+def test_drawing_picks_no_iteration(qtbot, until):
+    plot, picked = LossPlot(ViewerModel()), []
+    plot.picked.connect(lambda step: picked.append(step))
+    qtbot.addWidget(plot)
+    plot.show()
+    drawn(plot, until)
+    assert picked == []
+
+
 @pytest.fixture
 def napari_window(make_napari_viewer_proxy):
     return make_napari_viewer_proxy(show=True)
