@@ -32,7 +32,7 @@ def press_key(viewer, key, modifier=NO_KEY):
 def _canvas(viewer):
     viewer = getattr(viewer, "__wrapped__", viewer)  # a plugin's viewer shows public names alone
     canvas = viewer.window._qt_viewer.canvas.native
-    if not canvas.isVisible():  # before it is shown, nobody knows where anything lies in it
+    if not canvas.isVisible():  # its positions are unknown before it is shown
         viewer.window.show()
         QTest.qWaitForWindowExposed(canvas.window())
         QTest.qWait(100)

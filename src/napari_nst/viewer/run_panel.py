@@ -207,9 +207,9 @@ class RunPanel(Container[Any]):
 
     def _show_progress(self, run: RunThread) -> None:
         length, value = how_far(run)
-        # On Qt's bar: magicgui refuses a maximum below the value that the run before ended at.
+        # magicgui's setters would repaint the window at once, and twice.
         bar = self.progress.native
-        bar.setUpdatesEnabled(False)  # Qt's bar would repaint the window twice, at once
+        bar.setUpdatesEnabled(False)
         bar.setRange(0, length)
         bar.setValue(value)
         bar.setUpdatesEnabled(True)

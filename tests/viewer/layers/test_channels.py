@@ -58,7 +58,7 @@ def test_three_channels_are_rgb(model, cells):
     assert pixels.shape == (20, 30, 3)
     np.testing.assert_allclose(pixels[0, 0], np.array([420, 400, 410]) / 500)
     assert picture.intensity.restore(pixels).dtype == np.uint8
-    # It lies where the user looks, whichever channel that is.
+    # The position is that of the shown slice, whichever channel it is.
     transform = picture.position.transform_at((20, 30))
     result = model.add_image(picture.position.data(pixels), rgb=True, **transform)
     assert result.data.shape == (1, 1, 20, 30, 3)

@@ -1,4 +1,4 @@
-"""Numbers there and back: what a layer shows, and pictures in numbers like its own."""
+"""Values of a layer as [0, 1], and back."""
 
 import numpy as np
 import pytest
@@ -23,15 +23,15 @@ from napari_nst.viewer.layers.read import shown_slice
 )
 def test_grey_comes_back_as_it_went(model, dtype, limits, keep_dtype):
     low, high = limits
-    numbers = np.linspace(low, high, 96).reshape(8, 12).astype(dtype)
-    layer = model.add_image(numbers, contrast_limits=limits)
+    values = np.linspace(low, high, 96).reshape(8, 12).astype(dtype)
+    layer = model.add_image(values, contrast_limits=limits)
     picture = shown_slice(layer, model.dims)
     restored = picture.intensity.restore(picture.read(), keep_dtype)
     assert restored.dtype == (dtype if keep_dtype else np.float32)
     if np.dtype(dtype).kind in "iu" and keep_dtype:
-        np.testing.assert_array_equal(restored, numbers)
+        np.testing.assert_array_equal(restored, values)
     else:
-        np.testing.assert_allclose(restored, numbers.astype(float), atol=1e-3 * (high - low))
+        np.testing.assert_allclose(restored, values.astype(float), atol=1e-3 * (high - low))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64, np.int64])

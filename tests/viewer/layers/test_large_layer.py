@@ -44,7 +44,7 @@ def show(live, step=1, shape=(48, 64), **options):
 
 
 def extent(layer):
-    """Where the outer edges lie."""
+    """The positions of the outer edges in the world."""
     shape = np.array(layer.level_shapes[0])
     corners = np.array([np.full(len(shape), -0.5), shape - 0.5])
     return data_to_world(layer)(corners)
@@ -74,20 +74,20 @@ def test_the_levels_of_every_size_cover_the_same_area(viewer, model):
 def test_the_arrays_stay_and_the_layer_is_refreshed_once(viewer, model):
     live = live_for(viewer, model, photo(model))
     one = show(live)
-    levels, told = list(live.layer.data), []
+    levels, maxima = list(live.layer.data), []
     live.layer.events.set_data.connect(
-        lambda: told.append(model.layers["result"]._slice.image.raw.max())
+        lambda: maxima.append(model.layers["result"]._slice.image.raw.max())
     )
     live.show(one)
-    assert told == []
+    assert maxima == []
     live.drawn.draw_tile(tile(16, 32, level=1.0), one)
     live.drawn.draw_tile(tile(0, 0, level=0.9), one)
     live.show(one)
-    assert told == [255]
+    assert maxima == [255]
     assert (live.layer.data[0][16:32, 32:48] == 255).all()
     assert all(a is b for a, b in zip(levels, live.layer.data, strict=True))
     show(live, 2)
-    assert told == [255, 128]
+    assert maxima == [255, 128]
     assert all(a is b for a, b in zip(levels, live.layer.data, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Where results lie: at the content's place in space, and in the slice that was shown."""
+"""The position of results: that of the content, in the slice that was shown."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ STACKS = {
 @pytest.mark.parametrize("size", [(60, 80), (15, 20)])
 @pytest.mark.parametrize("transform", STACKS.values(), ids=STACKS)
 @pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
-def test_the_result_of_a_slice_lies_in_that_slice(model, transform, size):
+def test_the_result_of_a_slice_stays_in_that_slice(model, transform, size):
     content = model.add_image(np.zeros((5, 60, 80)), **transform)
     move_slider(content, model.dims, 0, 3)
     position = shown_slice(content, model.dims).position
@@ -79,7 +79,7 @@ def test_the_result_of_a_slice_lies_in_that_slice(model, transform, size):
     assert seen >= {2, 3}
 
 
-def test_axes_shown_in_another_order_are_put_back(model):
+def test_transposed_axes_are_put_back(model):
     content = model.add_image(np.zeros((5, 60, 80)), scale=(10, 2, 3), translate=(1, 2, 3))
     model.dims.order = (1, 2, 0)
     move_slider(content, model.dims, 1, 21)
@@ -122,7 +122,7 @@ def test_colours_come_last_in_every_order(model):
 
 @pytest.mark.parametrize("transform", STACKS.values(), ids=STACKS)
 @pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
-def test_panels_have_an_axis_of_their_own(model, transform):
+def test_several_images_have_an_axis_of_their_own(model, transform):
     content = model.add_image(np.zeros((5, 60, 80)), **transform)
     move_slider(content, model.dims, 0, 3)
     position = shown_slice(content, model.dims).position
@@ -135,7 +135,7 @@ def test_panels_have_an_axis_of_their_own(model, transform):
         assert result.data_to_world((panel, 0, 0, 0))[0] == panel
 
 
-def test_panels_along_an_axis_of_the_layer_lie_on_it(model):
+def test_images_along_an_axis_of_the_layer_stay_on_it(model):
     content = model.add_image(np.zeros((5, 3, 60, 80)), scale=(9, 2, 1, 1), translate=(0, 4, 0, 0))
     move_slider(content, model.dims, 0, 2)
     move_slider(content, model.dims, 1, 1)
@@ -151,7 +151,7 @@ def test_panels_along_an_axis_of_the_layer_lie_on_it(model):
     assert position.transform_at((30, 40))["translate"][1] == 4 + 2 * 1
 
 
-def test_sliders_move_in_the_viewers_unit(model):
+def test_sliders_move_in_the_unit_of_the_viewer(model):
     content = model.add_image(np.zeros((5, 60, 80)), units=["um"] * 3, scale=(2, 1, 1))
     model.add_image(np.zeros((50, 4, 4)), units=["nm"] * 3, scale=[500] * 3)
     move_slider(content, model.dims, 0, 3)

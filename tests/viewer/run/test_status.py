@@ -1,4 +1,4 @@
-"""How a run ended, in one sentence with numbers."""
+"""The texts about a run."""
 
 import time
 from dataclasses import replace

@@ -96,31 +96,31 @@ def test_a_tile_is_kept_until_its_step_ends_and_without_its_pixels():
 
 
 def test_the_state_changes_with_all_that_is_drawn_and_holds_no_pixels():
-    told = []
+    states = []
 
     def start(progress, steering):
         progress("downloading", 10, 100)
-        told.append(run.state)
+        states.append(run.state)
         progress("downloading", 20, 100)
-        told.append(run.state)
+        states.append(run.state)
         yield iteration(1, 2)
         steering.watch(TileDone(2, 1, 12, None, None, (48, 64)))
-        told.append(run.state)
+        states.append(run.state)
         steering.watch(TileDone(2, 2, 12, None, None, (48, 64)))
-        told.append(run.state)
+        states.append(run.state)
         yield iteration(2, 2)
 
-    run = RunThread(start, watch=lambda newest: told.append(run.state))
-    told.append(run.state)
+    run = RunThread(start, watch=lambda newest: states.append(run.state))
+    states.append(run.state)
     run.work()
     run.note("Size counts from the next run on.")
-    told.append(run.state)
+    states.append(run.state)
     run.pause(True)
-    told.append(run.state)
+    states.append(run.state)
     run.stop()
-    told.append(run.state)
-    assert len(set(told)) == len(told) == 10
-    assert run.state == told[-1]
+    states.append(run.state)
+    assert len(set(states)) == len(states) == 10
+    assert run.state == states[-1]
     assert run.newest not in run.state
 
 
@@ -148,9 +148,9 @@ def test_runtime_errors_become_errors_of_ours_and_others_stay():
 
         return RunThread(start)
 
-    with pytest.raises(NstError, match="CUDA error") as told:
+    with pytest.raises(NstError, match="CUDA error") as raised:
         (run := fail_with(RuntimeError("CUDA error"))).work()
-    assert not isinstance(told.value, RuntimeError)
+    assert not isinstance(raised.value, RuntimeError)
     assert run.failed
     with pytest.raises(ValueError, match="too small"):
         fail_with(ValueError("too small")).work()
@@ -209,21 +209,26 @@ def test_a_paused_iteration_is_ready_to_be_drawn_whenever_pause_was_pressed():
 
 @pytest.mark.window
 def test_a_function_runs_in_the_background_and_its_runtime_errors_are_reported(until):
-    told = []
+    events = []
 
     def fail(is_closing):
         raise RuntimeError("CUDA error")
 
     def start(function):
-        before = told.count("finished")
+        before = events.count("finished")
         run_in_background(
             function,
-            returned=lambda result: told.append(("returned", result)),
-            failed=lambda error: told.append(("failed", str(error))),
-            finished=lambda: told.append("finished"),
+            returned=lambda result: events.append(("returned", result)),
+            failed=lambda error: events.append(("failed", str(error))),
+            finished=lambda: events.append("finished"),
         )
-        until(lambda: told.count("finished") > before)
+        until(lambda: events.count("finished") > before)
 
     start(lambda is_closing: (threading.current_thread() is threading.main_thread(), is_closing()))
     start(fail)
-    assert told == [("returned", (False, False)), "finished", ("failed", "CUDA error"), "finished"]
+    assert events == [
+        ("returned", (False, False)),
+        "finished",
+        ("failed", "CUDA error"),
+        "finished",
+    ]

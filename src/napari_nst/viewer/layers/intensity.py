@@ -105,14 +105,14 @@ def to_uint8(image: Array) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return rounded
 
 
-def as_type(numbers: Array, dtype: np.dtype[Any]) -> Array:
+def as_type(values: Array, dtype: np.dtype[Any]) -> Array:
     """Return floats as another dtype, rounded and clipped to its range."""
     if dtype.kind == "b":
-        return numbers >= 0.5
+        return values >= 0.5
     if dtype.kind == "f":
-        return numbers.astype(dtype)
+        return values.astype(dtype)
     info = np.iinfo(dtype)
     top = float(info.max)
     if top > info.max:  # with 64 bits, the nearest double is out of range
         top = float(np.nextafter(top, 0))
-    return np.clip(np.rint(numbers), info.min, top).astype(dtype)
+    return np.clip(np.rint(values), info.min, top).astype(dtype)
