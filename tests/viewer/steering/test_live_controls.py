@@ -154,3 +154,19 @@ def test_picking_an_iteration_in_the_plot_shows_it(
     finish(widget)
     widget.panel.plot.picked.emit(3)
     assert "No history was kept" in messages()[-1]
+
+
+def test_an_edit_just_before_the_window_closes_is_ignored(
+    make_napari_viewer, optimiser, until, qtbot
+):
+    state = optimiser(steps=100_000)
+    viewer = make_napari_viewer()
+    for name in ("a", "b"):
+        viewer.add_image(np.zeros((40, 40)), name=name)
+    widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")[1]
+    widget.start()
+    until(lambda: state.made > 10)
+    widget.style.value.refresh()
+    viewer.close()
+    until(lambda: state.closed == 1)
+    qtbot.wait(200)

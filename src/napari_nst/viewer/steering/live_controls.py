@@ -92,6 +92,7 @@ class LiveControls:
             panel.steer(recipe)
 
     def _steer_soon(self) -> None:
+        # An edit that settles while the window closes is reported after Qt has deleted the timer.
         if self._panel.active is not None and not self._panel.closed:
             self._timer.start()
 
