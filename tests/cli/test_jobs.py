@@ -22,7 +22,7 @@ from napari_nst.io.embedded_text import read_text
 from napari_nst.io.read_image import read_image
 from napari_nst.io.write_image import write_image
 from napari_nst.recipe import on_flavour, preset
-from tests.helpers.terminal_tools import GOOD, QUICK, SOURCES, page_labels, program, run, the_line
+from tests.helpers.terminal_tools import GOOD, QUICK, SOURCES, page_labels, run, the_line
 
 LOG_KEYS = ["step", "steps", "seconds", "height", "width", "total", "content", "style", "tv"]
 BLOCKS = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"]
@@ -394,8 +394,7 @@ def test_ctrl_c_writes_the_pictures_of_a_comparison_so_far(images, engine, capsy
 @pytest.mark.network
 def test_a_real_run_from_files_to_files(images):
     outputs = ["-o", "out.png", "--depth", "16", "--log", "run.jsonl"]
-    done = program("stylize", "content.png", "style.jpg", *outputs, *QUICK, "--steps", 3)
-    assert done.returncode == 0, done.stderr
+    assert run("stylize", "content.png", "style.jpg", *outputs, *QUICK, "--steps", 3) == 0
     written = read_image("out.png")
     assert (written.dtype, written.shape) == (np.uint16, (48, 64, 3))
     assert len(np.unique(written)) > 256
