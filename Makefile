@@ -57,7 +57,7 @@ $(VENV)/.system: tools/system-libraries
 
 # torch first, and alone: with it in place the resolver has nothing left to weigh.
 $(VENV)/.torch: $(VENV)/.system
-	$(BIN)/pip install torch torchvision
+	$(BIN)/pip install torch
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.torch pyproject.toml
