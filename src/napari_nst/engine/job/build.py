@@ -18,7 +18,7 @@ from napari_nst.engine.job.checks import (
     read_styles,
     relative_pixels,
 )
-from napari_nst.engine.job.guides import Guides, keep_outside, read_guides
+from napari_nst.engine.job.guides import keep_outside, read_guides
 from napari_nst.engine.job.inpainting import (
     MARGIN,
     Inpainting,
@@ -53,7 +53,13 @@ def order_to_stylize(
         recipe = recipe.replace(size=0)
     image = read_input(content, "content")
     styles = read_styles(style, "style", recipe)
-    guides = _read_guides(guide, style_guides, keep_unlabelled, image, styles)
+    guides = None
+    if guide is not None:
+        shapes = [one.shape for one in styles]
+        guides = read_guides(guide, style_guides, image.shape, shapes, keep_unlabelled)
+    elif style_guides is not None or keep_unlabelled:
+        name = "keep_unlabelled" if style_guides is None else "style_guides"
+        raise ValueError(f"{name} needs labels of the content; give a guide too.")
     least = least_side(recipe)
     scales = plan_scales(recipe, image.shape, least)
     ratios = relative_pixels(pixel_sizes, len(styles))
@@ -144,7 +150,7 @@ def _fill(
     exemplar_region: ArrayLike | None,
     init_image: ArrayLike | None,
 ) -> Job:
-    """Return the checked job that fills a region of a picture, seamlessly with what is around."""
+    """Return the checked job that fills a region of a picture without a visible border."""
     recipe = _texture_recipe(recipe)
     if recipe.padding == "circular":
         raise ValueError(
@@ -200,19 +206,3 @@ def _fill_scales(
     smallest = min(max(one.shape) for one in (content, *exemplars))
     least_content = round(recipe.min_size * max(content.shape) / smallest)
     return plan_scales(recipe.replace(min_size=least_content), content.shape, least)
-
-
-def _read_guides(
-    guide: ArrayLike | None,
-    style_guides: ArrayLike | Sequence[ArrayLike | None] | None,
-    keep_unlabelled: bool,
-    content: InputImage,
-    styles: Sequence[InputImage],
-) -> Guides | None:
-    if guide is not None:
-        shapes = [style.shape for style in styles]
-        return read_guides(guide, style_guides, content.shape, shapes, keep_unlabelled)
-    if style_guides is not None or keep_unlabelled:
-        name = "keep_unlabelled" if style_guides is None else "style_guides"
-        raise ValueError(f"{name} needs labels of the content; give a guide too.")
-    return None

@@ -159,14 +159,10 @@ def _as_sequence(
 ) -> Sequence[Any]:
     if style_guides is None:
         return [None] * styles
-    if isinstance(style_guides, (list, tuple)) and not _is_image(style_guides):
-        return list(style_guides)
+    if isinstance(style_guides, (list, tuple)):
+        is_one_image = bool(style_guides) and all(np.ndim(row) == 1 for row in style_guides)
+        return [style_guides] if is_one_image else list(style_guides)
     return [style_guides]
-
-
-def _is_image(rows: Sequence[Any]) -> bool:
-    """Whether nested lists are one image of labels, rather than several images."""
-    return bool(rows) and all(row is not None and np.ndim(row) == 1 for row in rows)
 
 
 def _metadata(labels: Labels) -> dict[str, Any]:
