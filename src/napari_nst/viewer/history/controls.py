@@ -175,13 +175,11 @@ class HistoryControls:
     def export(self, path: str | Path) -> None:
         """Write the images that are kept now to a file that `write_animation` can write."""
         try:
-            self._exporter.check_idle()
             check_format(Path(path))
-            export = self._history().export(Path(path))
+            self._history().export(Path(path), self._exporter)
         except (NstError, ValueError) as error:
             self._complain(error)
             return
-        self._exporter.start(export)
         self._timer.start()
         self.show_state()
 

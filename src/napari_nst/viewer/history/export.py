@@ -50,80 +50,56 @@ def ask_for_path(parent: QWidget, name: str) -> Path | None:
     return path
 
 
-class Export:
-    """Writes one file; `message` is the progress, then the result, or "" if it was cancelled.
-
-    A TIFF file keeps the intensities of a grey stack; other formats store the display, through the
-    contrast limits. `text` is stored in the file.
-    """
-
-    def __init__(self, path: Path, stack: FrameStack, request: RunRequest, text: str) -> None:
-        self.path = path
-        self.message = f"Writing {path.name} …"
-        self._is_closing: IsClosing = lambda: False
-        display = request.intensity.display(stack.originals[0], request.keep_dtype)
-        if "contrast_limits" in display and FORMATS[path.suffix.lower()] != "TIFF":
-            stack = stack.converted(partial(_displayed, limits=display["contrast_limits"]))
-        self._stack: FrameStack | None = stack
-        self._text = text
-
-    def work(self, is_closing: IsClosing) -> None:
-        """Write the file, in a thread, and release the images."""
-        self._is_closing = is_closing
-        stack, self._stack = self._stack, None
-        if stack is None:
-            return
-        try:
-            facts = write_animation(self.path, stack, text=self._text, progress=self._report)
-        except Cancelled:
-            self.message = ""
-            return
-        except RuntimeError as error:
-            raise NstError(f"{self.path.name} could not be written: {error}") from error
-        self.message = f"Wrote {self.path.name}: {facts}."
-
-    def _report(self, _: str, done: int, total: int) -> None:
-        if self._is_closing():
-            raise Cancelled("The window was closed.")
-        self.message = f"Writing {self.path.name}, {done} of {total} …"
-
-
 class Exporter:
     """Writes one file at a time in a thread; `complain` is called with errors."""
 
     def __init__(self, complain: Callable[[Exception], None]) -> None:
         self._complain = complain
-        self._export: Export | None = None
+        self.message = ""  # progress of the file that is being written
 
     @property
     def busy(self) -> bool:
         """Whether a file is being written."""
-        return self._export is not None
+        return bool(self.message)
 
-    @property
-    def message(self) -> str:
-        """The progress of the file that is being written, or ""."""
-        return self._export.message if self._export else ""
+    def start(self, path: Path, stack: FrameStack, request: RunRequest, text: str) -> None:
+        """Write the images of a run, and `text`; a notification tells the user when it is done.
 
-    def check_idle(self) -> None:
-        """Raise `ValueError` while a file is being written."""
-        if self._export is not None:
-            raise ValueError(f"{self._export.path.name} is being written; wait until it is done.")
+        A TIFF file keeps the intensities of grey images; other formats store them as displayed,
+        through the contrast limits. Raises `ValueError` while another file is being written.
+        """
+        if self.busy:
+            raise ValueError("Another file is being written; wait until it is done.")
+        display = request.intensity.display(stack.originals[0], request.keep_dtype)
+        if "contrast_limits" in display and FORMATS[path.suffix.lower()] != "TIFF":
+            stack = stack.converted(partial(_displayed, limits=display["contrast_limits"]))
+        self.message = f"Writing {path.name} …"
 
-    def start(self, export: Export) -> None:
-        """Write a file; a notification tells the user when it is done."""
-        self._export = export
-        run_in_background(export.work, failed=self._on_failed, finished=self._on_finished)
+        def write(is_closing: IsClosing) -> str:
+            def report(_: str, done: int, total: int) -> None:
+                if is_closing():
+                    raise Cancelled("The window was closed.")
+                self.message = f"Writing {path.name}, {done} of {total} …"
 
-    def _on_failed(self, error: Exception) -> None:
-        if self._export is not None:
-            self._export.message = ""
-        self._complain(error)
+            try:
+                facts = write_animation(path, stack, text=text, progress=report)
+            except Cancelled:
+                return ""
+            except RuntimeError as error:
+                raise NstError(f"{path.name} could not be written: {error}") from error
+            return f"Wrote {path.name}: {facts}."
+
+        run_in_background(
+            write, returned=_notify, failed=self._complain, finished=self._on_finished
+        )
 
     def _on_finished(self) -> None:
-        export, self._export = self._export, None
-        if export is not None and export.message:
-            show_info(export.message)
+        self.message = ""
+
+
+def _notify(message: str) -> None:
+    if message:
+        show_info(message)
 
 
 def _displayed(pixels: Pixels, limits: tuple[float, float]) -> Pixels:

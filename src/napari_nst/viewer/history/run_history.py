@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.io.history import DEFAULT_MEGABYTES, History, Spacing
-from napari_nst.viewer.history.export import Export
+from napari_nst.viewer.history.export import Exporter
 from napari_nst.viewer.history.layers import HistoryLayer, IterationLayers
 from napari_nst.viewer.layers import pyramid
 
@@ -100,10 +100,10 @@ class RunHistory:
             self._iterations.describe(self._facts)
         return added
 
-    def export(self, path: Path) -> Export:
-        """Return the work of writing the kept images; raises `ValueError` if none is kept."""
+    def export(self, path: Path, exporter: Exporter) -> None:
+        """Write the images that are kept now; raises `ValueError` if none is kept."""
         text = json.dumps(self._facts) if self._facts else ""
-        return Export(path, self.history.stack(), self._request, text)
+        exporter.start(path, self.history.stack(), self._request, text)
 
 
 def _reduced(iteration: Iteration) -> Iteration:
