@@ -9,7 +9,7 @@ from napari_nst.engine.images.convert import resize, to_array, to_tensor
 CPU = torch.device("cpu")
 
 
-def test_pixels_survive_the_round_trip():
+def test_an_array_as_a_tensor_and_back():
     pixels = np.random.default_rng(0).random((4, 5, 3), np.float32)
     tensor = to_tensor(pixels, CPU)
     assert tensor.shape == (1, 3, 4, 5)
@@ -17,7 +17,7 @@ def test_pixels_survive_the_round_trip():
     np.testing.assert_array_equal(to_array(tensor), pixels)
 
 
-def test_a_tensor_does_not_share_the_callers_memory(random_image):
+def test_an_array_does_not_share_the_tensors_memory(random_image):
     image = random_image(4, 5)
     array = to_array(image)
     array[:] = 0
@@ -32,7 +32,7 @@ def test_an_array_is_clipped_and_laid_out_row_by_row():
 
 
 @pytest.mark.parametrize("smooth", [True, False])
-@pytest.mark.parametrize("shape", [(4, 3), (13, 9), (8, 40), (1, 1)])
+@pytest.mark.parametrize("shape", [(4, 3), (13, 9), (1, 1)])
 def test_a_flat_image_stays_flat_at_every_size(shape, smooth):
     resized = resize(torch.full((1, 3, 8, 8), 0.25), shape, smooth=smooth)
     torch.testing.assert_close(resized, torch.full((1, 3, *shape), 0.25))
@@ -44,7 +44,7 @@ def test_shrinking_averages_a_checkerboard_away():
     assert (resize(board, (16, 16)) - 0.5).abs().max() < 0.05
 
 
-def test_without_smoothing_values_keep_their_range(random_image):
+def test_bilinear_values_keep_their_range(random_image):
     step = (random_image(8, 8) > 0.5).float()
     enlarged = resize(step, (23, 23), smooth=False)
     assert enlarged.min() >= 0
@@ -52,16 +52,13 @@ def test_without_smoothing_values_keep_their_range(random_image):
     assert resize(step, (23, 23)).min() < 0  # which is what bicubic does
 
 
-def test_the_same_size_costs_nothing(random_image):
+def test_the_same_size_returns_the_image_itself(random_image):
     image = random_image(8, 9)
     assert resize(image, (8, 9)) is image
 
 
-WAVES = [(32, 48), (33, 47), (64, 45), (16, 16), (91, 128), (31, 64)]
-
-
 def wave(height, width):
-    """Return a picture that tiles, sampled at the middle of each pixel."""
+    """Return a periodic image, sampled at the centre of each pixel."""
     y = (np.arange(height) + 0.5)[:, None] / height
     x = (np.arange(width) + 0.5) / width
     tiled = 0.5 + 0.2 * np.sin(2 * np.pi * (x + y)) + 0.2 * np.cos(2 * np.pi * (2 * y - x) + 1)
@@ -69,19 +66,19 @@ def wave(height, width):
 
 
 @pytest.mark.parametrize("smooth", [True, False])
-@pytest.mark.parametrize("shape", WAVES)
-def test_a_picture_that_tiles_does_so_at_every_size(shape, smooth):
-    """To the same precision at its border as inside, and without a shift."""
+@pytest.mark.parametrize("shape", [(33, 47), (16, 16), (91, 128)])
+def test_a_periodic_image_stays_periodic_at_every_size(shape, smooth):
+    """As exactly at the border as inside, and without a shift."""
     error = (resize(wave(45, 64), shape, smooth=smooth, periodic=True) - wave(*shape)).abs()
     inside = error[..., 3:-3, 3:-3].max()
-    assert inside < 0.08  # a filter takes some of the waves' height
+    assert inside < 0.08  # the filter lowers the waves a little
     border = torch.cat([error[..., 0, :], error[..., -1, :]], dim=-1).max()
     sides = torch.cat([error[..., :, 0], error[..., :, -1]], dim=-1).max()
     assert max(border, sides) < inside + 0.01
 
 
-@pytest.mark.parametrize("shape", [(64, 80), (16, 20), (48, 60)])
-def test_rolled_around_and_resized_is_resized_and_rolled_around(random_image, shape):
+@pytest.mark.parametrize("shape", [(16, 20), (48, 60)])
+def test_periodic_resizing_commutes_with_rolling(random_image, shape):
     image = random_image(32, 40)
     rolled = resize(image.roll((8, -12), (2, 3)), shape, periodic=True)
     factor = shape[0] / 32

@@ -1,9 +1,9 @@
 """3 × 3 convolutions with fixed kernels, and their backward pass.
 
-Large features are convolved in blocks of rows. The copies of a block, with padding and in the
-memory format of the library below torch, take little memory, those of all features would take as
-much as the features; and in the backward pass the result may overwrite the gradient. At 1024 px in
-float32 the peak memory of a forward and backward pass is 1003 MB; without blocks 1261 MB.
+Large features are convolved in blocks of rows. Convolving copies its input, with padding and in
+another memory format: copies of a block take little memory, a copy of all rows as much as the
+features. In the backward pass the result of a block can overwrite the gradient. At 1024 px in
+float32, the peak memory of a forward and backward pass is 1003 MB, without blocks 1261 MB.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional
 from napari_nst.engine.vgg.winograd import Winograd
 
 BLOCK = 2**20
-"""Elements of a block of rows; smaller blocks lose more time by calls than caches save."""
+"""Elements of a block of rows; with smaller blocks, the calls take more time."""
 
 CHANNELS_IN_BLOCKS = (64, 128)
 """Features with fewer channels (an image) or more channels (deep layers) take little memory."""
