@@ -12,7 +12,7 @@ Limit = Callable[[Tensor], None]
 """Limits variables to their range in place, each by itself."""
 
 
-class LimitedMemoryBFGS(torch.optim.Optimizer):
+class LimitedMemoryBFGS:
     """L-BFGS with one evaluation per step and its history in bfloat16.
 
     The inverse Hessian is that of the two-loop recursion, in the compact form of Byrd, Nocedal &
@@ -37,7 +37,9 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
     inner products depend on it."""
 
     def __init__(self, variables: Tensor, lr: float, history: int, limit: Limit) -> None:
-        super().__init__([variables], {"lr": lr})
+        # No torch.optim.Optimizer: its constructor imports torch._dynamo, which takes seconds.
+        self.leaf = variables
+        self.lr = lr
         self.variables = variables.detach()[0].flatten(1)
         self.limit = limit
         # Past steps, and the change of the gradient at each.
@@ -54,9 +56,10 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
         self.scaling = DiagonalScaling(variables)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> None:
         """Take one step along the gradient that the variables have."""
-        gradient = self.param_groups[0]["params"][0].grad[0].flatten(1)
+        assert self.leaf.grad is not None
+        gradient = self.leaf.grad[0].flatten(1)
         if self.previous is not None:
             self._learn(gradient, self.previous)
         if self.order:
@@ -112,7 +115,7 @@ class LimitedMemoryBFGS(torch.optim.Optimizer):
 
     def _move(self, gradient: Tensor, weights: Tensor, scale: float) -> None:
         """Take the step, and store what the limits leave of it."""
-        lr = float(self.param_groups[0]["lr"])
+        lr = float(self.lr)
         rows = weights.shape[1]
         weights = weights.to(gradient.dtype).to(gradient.device)
         for channel, part in self._chunks():

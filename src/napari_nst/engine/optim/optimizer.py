@@ -176,7 +176,7 @@ class ImageOptimizer:
         """Return what torch's optimizer calls for the loss; loss and gradient are known."""
         return lambda: self._total
 
-    def _new_optimizer(self) -> torch.optim.Optimizer:
+    def _new_optimizer(self) -> torch.optim.Optimizer | LimitedMemoryBFGS:
         raise NotImplementedError
 
     def _warm_start(self, moments: AdamMoments | None) -> None:
@@ -203,7 +203,7 @@ class LBFGS(ImageOptimizer):
     explosion = 1.5
     redraws_every = 10  # it learns the curvature of one function
 
-    def _new_optimizer(self) -> torch.optim.Optimizer:
+    def _new_optimizer(self) -> torch.optim.Optimizer | LimitedMemoryBFGS:
         if not self.recipe.line_search:
             return LimitedMemoryBFGS(
                 self.variables, self.lr, self.history, self.parametrization.limit
@@ -243,7 +243,8 @@ class LBFGS(ImageOptimizer):
 
     def _after_step(self) -> None:
         # From the second step on, curvature determines the length.
-        self.optimizer.param_groups[0]["lr"] = self.lr
+        if isinstance(self.optimizer, torch.optim.Optimizer):
+            self.optimizer.param_groups[0]["lr"] = self.lr
 
 
 class Adam(ImageOptimizer):
@@ -253,6 +254,7 @@ class Adam(ImageOptimizer):
     second so that it stays positive, and the count of steps goes on.
     """
 
+    optimizer: torch.optim.Optimizer
     default_lr = 0.02
 
     @property
