@@ -202,13 +202,13 @@ def test_the_default_recipe_in_float32(gatys, random_image):
 
 def test_the_network_never_reads_more_than_a_tile(objective_of, random_image, monkeypatch):
     read = []
-    forward = VGG19.along
+    forward = VGG19.iter_features
 
     def record(self, image, *args):
         read.append(tuple(image.shape[-2:]))
         return forward(self, image, *args)
 
-    monkeypatch.setattr(VGG19, "along", record)
+    monkeypatch.setattr(VGG19, "iter_features", record)
     job = order_to_stylize(picture(96, 128), picture(90, 128), SHALLOW)
     objective_of(job, 32).value_and_grad(random_image(96, 128, dtype=torch.float64))
     # Style, content, and two passes over the image. The second pass starts with the tile that the
