@@ -7,7 +7,6 @@ from benchmarks.texture_distance import corners, distances_between_crops, gram_m
 
 from napari_nst.engine.api import synthesize
 from napari_nst.engine.inspect.gram import gram_distances
-from napari_nst.engine.run import run as course
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe import preset
 
@@ -23,9 +22,8 @@ def test_corners_are_those_of_the_image():
 
 
 @pytest.fixture
-def real(monkeypatch, gatys):
-    """Save reading the real network's file again."""
-    monkeypatch.setattr(course, "load", lambda *args: gatys)
+def real(gatys):
+    """The layers that the recipe does not optimise."""
     return VGG19(HELD_OUT, gatys, padding="replicate")
 
 
