@@ -8,7 +8,7 @@ from skimage import data
 
 import napari_nst as nst
 from napari_nst.io.contact_sheet import resized
-from napari_nst.io.sample_painting import sample_painting
+from napari_nst.viewer.samples import sample_painting
 
 HEIGHT, GAP = 384, 12
 CONTENTS = {"style-transfer": data.astronaut, "style-transfer-coffee": data.coffee}

@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
-from napari_nst.io.sample_painting import sample_painting
 from napari_nst.io.write_image import write_image
 from napari_nst.recipe import preset_names
+from napari_nst.viewer.samples import sample_painting
 
 DOCS = Path(__file__).parents[1] / "docs"
 NAPARI_NST = str(Path(sys.executable).with_name("napari-nst"))

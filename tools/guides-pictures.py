@@ -11,7 +11,7 @@ from skimage import data
 
 import napari_nst as nst
 from napari_nst.io.contact_sheet import resized
-from napari_nst.io.sample_painting import sample_painting
+from napari_nst.viewer.samples import sample_painting
 
 SIZE, STEPS = 256, 100
 COLOURS = {1: (255, 90, 60), 2: (60, 200, 255)}

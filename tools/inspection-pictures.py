@@ -12,8 +12,8 @@ from napari_nst.engine.inspect.display import displayable
 from napari_nst.engine.inspect.gram import GramView
 from napari_nst.engine.job.job import Job
 from napari_nst.io.contact_sheet import resized, sheet_of
-from napari_nst.io.sample_painting import sample_painting
 from napari_nst.recipe.grid import Cell, Grid
+from napari_nst.viewer.samples import sample_painting
 
 SIZE, CELL = 256, 192
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

@@ -12,8 +12,7 @@ import click
 
 from napari_nst.cli.like import Provenance
 from napari_nst.cli.outputs import Outputs
-from napari_nst.io.recipe_file import load_recipe
-from napari_nst.io.record import PRESET_JOBS
+from napari_nst.io.record import PRESET_JOBS, load_recipe
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, on_flavour, preset, preset_names
 from napari_nst.recipe.convert_weights import FLAVOURS
 

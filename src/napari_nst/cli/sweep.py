@@ -15,13 +15,13 @@ from napari_nst.cli.request import Request, split
 from napari_nst.cli.run import run
 from napari_nst.cli.terminal import input_errors
 from napari_nst.recipe import CONTROLS, Recipe
+from napari_nst.recipe.grid import SMALL, parse_values, swept
 from napari_nst.recipe.layer_names import (
     EXPLORED_LAYERS,
     EXPLORED_SIZE,
     EXPLORED_STEPS,
     canonical_layer,
 )
-from napari_nst.recipe.sweep_axes import SMALL, parse_values, swept
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration

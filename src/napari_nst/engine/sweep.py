@@ -18,14 +18,13 @@ from napari_nst.engine.job.input_image import read_input
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
 from napari_nst.recipe import Recipe, preset
-from napari_nst.recipe.grid import Cell, Grid
+from napari_nst.recipe.grid import Axes, Cell, Grid, swept, value_words
 from napari_nst.recipe.layer_names import (
     EXPLORED_LAYERS,
     EXPLORED_SIZE,
     EXPLORED_STEPS,
     canonical_layer,
 )
-from napari_nst.recipe.sweep_axes import Axes, swept, value_words
 
 Begin = Callable[[Recipe], Iterator[Iteration]]
 """Starts a run with a recipe, such as ``lambda recipe: stylize(content, style, recipe)``."""

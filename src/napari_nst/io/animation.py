@@ -14,7 +14,7 @@ import numpy as np
 from napari_nst.errors import NstError
 from napari_nst.io.atomic_write import check_writable, write_atomically
 from napari_nst.io.embedded_text import SOFTWARE
-from napari_nst.io.frame_stack import FrameStack
+from napari_nst.io.history import FrameStack
 from napari_nst.io.write_image import encode_tiff_stack, quantized
 
 Pixels = np.ndarray[Any, Any]

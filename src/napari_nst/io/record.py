@@ -1,13 +1,17 @@
-"""Find the record of how a result was made, in a layer's metadata or in an image file."""
+"""Recipes in JSON files, and records of how results were made in layers and image files."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from napari_nst.io.atomic_write import write_atomically
 from napari_nst.io.embedded_text import read_text
+from napari_nst.recipe import Recipe
 
 RECORD = "napari-nst"
 """The key of the record in the metadata of a result layer."""
@@ -46,3 +50,41 @@ def record_of(layer: Any) -> dict[str, Any] | None:
         return record_in(read_text(path))
     except (OSError, ValueError):  # the file is gone, or it is no image
         return None
+
+
+ENDING = ".json"
+
+
+def save_recipe(recipe: Recipe, path: str | os.PathLike[str]) -> Path:
+    """Write a recipe into a JSON file, completely or not at all, and return the path.
+
+    The ending .json is appended if the path has another one. Raises an OSError that names the file
+    if it cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ENDING:
+        path = path.with_name(path.name + ENDING)
+    try:
+        write_atomically(path, f"{recipe.to_json()}\n".encode())
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {error.strerror}.") from error
+    return path
+
+
+def load_recipe(path: str | os.PathLike[str]) -> Recipe:
+    """Read a recipe from a JSON file; missing fields get their defaults.
+
+    Raises an OSError if the file cannot be read, and a ValueError if it has no valid recipe. The
+    messages name the file.
+    """
+    try:
+        # Editors on Windows write a byte order mark.
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise OSError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not text; choose the JSON file of a recipe.") from None
+    try:
+        return Recipe.from_json(text)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error

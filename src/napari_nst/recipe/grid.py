@@ -1,11 +1,83 @@
-"""Where the pictures of a sweep or comparison are placed, as plain data."""
+"""Sweeps and comparisons as plain data: the axes of a sweep, and the places of all pictures."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product
+from types import MappingProxyType
 from typing import Any, Self
+
+from napari_nst.recipe.fields import LayerWeights
+from napari_nst.recipe.recipe import CONTROLS, Recipe
+
+Axes = Mapping[str, Sequence[Any]]
+"""Field of a recipe → its values."""
+
+SMALL: Mapping[str, int] = MappingProxyType({"size": 128, "steps": 40})
+"""Default values of fields in a sweep: small images that take little time."""
+
+MAX_PICTURES = 64
+"""The largest number of pictures in a sweep."""
+
+
+def swept(recipe: Recipe, axes: Axes) -> list[Recipe]:
+    """Return a recipe for each combination of values, row by row.
+
+    The values of the first of one or two fields go down the rows, those of the second along each
+    row. Raises a TypeError or ValueError if a field or a combination of values is not allowed, if a
+    value is given twice, or if there are more than `MAX_PICTURES` combinations.
+    """
+    if len(axes) not in (1, 2):
+        raise ValueError(f"A sweep varies one or two fields of a recipe, not {len(axes)}.")
+    for name, values in axes.items():
+        if isinstance(values, str) or not isinstance(values, Sequence):
+            raise TypeError(f"{name} must be a list of values to sweep, not {values!r}.")
+        if not values:
+            raise ValueError(f"{name} has no values to sweep; give at least one.")
+    count = math.prod(map(len, axes.values()))
+    if count > MAX_PICTURES:
+        sides = " × ".join(f"{len(values)} of {name}" for name, values in axes.items())
+        raise ValueError(
+            f"A sweep makes at most {MAX_PICTURES} pictures; {sides} would be {count}, give fewer."
+        )
+    recipes = [
+        recipe.replace(**dict(zip(axes, values, strict=True))) for values in product(*axes.values())
+    ]
+    for name, values in axes.items():
+        if len({getattr(one, name) for one in recipes}) < len(values):
+            listed = ", ".join(map(str, values))
+            raise ValueError(f"{name} has a value twice among {listed}; give each once.")
+    return recipes
+
+
+def parse_values(name: str, text: str) -> list[Any]:
+    """Read the values of a field from text such as ``2, 4, 8``.
+
+    Semicolons separate values that have commas in them: ``relu2_1:1; relu2_1:1, relu3_1:0.5``.
+    Raises a TypeError or ValueError if there is no such field or a value is not allowed.
+    """
+    if name not in CONTROLS:
+        Recipe.from_dict({name: text})  # raises an error that suggests the nearest field
+        raise ValueError(f"{name} has no effect on the result; sweep another field of the recipe.")
+    control = CONTROLS[name]
+    has_commas = control.kind in (LayerWeights, tuple)
+    parts = [part.strip() for part in text.split(";" if has_commas else ",")]
+    return [control.checked(name, control.parse(name, part)) for part in parts if part]
+
+
+def value_words(value: Any) -> str:
+    """Return a value of a field as short text for a heading."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{layer}:{weight:g}" for layer, weight in value.items())
+    if isinstance(value, (tuple, list)):
+        return ", ".join(f"{number:g}" for number in value)
+    return str(value)
 
 
 @dataclass(frozen=True)

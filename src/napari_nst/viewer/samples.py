@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.resources import as_file, files
 from typing import Any
 
 from skimage import data
 
-from napari_nst.io.sample_painting import sample_painting
+from napari_nst.io.read_image import Pixels, read_image
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -38,3 +39,9 @@ def textures() -> list[LayerData]:
         (data.grass(), {"name": "grass"}, "image"),
         (data.brick(), {"name": "brick"}, "image"),
     ]
+
+
+def sample_painting() -> Pixels:
+    """Return the painting that the package contains, free of any rights: uint8 (512, 512, 3)."""
+    with as_file(files("napari_nst") / "data" / "painting.jpg") as path:
+        return read_image(path)

@@ -7,7 +7,7 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog
 
-from napari_nst.io.recipe_file import load_recipe
+from napari_nst.io.record import load_recipe
 from napari_nst.io.write_image import write_image
 from napari_nst.recipe import Recipe, preset
 from napari_nst.viewer.content_reconstruction import ContentReconstruction

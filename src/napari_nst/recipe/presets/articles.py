@@ -5,8 +5,14 @@ The articles do not give all values. Values marked "ours" are in none of the sou
 
 from __future__ import annotations
 
-from napari_nst.recipe.presets.registry import register
-from napari_nst.recipe.presets.units import BYTES, CLASSIC, NORMALISED, adam, published_recipe
+from napari_nst.recipe.presets.registry import (
+    BYTES,
+    CLASSIC,
+    NORMALISED,
+    adam,
+    published_recipe,
+    register,
+)
 from napari_nst.recipe.recipe import Recipe
 
 # The article optimises an image that is the tanh of free coefficients, for one layer of

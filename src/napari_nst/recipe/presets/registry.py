@@ -1,10 +1,11 @@
-"""Register functions that make published recipes as presets."""
+"""Register published recipes as presets; the settings and units that published programs share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from napari_nst.recipe.recipe import Recipe
 
@@ -53,3 +54,83 @@ def register(
         return make
 
     return add
+
+
+CHANNELS: Mapping[str, int] = MappingProxyType(
+    {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512, "relu5_1": 512}
+)
+"""The classic style layers, the first of each block → number of channels."""
+
+CLASSIC = tuple(CHANNELS)
+
+BYTES = 255.0
+"""Difference of white and black if pixels are 0–255."""
+
+NORMALISED = 1 / 0.226
+"""Difference of white and black if each channel is divided by its standard deviation over ImageNet:
+0.229, 0.224 and 0.225, on average 0.226."""
+
+UNIT_NOISE = 1 / BYTES
+"""Standard deviation of the noise N(0, 1) on pixels of 0–255, as in the programs of Gatys."""
+
+_COMMON: Mapping[str, Any] = MappingProxyType(
+    {
+        "min_size": 0,  # one scale
+        "first_scale_share": 1.0,
+        "content_norm": "mean",
+        "style_loss": "gram",
+        "style_norm": "mean",
+        "tv_weight": 0.0,
+        "style_scale": 1.0,
+        "style_sizing": "fit",
+        "init": "content",
+        "noise": "normal",
+        "noise_spread": 0.25,  # ours, if the source does not say
+        "color": "style",
+        "image_range": "free",  # clipped when the image is saved, not while it is optimised
+        "network_input": "own",
+        "pooling": "max",
+        "rescale_pooling": False,
+        "padding": "zeros",  # VGG's own
+        "optimizer": "lbfgs",
+        # The defaults of L-BFGS in Torch 7 and in PyTorch.
+        "learning_rate": 0.0,  # the default: 1 for L-BFGS
+        "history": 100,
+        "line_search": False,
+        "ema": 0.0,
+    }
+)
+
+
+def published_recipe(**fields: Any) -> Recipe:
+    """Make a recipe whose other fields have the values that published programs share.
+
+    These values do not come from our default recipe, because that one is tuned from time to time.
+    Four settings are ours in every recipe: `size` is the longest side, a style keeps its aspect
+    ratio and is never enlarged, the length of the first L-BFGS step does not depend on the weights,
+    and `precision` suits the machine.
+    """
+    return Recipe(**{**_COMMON, **fields})
+
+
+def adam(
+    rate: float,
+    *,
+    white: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+) -> dict[str, Any]:
+    """Return the fields of Adam for [0, 1] pixels, given those of the source for its own pixels.
+
+    `white` is the difference of white and black in the source, `BYTES` or `NORMALISED`. Gradients
+    are larger by that factor here, and so is `epsilon`. The defaults are those of TensorFlow 1,
+    PyTorch and Torch 7.
+    """
+    return {
+        "optimizer": "adam",
+        "learning_rate": rate / white,
+        "beta1": beta1,
+        "beta2": beta2,
+        "epsilon": epsilon * white,
+    }

@@ -17,7 +17,7 @@ from napari_nst.viewer.layers.intensity import to_uint8, to_unit
 from napari_nst.viewer.run.worker import IsClosing, run_in_background
 
 if TYPE_CHECKING:
-    from napari_nst.io.frame_stack import FrameStack
+    from napari_nst.io.history import FrameStack
     from napari_nst.viewer.run.request import RunRequest
 
 Pixels = np.ndarray[Any, Any]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari_nst.io.frame_stack import FrameStack
+from napari_nst.io.history import FrameStack
 from napari_nst.io.record import RECORD
 from napari_nst.viewer.layers.panel_label import PanelText, known_units
 from napari_nst.viewer.layers.position import move_slider, shown_index

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.io.frame_stack import repeated
+from napari_nst.io.history import repeated
 from napari_nst.io.record import RECORD
 from napari_nst.viewer.layers.intensity import Intensity, to_unit
 from napari_nst.viewer.layers.keep_outside import OriginalPixels

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton
 
-from napari_nst.io.recipe_file import load_recipe, save_recipe
-from napari_nst.io.record import PRESET_JOBS, record_of
+from napari_nst.io.record import PRESET_JOBS, load_recipe, record_of, save_recipe
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.settings.control_values import ControlValues
 

@@ -8,7 +8,7 @@ from magicgui.widgets import ComboBox, LineEdit
 from magicgui.widgets.bases import ValueWidget
 
 from napari_nst.recipe import CONTROLS, Recipe
-from napari_nst.recipe.sweep_axes import SMALL, parse_values, swept, value_words
+from napari_nst.recipe.grid import SMALL, parse_values, swept, value_words
 from napari_nst.viewer.controls.recipe_field import label_of, widget_for
 from napari_nst.viewer.controls.recipe_form import FROM_PREFERENCES, RecipeControls
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from napari_nst.io.sample_painting import sample_painting
+from napari_nst.viewer.samples import sample_painting
 
 
 def test_the_painting_is_shipped_with_the_package():

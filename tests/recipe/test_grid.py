@@ -5,8 +5,7 @@ import json
 import pytest
 
 from napari_nst.recipe import CONTROLS, Recipe, preset
-from napari_nst.recipe.grid import Cell, Grid
-from napari_nst.recipe.sweep_axes import MAX_PICTURES, parse_values, swept, value_words
+from napari_nst.recipe.grid import MAX_PICTURES, Cell, Grid, parse_values, swept, value_words
 
 LAYERS = {"relu1_1": 1.0}
 
