@@ -86,8 +86,8 @@ def test_a_network_that_is_not_here_is_announced_and_can_be_avoided(
 ):
     state = optimiser(steps=3)
     widget.preset.value = "neural-style"
-    notice = widget.flavour_notice
-    assert notice.label.text() == (
+    notice = widget.notes
+    assert notice.missing_network.text() == (
         "neural-style was tuned for caffe, which is not on this machine: Run fetches it (80 MB)."
     )
     assert not notice.convert.native.isHidden()
@@ -99,9 +99,12 @@ def test_a_network_that_is_not_here_is_announced_and_can_be_avoided(
     assert state.recipe.weights == "gatys"
 
     widget.weights.value = "torchvision"
-    assert notice.label.text() == ("torchvision is not on this machine: Run fetches it (575 MB).")
+    assert (
+        notice.missing_network.text()
+        == "torchvision is not on this machine: Run fetches it (575 MB)."
+    )
     widget.preset.value = "default"
-    assert notice.label.isHidden()
+    assert notice.missing_network.isHidden()
     assert notice.convert.native.isHidden()
     finish(widget)
     assert state.recipe == Recipe(), "what is not offered any more is not done"

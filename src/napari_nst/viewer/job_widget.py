@@ -73,7 +73,6 @@ class JobWidget(Followed, Container[Any]):
             is_closed=lambda: self.panel.closed,
         )
         self.source, self.where = self.notes.source, self.notes.where
-        self.flavour_notice = self.notes.flavour
         self.inspection = InspectControls(
             viewer, self.panel.runner, self.panel.say, self.panel.complain
         )
@@ -115,7 +114,7 @@ class JobWidget(Followed, Container[Any]):
             if not isinstance(one, (Label, PushButton))
         ]
         self.control_values = ControlValues(
-            viewer, kind, self.recipe_controls, [*own, self.flavour_notice.convert]
+            viewer, kind, self.recipe_controls, [*own, self.notes.convert]
         )
         self.settings_menu = SettingsMenu(
             viewer,
@@ -189,7 +188,7 @@ class JobWidget(Followed, Container[Any]):
     @property
     def recipe(self) -> Recipe:
         """The recipe of the controls; raises `ValueError` if they contradict each other."""
-        return self.flavour_notice.applied(self.recipe_controls.recipe)
+        return self.notes.applied(self.recipe_controls.recipe)
 
     def slice_of(
         self, layer: Image, size: int | None = None, dims: Dims | None = None
@@ -246,8 +245,8 @@ class JobWidget(Followed, Container[Any]):
             self.where,
             self.recipe_controls.preset,
             self.source,
-            self.flavour_notice.label,
-            self.flavour_notice.convert,
+            self.notes.missing_network,
+            self.notes.convert,
             *(fields[one] if isinstance(one, str) else one for one in up_front),
         ]
         sections = [section.native for section in self.sections.values()]

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.brush.controls import BrushControls
 from napari_nst.viewer.controls.form import Section
-from napari_nst.viewer.controls.recipe_field import label_of
+from napari_nst.viewer.controls.recipe_form import label_of
 from napari_nst.viewer.history.controls import HistoryControls
 from napari_nst.viewer.layers.save import save_result
 from napari_nst.viewer.loss_plot.plot import LossPlot

@@ -10,8 +10,11 @@ import numpy as np
 from magicgui.widgets import ComboBox
 
 from napari_nst.engine.job.guides import Guides
-from napari_nst.viewer.controls.content_choice import IN_TURN, SLICE, Content, ContentChoice
 from napari_nst.viewer.controls.layer_choice import (
+    IN_TURN,
+    SLICE,
+    Content,
+    ContentChoice,
     chosen_layer,
     image_layers,
     layer_box,

@@ -11,13 +11,13 @@ from magicgui.widgets import CheckBox, ComboBox
 from napari_nst.engine.job.input_image import shape_fitting
 from napari_nst.recipe import Recipe, preset
 from napari_nst.recipe.layer_names import COMPARED_LAYERS
+from napari_nst.viewer.controls.form import CountBox
 from napari_nst.viewer.controls.layer_choice import (
     chosen_layer,
     compared_layers,
     compared_layers_text,
     layer_box,
 )
-from napari_nst.viewer.controls.number_box import CountBox
 from napari_nst.viewer.guides.inpainting import InpaintingChoice, InpaintingInputs
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.position import Position

@@ -1,19 +1,27 @@
-"""Controls that choose layers of the viewer, or layers of the network."""
+"""Controls that choose layers of the viewer, channels of a layer, or layers of the network."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, Select
-from napari.layers import Image
+import numpy as np
+from magicgui.widgets import ComboBox, LineEdit, Select
+from napari.layers import Image, Layer
 
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import COMPARED_LAYERS, canonical_layer
 from napari_nst.viewer.controls.form import LongText
+from napari_nst.viewer.layers.channels import channel_axes, channel_slices, rgb_slice
+from napari_nst.viewer.layers.intensity import Intensity
+from napari_nst.viewer.layers.read import LayerSlice, shown_slice
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+SLICE, RGB, IN_TURN = "shown slice", "three channels as RGB", "each channel in turn"
+SELECTED = "selected layers"
 _LIST_ROWS = 4
 
 
@@ -22,12 +30,19 @@ def image_layers(viewer: ViewerModel) -> list[Image]:
     return [layer for layer in viewer.layers if isinstance(layer, Image)]
 
 
-def layer_box(viewer: ViewerModel, name: str, tooltip: str, optional: bool = False) -> ComboBox:
-    """Return a drop-down of image layers; if `optional`, it may also be empty."""
+def layer_box(
+    viewer: ViewerModel,
+    name: str,
+    tooltip: str,
+    *,
+    optional: bool = False,
+    kinds: tuple[type[Layer], ...] = (Image,),
+) -> ComboBox:
+    """Return a drop-down of the layers of these types; if `optional`, it may also be empty."""
     return ComboBox(
         name=name,
         label=name.replace("_", " ").capitalize(),
-        choices=lambda _: image_layers(viewer),
+        choices=lambda _: [layer for layer in viewer.layers if isinstance(layer, kinds)],
         tooltip=tooltip,
         nullable=optional,
     )
@@ -46,7 +61,7 @@ def layer_list(viewer: ViewerModel, name: str, tooltip: str) -> Select:
 
 
 def chosen_layer(box: ComboBox, role: str) -> Any:
-    """Return the layer that a drop-down shows; raise `ValueError` if there is none."""
+    """Return the layer that a drop-down shows."""
     if box.value is None:
         raise ValueError(f"{role} needs an image layer; open or add one first.")
     return box.value
@@ -64,7 +79,7 @@ def compared_layers_text() -> LongText:
 
 
 def compared_layers(control: LongText, recipe: Recipe) -> list[str]:
-    """Read that control; raise `ValueError` if a comparison of these layers is impossible."""
+    """Return the layers that `compared_layers_text` names."""
     names = [canonical_layer(part) for part in control.value.replace(",", " ").split()]
     if not names:
         raise ValueError("Compared layers is empty; name at least one layer, such as relu4_2.")
@@ -73,3 +88,130 @@ def compared_layers(control: LongText, recipe: Recipe) -> list[str]:
             "Start from is 'image', from which compared layers cannot start; choose 'noise'."
         )
     return names
+
+
+@dataclass(frozen=True)
+class Content:
+    """The content of a run: one slice, or one for each channel if they are treated in turn."""
+
+    pictures: Sequence[LayerSlice]
+    in_turn: bool
+
+    @property
+    def name(self) -> str:
+        """The name for results: without the channel's number, or that of all layers."""
+        first = self.pictures[0].name
+        if not self.in_turn:
+            return first
+        base, found, _ = first.rpartition(" channel ")
+        return base if found else " + ".join(picture.name for picture in self.pictures)
+
+    @property
+    def intensity(self) -> Intensity:
+        """How the values of a result are to be shown."""
+        every = [picture.intensity for picture in self.pictures]
+        if len({intensity.limits for intensity in every}) == 1:
+            return every[0]
+        # Layers with different contrast limits share only the range from black to white.
+        return Intensity((0.0, 1.0), np.dtype(np.float32), is_grey=True)
+
+
+class ContentChoice:
+    """The controls that choose the content layer and its channels."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self.layer = layer_box(viewer, "content", "The layer whose shapes are kept.")
+        self.content_as = ComboBox(
+            name="content_as",
+            label="Content as",
+            choices=(SLICE, RGB, IN_TURN),
+            tooltip="Take the shown slice, three channels as red, green and blue, or each channel "
+            "as a grey image of its own, with one style for all or one for each.",
+        )
+        self.channel_axis = ComboBox(
+            name="channel_axis",
+            label="Channels",
+            choices=self._axes,
+            tooltip="Channels are along one of the content's axes, or are the grey layers that are "
+            "selected in the layer list, from the bottom up.",
+        )
+        self.rgb_channels = LineEdit(
+            name="rgb_channels",
+            label="RGB channels",
+            value="0, 1, 2",
+            tooltip="Channels for red, green and blue, counted from 0.",
+        )
+        self.layer.changed.connect(self._offer_axes)
+        for chooser in (self.content_as, self.channel_axis):
+            chooser.changed.connect(self._enable_controls)
+        self._offer_axes()
+        self._enable_controls()
+
+    @property
+    def takes_slice(self) -> bool:
+        """Whether the content is the shown slice of a layer."""
+        return bool(self.content_as.value == SLICE)
+
+    def read(self, size: int) -> Content:
+        """Return the chosen content, at least `size` pixels long if the layer is."""
+        kind = self.content_as.value
+        if kind == SLICE:
+            layer = chosen_layer(self.layer, "content")
+            return Content([shown_slice(layer, self._viewer.dims, size)], in_turn=False)
+        channels = self._channels(size)
+        if kind == RGB:
+            chosen = [channels[number] for number in self._rgb_numbers(len(channels))]
+            return Content([rgb_slice(chosen)], in_turn=False)
+        return Content(channels, in_turn=True)
+
+    def where_channels_are(self) -> str:
+        """Return the axis or the layers of the channels, "" if the content is a slice."""
+        if self.takes_slice:
+            return ""
+        if self.channel_axis.value == SELECTED:
+            return SELECTED
+        where = self._channels(size=0)[0].where
+        return f"channels along {self.channel_axis.value}{', ' if where else ''}{where}"
+
+    def _axes(self, _: Any = None) -> list[str]:
+        layer = self.layer.value
+        return [SELECTED, *(channel_axes(layer, self._viewer.dims) if layer else ())]
+
+    def _offer_axes(self) -> None:
+        """Offer the axes of a newly chosen layer, and choose its first axis of channels."""
+        self.channel_axis.reset_choices()
+        self.channel_axis.value = (self._axes()[1:] or [SELECTED])[0]
+
+    def _channels(self, size: int) -> list[LayerSlice]:
+        dims = self._viewer.dims
+        if self.channel_axis.value != SELECTED:
+            layer = chosen_layer(self.layer, "content")
+            return channel_slices(layer, dims, self.channel_axis.value, size)
+        selection = self._viewer.layers.selection
+        grey = [x for x in image_layers(self._viewer) if x in selection and not x.rgb]
+        if len(grey) < 2:
+            raise ValueError(
+                f"Channels is '{SELECTED}'; select at least two grey image layers in the layer "
+                "list."
+            )
+        return [shown_slice(layer, dims, size) for layer in grey]
+
+    def _rgb_numbers(self, count: int) -> list[int]:
+        text = self.rgb_channels.value
+        try:
+            numbers = [int(part) for part in text.replace(",", " ").split()]
+        except ValueError:
+            numbers = []
+        if len(numbers) != 3 or not all(0 <= number < count for number in numbers):
+            raise ValueError(
+                f"RGB channels must be three of the channels 0 to {count - 1}, such as 0, 1, 1; "
+                f"not {text!r}."
+            )
+        return numbers
+
+    def _enable_controls(self) -> None:
+        kind = self.content_as.value
+        self.channel_axis.enabled = kind != SLICE
+        self.rgb_channels.enabled = kind == RGB
+        self.layer.enabled = kind == SLICE or self.channel_axis.value != SELECTED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,15 +27,6 @@ class Notes:
 
     `where_in` returns which slice of a chosen layer is read, or raises `ValueError`; `is_closed`
     returns whether Qt has deleted the widget.
-
-    Attributes
-    ----------
-    source : QLabel
-        The publication that the preset is from.
-    where : QLabel
-        The slices that a run would read, of layers that have several.
-    flavour : FlavourNotice
-        That the preset's network is not on this machine.
     """
 
     def __init__(
@@ -50,11 +40,19 @@ class Notes:
         self._viewer = viewer
         self._recipe_controls = recipe_controls
         self._init_image = init_image
-        self._ask_where = where_in
+        self._where_in = where_in
         self._is_closed = is_closed
         self._choosers: Sequence[Any] = ()
-        self.source, self.where = note(), note()
-        self.flavour = FlavourNotice()
+        self.source = note()  # the publication that the preset is from
+        self.where = note()  # the slices that a run would read, of layers that have several
+        self.missing_network = note()
+        self.convert = CheckBox(
+            name="convert",
+            text=f"Run on {OURS} instead, weights converted",
+            tooltip="Convert each layer's weight by a table of mean activations: an approximation "
+            "of the recipe on its own network, without a download.",
+        )
+        self.convert.native.hide()
 
     def follow(self, choosers: Sequence[Any]) -> None:
         """Connect the notes to the controls, once all controls exist."""
@@ -72,74 +70,47 @@ class Notes:
 
     def show_where(self) -> None:
         """Show which slices a run would read."""
-        if not self._is_closed():
-            boxes = [box for box in self._choosers if isinstance(box, ComboBox)]
-            places = [(box.label, self._where_in(box)) for box in boxes]
-            say(self.where, "\n".join(f"{label}: {place}" for label, place in places if place))
+        if self._is_closed():
+            return
+        lines = []
+        for chooser in self._choosers:
+            if isinstance(chooser, ComboBox):
+                try:
+                    place = self._where_in(chooser)
+                except ValueError as error:
+                    place = str(error)
+                if place:
+                    lines.append(f"{chooser.label}: {place}")
+        say(self.where, "\n".join(lines))
 
     def show_preset(self) -> None:
         """Show the preset's source, and whether its network must be downloaded."""
-        controls = self._recipe_controls
-        say(self.source, f"From {controls.source}")
-        self.flavour.update(controls.preset.value, controls.fields["weights"].value)
+        preset = self._recipe_controls.preset.value
+        weights = self._recipe_controls.fields["weights"].value
+        say(self.source, f"From {published(preset).source}")
+        is_missing = weights in SOURCES and not _is_on_disk(weights)
+        text = ""
+        if is_missing:
+            is_its_own = weights == published(preset).flavour
+            network = f"{preset} was tuned for {weights}, which" if is_its_own else weights
+            size = f"{SOURCES[weights].size / 1e6:.0f} MB"
+            text = f"{network} is not on this machine: Run fetches it ({size})."
+        say(self.missing_network, text)
+        self.convert.native.setVisible(is_missing and weights != OURS)
 
     def enable_start_image(self) -> None:
         """Enable the choice of a start image if the run starts from one."""
-        fields = self._recipe_controls.fields
-        self._init_image.enabled = fields["init"].value == "image"
+        self._init_image.enabled = self._recipe_controls.fields["init"].value == "image"
         self.show_where()
 
-    def _where_in(self, chooser: ComboBox) -> str:
-        try:
-            return self._ask_where(chooser)
-        except ValueError as error:
-            return str(error)
-
-
-class FlavourNotice:
-    """A note that a run would download its network first, and an offer to avoid that.
-
-    Attributes
-    ----------
-    label : QLabel
-        The note.
-    convert : CheckBox
-        Whether to run on the network `OURS` instead, with converted weights.
-    """
-
-    def __init__(self) -> None:
-        self.label = note()
-        self.convert = CheckBox(
-            name="convert",
-            text=f"Run on {OURS} instead, weights converted",
-            tooltip="Convert each layer's weight by a table of mean activations: an approximation "
-            "of the recipe on its own network, without a download.",
-        )
-        self.convert.native.hide()
-
-    def update(self, preset: str, weights: str) -> None:
-        """Show or hide the note for a preset, and for the value of its control Network."""
-        is_missing = weights in SOURCES and not is_on_disk(weights)
-        say(self.label, _missing_text(preset, weights) if is_missing else "")
-        self.convert.native.setVisible(is_missing and weights != OURS)
-
     def applied(self, recipe: Recipe) -> Recipe:
-        """Return the recipe to run: converted if that is offered and ticked."""
+        """Return the recipe to run: converted to `OURS` if that is offered and ticked."""
         is_taken = not self.convert.native.isHidden() and self.convert.value
         return on_flavour(recipe, OURS) if is_taken else recipe
 
 
-def is_on_disk(flavour: str) -> bool:
-    """Return whether a file of these weights exists; the run itself checks its 80 MB."""
+def _is_on_disk(flavour: str) -> bool:
+    """Return whether a file of these weights exists; the run itself checks its contents."""
     apply_cache_folder()
     paths = (cached_file(flavour), *SOURCES[flavour].local_paths(cache_folder()))
-    return any(map(os.path.isfile, paths))
-
-
-def _missing_text(preset: str, weights: str) -> str:
-    size = f"{SOURCES[weights].size / 1e6:.0f} MB"
-    if weights != published(preset).flavour:
-        return f"{weights} is not on this machine: Run fetches it ({size})."
-    return (
-        f"{preset} was tuned for {weights}, which is not on this machine: Run fetches it ({size})."
-    )
+    return any(path.is_file() for path in paths)

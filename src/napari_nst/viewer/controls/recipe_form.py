@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from magicgui.widgets import ComboBox
+from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
+from magicgui.widgets.bases import ValueWidget
 
-from napari_nst.recipe import (
-    CONTROLS,
-    DEFAULT_PRESETS,
-    Recipe,
-    preset,
-    preset_names,
-    published,
-)
+from napari_nst.recipe import CONTROLS, DEFAULT_PRESETS, Recipe, preset, preset_names, published
+from napari_nst.recipe.fields import Control, LayerWeights
 from napari_nst.recipe.sections import NORMS
-from napari_nst.viewer.controls.recipe_field import show_value, widget_for
+from napari_nst.viewer.controls.form import LongText, NumberBox
 from napari_nst.viewer.settings.preferences import preferred
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""Choices of the drop-down; the terminal accepts others too, such as ``cuda:1``."""
+
+LABELS = {
+    "min_size": "Coarsest size",
+    "first_scale_share": "Coarse share",
+    "tv_weight": "TV weight",
+    "tv_loss": "TV loss",
+    "tv_exponent": "TV exponent",
+    "init": "Start from",
+    "init_noise": "Noise in mix",
+    "color": "Colours",
+    "image_range": "Value range",
+    "weights": "Network",
+    "network_input": "Input range",
+    "optimizer": "Optimiser",
+    "history": "L-BFGS history",
+    "line_search": "L-BFGS line search",
+    "beta1": "Adam beta 1",
+    "beta2": "Adam beta 2",
+    "epsilon": "Adam epsilon",
+    "ema": "Moving average",
+}
+"""Field → label, if the field's own name reads badly."""
 
 FROM_PREFERENCES = ("device", "precision")
 """Fields of the machine, not of the image: a preset does not change them, and a new widget starts
 with the values in napari's preferences."""
 
-_STYLE_FIELDS = ("style_weight", "style_layers", "style_loss", "style_norm", "style_scale")
-
 UNUSED: Mapping[str, tuple[str, ...]] = {
     "transfer": (),
     "texture": (
-        *("content_weight", "content_layers", "content_norm", "color"),
-        *("style_sizing", "style_blend"),
+        "content_weight", "content_layers", "content_norm", "color", "style_sizing", "style_blend",
     ),
     "reconstruction": (
-        *_STYLE_FIELDS,
-        *("projections", "patch_size", "patch_stride", "style_sizing", "style_blend", "color"),
+        "style_weight", "style_layers", "style_loss", "style_norm", "style_scale", "projections",
+        "patch_size", "patch_stride", "style_sizing", "style_blend", "color",
     ),
-}
+}  # fmt: skip
 """Job → fields that it does not use. Their controls are hidden and keep the preset's values."""
 
 STARTS: Mapping[str, tuple[str, ...]] = {
@@ -77,17 +95,7 @@ _IS_USED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 
 
 class RecipeControls:
-    """The controls of all fields of a recipe.
-
-    Attributes
-    ----------
-    preset : ComboBox
-        The published recipe from which the controls started.
-    fields : dict of str to Widget
-        Field of `Recipe` → its control.
-    used : list of str
-        The fields that the job ("transfer", "texture" or "reconstruction") uses.
-    """
+    """The controls of a recipe's fields, for the job "transfer", "texture" or "reconstruction"."""
 
     def __init__(self, job: str) -> None:
         self._job = job
@@ -125,17 +133,13 @@ class RecipeControls:
         self.recipe = preset(self.preset.value, **_machine())
 
     def take(self, recipe: Recipe) -> None:
-        """Set the controls to `fitted(recipe)`; raises `ValueError` as that does."""
+        """Set the controls to `fitted(recipe)`."""
         fitted = self.fitted(recipe)
         self.preset.value = fitted.name
         self.recipe = fitted
 
     def fitted(self, recipe: Recipe) -> Recipe:
-        """Return a recipe as these controls can show it, on this machine's device.
-
-        Fields that the job does not use get the preset's values. Raises `ValueError` if the job
-        cannot start from the recipe's `init`, or has nothing to do.
-        """
+        """Return a recipe with the controls' device, and the preset's values in unused fields."""
         if recipe.init not in STARTS[self._job]:
             raise ValueError(
                 f"init is {recipe.init!r}, which this widget cannot start from; "
@@ -146,10 +150,7 @@ class RecipeControls:
         return preset(name, **{**fields, "device": self.fields["device"].value})
 
     def changes(self) -> dict[str, Any]:
-        """Return the preset's name and the fields that differ from it, as plain data.
-
-        Fields of the machine are left out, and an `init` that needs a layer.
-        """
+        """Return the preset's name and the fields that differ from it, as plain data."""
         name, now = self.preset.value, self.recipe.to_dict()
         usual = preset(name, weights=now["weights"]).to_dict()
         usual["weights"] = preset(name).weights
@@ -158,10 +159,7 @@ class RecipeControls:
         return {"preset": name, **{f: now[f] for f in kept if now[f] != usual[f]}}
 
     def recall(self, changes: Mapping[str, Any]) -> None:
-        """Set the controls to what `changes` returned, maybe in an older version of the plugin.
-
-        Values that are no longer allowed are skipped; all are, if there is no such preset.
-        """
+        """Set the controls to what `changes` returned, except values that are no longer allowed."""
         if changes.get("preset") not in self.preset.choices:
             return
         kept = [field for field in self.used if field not in FROM_PREFERENCES]
@@ -171,11 +169,6 @@ class RecipeControls:
         except ValueError:  # the values contradict each other
             return
 
-    @property
-    def source(self) -> str:
-        """The publication that the preset is from."""
-        return published(self.preset.value).source
-
     def _apply_preset(self, name: str) -> None:
         kept = {field: self.fields[field].value for field in FROM_PREFERENCES}
         self.recipe = preset(name, **kept)
@@ -184,6 +177,36 @@ class RecipeControls:
         values = {name: widget.value for name, widget in self.fields.items()}
         for name, is_used in _IS_USED.items():
             self.fields[name].enabled = is_used(values)
+
+
+def label_of(name: str) -> str:
+    """Return the label of a recipe's field."""
+    return LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def widget_for(name: str, control: Control) -> ValueWidget[Any]:
+    """Make the widget of a recipe's field."""
+    common: dict[str, Any] = {"name": name, "label": label_of(name), "tooltip": control.help}
+    if control.kind is bool:
+        # A check box has its label on itself.
+        return CheckBox(text=common.pop("label"), **common)
+    if control.kind in (int, float):
+        most = control.maximum if math.isfinite(control.maximum) else 1e15
+        box = SpinBox if control.kind is int else NumberBox
+        return box(min=control.minimum, max=most, step=control.step, **common)
+    if control.kind is LayerWeights:
+        return LongText(**common)
+    choices = DEVICES if name == "device" else control.choices
+    return ComboBox(choices=choices, **common) if choices else LineEdit(**common)
+
+
+def show_value(widget: ValueWidget[Any], control: Control, value: Any) -> None:
+    """Put a recipe's value into its widget."""
+    if control.kind in (tuple, LayerWeights):
+        widget.value = control.text(value)
+        widget.native.setCursorPosition(0)  # show the beginning of a long text
+    else:
+        widget.value = value
 
 
 def _machine() -> dict[str, Any]:

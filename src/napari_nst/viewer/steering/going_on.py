@@ -5,7 +5,7 @@ from __future__ import annotations
 from magicgui.widgets import PushButton
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
-from napari_nst.viewer.controls.number_box import CountBox
+from napari_nst.viewer.controls.form import CountBox
 
 
 class GoingOn:

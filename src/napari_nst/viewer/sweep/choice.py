@@ -9,8 +9,12 @@ from magicgui.widgets.bases import ValueWidget
 
 from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.recipe.grid import SMALL, parse_values, swept, value_words
-from napari_nst.viewer.controls.recipe_field import label_of, widget_for
-from napari_nst.viewer.controls.recipe_form import FROM_PREFERENCES, RecipeControls
+from napari_nst.viewer.controls.recipe_form import (
+    FROM_PREFERENCES,
+    RecipeControls,
+    label_of,
+    widget_for,
+)
 
 NONE = "none"
 """The entry of the second drop-down for a sweep over one field."""

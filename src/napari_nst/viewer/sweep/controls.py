@@ -11,7 +11,7 @@ from magicgui.widgets import PushButton
 from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.recipe.layer_names import EXPLORED_SIZE
 from napari_nst.viewer.controls.layer_choice import chosen_layer
-from napari_nst.viewer.controls.recipe_field import label_of, show_value
+from napari_nst.viewer.controls.recipe_form import label_of, show_value
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.sweep.choice import SweepChoice
 from napari_nst.viewer.sweep.sheet_layer import SheetLayer
