@@ -71,9 +71,9 @@ ROWS = [
     Row(
         "transfer",
         "Style transfer, every recipe",
-        "Ours first. The others are those of published programs and articles, here at 256 px and "
-        "with 200 steps, a fraction of what most of them take; those tuned for another network "
-        "than `gatys` run on it with converted weights (`--convert`).",
+        "The first recipe is ours; the others are those of published programs and articles. They "
+        "run at 256 px with 200 steps, a fraction of the steps of most publications. Recipes that "
+        "were tuned for another network run on `gatys` with converted weights (`--convert`).",
         ("astronaut.png", "painting.png"),
         {
             name: _transfer(name) + " --size 256"
@@ -86,7 +86,7 @@ ROWS = [
     Row(
         "textures",
         "Texture synthesis, every recipe",
-        "A stained tissue, and textures made from noise with its statistics.",
+        "A stained tissue, and textures with its statistics that start from noise.",
         ("tissue-crop.png",),
         {
             name: f"synthesize tissue-crop.png -o {name}.png --preset {name} --size 192"
@@ -98,7 +98,7 @@ ROWS = [
     Row(
         "style-losses",
         "Texture synthesis, every style loss",
-        "The recipe `texture` with each of the losses that compare features.",
+        "The recipe `texture` with each style loss.",
         ("gravel.png",),
         {
             loss: f"synthesize gravel.png -o gravel-{loss}.png --size 128 --style-loss {loss}"
@@ -111,7 +111,7 @@ ROWS = [
     Row(
         "seamless",
         "Larger than the exemplar, and seamless",
-        "Twice as wide as its exemplar, and three tiles of it each way without a seam.",
+        "A texture twice as wide as its exemplar, and 3 × 3 tiles of it without a seam.",
         ("brick.png",),
         {
             "192 x 384": "synthesize brick.png -o wall.png --size 192 --shape 192 384 --seamless "
@@ -122,8 +122,8 @@ ROWS = [
     Row(
         "layers",
         "What each layer keeps",
-        "The content reconstructed from the first convolution of each block, then textures from "
-        "ever more layers.",
+        "The content reconstructed from the first convolution of each block, and textures of one "
+        "to five layers.",
         (),
         {
             "reconstructions": "reconstruct astronaut.png -o layers.png --size 160 --steps 80 "
@@ -136,7 +136,7 @@ ROWS = [
     Row(
         "reconstructions",
         "Content reconstruction, every recipe",
-        "From noise to an image with the same features at one layer.",
+        "Each run starts from noise and makes an image with the same features at one layer.",
         ("coffee.png",),
         {
             name: f"reconstruct coffee.png -o {name}.png --preset {name} --size 192 --steps 100 "
@@ -147,7 +147,7 @@ ROWS = [
     Row(
         "colours",
         "Whose colours",
-        "The style's, or the content's in four ways.",
+        "The colours of the style, or those of the content by five methods.",
         ("coffee.png", "painting.png"),
         {
             color: f"stylize coffee.png painting.png -o {color}.png --size 256 --color {color}"
@@ -167,7 +167,7 @@ ROWS = [
     Row(
         "styles",
         "Size of the strokes, and two styles at once",
-        "Half and twice the size, then half of each style.",
+        "Half and twice the size of the strokes, then an equal blend of two styles.",
         (),
         {
             "style scale 0.5": "stylize coffee.png painting.png -o fine.png --size 256 "
@@ -189,7 +189,7 @@ def main() -> None:
     for name, image in INPUTS.items():
         write_image(folder / name, image())
     page = ["# Gallery", "", "Made by `tools/gallery.py`. The inputs come with scikit-image; the "]
-    page[-1] += "painting is the project's own."
+    page[-1] += "painting is made by the project."
     for row in ROWS:
         made = {label: _made(folder, command) for label, command in row.made.items() if command}
         if row.name == "seamless":
