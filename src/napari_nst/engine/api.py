@@ -14,7 +14,7 @@ from napari_nst.engine.job.build import (
     order_to_stylize,
     order_to_synthesize,
 )
-from napari_nst.engine.job.checks import Images
+from napari_nst.engine.job.input_image import Images
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.run.run import run
 from napari_nst.engine.steering import Steering

@@ -15,12 +15,12 @@ from napari_nst.engine.api import start
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.build import (
+    checked_recipe,
     order_to_reconstruct,
     order_to_stylize,
     order_to_synthesize,
 )
-from napari_nst.engine.job.checks import Images, checked_recipe
-from napari_nst.engine.job.input_image import read_input
+from napari_nst.engine.job.input_image import Images, read_input
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
 from napari_nst.recipe import Recipe

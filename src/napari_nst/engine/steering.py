@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_nst.engine.job.change import Change, Strokes
 from napari_nst.engine.job.guides import Guides
+from napari_nst.engine.job.job import Change, Strokes
 from napari_nst.errors import Cancelled
 from napari_nst.recipe import CONTROLS, SECTIONS
 

@@ -8,8 +8,7 @@ from napari_nst.engine.images.composite import Composite
 from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.guides import KeepOutside
 from napari_nst.engine.job.input_image import read_input
-from napari_nst.engine.job.schedule import Scale
-from napari_nst.engine.job.style_size import LARGEST_STYLE, style_fit
+from napari_nst.engine.job.schedule import LARGEST_STYLE, Scale, style_fit
 from napari_nst.recipe import Recipe
 from tests.helpers.small_images import CONTENT, with_alpha
 

@@ -43,7 +43,7 @@ def pixels(*sizes, style=STYLE, **fields):
         (transfer(style=[STYLE, STYLE[:, :9]]), "style is 64 × 9 pixels; .* at least 16 "),
         (transfer(weights="resnet"), "weights must be gatys, .*'resnet'"),
         (transfer(device="abacus"), "device 'abacus' is not on this machine"),
-        (transfer(style_blend=(1, 2)), "style_blend has 2 numbers for 1 style;"),
+        (transfer(style_blend=(1, 2)), "style_blend has 2 numbers for 1 style"),
         (transfer(init="image"), "init is 'image', but init_image is missing"),
         (
             transfer(init="image", options={"init_image": CONTENT[0, 0]}),
@@ -53,7 +53,7 @@ def pixels(*sizes, style=STYLE, **fields):
         (pixels(1, 0), "pixel_sizes .* all above 0"),
         (pixels(1, np.nan), "pixel_sizes .* all above 0"),
         (pixels("a", "b"), "pixel_sizes must be "),
-        (pixels(1, 1, style=[STYLE] * 2), "pixel_sizes .* for 2 styles"),
+        (pixels(1, 1, style=[STYLE] * 2), "pixel_sizes .* for 2 style"),
         (pixels(1, 0.1, style_sizing="physical", size=64), "style is 6 pixels narrow .* need 16"),
         (
             transfer(style_sizing="physical", size=32, style_scale=0.25),

@@ -6,9 +6,8 @@ import torch
 
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.job.build import order_to_stylize
-from napari_nst.engine.job.guides import read_guides
-from napari_nst.engine.job.region_size import small_regions
-from napari_nst.engine.job.style_size import Fit
+from napari_nst.engine.job.guides import read_guides, small_regions
+from napari_nst.engine.job.schedule import Fit
 from napari_nst.engine.objective.masks import pooled
 from napari_nst.recipe import Recipe
 

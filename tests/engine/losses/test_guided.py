@@ -6,7 +6,7 @@ import torch
 
 from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.guides import Guides
-from napari_nst.engine.job.style_size import Fit
+from napari_nst.engine.job.schedule import Fit
 from napari_nst.engine.objective.from_recipe import style_losses
 from napari_nst.engine.objective.guided import guided_style_losses
 from napari_nst.recipe import Recipe

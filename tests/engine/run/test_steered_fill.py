@@ -6,7 +6,7 @@ import skimage.data
 
 import napari_nst as nst
 from napari_nst.engine.job.build import order_to_synthesize
-from napari_nst.engine.job.change import Change
+from napari_nst.engine.job.job import Change
 from napari_nst.recipe import preset
 from tests.helpers.small_images import STYLE
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from napari_nst.engine.images.convert import resize, to_tensor
 from napari_nst.engine.job.input_image import InputImage
-from napari_nst.engine.job.style_size import Fit, middle
+from napari_nst.engine.job.schedule import Fit, middle
 
 
 @dataclass(frozen=True, eq=False)

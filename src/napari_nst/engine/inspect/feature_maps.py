@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.images.masked_image import MaskedImage
-from napari_nst.engine.job.checks import checked_recipe
+from napari_nst.engine.job.build import checked_recipe
 from napari_nst.engine.job.input_image import read_input, shape_fitting
 from napari_nst.engine.job.layers import least_size
 from napari_nst.engine.job.schedule import Scale

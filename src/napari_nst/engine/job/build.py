@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
 
-from napari_nst.engine.job.checks import (
-    Images,
-    check_physical_size,
-    check_size,
-    checked_recipe,
-    checked_shape,
-    read_start,
-    read_styles,
-    relative_pixels,
-)
 from napari_nst.engine.job.guides import keep_outside, read_guides
 from napari_nst.engine.job.inpainting import (
     MARGIN,
@@ -26,12 +17,19 @@ from napari_nst.engine.job.inpainting import (
     read_region,
     window_around,
 )
-from napari_nst.engine.job.input_image import ImageLike, InputImage, read_input
+from napari_nst.engine.job.input_image import (
+    ImageLike,
+    Images,
+    InputImage,
+    read_input,
+    read_styles,
+    relative_pixels,
+)
 from napari_nst.engine.job.job import FIXED_FIELDS, Job
-from napari_nst.engine.job.layers import least_side
-from napari_nst.engine.job.schedule import Scale, plan_scales, plan_texture_scales
-from napari_nst.engine.job.style_size import LARGEST_STYLE
-from napari_nst.recipe import Recipe
+from napari_nst.engine.job.layers import check_size, least_side
+from napari_nst.engine.job.schedule import LARGEST_STYLE, plan_scales, plan_texture_scales
+from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset
+from napari_nst.recipe.convert_weights import FLAVOURS
 
 
 def order_to_stylize(
@@ -66,7 +64,12 @@ def order_to_stylize(
     if recipe.style_sizing == "physical":
         for one, ratio in zip(styles, ratios or [1.0] * len(styles), strict=True):
             factor = ratio * recipe.style_scale * scales[-1].longest / max(image.shape)
-            check_physical_size(one, factor, least)
+            if (side := round(min(one.shape) * factor)) < least:
+                raise ValueError(
+                    f"style is {side} pixels narrow at the content's pixel size, and the recipe's "
+                    f"layers need {least}; take a larger size or style_scale, or style_sizing "
+                    "'fit'."
+                )
     arguments: dict[str, Any] = {} if guides is None else guides.metadata
     if pixel_sizes is not None:
         arguments["pixel_sizes"] = [float(size) for size in pixel_sizes]
@@ -76,7 +79,7 @@ def order_to_stylize(
         scales=scales,
         content=image,
         styles=styles,
-        start=read_start(init_image, recipe),
+        start=_read_start(init_image, recipe),
         relative_pixels=ratios,
         arguments=arguments,
         guides=guides,
@@ -107,13 +110,13 @@ def order_to_synthesize(
     if recipe.init == "content":
         raise ValueError("init is 'content', which a texture does not have; take 'noise'.")
     exemplars = read_styles(exemplar, "exemplar", recipe)
-    shape = checked_shape(shape)
+    shape = _checked_shape(shape)
     return Job(
         name="synthesize",
         recipe=recipe,
         scales=plan_texture_scales(recipe, exemplars[0].shape, shape, least_side(recipe)),
         styles=exemplars,
-        start=read_start(init_image, recipe),
+        start=_read_start(init_image, recipe),
         arguments={"shape": None if shape is None else list(shape)},
     )
 
@@ -138,8 +141,19 @@ def order_to_reconstruct(
         recipe=recipe,
         scales=plan_scales(recipe, content.shape, least_side(recipe)),
         content=content,
-        start=read_start(init_image, recipe),
+        start=_read_start(init_image, recipe),
     )
+
+
+def checked_recipe(recipe: Recipe | None, task: str) -> Recipe:
+    """Return a recipe whose weights exist; None is the default recipe of a task."""
+    recipe = preset(DEFAULT_PRESETS[task]) if recipe is None else recipe
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe must be a Recipe, such as preset('default'); not {recipe!r}.")
+    if recipe.weights not in FLAVOURS and not Path(recipe.weights).expanduser().is_file():
+        known = ", ".join(FLAVOURS)
+        raise ValueError(f"weights must be {known} or a file; {recipe.weights!r} is neither.")
+    return recipe
 
 
 def _fill(
@@ -161,7 +175,7 @@ def _fill(
     recipe = recipe.replace(size=0, style_sizing="physical")
     least = least_side(recipe)
     picture = read_input(into, "into")
-    check_size(picture, "into", recipe)
+    check_size(picture.shape, "into", recipe)
     mask = read_region(region, picture)
     window = window_around(mask, MARGIN)
     content = picture.cropped(window)
@@ -169,7 +183,7 @@ def _fill(
     longest = math.ceil(LARGEST_STYLE * max(content.shape) / recipe.style_scale)
     exemplar_mask = read_exemplar_region(exemplar_region, exemplars)
     inpainting = Inpainting(picture, mask, window, exemplars, exemplar_mask, max(longest, least))
-    start = read_start(init_image, recipe)
+    start = _read_start(init_image, recipe)
     if start is not None:
         if start.shape != picture.shape:
             raise ValueError(
@@ -178,10 +192,13 @@ def _fill(
                 )
             )
         start = start.cropped(window)
+    # The recipe's `min_size` is that of the smallest image.
+    smallest = min(max(one.shape) for one in (content, *inpainting.styles))
+    least_content = round(recipe.min_size * max(content.shape) / smallest)
     return Job(
         name="synthesize",
         recipe=recipe,
-        scales=_fill_scales(recipe, content, inpainting.styles, least),
+        scales=plan_scales(recipe.replace(min_size=least_content), content.shape, least),
         content=content,
         styles=inpainting.styles,
         start=start,
@@ -199,10 +216,22 @@ def _texture_recipe(recipe: Recipe | None) -> Recipe:
     return recipe.replace(**FIXED_FIELDS["synthesize"])
 
 
-def _fill_scales(
-    recipe: Recipe, content: InputImage, exemplars: Sequence[InputImage], least: int
-) -> list[Scale]:
-    """Return the scales of the window; `min_size` is that of the smallest image."""
-    smallest = min(max(one.shape) for one in (content, *exemplars))
-    least_content = round(recipe.min_size * max(content.shape) / smallest)
-    return plan_scales(recipe.replace(min_size=least_content), content.shape, least)
+def _read_start(image: ArrayLike | None, recipe: Recipe) -> InputImage | None:
+    """Read the image that a recipe with ``init="image"`` starts from."""
+    if recipe.init != "image":
+        return None
+    if image is None:
+        raise ValueError("init is 'image', but init_image is missing; give one, or another init.")
+    return read_input(image, "init_image")
+
+
+def _checked_shape(shape: tuple[int, int] | None) -> tuple[int, int] | None:
+    if shape is None:
+        return None
+    try:
+        height, width = (int(side) for side in shape)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"shape must be height and width in pixels; not {shape!r}.") from None
+    if min(height, width) < 1:
+        raise ValueError(f"shape must be at least one pixel on both sides; not {shape!r}.")
+    return height, width

@@ -12,12 +12,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.job.input_image import InputImage, Window
+from napari_nst.engine.job.layers import layer_weights
+from napari_nst.engine.job.schedule import Fit
+from napari_nst.recipe import Recipe
+from napari_nst.recipe.layer_names import poolings_before
 
 Labels = np.ndarray[Any, np.dtype[np.int64]]
 """(H, W) integers: the label of each pixel, 0 for none."""
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 """(H, W) bool."""
+
+LEAST_SHARE = 0.5
+"""A region exists at a layer if it fills at least this share of some position: otherwise every
+position shows more of the pixels around the region than of the region."""
+
+SmallRegion = tuple[int, str]
+"""A label, and a layer at which its region is too small."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +50,13 @@ class Guides:
 
     def styles_for(self, label: int) -> list[int]:
         """Return the indices of the styles that a label takes."""
-        return [
-            index
-            for index, labels in enumerate(self._labels_of_styles)
-            if (label in labels if labels is not None else len(self.styles) == 1)
-            or (labels is None and label == index + 1)
-        ]
+
+        def takes(index: int, labels: Labels | None) -> bool:
+            if labels is None:
+                return len(self.styles) == 1 or label == index + 1
+            return bool((labels == label).any())
+
+        return [index for index, labels in enumerate(self.styles) if takes(index, labels)]
 
     def equals(self, other: Guides) -> bool:
         """Whether other guides label every pixel alike."""
@@ -61,10 +73,6 @@ class Guides:
             "style_guides": [None if one is None else _metadata(one) for one in self.styles],
             "keep_unlabelled": self.keep_unlabelled,
         }
-
-    @cached_property
-    def _labels_of_styles(self) -> list[tuple[int, ...] | None]:
-        return [None if labels is None else labels_in(labels) for labels in self.styles]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +121,8 @@ def read_guides(
     given = _as_sequence(style_guides, len(style_shapes))
     if len(given) != len(style_shapes):
         raise ValueError(
-            f"style_guides has {len(given)} images of labels for {len(style_shapes)} "
-            f"style{'s' if len(style_shapes) != 1 else ''}; give one for each, None for a whole "
-            "style."
+            f"style_guides has {len(given)} images of labels for {len(style_shapes)} style(s); "
+            "give one for each, None for a whole style."
         )
     styles = tuple(
         None if labels is None else read_labels(labels, "style_guides", "style", shape)
@@ -123,9 +130,7 @@ def read_guides(
     )
     guides = Guides(content, styles, keep_unlabelled)
     if not guides.labels:
-        raise ValueError(
-            "guide labels no pixel; give the pixels that take a style a number above 0."
-        )
+        raise ValueError("guide labels no pixel; give pixels that take a style a number above 0.")
     for label in guides.labels:
         if not guides.styles_for(label):
             raise ValueError(
@@ -167,3 +172,70 @@ def _as_sequence(
 
 def _metadata(labels: Labels) -> dict[str, Any]:
     return {"labels": list(labels_in(labels)), "shape": list(labels.shape)}
+
+
+def small_regions(
+    labels: Labels, fit: Fit, recipe: Recipe, alpha: np.ndarray[Any, Any] | None = None
+) -> list[SmallRegion]:
+    """Return each label with each style layer at which its region is too small.
+
+    `fit` says how the labelled image is resampled for the run; `alpha` (H, W) weighs its pixels.
+    """
+    from PIL import Image
+
+    height, width = fit.shape
+    found = []
+    for label in labels_in(labels):
+        region = (labels == label)[fit.window].astype(np.float32)
+        if alpha is not None:
+            region *= alpha[fit.window]
+        # Pillow shrinks with the same antialiasing filter as the run does.
+        resampled = Image.fromarray(region).resize((width, height), Image.Resampling.BILINEAR)
+        mask = np.asarray(resampled)
+        found += [
+            (label, layer)
+            for layer in layer_weights(recipe, "style")
+            if not region_exists(_pooled(mask, layer), recipe)
+        ]
+    return found
+
+
+def region_exists(shares: np.ndarray[Any, Any], recipe: Recipe) -> bool:
+    """Whether a region that fills these shares (H, W) of a layer's positions is large enough.
+
+    The ``mrf`` loss also needs a whole patch inside the region.
+    """
+    most = shares.max(initial=0)
+    if most < LEAST_SHARE - 1e-4:  # rounding errors of a filter
+        return False
+    if recipe.style_loss != "mrf":
+        return True
+    size, stride = recipe.patch_size, recipe.patch_stride
+    if min(shares.shape) < size:
+        return False
+    patches = np.lib.stride_tricks.sliding_window_view(shares / most > 0.5, (size, size))
+    return bool(patches[::stride, ::stride].all(axis=(-2, -1)).any())
+
+
+def describe_small_regions(found: Sequence[SmallRegion], argument: str, recipe: Recipe) -> str:
+    """Return a sentence on small regions; raise a ValueError for one with no style layer left."""
+    layers: dict[int, list[str]] = {}
+    for label, layer in found:
+        layers.setdefault(label, []).append(layer)
+    for label, names in layers.items():
+        if len(names) == len(layer_weights(recipe, "style")):
+            raise ValueError(
+                f"label {label} of {argument} is too small a region for each of the recipe's style "
+                f"layers, {', '.join(names)}; draw it larger, erase it, or take a larger size."
+            )
+    parts = [f"label {label} at {', '.join(names)}" for label, names in layers.items()]
+    return f"Regions of {argument} are too small for some layers, and left out: {'; '.join(parts)}."
+
+
+def _pooled(mask: np.ndarray[Any, Any], layer: str) -> np.ndarray[Any, Any]:
+    """Return the mean of a mask (H, W) over the pixels of each position of a layer."""
+    side = 2 ** poolings_before(layer)
+    height, width = (length // side for length in mask.shape)
+    blocks = mask[: height * side, : width * side].reshape(height, side, width, side)
+    means: np.ndarray[Any, Any] = blocks.mean(axis=(1, 3))
+    return means

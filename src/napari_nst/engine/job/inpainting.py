@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_nst.engine.job.change import Change
 from napari_nst.engine.job.guides import Guides, KeepOutside, Labels, Mask, read_labels, same_pixels
 from napari_nst.engine.job.input_image import InputImage, Window
 
@@ -51,24 +50,19 @@ class Inpainting:
         if exemplar_mask is not None:
             self.metadata["exemplar_pixels"] = sum(int(one.sum()) for one in labels)
 
-    def changed(self, change: Change, exemplars: Sequence[InputImage] | None) -> Inpainting:
-        """Return the same with another region, and with other exemplars unless they are None.
-
-        Raises TypeError or ValueError if the region is not valid or not inside the window.
-        """
-        if change.region is None and exemplars is None:
-            return self
+    def changed(
+        self,
+        mask: Mask,
+        exemplar_region: ArrayLike | None,
+        exemplars: Sequence[InputImage] | None,
+    ) -> Inpainting:
+        """Return the same for another mask, and for other exemplars unless they are None."""
+        if np.count_nonzero(mask) > np.count_nonzero(mask[self.window]):
+            raise ValueError(
+                f"region reaches beyond the {MARGIN} pixels around where it was when the run "
+                "began; erase the pixels beyond, or start another run."
+            )
         exemplars = self.exemplars if exemplars is None else exemplars
-        mask = self.mask
-        exemplar_region: ArrayLike | None = self.exemplar_mask
-        if change.region is not None:
-            mask = read_region(change.region(), self.picture)
-            if np.count_nonzero(mask) > np.count_nonzero(mask[self.window]):
-                raise ValueError(
-                    f"region reaches beyond the {MARGIN} pixels around where it was when the run "
-                    "began; erase what lies there, or start another run."
-                )
-            exemplar_region = change.exemplar_region() if change.exemplar_region else None
         exemplar_mask = read_exemplar_region(exemplar_region, exemplars)
         return Inpainting(self.picture, mask, self.window, exemplars, exemplar_mask, self.longest)
 
@@ -85,10 +79,7 @@ def read_region(region: ArrayLike | None, picture: InputImage) -> Mask:
     """Return the pixels to fill as a mask, or raise TypeError or ValueError."""
     if region is None:
         raise ValueError("into needs a region to fill; give one, with numbers above 0 there.")
-    mask: Mask = read_labels(region, "region", "image into which", picture.shape) > 0
-    if not mask.any():
-        raise ValueError("region labels no pixel; give those to fill a number above 0.")
-    return mask
+    return _read_mask(region, "region", "image into which", picture)
 
 
 def read_exemplar_region(
@@ -101,10 +92,13 @@ def read_exemplar_region(
         raise ValueError("exemplar_region marks pixels of an exemplar; give exemplar too.")
     if len(exemplars) != 1:
         raise ValueError("exemplar_region is of one exemplar, and there are several; leave it out.")
-    shape = exemplars[0].shape
-    mask: Mask = read_labels(region, "exemplar_region", "exemplar", shape) > 0
+    return _read_mask(region, "exemplar_region", "exemplar", exemplars[0])
+
+
+def _read_mask(region: ArrayLike, name: str, of: str, image: InputImage) -> Mask:
+    mask: Mask = read_labels(region, name, of, image.shape) > 0
     if not mask.any():
-        raise ValueError("exemplar_region labels no pixel; give those to take a number above 0.")
+        raise ValueError(f"{name} labels no pixel; give the pixels to use a number above 0.")
     return mask
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from napari_nst.engine.job.layers import check_size, shares_of
+from napari_nst.recipe import Recipe
 
 RGB = np.ndarray[Any, np.dtype[np.float32]]
 """An image of float32 (H, W, 3) in [0, 1]."""
@@ -41,12 +46,12 @@ class InputImage:
 ImageLike = ArrayLike | InputImage
 """An image as callers hand it in, or a checked one, which several jobs can share."""
 
+Images = ImageLike | Sequence[ImageLike]
+"""One image, or a list of images."""
+
 
 def read_input(image: ImageLike, name: str) -> InputImage:
-    """Check an image (H, W), (H, W, 3) or (H, W, 4), which errors call `name`.
-
-    Raises TypeError or ValueError as `as_rgb` does, and if every pixel is transparent.
-    """
+    """Check an image (H, W), (H, W, 3) or (H, W, 4), which errors call `name`."""
     if isinstance(image, InputImage):
         return image
     array: np.ndarray[Any, Any] = np.asarray(image)
@@ -66,11 +71,38 @@ def read_input(image: ImageLike, name: str) -> InputImage:
     return InputImage(rgb, alpha, array.ndim == 2, metadata)
 
 
-def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
-    """Return an image (H, W), (H, W, 3) or (H, W, 4) as RGB; alpha is dropped.
+def read_styles(images: Images, name: str, recipe: Recipe) -> list[InputImage]:
+    """Read one style or several: as many as the recipe blends, large enough for its layers."""
+    several: list[Any] = list(images) if isinstance(images, (list, tuple)) else [images]
+    if not several:
+        raise ValueError(f"{name} is an empty list; give at least one image.")
+    shares_of(recipe, len(several))  # checks their number
+    styles = [read_input(one, name) for one in several]
+    for style in styles:
+        check_size(style.shape, name, recipe)
+    return styles
 
-    Raises TypeError if the range of its dtype is not known, and ValueError if the shape is not an
-    image's, or values are not finite or not in [0, 1]. `name` is what errors call the image.
+
+def relative_pixels(pixel_sizes: Sequence[float] | None, styles: int) -> list[float] | None:
+    """Return each style's pixel size over the content's."""
+    if pixel_sizes is None:
+        return None
+    try:
+        sizes = [float(size) for size in pixel_sizes]
+    except (TypeError, ValueError):
+        sizes = []
+    if len(sizes) != styles + 1 or not all(math.isfinite(size) and size > 0 for size in sizes):
+        raise ValueError(
+            "pixel_sizes must be the content's and each style's, all above 0; "
+            f"not {pixel_sizes!r} for {styles} style(s)."
+        )
+    return [size / sizes[0] for size in sizes[1:]]
+
+
+def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
+    """Return an image (H, W), (H, W, 3) or (H, W, 4) as RGB without alpha; errors call it `name`.
+
+    Raises TypeError or ValueError if its dtype, shape or values are not an image's.
     """
     array: np.ndarray[Any, Any] = np.asarray(image)
     if array.ndim == 2:
@@ -81,8 +113,7 @@ def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
     if array.size == 0:
         raise ValueError(f"{name} must have at least one pixel; its shape is {array.shape[:2]}.")
     if array.dtype.newbyteorder("=") in (np.uint8, np.uint16):
-        scaled: RGB = array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
-        return scaled
+        return array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
     if not np.issubdtype(array.dtype, np.floating):
         raise TypeError(f"{name} must be {_ACCEPTED}; its type is {array.dtype}, convert it first.")
     if not np.isfinite(array).all():

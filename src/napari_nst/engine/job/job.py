@@ -1,44 +1,45 @@
-"""A checked job: everything that a run needs to know, its images included."""
+"""A checked job, which has everything that a run needs to know, and changes of a job."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from napari_nst.engine.job.change import Change
-from napari_nst.engine.job.checks import read_styles, relative_pixels
-from napari_nst.engine.job.guides import Guides, KeepOutside, keep_outside, labels_in, read_guides
-from napari_nst.engine.job.inpainting import Inpainting
-from napari_nst.engine.job.input_image import InputImage
+from napari_nst.engine.job.guides import (
+    Guides,
+    KeepOutside,
+    Mask,
+    describe_small_regions,
+    keep_outside,
+    labels_in,
+    read_guides,
+    small_regions,
+)
+from napari_nst.engine.job.inpainting import Inpainting, read_region
+from napari_nst.engine.job.input_image import InputImage, read_styles, relative_pixels
 from napari_nst.engine.job.layers import least_side, shares_of
-from napari_nst.engine.job.region_size import Missing, describe, refuse_invisible, small_regions
-from napari_nst.engine.job.schedule import Scale
-from napari_nst.engine.job.style_size import Fit, style_fit
+from napari_nst.engine.job.schedule import Fit, Scale, style_fit
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.sections import MOMENT_LOSSES
 
-FIXED_FIELDS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "stylize": {},
-        # There are no other colours to keep.
-        "synthesize": {"content_weight": 0.0, "color": "style"},
-        # In the colours of the image, the result would seem to know what the layer does not hold.
-        "reconstruct": {"style_weight": 0.0, "color": "style"},
-    }
-)
+FIXED_FIELDS: Mapping[str, Mapping[str, Any]] = {
+    "stylize": {},
+    # There are no other colours to keep.
+    "synthesize": {"content_weight": 0.0, "color": "style"},
+    # In the colours of the image, the result would seem to know what the layer does not hold.
+    "reconstruct": {"style_weight": 0.0, "color": "style"},
+}
 """Function → the recipe's fields that it sets, whatever they were."""
 
-ROLES: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "stylize": ("content", "style"),
-        "synthesize": ("into", "exemplar"),
-        "reconstruct": ("image", "style"),
-    }
-)
+ROLES = {
+    "stylize": ("content", "style"),
+    "synthesize": ("into", "exemplar"),
+    "reconstruct": ("image", "style"),
+}
 """Function → what its content and its styles are called."""
 
 _LABEL_ARGUMENTS = {
@@ -46,6 +47,35 @@ _LABEL_ARGUMENTS = {
     "synthesize": ("region", "exemplar_region"),
 }
 """Function → its arguments for labels of the content and of the styles."""
+
+
+@dataclass(frozen=True, eq=False)
+class Strokes:
+    """Pixels that a user has painted over a picture."""
+
+    picture: np.ndarray[Any, Any]  # (H, W), (H, W, 3) or (H, W, 4), float in [0, 1]
+    where: Mask  # the painted pixels
+
+    def __post_init__(self) -> None:
+        size = self.picture.shape[:2]
+        if self.where.shape != size:
+            raise ValueError(f"where must be of the picture's size {size}; not {self.where.shape}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """All changes of a job since the run last asked; None is no change.
+
+    Callables are called in the run's thread, because reading images may take long.
+    """
+
+    fields: Mapping[str, Any] = field(default_factory=dict)  # of the recipe
+    styles: Callable[[], Sequence[ArrayLike]] | None = None
+    pixel_sizes: Sequence[float] | None = None  # of the content and of these styles
+    guides: Callable[[], Guides | None] | None = None  # returns None to remove the guides
+    region: Callable[[], ArrayLike] | None = None  # the pixels to fill
+    exemplar_region: Callable[[], ArrayLike | None] | None = None  # used with `region` only
+    strokes: tuple[Strokes, ...] = ()  # in the order in which they were painted
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,21 +152,20 @@ class Job:
             return []
         of_content, of_styles = _LABEL_ARGUMENTS[self.name]
         scale = self.scales[-1]
-        whole = (slice(None), slice(None))
         visible = guides.content
         if content.alpha is not None:  # a label on transparent pixels alone takes no style
             visible = visible * (content.alpha > 0.5)
-        labelled = [(visible, content, Fit(whole, scale.shape), of_content)]
+        whole = Fit((slice(None), slice(None)), scale.shape)
+        labelled = [(visible, content, whole, of_content)]
         for own, style, fit in zip(guides.styles, self.styles, self.fits(scale), strict=True):
             if own is not None:
                 used = np.where(np.isin(own, labels_in(visible)), own, 0)
                 labelled.append((used, style, fit, of_styles))
-        missing: dict[str, list[Missing]] = {}
+        sentences = []
         for labels, image, fit, argument in labelled:
-            found = small_regions(labels, fit, self.recipe, image.alpha)
-            refuse_invisible(found, argument, self.recipe)
-            missing.setdefault(argument, []).extend(found)
-        return [describe(found, argument) for argument, found in missing.items() if found]
+            if found := small_regions(labels, fit, self.recipe, image.alpha):
+                sentences.append(describe_small_regions(found, argument, self.recipe))
+        return sentences
 
     def changed(self, change: Change) -> Job:
         """Return this job with a change, or raise TypeError or ValueError if it is not possible."""
@@ -146,7 +175,7 @@ class Job:
             styles = read_styles(list(change.styles()), ROLES[self.name][1], recipe)
             ratios = relative_pixels(change.pixel_sizes, len(styles))
         elif self.styles:
-            shares_of(recipe, len(styles))
+            shares_of(recipe, len(styles))  # checks their number
         changed = replace(self, recipe=recipe, styles=styles, relative_pixels=ratios)
         if self.name == "stylize":
             changed = changed._guided_by(change.guides() if change.guides else self.guides)
@@ -154,7 +183,7 @@ class Job:
             raise ValueError(f"{self.name} has no guides to change; stylize has.")
         if self.inpainting is not None:
             exemplars = None if change.styles is None else styles
-            changed = changed._filling(self.inpainting.changed(change, exemplars))
+            changed = changed._filling(self.inpainting, change, exemplars)
         elif change.region is not None:
             raise ValueError(
                 "region is for a run that fills one; give synthesize into and a region from the "
@@ -177,7 +206,16 @@ class Job:
             found["guides"] = True
         return found
 
-    def _filling(self, inpainting: Inpainting) -> Job:
+    def _filling(
+        self, inpainting: Inpainting, change: Change, exemplars: Sequence[InputImage] | None
+    ) -> Job:
+        if change.region is not None:
+            mask = read_region(change.region(), inpainting.picture)
+            exemplar_region = change.exemplar_region() if change.exemplar_region else None
+            inpainting = inpainting.changed(mask, exemplar_region, exemplars)
+        elif exemplars is not None:
+            kept = inpainting.mask, inpainting.exemplar_mask
+            inpainting = inpainting.changed(*kept, exemplars)
         return replace(
             self,
             inpainting=inpainting,
@@ -193,7 +231,7 @@ class Job:
         if keeps != (self.keep_outside is not None):
             raise ValueError("keep_unlabelled cannot change while a run goes on; start another.")
         if guides is None:
-            return replace(self, guides=None, keep_outside=None)
+            return replace(self, guides=None)
         shapes = [style.shape for style in self.styles]
         guides = read_guides(guides.content, guides.styles, self.content.shape, shapes, keeps)
         return replace(self, guides=guides, keep_outside=keep_outside(guides, self.content))

@@ -10,10 +10,8 @@ from napari_nst.recipe.layer_names import canonical_layer
 
 def layer_weights(recipe: Recipe, kind: str) -> dict[str, float]:
     """Return the layers of the ``content`` or ``style`` loss with their weights in the total."""
-    factor, layers = {
-        "content": (recipe.content_weight, recipe.content_layers),
-        "style": (recipe.style_weight, recipe.style_layers),
-    }[kind]
+    factor = recipe.content_weight if kind == "content" else recipe.style_weight
+    layers = recipe.content_layers if kind == "content" else recipe.style_layers
     return {layer: factor * weight for layer, weight in layers.items() if factor * weight}
 
 
@@ -23,15 +21,11 @@ def network_layers(recipe: Recipe) -> list[str]:
 
 
 def shares_of(recipe: Recipe, styles: int) -> list[float]:
-    """Return the share of each style in the style loss; the shares add up to 1.
-
-    Raises ValueError if `style_blend` does not have one number for each style.
-    """
+    """Return the share of each style in the style loss; the shares add up to 1."""
     blend = recipe.style_blend or (1.0,) * styles
     if len(blend) != styles:
         raise ValueError(
-            f"style_blend has {len(blend)} numbers for {styles} "
-            f"style{'s' if styles != 1 else ''}; give one for each."
+            f"style_blend has {len(blend)} numbers for {styles} style(s); give one for each."
         )
     return [share / sum(blend) for share in blend]
 
@@ -57,3 +51,13 @@ def least_side(recipe: Recipe) -> int:
     # A patch must fit into the features.
     layers = layer_weights(recipe, "style")
     return max(least, *(recipe.patch_size * least_size([layer]) for layer in layers), 1)
+
+
+def check_size(shape: tuple[int, int], name: str, recipe: Recipe) -> None:
+    """Refuse an image of a height and width that is too small for the recipe's layers."""
+    least = least_side(recipe)
+    if min(shape) < least:
+        raise ValueError(
+            f"{name} is {shape[0]} × {shape[1]} pixels; the recipe's layers need at least {least} "
+            "on both sides, take a larger image."
+        )

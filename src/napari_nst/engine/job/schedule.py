@@ -1,4 +1,4 @@
-"""The schedule: the sizes that a run works at, coarse to fine, and the iterations at each."""
+"""The sizes that a run works at, coarse to fine, and what it uses of the styles at each."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from napari_nst.engine.job.input_image import shape_fitting
+from napari_nst.engine.job.input_image import Window, shape_fitting
 from napari_nst.recipe import Recipe
+
+LARGEST_STYLE = 2
+"""How many times as long as the result a style in physical units may be. Of a larger style the
+middle is used: memory stays bounded, and the middle has enough statistics."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,14 @@ class Scale:
     longest: int  # longest side in pixels of the content, or of a texture's exemplar
     shape: tuple[int, int]  # height and width of the result
     steps: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A window of an image, and the height and width that the window is resampled to."""
+
+    window: Window
+    shape: tuple[int, int]
 
 
 def plan_scales(recipe: Recipe, shape: tuple[int, ...], least: int) -> list[Scale]:
@@ -72,6 +84,39 @@ def continued(scales: Sequence[Scale], steps: int, shape: tuple[int, int]) -> li
     remaining = (larger or [scales[-1]])[-steps:]
     shared = _share_out(steps, [1.0] * len(remaining))
     return [replace(scale, steps=n) for scale, n in zip(remaining, shared, strict=True)]
+
+
+def middle(shape: tuple[int, int], wanted: tuple[int, int]) -> Window:
+    """Return the window in the middle of an image of a shape, at most `wanted` large."""
+    height, width = (min(a, b) for a, b in zip(shape, wanted, strict=True))
+    top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
+    return slice(top, top + height), slice(left, left + width)
+
+
+def style_fit(
+    shape: tuple[int, int], scale: Scale, recipe: Recipe, least: int, relative_pixel: float | None
+) -> Fit:
+    """Return the fit of a style to a scale; both sides get at least `least` pixels.
+
+    A style is never enlarged beyond its own pixels times the recipe's `style_scale`.
+    `relative_pixel` is, for a style in physical units, its pixel's size over that of the content at
+    this scale; None fits the style to the scale's size instead.
+    """
+    own = max(shape)
+    window = middle(shape, shape)
+    if relative_pixel is None:
+        longest = min(scale.longest, own) * recipe.style_scale
+    else:
+        longest = own * relative_pixel * recipe.style_scale
+        largest = LARGEST_STYLE * max(scale.shape)
+        if longest > largest:
+            side = max(math.ceil(own * largest / longest), least)
+            window = middle(shape, (side, side))
+            shape = (min(shape[0], side), min(shape[1], side))
+            longest *= max(shape) / own
+    enough = max(shape) / min(shape) * least
+    height, width = shape_fitting(shape, round(max(longest, enough)))
+    return Fit(window, (max(height, least), max(width, least)))
 
 
 def _plan(

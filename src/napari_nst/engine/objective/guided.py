@@ -12,10 +12,9 @@ from torch import Tensor
 
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.images.masked_image import MaskedImage
-from napari_nst.engine.job.guides import Guides, Labels
+from napari_nst.engine.job.guides import Guides, Labels, region_exists
 from napari_nst.engine.job.layers import layer_weights, shares_of
-from napari_nst.engine.job.region_size import region_exists
-from napari_nst.engine.job.style_size import Fit
+from napari_nst.engine.job.schedule import Fit
 from napari_nst.engine.losses import STYLE_LOSSES, GuidedLoss, StyleLoss
 from napari_nst.engine.objective.from_recipe import StyleFeatures, WeightedLoss, exemplar_of
 from napari_nst.engine.objective.masks import mask_at, pooled

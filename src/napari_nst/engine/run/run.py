@@ -13,9 +13,8 @@ from torch import Tensor
 from napari_nst.engine.device import choose_device, choose_precision
 from napari_nst.engine.images.convert import resize, to_tensor
 from napari_nst.engine.iteration import Iteration
-from napari_nst.engine.job.change import Change, Strokes
 from napari_nst.engine.job.input_image import as_rgb
-from napari_nst.engine.job.job import Job
+from napari_nst.engine.job.job import Change, Job, Strokes
 from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.job.schedule import Scale, continued
 from napari_nst.engine.objective.objective import summarise
