@@ -8,17 +8,87 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from napari_nst.engine.images.convert import resize
-from napari_nst.engine.optim.ema import MovingAverage
 from napari_nst.engine.optim.lbfgs import LimitedMemoryBFGS
-from napari_nst.engine.optim.parametrization import Parametrization
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Parametrization:
+    """Maps variables to an image (1, 3, H, W) in [0, 1].
+
+    A grey image has one variable per pixel instead of three, and so no colour noise.
+    """
+
+    image_range: str = "clip"
+    """``clip`` limits pixels to [0, 1] after each step; ``free`` does not, as in most published
+    programs; ``tanh`` makes pixels (tanh x + 1)/2 of variables x."""
+
+    grey: bool = False
+    unit: float = 1.0
+    """The variable of a white pixel, except with ``tanh``."""
+
+    steepest = 0.999
+    """With ``tanh``, the largest distance of a pixel from mid-grey at the start. Closer to 1, black
+    or white, the gradient vanishes."""
+
+    def variables(self, image: Tensor) -> Tensor:
+        """Return the variables of an image, (1, 3 or 1, H, W), contiguous, a copy."""
+        if self.grey:
+            image = image.mean(dim=1, keepdim=True)
+        if self.image_range == "tanh":
+            image = torch.atanh((image * 2 - 1).clamp(-self.steepest, self.steepest))
+        return (image.detach() * self.unit).contiguous()
+
+    def image(self, variables: Tensor) -> Tensor:
+        """Return the image of the variables; differentiable, no copy where none is needed."""
+        image = variables if self.unit == 1 else variables / self.unit
+        if self.image_range == "tanh":
+            image = (image.tanh() + 1) / 2
+        return image.expand(-1, 3, -1, -1) if self.grey else image
+
+    def gradient(self, variables: Tensor, by_image: Tensor) -> Tensor:
+        """Return the gradient by the variables, given that by the image."""
+        if self.grey:
+            by_image = by_image.sum(dim=1, keepdim=True)
+        if self.image_range == "tanh":
+            by_image = by_image * (1 - (variables / self.unit).tanh().square()) / 2
+        return by_image if self.unit == 1 else by_image.div_(self.unit)
+
+    def limit(self, variables: Tensor) -> None:
+        """Limit variables to black and white in place, if the range is ``clip``."""
+        if self.image_range == "clip":
+            variables.clamp_(0, self.unit)
+
+
+class MovingAverage:
+    """Exponential moving average, corrected for its start as Adam's moments are.
+
+    crowsonkb/style-transfer-pytorch shows and saves such an average: it removes the jitter of
+    Adam's steps. `decay` is the weight of the past, from 0 to nearly 1.
+    """
+
+    def __init__(self, decay: float, first: Tensor) -> None:
+        self.decay = decay
+        self._sum = first * (1 - decay)
+        self._weight = 1 - decay
+
+    def update(self, value: Tensor) -> None:
+        """Take in another value."""
+        self._sum = self._sum.mul_(self.decay).add_(value, alpha=1 - self.decay)
+        self._weight = self._weight * self.decay + (1 - self.decay)
+
+    @property
+    def value(self) -> Tensor:
+        """The average of all values so far."""
+        return self._sum / self._weight
 
 
 class Differentiable(Protocol):

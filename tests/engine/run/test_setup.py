@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_nst.engine.images.masked_image import MaskedImage
-from napari_nst.engine.run.initial_image import MEAN_COLOUR, initial_image
+from napari_nst.engine.run.setup import MEAN_COLOUR, initial_image
 from napari_nst.recipe import Recipe
 
 SHAPE = (90, 130)
