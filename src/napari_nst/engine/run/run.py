@@ -104,7 +104,7 @@ class Run:
         start = [self._first_image()]
         moments: AdamMoments | None = None
         for index, scale in enumerate(self.job.scales):
-            later = self.job.scales[index + 1 :]
+            later = self._work_of(self.job.scales[index + 1 :])
             objective = self._objective(scale)
             image = resize(start.pop(), scale.shape, periodic=periodic).clamp(0, 1)
             optimizer = self._optimizer(image, objective, scale, moments)
@@ -126,8 +126,7 @@ class Run:
                 losses = summarise(optimizer.step())
                 self.step += 1
                 work = work_of_step(self.job, scale, objective.tile)
-                to_come = work * (scale.steps - taken) + self._work_of(later)
-                seconds, left = clock.tick(work, to_come)
+                seconds, left = clock.tick(work, work * (scale.steps - taken) + later)
                 yield self._iteration(scale, optimizer.image, losses, objective.tile, seconds, left)
             moments = optimizer.moments
             start.append(optimizer.image)
