@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox
 
-from napari_nst.engine.vgg.weights.cache import cache_folder, cached_file
+from napari_nst.engine.vgg.weights import cache_folder, cached_file
 from napari_nst.engine.vgg.weights.download import SOURCES
 from napari_nst.recipe import Recipe, on_flavour, published
 from napari_nst.viewer.controls.form import note, say

