@@ -85,6 +85,7 @@ class RunPanel(Container[Any]):
         self._read_request = read_request
         self.buttons = RunButtons()
         self.progress = ProgressBar(value=0, min=0, max=1, tooltip=_ITERATIONS)
+        self._problem = ""
         self.status = status_label("Ready.", "Progress of the run, and its weighted losses.")
         super().__init__(widgets=[self.buttons, self.progress], labels=False)
         self.margins = (0, 0, 0, 0)
@@ -203,7 +204,8 @@ class RunPanel(Container[Any]):
         self._show_progress(run)
         self.history.show_state()
         if not run.stopping:
-            self.say("\n".join([progress_text(run), *run.notices]))
+            sentences = [progress_text(run), *run.notices, self._problem]
+            self.say("\n".join(filter(None, sentences)))
 
     def _show_progress(self, run: RunThread) -> None:
         length, value = how_far(run)
@@ -218,6 +220,7 @@ class RunPanel(Container[Any]):
     def _on_ended(self, run: RunThread) -> None:
         if run.newest is not None:
             self._show_progress(run)
+        self._problem = ""
         self._show_state()
         if not run.failed:
             self.say(finished_text(run))
@@ -254,6 +257,12 @@ class RunPanel(Container[Any]):
         if not self.closed:
             self.say(str(error))
             show_error(str(error))
+
+    def say_problem(self, text: str) -> None:
+        """Show below the progress why the run cannot follow the controls; nothing if it can."""
+        self._problem = text
+        if text:
+            self.say(text)
 
     def say(self, text: str) -> None:
         """Show a sentence below the buttons."""

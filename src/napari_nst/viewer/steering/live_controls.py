@@ -87,8 +87,9 @@ class LiveControls:
                 panel.runner.rename(self._followed.steer_images(recipe, steering))
                 self._watch()
         except ValueError as error:  # such as one of two controls that change together
-            panel.say(str(error))
+            panel.say_problem(str(error))
         else:
+            panel.say_problem("")
             panel.steer(recipe)
 
     def _steer_soon(self) -> None:
