@@ -357,7 +357,7 @@ def test_textures_of_layers_become_labelled_pages(images, engine, capsys):
     lines = [json.loads(line) for line in Path("run.jsonl").read_text().splitlines()]
     assert [line["picture"] for line in lines] == [name for name in BLOCKS for _ in range(2)]
     err = capsys.readouterr().err
-    assert "wrote out.tif (5 pictures of 8 × 6 pixels)." in err
+    assert "wrote out.tif (5 of 5 pictures, 8 × 6 pixels)." in err
     assert "conv5_1: 100%" in err  # the bar
 
 
@@ -384,7 +384,7 @@ def test_ctrl_c_writes_the_pictures_of_a_comparison_so_far(images, engine, capsy
     given = ["--compare", "--steps", 4]
     assert run("reconstruct", "content.png", "-o", "out.tif", *given) == 130
     said = capsys.readouterr().err.splitlines()[-1]
-    assert "stopped after step 3 of 20; wrote out.tif (1 picture of 8 × 6 pixels)." in said
+    assert "stopped after step 3 of 20; wrote out.tif (1 of 5 pictures, 8 × 6 pixels)." in said
     assert page_labels("out.tif") == ["conv1_1"]
 
 

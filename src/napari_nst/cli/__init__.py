@@ -5,27 +5,25 @@ Commands import torch and napari only when they need them, so that ``--help`` an
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import click
 
 from napari_nst import __version__
-from napari_nst.cli import terminal
 from napari_nst.cli.demo import demo
 from napari_nst.cli.inspect import features, gram, losses
-from napari_nst.cli.jobs import reconstruct, stylize, synthesize
-from napari_nst.cli.presets import presets
-from napari_nst.cli.sweep import explore, sweep
-from napari_nst.cli.weights import weights
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``napari-nst`` and return its exit status.
-
-    The status is 0 for success, 2 for wrong input, 1 for other errors, each after one line on
-    stderr, and 130 after Ctrl-C. Arguments default to the process's own.
-    """
-    return terminal.run(program, arguments)
+from napari_nst.cli.jobs import explore, reconstruct, stylize, sweep, synthesize
+from napari_nst.cli.presets_and_weights import presets, weights
+from napari_nst.cli.terminal import (
+    INTERRUPTED,
+    PROGRAM,
+    WENT_WRONG,
+    WRONG_INPUT,
+    say,
+    sentence,
+)
+from napari_nst.errors import NstError
 
 
 class _UnsortedGroup(click.Group):
@@ -52,3 +50,27 @@ for command in (
     stylize, synthesize, reconstruct, sweep, explore, features, losses, gram, presets, weights, demo
 ):  # fmt: skip
     program.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``napari-nst``, with the process's own arguments by default; return the exit status.
+
+    The status is 0 for success, 2 for wrong input, 1 for other errors, each after one line on
+    stderr, and 130 after Ctrl-C. Faults of this program keep their traceback.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result = program.main(arguments or ["--help"], prog_name=PROGRAM, standalone_mode=False)
+    except click.Abort:
+        message, status = "interrupted.", INTERRUPTED
+    except click.UsageError as error:
+        where = f" See '{error.ctx.command_path} --help'." if error.ctx else ""
+        message, status = error.format_message() + where, WRONG_INPUT
+    except click.ClickException as error:
+        message, status = error.format_message(), WRONG_INPUT
+    except (NstError, OSError) as error:  # `input_errors` turns other OSErrors into ClickExceptions
+        message, status = sentence(error), WENT_WRONG
+    else:
+        return result if isinstance(result, int) else 0
+    say(" ".join(message.split()))  # one line, even if a file name or a library's message has more
+    return status

@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
@@ -27,32 +26,26 @@ RESTARTED = "NAPARI_NST_IN_XVFB"
 )  # fmt: skip
 @click.option("--size", type=int, help="Longest side in pixels.  [default: the widget's]")
 @click.option("--steps", type=int, help="Iterations over all scales.  [default: the widget's]")
-def demo(headless: bool, output: Path, size: int | None, steps: int | None) -> None:
+def demo(headless: bool, output: Path, **options: int | None) -> None:
     """Show everything once, in a napari window."""
-    changes = {k: v for k, v in {"size": size, "steps": steps}.items() if v is not None}
+    fields = {name: value for name, value in options.items() if value is not None}
     with input_errors():
-        preset("default", **changes)
+        preset("default", **fields)
 
-    if _display_is_missing():
+    has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if not has_display and sys.platform not in ("win32", "darwin"):
         if not headless:
             say("there is no display, so the demo runs headless.")
-        sizes = [text for name, value in changes.items() for text in (f"--{name}", str(value))]
-        _restart_in_xvfb(["demo", "--headless", "--output", str(output), *sizes])
+        given = [f"--{name}={value}" for name, value in fields.items()]
+        _restart_in_xvfb(["demo", "--headless", "--output", str(output), *given])
 
     from napari_nst.viewer.demo import run_demo
 
-    for path in run_demo(headless, output, **changes):
+    for path in run_demo(headless, output, **fields):
         click.echo(path)
 
 
-def _display_is_missing() -> bool:
-    """Return whether this system opens windows on an X11 or Wayland display but has none."""
-    if sys.platform in ("win32", "darwin"):
-        return False
-    return not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def _restart_in_xvfb(arguments: Sequence[str]) -> NoReturn:
+def _restart_in_xvfb(arguments: Sequence[str]) -> None:
     """Replace this process by ``napari-nst`` on a virtual display of 1920 × 1080 pixels."""
     if os.environ.get(RESTARTED):
         raise NstError("xvfb-run did not make a display; try it by hand: xvfb-run -a xdpyinfo.")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from napari_nst.cli.like import Provenance
 from napari_nst.cli.options import FILE
-from napari_nst.cli.progress import ProgressBar
-from napari_nst.cli.request import read_recipe
-from napari_nst.cli.terminal import input_errors, say
+from napari_nst.cli.request import Provenance, read_recipe
+from napari_nst.cli.terminal import ProgressBar, input_errors, say
 from napari_nst.io.atomic_write import check_writable
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ def _job_of(picture: Path, pixels: Pixels) -> Job:
     from napari_nst.engine.job import build
     from napari_nst.io.read_image import read_image
 
-    made = Provenance.read(picture)
+    made = Provenance(picture)
     if made.argument("compare"):
         raise ValueError(f"{picture} holds several pictures; make the one that you mean alone.")
     if made.argument("guide") or made.argument("filled_pixels"):
@@ -140,11 +139,9 @@ def _job_of(picture: Path, pixels: Pixels) -> Job:
     job, recipe = made.record["job"], made.recipe
     if job not in _ROLES:
         raise ValueError(f"{picture} was made by {job}, which this version does not know.")
-    files = {role: made.inputs(role) for role in _ROLES[job]}
-    images = {role: [read_image(path) for path in paths] for role, paths in files.items()}
-    changed = [path for role in files for path in made.changed(role, files[role], images[role])]
-    if changed:
-        say(f"not as it was when {picture} was made: {', '.join(map(str, changed))}.")
+    images = {role: list(map(read_image, made.inputs(role))) for role in _ROLES[job]}
+    for note in made.changes_in(images):
+        say(note)
     # The losses do not depend on the initial image, but a recipe may require one.
     if job == "stylize":
         return build.order_to_stylize(
@@ -158,10 +155,10 @@ def _job_of(picture: Path, pixels: Pixels) -> Job:
     return build.order_to_reconstruct(images["image"][0], recipe, init_image=pixels)
 
 
-def _write(output: Path, maps: Pixels | list[Pixels], labels: list[str]) -> None:
+def _write(output: Path, maps: Pixels | Sequence[Pixels], labels: Sequence[str]) -> None:
     from napari_nst.io.write_image import write_stack
 
     write_stack(output, maps, labels)
     height, width = maps[0].shape
-    count = f"{len(labels)} map{'s' if len(labels) > 1 else ''}"
+    count = "1 map" if len(labels) == 1 else f"{len(labels)} maps"
     say(f"wrote {output} ({count} of {width} × {height} pixels).")

@@ -1,20 +1,35 @@
-"""The commands of the three jobs: stylize, synthesize, reconstruct."""
+"""The commands that run a job: stylize, synthesize, reconstruct, sweep, explore."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_nst.cli.options import FILE, job_command, own_option
+from napari_nst.cli.options import FILE, job_command
+from napari_nst.cli.outputs import Outputs
 from napari_nst.cli.request import Request, split
 from napari_nst.cli.run import run
 from napari_nst.cli.terminal import input_errors
-from napari_nst.recipe.layer_names import COMPARED_LAYERS
+from napari_nst.recipe import CONTROLS, Recipe
+from napari_nst.recipe.fields import Control
+from napari_nst.recipe.grid import SMALL, parse_values, swept
+from napari_nst.recipe.layer_names import (
+    EXPLORED_LAYERS,
+    EXPLORED_SIZE,
+    EXPLORED_STEPS,
+    canonical_layer,
+)
 
-layers_option = own_option(
+if TYPE_CHECKING:
+    from napari_nst.engine.iteration import Iteration
+
+content_argument = click.argument("content", type=FILE, required=False, metavar="CONTENT")
+style_argument = click.argument("style", type=FILE, nargs=-1, metavar="STYLE...")
+layers_option = click.option(
     "--layers", metavar="LAYER,…",
     help="The layers of --compare, such as conv1_1,relu4_2.  [default: the first convolution of "
     "each block]",
@@ -22,34 +37,34 @@ layers_option = own_option(
 
 
 @job_command("stylize")
-@click.argument("content", type=FILE, required=False, metavar="CONTENT")
-@click.argument("style", type=FILE, nargs=-1, metavar="STYLE...")
-@own_option(
+@content_argument
+@style_argument
+@click.option(
     "--pixel-size", "pixel_sizes", multiple=True, metavar="LENGTH,…",
     help="Length of a pixel's side in CONTENT, then in each STYLE, in one unit, such as 0.5,0.25; "
     "implies --style-sizing physical. Sizes in the files are ignored.",
 )  # fmt: skip
-@own_option(
+@click.option(
     "--guide", type=FILE, metavar="LABELS",
     help="Labels of CONTENT's pixels, a PNG or TIFF of integers: each region above 0 takes "
     "the style of its label, 0 takes none.",
 )  # fmt: skip
-@own_option(
+@click.option(
     "--style-guide", "style_guides", type=FILE, multiple=True, metavar="LABELS",
     help="Labels of a STYLE's pixels; give it once for each STYLE. Without it, a single STYLE "
     "serves every label, and the first of several serves label 1, and so on.",
 )  # fmt: skip
-@own_option(
+@click.option(
     "--keep-unlabelled", is_flag=True,
     help="Leave pixels of label 0 exactly as they are; implies --size 0.",
 )  # fmt: skip
 def stylize(
     request: Request,
     content: Path | None,
-    style: tuple[Path, ...],
+    style: Sequence[Path],
     pixel_sizes: Sequence[str],
     guide: Path | None,
-    style_guides: tuple[Path, ...],
+    style_guides: Sequence[Path],
     keep_unlabelled: bool,
 ) -> int:
     """Paint CONTENT in the style of another image, or of several.
@@ -64,19 +79,18 @@ def stylize(
             request.imply("pixel-size", "style_sizing", "physical")
         if keep_unlabelled:
             request.imply("keep-unlabelled", "size", 0)
-        request.labels = [path for path in (guide, *style_guides) if path]
-        (image,), styles = request.read(content=[content] if content else [], style=style)
-        sizes = _floats("pixel-size", pixel_sizes)
-        if sizes is None and not (content or style):  # recorded sizes belong to recorded files
+        images = request.read(labels=[guide, *style_guides], content=[content], style=style)
+        sizes = Control("", kind=tuple).parse("--pixel-size", ",".join(pixel_sizes))
+        if not (sizes or content or style):  # recorded sizes belong to recorded files
             sizes = request.recorded("pixel_sizes")
         labels = request.read_labels(guide, "guide", "guide")
-        of_styles = [request.read_labels(path, "style-guide", "") for path in style_guides]
+        of_styles = [request.read_labels(path) for path in style_guides]
 
-    from napari_nst.engine.api import stylize as engine_stylize
+    from napari_nst.engine import api
 
     start = partial(
-        engine_stylize, image, styles, request.recipe,
-        init_image=request.start, pixel_sizes=sizes, guide=labels,
+        api.stylize, images["content"][0], images["style"], request.recipe,
+        init_image=request.start, pixel_sizes=sizes or None, guide=labels,
         style_guides=of_styles or None, keep_unlabelled=keep_unlabelled,
     )  # fmt: skip
     return run(request, start)
@@ -84,33 +98,32 @@ def stylize(
 
 @job_command("synthesize")
 @click.argument("exemplar", type=FILE, nargs=-1, metavar="EXEMPLAR...")
-@own_option(
+@click.option(
     "--shape", nargs=2, type=int, metavar="H W",
     help="Height and width of the texture; --size is the size of EXEMPLAR.  "
     "[default: as large as EXEMPLAR at --size]",
 )  # fmt: skip
-@own_option(
+@click.option(
     "--into", type=FILE, metavar="IMAGE",
     help="Fill a region of IMAGE with the texture, seamlessly; without EXEMPLAR, with the texture "
     "around the region. All other pixels stay exactly as they are.",
 )  # fmt: skip
-@own_option(
+@click.option(
     "--region", type=FILE, metavar="LABELS",
     help="Which pixels of --into to fill: those above 0 in a PNG or TIFF of integers.",
 )  # fmt: skip
-@own_option(
+@click.option(
     "--exemplar-region", type=FILE, metavar="LABELS",
     help="Which pixels of EXEMPLAR to take the texture from, given like --region.",
 )  # fmt: skip
-@own_option(
+@click.option(
     "--seamless", is_flag=True,
     help="Make a texture that tiles without a seam; implies --padding circular.",
 )  # fmt: skip
-@own_option(
-    "--tile-preview", type=FILE, section="Files",
-    help="Also write the texture tiled 3 × 3, to look for seams.",
-)  # fmt: skip
-@own_option(
+@click.option(
+    "--tile-preview", type=FILE, help="Also write the texture tiled 3 × 3, to look for seams."
+)
+@click.option(
     "--compare", type=click.Choice(["layers", "cumulative"]),
     help="Write a texture of each layer alone, or of each layer with all before it: a TIFF gets a "
     "page for each, PNG and JPEG a grid.",
@@ -118,7 +131,7 @@ def stylize(
 @layers_option
 def synthesize(
     request: Request,
-    exemplar: tuple[Path, ...],
+    exemplar: Sequence[Path],
     shape: tuple[int, int] | None,
     into: Path | None,
     region: Path | None,
@@ -140,28 +153,28 @@ def synthesize(
             request.imply("seamless", "padding", "circular")
         request.outputs.tile_preview = tile_preview
         compared = request.compare(compare, layers, varied="style_layers")
-        request.labels = [path for path in (region, exemplar_region) if path]
-        exemplars, image = request.read_texture(exemplar, into)
-        if compared and image is not None:
+        roles: dict[str, Sequence[Path]] = {"exemplar": exemplar}
+        if into or request.has_recorded("into"):
+            roles = {"into": [into] if into else [], **roles}
+        images = request.read(labels=[region, exemplar_region], **roles)
+        if compared and "into" in images:
             raise ValueError("--compare does not go with --into; leave out one of them.")
         to_fill = request.read_labels(region, "region", "filled_pixels")
         to_take = request.read_labels(exemplar_region, "exemplar-region", "exemplar_pixels")
         shape = shape or request.recorded("shape")
 
     from napari_nst.engine import api
-    from napari_nst.engine import compare as comparisons
+    from napari_nst.engine.compare import compare_textures
 
     if compared:
-        assert exemplars is not None  # only --into goes without
         start = partial(
-            comparisons.compare_textures, exemplars, request.recipe,
-            layers=compared.setdefault("layers", list(COMPARED_LAYERS)),
-            cumulative=compared["compare"] == "cumulative", shape=shape,
+            compare_textures, images["exemplar"], request.recipe, shape=shape,
+            layers=compared["layers"], cumulative=compared["compare"] == "cumulative",
         )  # fmt: skip
     else:
         start = partial(
-            api.synthesize, exemplars, request.recipe,
-            shape=shape, into=image, region=to_fill, exemplar_region=to_take,
+            api.synthesize, images["exemplar"] or None, request.recipe, shape=shape,
+            into=images.get("into", [None])[0], region=to_fill, exemplar_region=to_take,
             init_image=request.start,
         )  # fmt: skip
     return run(request, start)
@@ -169,11 +182,11 @@ def synthesize(
 
 @job_command("reconstruct")
 @click.argument("image", type=FILE, required=False, metavar="IMAGE")
-@own_option(
+@click.option(
     "--layer", metavar="LAYER",
     help="The layer to invert; implies --content-layers with this layer alone.",
 )  # fmt: skip
-@own_option(
+@click.option(
     "--compare", is_flag=True,
     help="Invert one layer after another: a TIFF gets a page for each, PNG and JPEG a grid.",
 )  # fmt: skip
@@ -191,27 +204,105 @@ def reconstruct(
         if layer:
             request.imply("layer", "content_layers", layer)
         compared = request.compare("layers" if compare else None, layers, varied="content_layers")
-        ((pixels,),) = request.read(image=[image] if image else [])
+        pixels = request.read(image=[image])["image"][0]
 
     from napari_nst.engine import api
-    from napari_nst.engine import compare as comparisons
+    from napari_nst.engine.compare import compare_reconstructions
 
     if compared:
-        start = partial(
-            comparisons.compare_reconstructions, pixels, request.recipe,
-            layers=compared.setdefault("layers", list(COMPARED_LAYERS)),
-        )  # fmt: skip
+        start = partial(compare_reconstructions, pixels, request.recipe, layers=compared["layers"])
     else:
         start = partial(api.reconstruct, pixels, request.recipe, init_image=request.start)
     return run(request, start)
 
 
-def _floats(option: str, texts: Sequence[str]) -> list[float] | None:
-    """Read numbers that are given one by one or with commas between them."""
-    parts = split(",".join(texts))
-    try:
-        return [float(part) for part in parts] or None
-    except ValueError:
-        raise ValueError(
-            f"--{option} must be numbers such as 0.5,0.25; not {', '.join(parts)}."
-        ) from None
+@job_command("stylize", "sweep", defaults=SMALL, without=("depth", "animation", "animation_every"))
+@content_argument
+@style_argument
+@click.option(
+    "--vary", multiple=True, metavar="FIELD=VALUE,…",
+    help="A field of the recipe and its values, such as style_weight=2,4,8; semicolons separate "
+    "sets of layers. Give it once or twice: the rows, then the columns of the grid.",
+)  # fmt: skip
+def sweep(
+    request: Request, content: Path | None, style: Sequence[Path], vary: Sequence[str]
+) -> int:
+    """Stylize CONTENT with every combination of a few settings.
+
+    At most 64 small pictures are made. A PNG or JPEG gets a labelled grid, a TIFF a page for each
+    picture. Files are as for stylize. Ctrl-C writes the pictures so far.
+
+    Example:  napari-nst sweep photo.jpg painting.jpg -o grid.png --vary style_weight=2,8,32
+    --vary size=96,192
+    """
+    with input_errors():
+        axes = _axes(request, vary) or request.recorded("sweep")
+        if not axes:
+            raise ValueError("--vary says what to sweep, such as style_weight=2,4,8; give it.")
+        if not request.like:
+            request.fields = {**SMALL, **request.fields}
+        request.outputs.comparison = {"sweep": axes}
+        swept(request.recipe, axes)
+        images = request.read(content=[content], style=style)
+
+    from napari_nst.engine import api
+    from napari_nst.engine.sweep import sweep as engine_sweep
+
+    def start(**watched: Any) -> Iterator[Iteration]:
+        paint = partial(
+            api.stylize, images["content"][0], images["style"], init_image=request.start, **watched
+        )
+        return engine_sweep(paint, request.recipe, axes)
+
+    return run(request, start)
+
+
+def _axes(request: Request, vary: Sequence[str]) -> dict[str, list[Any]]:
+    axes: dict[str, list[Any]] = {}
+    for text in vary:
+        field, equals, values = text.partition("=")
+        name = field.strip().replace("-", "_")
+        if not equals:
+            raise ValueError(f"--vary must be such as style_weight=2,4,8; not {text!r}.")
+        if name in axes:
+            raise ValueError(f"--vary names {name} twice; give all its values at once.")
+        axes[name] = parse_values(name, values)
+        if name in CONTROLS and name in request.fields:
+            flag = name.replace("_", "-")
+            raise ValueError(f"--vary {name} and --{flag} contradict; leave out one of them.")
+    return axes
+
+
+@click.command()
+@click.argument("image", type=FILE)
+@click.option(
+    "-o", "--output", type=FILE, required=True,
+    help="File to write: PNG and JPEG get a labelled grid, a TIFF a page for each picture.",
+)  # fmt: skip
+@click.option(
+    "--layers", metavar="LAYER,…",
+    help="The layers, such as relu1_1,relu4_2.  [default: the 16 ReLU layers and the pools]",
+)  # fmt: skip
+@click.option(
+    "--size", default=EXPLORED_SIZE, show_default=True, help="Longest side of each in pixels."
+)
+@click.option("--steps", default=EXPLORED_STEPS, show_default=True, help="Iterations of each.")
+@click.option("--weights", default=Recipe.weights, show_default=True, help="The network.")
+@click.option("--device", default=Recipe.device, show_default=True, help="Where to compute.")
+def explore(image: Path, output: Path, layers: str | None, **fields: Any) -> int:
+    """Show what each layer of the network keeps of IMAGE.
+
+    Each layer gets a small reconstruction, which shows what the layer keeps as a content layer, and
+    a texture, which shows what it adds as a style layer. Ctrl-C writes the pictures so far.
+
+    Example:  napari-nst explore photo.jpg -o layers.png
+    """
+    with input_errors():
+        given = split(layers) if layers is not None else EXPLORED_LAYERS
+        names = [canonical_layer(name) for name in given]
+        request = Request("reconstruct", Outputs(output, comparison={"explore": names}), fields)
+        pixels = request.read(image=[image])["image"][0]
+
+    from napari_nst.engine.sweep import explore_layers
+
+    return run(request, partial(explore_layers, pixels, layers=names, **fields))

@@ -13,38 +13,34 @@ import click
 
 from napari_nst.cli.outputs import ANIMATION_MEGABYTES, Outputs
 from napari_nst.cli.request import Request, default_preset
-from napari_nst.recipe import CONTROLS, Recipe, preset
-from napari_nst.recipe.fields import Control, LayerWeights
-from napari_nst.recipe.recipe import SECTIONS
+from napari_nst.recipe import CONTROLS, SECTIONS, preset
+from napari_nst.recipe.fields import LayerWeights
 
 FILE = click.Path(path_type=Path)
+
+UNUSED: Mapping[str, tuple[str, ...]] = {
+    "stylize": (),
+    "synthesize": ("content_weight", "content_layers", "content_norm", "style_sizing", "color"),
+    "reconstruct": (
+        *(name for name in CONTROLS if name.startswith("style_")),
+        *("projections", "patch_size", "patch_stride", "color"),
+    ),
+}
+"""Job → the fields of a recipe that do not affect it."""
 
 _COMMON = ("size", "steps", "style_weight", "content_weight", "tv_weight", "seed", "device")
 _METAVARS: Mapping[type, str] = {LayerWeights: "LAYER:WEIGHT,…", tuple: "NUMBER,…"}
 _OUTPUTS = ("output", "depth", "log", "tensorboard", "animation", "animation_every")
-
-_OF_STYLES = [name for name in CONTROLS if name.startswith("style_")]
-UNUSED: Mapping[str, frozenset[str]] = {
-    "stylize": frozenset(),
-    "synthesize": frozenset(
-        ["content_weight", "content_layers", "content_norm", "style_sizing", "color"]
-    ),
-    "reconstruct": frozenset(
-        [*_OF_STYLES, "projections", "patch_size", "patch_stride", "color"]
-    ),
-}  # fmt: skip
-"""Job → the fields of a recipe that do not affect it."""
+_HEADINGS = {
+    **dict.fromkeys((*_OUTPUTS, "init_image", "tile_preview"), "Files"),
+    **dict.fromkeys(("preset_or_file", "like", "convert"), "Recipe"),
+    **{name: title for title, names in SECTIONS.items() for name in names},
+    **dict.fromkeys(_COMMON, "Most used"),
+}
+"""Option → its heading in the help, where it is not "This job"."""
 
 
-class SectionOption(click.Option):
-    """An option that is listed under a heading of the help."""
-
-    def __init__(self, *declarations: Any, section: str, **settings: Any) -> None:
-        super().__init__(*declarations, **settings)
-        self.section = section
-
-
-class SectionedCommand(click.Command):
+class _JobCommand(click.Command):
     """A command whose help lists the options under headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -53,15 +49,12 @@ class SectionedCommand(click.Command):
         for parameter in self.get_params(ctx):
             line = parameter.get_help_record(ctx)
             if isinstance(parameter, click.Option) and line is not None:
-                sections.setdefault(getattr(parameter, "section", "Other"), []).append(line)
+                is_help = parameter not in self.params
+                heading = "Other" if is_help else _HEADINGS.get(parameter.name or "", "This job")
+                sections.setdefault(heading, []).append(line)
         for title, lines in sections.items():
             with formatter.section(title):
                 formatter.write_dl(lines)
-
-
-own_option = functools.partial(click.option, cls=SectionOption, section="This job")
-_file_option = functools.partial(SectionOption, section="Files")
-_recipe_option = functools.partial(SectionOption, section="Recipe")
 
 
 def job_command(
@@ -89,68 +82,69 @@ def job_command(
             fields = {name: value for name, value in fields.items() if value is not None}
             return function(Request(job, outputs, fields, **given), **own_values)
 
-        files = [option for option in _file_options() if option.name not in without]
+        files = [option for option in _FILE_OPTIONS if option.name not in without]
         usual = preset(default_preset(job), **defaults)
-        parameters = [*files, *own, *_source_options(job), *_field_options(job, usual)]
+        used = [one for one in dict.fromkeys((*_COMMON, *CONTROLS)) if one not in UNUSED[job]]
+        fields = [_field_option(field, getattr(usual, field)) for field in used]
         help_text = inspect.getdoc(function) or ""
-        return SectionedCommand(
-            name or job, callback=callback, params=parameters, help=help_text,
+        return _JobCommand(
+            name or job, callback=callback, help=help_text,
+            params=[*files, *own, *_recipe_options(default_preset(job)), *fields],
             short_help=help_text.partition("\n")[0],
         )  # fmt: skip
 
     return make
 
 
-def _file_options() -> list[click.Option]:
-    return [
-        _file_option(
-            ["-o", "--output"], type=FILE, required=True,
-            help="PNG, JPEG or TIFF to write. Its text says how it was made, and of which files, "
-            "for --like.",
-        ),
-        _file_option(
-            ["--depth"], type=click.Choice(["8", "16", "32"]),
-            help="Bits per channel of the output; 32 is a TIFF of floats.  "
-            "[default: those of the input, 16 at most; of a JPEG 8]",
-        ),
-        _file_option(
-            ["--init-image"], type=FILE, help="An image to start from; implies --init image.",
-        ),
-        _file_option(
-            ["--log"], type=FILE, help="Write one JSON object per step to this file (.jsonl).",
-        ),
-        _file_option(
-            ["--tensorboard"], metavar="FOLDER", type=FILE,
-            help="Write losses, pictures and recipe for TensorBoard; give each run a folder of "
-            'its own. Needs: pip install "napari-nst[tensorboard]"',
-        ),
-        _file_option(
-            ["--animation"], type=FILE,
-            help="Write the pictures of several steps as a GIF, an MP4 or a TIFF stack: more of "
-            "the first steps than of the last.",
-        ),
-        _file_option(
-            ["--animation-every"], metavar="N", type=click.IntRange(min=1),
-            help="Let --animation keep the first step, each N-th and the last; half of them where "
-            f"they would take more than {ANIMATION_MEGABYTES / 1000:g} GB of memory.",
-        ),
-    ]  # fmt: skip
+_FILE_OPTIONS = [
+    click.Option(
+        ["-o", "--output"], type=FILE, required=True,
+        help="PNG, JPEG or TIFF to write. Its text says how it was made, and of which files, for "
+        "--like.",
+    ),
+    click.Option(
+        ["--depth"], type=click.Choice(["8", "16", "32"]),
+        help="Bits per channel of the output; 32 is a TIFF of floats.  "
+        "[default: those of the input, 16 at most; of a JPEG 8]",
+    ),
+    click.Option(
+        ["--init-image"], type=FILE, help="An image to start from; implies --init image."
+    ),
+    click.Option(
+        ["--log"], type=FILE, help="Write one JSON object per step to this file (.jsonl)."
+    ),
+    click.Option(
+        ["--tensorboard"], metavar="FOLDER", type=FILE,
+        help="Write losses, pictures and recipe for TensorBoard; give each run a folder of its "
+        'own. Needs: pip install "napari-nst[tensorboard]"',
+    ),
+    click.Option(
+        ["--animation"], type=FILE,
+        help="Write the pictures of several steps as a GIF, an MP4 or a TIFF stack: more of the "
+        "first steps than of the last.",
+    ),
+    click.Option(
+        ["--animation-every"], metavar="N", type=click.IntRange(min=1),
+        help="Let --animation keep the first step, each N-th and the last; half of them where "
+        f"they would take more than {ANIMATION_MEGABYTES / 1000:g} GB of memory.",
+    ),
+]  # fmt: skip
 
 
-def _source_options(job: str) -> list[click.Option]:
+def _recipe_options(default: str) -> list[click.Option]:
     return [
-        _recipe_option(
+        click.Option(
             ["--preset", "preset_or_file"], metavar="NAME|FILE",
             help="A published recipe (see: napari-nst presets), or a recipe's JSON file. The "
-            "options below change it; their defaults are those of this recipe.  "
-            f"[default: {default_preset(job)}]",
+            f"options below change it; their defaults are those of this recipe.  "
+            f"[default: {default}]",
         ),
-        _recipe_option(
+        click.Option(
             ["--like"], type=FILE,
             help="A picture that this command wrote, to make it again: its recipe, and its inputs "
             "where none are given. Options change it.",
         ),
-        _recipe_option(
+        click.Option(
             ["--convert"], is_flag=True,
             help="If the recipe's flavour of the network is not on this machine, run on gatys with "
             "converted weights, an approximation, instead of fetching it.",
@@ -158,32 +152,18 @@ def _source_options(job: str) -> list[click.Option]:
     ]  # fmt: skip
 
 
-def _field_options(job: str, defaults: Recipe) -> list[click.Option]:
-    used = [name for name in CONTROLS if name not in UNUSED[job]]
-    sections = {name: title for title, names in SECTIONS.items() for name in names}
-    sections |= dict.fromkeys(_COMMON, "Most used")
-    common = [name for name in _COMMON if name in used]
-    rest = [name for name in used if name not in _COMMON]
-    names = [*common, *rest]
-    return [_field_option(name, getattr(defaults, name), sections[name]) for name in names]
-
-
-def _field_option(name: str, default: Any, section: str) -> click.Option:
+def _field_option(name: str, default: Any) -> click.Option:
     control, flag = CONTROLS[name], f"--{name.replace('_', '-')}"
-    switch = f"--no-{flag.removeprefix('--')}"
-    shown = (flag if default else switch) if control.kind is bool else _text(control, default)
+    shown = f"{default:g}" if control.kind is float else control.text(default) or "empty"
+    declared = flag
+    if control.kind is bool:
+        off = flag.replace("--", "--no-", 1)
+        declared, shown = f"{flag}/{off}", flag if default else off
     kind: Any = control.kind if control.kind in (int, float, bool) else str
-    return SectionOption(
-        [f"{flag}/{switch}" if control.kind is bool else flag, name],
+    return click.Option(
+        [declared, name],
         type=click.Choice(control.choices) if control.choices else kind,
         metavar=_METAVARS.get(control.kind),
         default=None,  # a field that is not given keeps the preset's value
         help=f"{control.help}  [default: {shown}]",
-        section=section,
     )
-
-
-def _text(control: Control, value: Any) -> str:
-    if control.kind is float:
-        return f"{value:g}"
-    return control.text(value) or "empty"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.io.atomic_write import check_writable
+from napari_nst.io.embedded_text import jpeg_comment
 from napari_nst.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -43,10 +44,13 @@ class Outputs:
     depths: dict[Path, Depth] = field(default_factory=dict)
     history: History | None = None  # collects the frames of the animation
 
-    def check_files(self, inputs: Sequence[Path]) -> None:
-        """Raise unless all files can be written without overwriting an input."""
+    def check_files(self, recipe: Recipe, inputs: Sequence[Path], others: Sequence[Path]) -> None:
+        """Raise unless all files can be written, the record included, and replace no input.
+
+        The record names `inputs`; `others` are more files that are read.
+        """
         files = [self.output, self.tile_preview, self.animation, self.log]
-        check_writable([path for path in files if path], inputs)
+        check_writable([path for path in files if path], [*inputs, *others])
         if self.animation:
             from napari_nst.io.animation import check_format
 
@@ -57,60 +61,66 @@ class Outputs:
             from napari_nst.cli import tensorboard
 
             tensorboard.check(self.tensorboard)
+        if _is_jpeg(self.output):
+            named = [[str(path), str(path.absolute()), " " * 256] for path in inputs]
+            try:
+                jpeg_comment(json.dumps([recipe.to_dict(), named]) + " " * _RECORD_BYTES)
+            except ValueError:
+                raise ValueError(
+                    f"{self.output}: a JPEG cannot hold the names of {len(inputs)} inputs; take "
+                    "PNG or TIFF."
+                ) from None
 
     def check_picture(self, source: Pixels, keeps_alpha: bool) -> None:
         """Raise unless the formats of the files suit a picture made of `source`."""
-        from napari_nst.io.write_image import depth_for
+        from napari_nst.io.write_image import depth_for, quantized
 
         wanted = int(self.depth) if self.depth else None
-        for path in (self.output, self.tile_preview):
-            if path is None:
-                continue
+        for path in filter(None, (self.output, self.tile_preview)):
             self.depths[path] = depth_for(path, source, wanted)
             if keeps_alpha and not self.comparison and _is_jpeg(path) and _has_alpha(source):
                 raise ValueError(
                     f"{path}: a JPEG has no alpha channel, which the input has; take PNG or TIFF."
                 )
         if self.animation:
-            self.history = self._new_history(self.animation, source, wanted)
+            from napari_nst.io.animation import check_format
+            from napari_nst.io.history import History
 
-    def check_text(self, recipe: Recipe, inputs: Sequence[Path]) -> None:
-        """Raise if the record would be too long for a JPEG."""
-        if not _is_jpeg(self.output):
-            return
-        from napari_nst.io.embedded_text import jpeg_comment
-
-        named = [[str(path), str(path.absolute()), " " * 256] for path in inputs]
-        try:
-            jpeg_comment(json.dumps([recipe.to_dict(), named]) + " " * _RECORD_BYTES)
-        except ValueError:
-            raise ValueError(
-                f"{self.output}: a JPEG cannot hold the names of {len(inputs)} inputs; take "
-                "PNG or TIFF."
-            ) from None
+            # Only a grey TIFF animation has more than 8 bit.
+            is_deep = check_format(self.animation) == "TIFF" and source.ndim == 2
+            depth = depth_for(self.animation, source, wanted) if is_deep else 8
+            self.history = History(
+                "even" if self.animation_every else "log",
+                every=self.animation_every or 1,
+                megabytes=ANIMATION_MEGABYTES,
+                convert=partial(quantized, "picture", depth=depth),
+            )
 
     def write(self, finished: Sequence[Iteration], inputs: Sequence[Path]) -> str:
         """Write the last iteration of each picture, and return a phrase that says so."""
-        from napari_nst.io.write_image import write_image, write_stack
+        import numpy as np
 
-        last = finished[-1]
+        from napari_nst.io.write_image import write_grid, write_image, write_stack
+        from napari_nst.recipe.grid import Grid
+
+        last, shape = finished[-1], finished[0].shape
         text = json.dumps(self._record(finished, inputs))
-        height, width = finished[0].shape
-        size = f"{width} × {height} pixels"
+        size = f"{shape[1]} × {shape[0]} pixels"
         if "grid" in last.facts:
-            return self._write_grid(finished, text)
+            grid = Grid.from_dict(last.facts["grid"])
+            write_grid(self.output, grid, {one.panel: one.picture for one in finished}, text=text)
+            return f"wrote {self.output} ({len(finished)} of {len(grid.cells)} pictures)"
         if self.comparison:
             # A picture that was interrupted may be smaller than the others.
-            alike = [one for one in finished if one.shape == finished[0].shape]
-            labels = [one.panels[one.panel] for one in alike]
-            write_stack(self.output, [_opaque(one.picture) for one in alike], labels, text=text)
-            count = f"{len(alike)} picture{'s' if len(alike) > 1 else ''}"
-            return f"wrote {self.output} ({count} of {size})"
+            alike = [one for one in finished if one.shape == shape]
+            pictures = [_without_alpha(one.picture) for one in alike]
+            write_stack(self.output, pictures, [one.panels[one.panel] for one in alike], text=text)
+            return f"wrote {self.output} ({len(alike)} of {len(last.panels)} pictures, {size})"
         depth = self.depths[self.output]
         write_image(self.output, last.picture, depth, text=text)
         said = f"wrote {self.output} ({size}, {depth} bit)"
         if self.tile_preview:
-            tiles = _tiled(last.picture)
+            tiles = np.tile(last.picture, (3, 3, 1)[: last.picture.ndim])
             write_image(self.tile_preview, tiles, self.depths[self.tile_preview])
             said += f" and {self.tile_preview}"
         if self.animation and self.history is not None:
@@ -120,29 +130,6 @@ class Outputs:
             summary = write_animation(self.animation, self.history.stack(), text=text)
             said += f" and {self.animation} ({summary})"
         return said
-
-    def _new_history(self, path: Path, source: Pixels, wanted: int | None) -> History:
-        from napari_nst.io.animation import check_format
-        from napari_nst.io.history import History
-        from napari_nst.io.write_image import depth_for, quantized
-
-        # Only a grey TIFF animation has more than 8 bit.
-        is_deep = check_format(path) == "TIFF" and source.ndim == 2
-        depth = depth_for(path, source, wanted) if is_deep else 8
-        return History(
-            "log" if self.animation_every is None else "even",
-            every=self.animation_every or 1,
-            megabytes=ANIMATION_MEGABYTES,
-            convert=partial(quantized, "picture", depth=depth),
-        )
-
-    def _write_grid(self, finished: Sequence[Iteration], text: str) -> str:
-        from napari_nst.io.write_image import write_grid
-        from napari_nst.recipe.grid import Grid
-
-        grid = Grid.from_dict(finished[-1].facts["grid"])
-        write_grid(self.output, grid, {one.panel: one.picture for one in finished}, text=text)
-        return f"wrote {self.output} ({len(finished)} of {len(grid.cells)} pictures)"
 
     def _record(self, finished: Sequence[Iteration], inputs: Sequence[Path]) -> dict[str, Any]:
         """Return the record of the last iteration, with the absolute paths of the inputs."""
@@ -156,9 +143,9 @@ class Outputs:
 
 
 def _losses(iteration: Iteration) -> dict[str, float]:
-    """Return the losses of a picture; for one of many pictures, without those of each layer."""
-    many = "grid" in iteration.facts
-    return {name: loss for name, loss in iteration.losses.items() if not (many and "/" in name)}
+    """Return the losses of a picture; for one in a grid, without those of each layer."""
+    in_grid = "grid" in iteration.facts
+    return {name: loss for name, loss in iteration.losses.items() if not (in_grid and "/" in name)}
 
 
 def _is_jpeg(path: Path) -> bool:
@@ -170,14 +157,8 @@ def _has_alpha(image: Pixels) -> bool:
     import numpy as np
 
     opaque = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1
-    return image.ndim == 3 and image.shape[-1] == 4 and bool((image[..., 3] < opaque).any())
+    return image.shape[2:] == (4,) and bool((image[..., 3] < opaque).any())
 
 
-def _opaque(picture: Pixels) -> Pixels:
+def _without_alpha(picture: Pixels) -> Pixels:
     return picture if picture.ndim == 2 else picture[..., :3]
-
-
-def _tiled(picture: Pixels) -> Pixels:
-    import numpy as np
-
-    return np.tile(picture, (3, 3) if picture.ndim == 2 else (3, 3, 1))

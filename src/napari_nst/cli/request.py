@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,14 +11,73 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_nst.cli.like import Provenance
 from napari_nst.cli.outputs import Outputs
-from napari_nst.io.record import PRESET_JOBS, load_recipe
+from napari_nst.io.embedded_text import read_text
+from napari_nst.io.record import PRESET_JOBS, load_recipe, record_in
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, on_flavour, preset, preset_names
 from napari_nst.recipe.convert_weights import FLAVOURS
+from napari_nst.recipe.layer_names import COMPARED_LAYERS
 
 if TYPE_CHECKING:
     from napari_nst.io.read_image import Pixels
+
+
+class Provenance:
+    """The record in a picture that this program wrote (see `Iteration.record`), and its recipe."""
+
+    def __init__(self, picture: Path, job: str | None = None) -> None:
+        record = record_in(read_text(picture))
+        if record is None:
+            raise ValueError(
+                f"{picture} does not say how it was made; take a picture of napari-nst."
+            )
+        made_by = record["job"]
+        if job not in (None, made_by):
+            raise ValueError(
+                f"{picture} was made by {made_by}, not {job}; take napari-nst {made_by}."
+            )
+        self.picture, self.record = picture, record
+        try:
+            self.recipe = Recipe.from_dict(record["recipe"])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{picture}: {error}") from error
+
+    def argument(self, name: str) -> Any:
+        """Return an argument of the job beside images and recipe, None if it was not given."""
+        return self.record["arguments"].get(name)
+
+    def inputs(self, role: str) -> list[Path]:
+        """Return the files of a role; ``style`` has those of ``style 1``, ``style 2`` and so on."""
+        return [self._file(entry, role) for entry in self._entries(role)]
+
+    def changes_in(self, images: Mapping[str, Sequence[Pixels]]) -> list[str]:
+        """Return a note that names the files whose images, by role, differ from the recorded."""
+        import numpy as np
+
+        changed = [
+            str(path)
+            for role, found in images.items()
+            for path, image, entry in zip(
+                self.inputs(role), found, self._entries(role), strict=True
+            )
+            if hashlib.sha256(np.ascontiguousarray(image).data).hexdigest() != entry.get("sha256")
+        ]
+        note = f"not as it was when {self.picture} was made: {', '.join(changed)}."
+        return [note] if changed else []
+
+    def _entries(self, role: str) -> list[Mapping[str, Any]]:
+        inputs = self.record["inputs"]
+        return [inputs[name] for name in inputs if name.partition(" ")[0] == role]
+
+    def _file(self, entry: Mapping[str, Any], role: str) -> Path:
+        if not isinstance(entry.get("path"), str):
+            raise ValueError(f"{self.picture} names no file of its {role}; give one.")
+        path = Path(entry["path"])
+        beside = self.picture.parent / path.name  # if all files came from another machine
+        for found in (path, beside):
+            if found.exists():
+                return found
+        raise FileNotFoundError(f"{path}, the {role} of {self.picture}, is gone; give another.")
 
 
 @dataclass
@@ -36,17 +96,20 @@ class Request:
     init_image: Path | None = None
     start: Pixels | None = None  # the pixels of init_image
     paths: list[Path] = field(default_factory=list)  # files of the inputs, in the record's order
-    labels: list[Path] = field(default_factory=list)  # input files that a record does not hold
     notes: list[str] = field(default_factory=list)  # sentences to print before the run
 
     @cached_property
     def provenance(self) -> Provenance | None:
         """The provenance of the picture of ``--like``."""
-        return Provenance.read(self.like, self.job) if self.like else None
+        return Provenance(self.like, self.job) if self.like else None
 
     def recorded(self, argument: str) -> Any:
         """Return an argument of the job that made the picture of ``--like``."""
         return self.provenance.argument(argument) if self.provenance else None
+
+    def has_recorded(self, role: str) -> bool:
+        """Return whether the picture of ``--like`` was made with an image of this role."""
+        return self.provenance is not None and role in self.provenance.record["inputs"]
 
     def imply(self, option: str, name: str, value: Any) -> None:
         """Let an option set a field of the recipe that is not set to another value."""
@@ -78,7 +141,8 @@ class Request:
         }.items():
             if value is not None:
                 raise ValueError(f"--compare does not go with --{flag}; leave out one of them.")
-        self.outputs.comparison = {"compare": kind} | ({} if named is None else {"layers": named})
+        named = list(COMPARED_LAYERS) if named is None else named
+        self.outputs.comparison = {"compare": kind, "layers": named}
         return self.outputs.comparison
 
     @cached_property
@@ -94,50 +158,47 @@ class Request:
             recipe = read_recipe(self.preset_or_file or default_preset(self.job), self.fields)
         return self._on_available_network(recipe)
 
-    def read(self, **given: Sequence[Path]) -> list[list[Pixels]]:
+    def read(
+        self, labels: Sequence[Path | None] = (), **given: Sequence[Path | None]
+    ) -> dict[str, list[Pixels]]:
         """Return the images of each role, from the given files or else from the recorded ones.
 
-        Whether all outputs can be written is checked before any image is read.
+        Whether all outputs can be written is checked before any image is read; no output may
+        replace one of the inputs, files of `labels` included.
         """
-        roles = dict(given)
-        if self.recipe.init == "image":
+        roles = {role: [path for path in paths if path] for role, paths in given.items()}
+        if self.recipe.init == "image":  # the engine has a message for a missing initial image
             roles["start"] = [self.init_image] if self.init_image else []
-        files = {role: self._files(role, paths) for role, paths in roles.items()}
+        files, recorded = dict(roles), []
+        if self.provenance:
+            recorded = [role for role in roles if not roles[role]]
+            files |= {role: self.provenance.inputs(role) for role in recorded}
+        context = click.get_current_context()
+        for parameter in context.command.params:
+            is_optional = parameter.name == "exemplar" and "into" in given
+            if files.get(parameter.name or "") == [] and not is_optional:
+                raise click.MissingParameter(ctx=context, param=parameter)
         self.paths = [path for paths in files.values() for path in paths]
-        like = [self.like] if self.like else []
-        self.outputs.check_files([*self.paths, *self.labels, *like])
-        self.outputs.check_text(self.recipe, self.paths)
+        others = [path for path in (*labels, self.like) if path]
+        self.outputs.check_files(self.recipe, self.paths, others)
 
         from napari_nst.io.read_image import read_image
 
-        images = {role: [read_image(path) for path in paths] for role, paths in files.items()}
+        images = {role: list(map(read_image, paths)) for role, paths in files.items()}
         if self.provenance:
-            recorded = [role for role in files if not roles[role]]
-            self._note_differences(self.provenance, {r: (files[r], images[r]) for r in recorded})
+            step, steps = (self.provenance.record.get(name) for name in ("step", "steps"))
+            if step != steps:
+                self.notes.append(
+                    f"{self.like} was stopped after step {step} of {steps}; this goes on to the "
+                    "last."
+                )
+            self.notes += self.provenance.changes_in({role: images[role] for role in recorded})
         self.start = next(iter(images.pop("start", [])), None)
         source = next(iter(images.values()))[0]
-        keeps_alpha = self.job != "synthesize" or "into" in given
-        self.outputs.check_picture(source, keeps_alpha=keeps_alpha)
-        return list(images.values())
+        self.outputs.check_picture(source, self.job != "synthesize" or "into" in given)
+        return images
 
-    def read_texture(
-        self, exemplar: Sequence[Path], into: Path | None
-    ) -> tuple[list[Pixels] | None, Pixels | None]:
-        """Return the exemplars and the image to fill; either may be None."""
-
-        def is_recorded(role: str) -> bool:
-            return bool(self.provenance and self.provenance.entries(role))
-
-        if into is None and not is_recorded("into"):
-            (exemplars,) = self.read(exemplar=exemplar)
-            return exemplars, None
-        roles: dict[str, Sequence[Path]] = {"into": [into] if into else []}
-        if exemplar or is_recorded("exemplar"):
-            roles["exemplar"] = exemplar
-        (image,), *others = self.read(**roles)
-        return (others[0] if others else None), image
-
-    def read_labels(self, path: Path | None, option: str, argument: str) -> Pixels | None:
+    def read_labels(self, path: Path | None, option: str = "", argument: str = "") -> Pixels | None:
         """Read the labels of an option, which are required if the recorded `argument` had some."""
         if path is None:
             if self.recorded(argument):
@@ -149,29 +210,6 @@ class Request:
         from napari_nst.io.read_image import read_labels
 
         return read_labels(path)
-
-    def _files(self, role: str, given: Sequence[Path]) -> list[Path]:
-        files = list(given) or (self.provenance.inputs(role) if self.provenance else [])
-        if not files and role != "start":  # the engine has a better message for a missing start
-            context = click.get_current_context()
-            parameter = next(one for one in context.command.params if one.name == role)
-            raise click.MissingParameter(ctx=context, param=parameter)
-        return files
-
-    def _note_differences(
-        self, made: Provenance, inputs: Mapping[str, tuple[list[Path], list[Pixels]]]
-    ) -> None:
-        """Note how the run will differ from the one that made the picture of ``--like``."""
-        step, steps = made.record.get("step"), made.record.get("steps")
-        if step != steps:
-            self.notes.append(
-                f"{self.like} was stopped after step {step} of {steps}; this goes on to the last."
-            )
-        changed = [path for role, (files, images) in inputs.items()
-                   for path in made.changed(role, files, images)]  # fmt: skip
-        if changed:
-            listed = ", ".join(map(str, changed))
-            self.notes.append(f"not as it was when {self.like} was made: {listed}.")
 
     def _on_available_network(self, recipe: Recipe) -> Recipe:
         """Return the recipe, converted if ``--convert`` is given and its network is missing."""

@@ -6,15 +6,13 @@ import json
 import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any, TextIO
 
-from napari_nst.cli import terminal
-from napari_nst.cli.progress import ProgressBar
 from napari_nst.cli.request import Request
 from napari_nst.cli.tensorboard import EventWriter
-from napari_nst.cli.terminal import input_errors, say
+from napari_nst.cli.terminal import INTERRUPTED, ProgressBar, input_errors, say
 from napari_nst.errors import ProcessLost
 
 if TYPE_CHECKING:
@@ -31,8 +29,15 @@ def run(request: Request, start: Callable[..., Iterator[Iteration]]) -> int:
     """
     from napari_nst.engine.distributed import joined
 
-    with joined(request.recipe.device) as ours, _raise_if_terminated(ours.count):
+    with joined(request.recipe.device) as ours:
+        if ours.count > 1:
+            # torchrun sends SIGTERM after another process is lost, and SIGKILL 30 s later.
+            signal.signal(signal.SIGTERM, _raise_process_lost)
         return _run_along(start) if ours.rank else _run_and_write(request, start)
+
+
+def _raise_process_lost(*_: object) -> None:
+    raise ProcessLost("The launcher has ended this run; one of its processes was lost.")
 
 
 def _run_along(start: Callable[..., Iterator[Iteration]]) -> int:
@@ -43,7 +48,7 @@ def _run_along(start: Callable[..., Iterator[Iteration]]) -> int:
         warnings.simplefilter("ignore", UserWarning)
         iterations = start(progress=lambda *_: None, steering=Steering(lambda _: None))
     last = _follow(iterations, [])[-1]
-    return 0 if last.step == last.steps else terminal.INTERRUPTED
+    return 0 if last.step == last.steps else INTERRUPTED
 
 
 def _run_and_write(request: Request, start: Callable[..., Iterator[Iteration]]) -> int:
@@ -58,7 +63,8 @@ def _run_and_write(request: Request, start: Callable[..., Iterator[Iteration]]) 
             say(note)
         watchers: list[Watcher] = [bar.step]
         if outputs.log:
-            watchers.append(open_files.enter_context(_json_log(outputs.log)))
+            log = open_files.enter_context(outputs.log.open("w", encoding="utf-8"))
+            watchers.append(partial(_log_step, log))
         if outputs.tensorboard:
             watchers.append(open_files.enter_context(EventWriter(outputs.tensorboard)).step)
         if outputs.history is not None:
@@ -68,7 +74,7 @@ def _run_and_write(request: Request, start: Callable[..., Iterator[Iteration]]) 
     wrote = outputs.write(finished, request.paths)
     is_whole = last.step == last.steps
     say(f"{'' if is_whole else f'stopped after step {last.step} of {last.steps}; '}{wrote}.")
-    return 0 if is_whole else terminal.INTERRUPTED
+    return 0 if is_whole else INTERRUPTED
 
 
 def _follow(iterations: Iterable[Iteration], watchers: Sequence[Watcher]) -> list[Iteration]:
@@ -87,40 +93,14 @@ def _follow(iterations: Iterable[Iteration], watchers: Sequence[Watcher]) -> lis
     return list(last.values())  # a recipe has at least one step
 
 
-@contextmanager
-def _json_log(path: Path) -> Iterator[Watcher]:
-    """Open a file for one JSON object per step."""
-
-    def write(iteration: Iteration) -> None:
-        height, width = iteration.shape
-        losses = {name: iteration.losses[name] for name in ("total", "content", "style", "tv")}
-        line: dict[str, Any] = {
-            "step": iteration.step, "steps": iteration.steps, "seconds": iteration.seconds,
-            "height": height, "width": width, **losses,
-        }  # fmt: skip
-        if iteration.panels:
-            line["picture"] = iteration.panels[iteration.panel]
-        print(json.dumps(line), file=lines, flush=True)
-
-    with path.open("w", encoding="utf-8") as lines:
-        yield write
-
-
-@contextmanager
-def _raise_if_terminated(count: int) -> Iterator[None]:
-    """Raise `ProcessLost` on SIGTERM: torchrun sends it after another process of several is lost.
-
-    torchrun kills the remaining processes half a minute later.
-    """
-    if count == 1:
-        yield
-        return
-
-    def end(*_: object) -> None:
-        raise ProcessLost(f"The launcher has ended this run of {count} processes; one was lost.")
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _log_step(file: TextIO, iteration: Iteration) -> None:
+    """Write a step as one JSON object on a line."""
+    height, width = iteration.shape
+    line: dict[str, Any] = {
+        "step": iteration.step, "steps": iteration.steps, "seconds": iteration.seconds,
+        "height": height, "width": width,
+        **{name: iteration.losses[name] for name in ("total", "content", "style", "tv")},
+    }  # fmt: skip
+    if iteration.panels:
+        line["picture"] = iteration.panels[iteration.panel]
+    print(json.dumps(line), file=file, flush=True)

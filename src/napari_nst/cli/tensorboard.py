@@ -45,15 +45,16 @@ def preview_steps(steps: int) -> frozenset[int]:
 class EventWriter:
     """Writes every step of a run, for as long as a ``with`` statement lasts.
 
-    Scalars are ``loss/total``, ``loss/content`` …, ``progress/…``; images are ``picture``. Each of
-    several pictures that are made in turn is a run of its own in TensorBoard.
+    Each of several pictures that are made in turn is a run of its own in TensorBoard.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writer: SummaryWriter | None = None
-        self._last: Iteration | None = None
+        self._panel = 0
+        self._step = 0  # of the current picture
         self._previews: frozenset[int] = frozenset()
+        self._unwritten: Iteration | None = None  # the last iteration, unless it wrote a picture
 
     def __enter__(self) -> Self:
         return self
@@ -62,49 +63,40 @@ class EventWriter:
         self._close(add_last=kind is None)
 
     def step(self, iteration: Iteration) -> None:
-        """Write a step."""
-        if self._writer is None or (self._last and self._last.panel != iteration.panel):
+        """Write the losses of a step, and the pictures of some steps."""
+        if self._writer is None or self._panel != iteration.panel:
             self._close()
             self._writer = self._open(iteration)
-        self._last, step = iteration, _step_of_picture(iteration)
+            self._step, self._panel = 0, iteration.panel
+        self._step += 1
         for name, loss in iteration.losses.items():
-            self._writer.add_scalar(f"loss/{name}", loss, step)
-        self._writer.add_scalar("progress/longest side", max(iteration.shape), step)
-        self._writer.add_scalar("progress/seconds", iteration.seconds, step)
-        if step in self._previews:
-            _add_picture(self._writer, iteration)
+            self._writer.add_scalar(f"loss/{name}", loss, self._step)
+        self._writer.add_scalar("progress/longest side", max(iteration.shape), self._step)
+        self._writer.add_scalar("progress/seconds", iteration.seconds, self._step)
+        self._unwritten = iteration
+        if self._step in self._previews:
+            self._add_picture(self._writer, iteration)
 
     def _open(self, iteration: Iteration) -> SummaryWriter:
         from torch.utils.tensorboard import SummaryWriter
 
-        panels, folder = iteration.panels, self._folder
-        if panels:
-            folder = folder / panels[iteration.panel].replace(" ", "-")
-        self._previews = preview_steps(_steps_of_picture(iteration))
+        folder, recipe = self._folder, iteration.facts["recipe"]
+        if iteration.panels:
+            folder /= iteration.panels[iteration.panel].replace(" ", "-")
+        self._previews = preview_steps(recipe["steps"])
         writer = SummaryWriter(str(folder), flush_secs=5)
-        recipe = json.dumps(iteration.facts.get("recipe", {}), indent=2)
-        writer.add_text("recipe", textwrap.indent(recipe, "    "))  # Markdown shows it as code
+        # Markdown shows indented text as code.
+        writer.add_text("recipe", textwrap.indent(json.dumps(recipe, indent=2), "    "))
         return writer
 
     def _close(self, add_last: bool = True) -> None:
-        if self._writer is None:
-            return
-        if add_last and self._last and _step_of_picture(self._last) not in self._previews:
-            _add_picture(self._writer, self._last)
-        self._writer.close()
-        self._writer = self._last = None
+        if self._writer is not None:
+            if add_last and self._unwritten is not None:
+                self._add_picture(self._writer, self._unwritten)
+            self._writer.close()
 
-
-def _add_picture(writer: SummaryWriter, iteration: Iteration) -> None:
-    picture = iteration.picture
-    axes = "HW" if picture.ndim == 2 else "HWC"
-    writer.add_image("picture", picture, _step_of_picture(iteration), dataformats=axes)
-
-
-def _steps_of_picture(iteration: Iteration) -> int:
-    return iteration.steps // max(len(iteration.panels), 1)
-
-
-def _step_of_picture(iteration: Iteration) -> int:
-    """Return the step, from 1, within its own picture."""
-    return iteration.step - iteration.panel * _steps_of_picture(iteration)
+    def _add_picture(self, writer: SummaryWriter, iteration: Iteration) -> None:
+        picture = iteration.picture
+        axes = "HW" if picture.ndim == 2 else "HWC"
+        writer.add_image("picture", picture, self._step, dataformats=axes)
+        self._unwritten = None

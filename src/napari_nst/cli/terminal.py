@@ -1,39 +1,31 @@
-"""Exit statuses, and one line on stderr for every error."""
+"""What the user reads on stderr: messages, and progress bars of downloads and runs."""
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
 
 import click
+from tqdm import tqdm
 
 from napari_nst.engine.distributed import process_rank
-from napari_nst.errors import NstError
+
+if TYPE_CHECKING:
+    from napari_nst.engine.iteration import Iteration
+    from napari_nst.engine.steering import TileDone
 
 PROGRAM = "napari-nst"
-WRONG_INPUT, WENT_WRONG, INTERRUPTED = 2, 1, 130
+WRONG_INPUT, WENT_WRONG, INTERRUPTED = 2, 1, 130  # exit statuses
 
 
-def run(program: click.Command, arguments: Sequence[str] | None = None) -> int:
-    """Run a command with the process's own or other arguments, and return the exit status.
-
-    Errors of the user and of the run become one line; others are faults of this program and keep
-    their traceback.
-    """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        status = program.main(arguments or ["--help"], prog_name=PROGRAM, standalone_mode=False)
-    except click.Abort:
-        return _fail("interrupted.", INTERRUPTED)
-    except click.UsageError as error:
-        where = f" See '{error.ctx.command_path} --help'." if error.ctx else ""
-        return _fail(error.format_message() + where, WRONG_INPUT)
-    except click.ClickException as error:
-        return _fail(error.format_message(), WRONG_INPUT)
-    except (NstError, OSError) as error:  # `input_errors` turns other OSErrors into ClickExceptions
-        return _fail(_sentence(error), WENT_WRONG)
-    return status if isinstance(status, int) else 0
+def say(message: str) -> None:
+    """Print a line on stderr, from the first of several processes alone."""
+    if process_rank() == 0:
+        click.echo(f"{PROGRAM}: {message}", err=True)
 
 
 @contextmanager
@@ -46,21 +38,94 @@ def input_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, TypeError, ValueError) as error:
-        raise click.ClickException(_sentence(error)) from error
+        raise click.ClickException(sentence(error)) from error
 
 
-def say(message: str) -> None:
-    """Print a line on stderr, from the first of several processes alone."""
-    if process_rank() == 0:
-        click.echo(f"{PROGRAM}: {message}", err=True)
-
-
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
+    """Return the message of an error, with the file of an OSError."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}."
     return str(error)
 
 
-def _fail(message: str, status: int) -> int:
-    say(" ".join(message.split()))  # one line, even if a file name or a library's message has more
-    return status
+class ProgressBar:
+    """One bar at a time, for as long as a ``with`` statement lasts."""
+
+    def __init__(self, show_estimate: bool = True) -> None:
+        self._show_estimate = show_estimate
+        self._bar: tqdm[Any] | None = None
+        self._title = ""
+        self._postfix: dict[str, str] = {}
+        self._drawn = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def before_run(self, message: str, done: int, total: int) -> None:
+        """Show a download, or a sentence with the estimated time and memory of the run."""
+        if not message.endswith("."):
+            self.download(message, done, total)
+        elif self._show_estimate:
+            self.say(message)
+
+    def say(self, message: str) -> None:
+        """Print a line above the bar."""
+        with tqdm.external_write_mode(file=sys.stderr):
+            say(message)
+
+    def download(self, message: str, done: int, total: int) -> None:
+        """Show how many bytes have arrived; a `total` of 0 is unknown."""
+        bar = self._open(message, total, unit="B", unit_scale=True, unit_divisor=1000)
+        bar.total = total or None
+        bar.update(done - bar.n)
+        if 0 < total == done:
+            bar.refresh()
+
+    def step(self, iteration: Iteration) -> None:
+        """Show a step of a run, its rate, loss and working size."""
+        is_first = self._title != "step"
+        bar = self._open("step", iteration.steps, unit=" step")
+        if is_first:  # the bar opens after the first step, but the rate counts from the run's start
+            bar.start_t -= iteration.seconds
+        # tqdm's own estimate takes all steps as equally long, but steps of finer scales are longer.
+        left = tqdm.format_interval(iteration.seconds_left)
+        counts = "{n_fmt}/{total_fmt} [{elapsed}<" + left + ", {rate_fmt}{postfix}]"
+        bar.bar_format = "{l_bar}{bar}| " + counts
+        height, width = iteration.shape
+        if iteration.panels:
+            bar.set_description(iteration.panels[iteration.panel], refresh=False)
+        self._postfix = {"loss": f"{iteration.losses['total']:.4g}", "size": f"{width}x{height}"}
+        bar.set_postfix(self._postfix, refresh=False)
+        bar.update(iteration.step - bar.n)
+
+    def tile(self, tile: TileDone) -> None:
+        """Show how many tiles of the current step are computed."""
+        if self._bar is None or self._title != "step":  # the number of steps is not known yet
+            bar = self._open(f"step {tile.step}", tile.total, unit=" tile", leave=False)
+            bar.update(tile.done - bar.n)
+            return
+        self._bar.set_postfix(self._postfix | {"tile": f"{tile.done}/{tile.total}"}, refresh=False)
+        now = time.monotonic()
+        if now - self._drawn >= self._bar.mininterval:
+            self._drawn = now
+            self._bar.refresh()
+
+    def _open(self, title: str, total: int, **looks: Any) -> tqdm[Any]:
+        """Return the bar of this title, after closing any other."""
+        if self._bar is None or self._title != title:
+            if self._bar is not None:
+                self._bar.close()
+            # In a file that collects stderr, each state of the bar is a line.
+            pause = 0.1 if sys.stderr.isatty() else 10.0
+            self._title = title
+            self._bar = tqdm(
+                total=total or None, desc=title, file=sys.stderr,
+                mininterval=pause, maxinterval=pause,
+                # tqdm by itself shows nothing on a terminal whose size is unknown.
+                ncols=shutil.get_terminal_size((80, 24)).columns, nrows=24, **looks,
+            )  # fmt: skip
+        return self._bar

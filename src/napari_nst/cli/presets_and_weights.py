@@ -1,19 +1,45 @@
-"""The ``weights`` commands: the pretrained network on this machine."""
+"""The commands ``presets``, for the published recipes, and ``weights``, for their networks."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from napari_nst.cli import terminal
-from napari_nst.cli.progress import ProgressBar
-from napari_nst.recipe import Recipe
+from napari_nst.cli.terminal import WENT_WRONG, ProgressBar, input_errors
+from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset, preset_names, published
 from napari_nst.recipe.convert_weights import FLAVOURS
 
 if TYPE_CHECKING:
     from napari_nst.engine.vgg.weights import WeightsStatus
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--job", type=click.Choice(list(DEFAULT_PRESETS)), help="Only those for this job.")
+@click.option("--json", "as_json", is_flag=True, help="Print every field of each as JSON.")
+def presets(name: str | None, job: str | None, as_json: bool) -> None:
+    """List the published recipes, or print one.
+
+    The list has name, job, the network that the recipe was tuned for, and its source below. NAME is
+    printed as JSON, which --preset takes as a file:
+
+    napari-nst presets gatys-2016 > mine.json
+    """
+    names = preset_names(job)
+    if name is not None:
+        with input_errors():
+            if job is not None:
+                raise ValueError("--job is for the list; leave it out, or NAME.")
+            click.echo(preset(name).to_json())
+    elif as_json:
+        click.echo(json.dumps({name: preset(name).to_dict() for name in names}, indent=2))
+    else:
+        for one in map(published, names):
+            click.echo(f"{one.name:21}  {one.job:14}  {one.flavour:11}  {one.summary}")
+            click.secho(f"    {one.source}", dim=True)
 
 
 @click.group(no_args_is_help=False)
@@ -50,7 +76,7 @@ def verify(flavour: str | None) -> int:
     found = [network.verify(flavour)] if flavour else network.status()
     _print_table(found)
     states = {one.state for one in found} - {"absent"}
-    return 0 if states == {"ok"} else terminal.WENT_WRONG
+    return 0 if states == {"ok"} else WENT_WRONG
 
 
 def _print_table(found: Sequence[WeightsStatus]) -> None:
