@@ -165,6 +165,8 @@ def test_the_message_for_a_missing_ffmpeg_comes_before_the_writing(tmp_path, col
     assert not list(tmp_path.iterdir())
 
 
+# imageio-ffmpeg leaves its pipe open if ffmpeg has ended by itself.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_failing_ffmpeg_leaves_no_file(tmp_path, colours, monkeypatch):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", sys.executable)
     with pytest.raises(NstError, match=r"^ffmpeg could not write the MP4 \(.+\); write a \.gif"):

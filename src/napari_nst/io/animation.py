@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -15,20 +16,15 @@ from napari_nst.errors import NstError
 from napari_nst.io.atomic_write import check_writable, write_atomically
 from napari_nst.io.embedded_text import SOFTWARE
 from napari_nst.io.history import FrameStack
-from napari_nst.io.write_image import encode_tiff_stack, quantized
+from napari_nst.io.write_image import eight_bit, encode_tiff_stack
 
 Pixels = np.ndarray[Any, Any]
-Format = Literal["GIF", "MP4", "TIFF"]
-Progress = Callable[[str, int, int], None]
 
-FORMATS: dict[str, Format] = {".gif": "GIF", ".mp4": "MP4", ".tif": "TIFF", ".tiff": "TIFF"}
+FORMATS = {".gif": "GIF", ".mp4": "MP4", ".tif": "TIFF", ".tiff": "TIFF"}
 """Ending of a file name → its format."""
 
-FPS = 15.0
-"""Frames per second."""
-
-LAST_FRAME_SECONDS = 1.5
-"""How long a GIF shows its last frame."""
+FPS = 15  # frames per second
+LAST_FRAME_SECONDS = 1.5  # how long a GIF shows its last frame
 
 _X264 = [
     "-crf", "17", "-movflags", "+faststart",
@@ -46,38 +42,39 @@ def write_animation(
     *,
     fps: float = FPS,
     text: str = "",
-    progress: Progress | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> str:
-    """Write frames completely or not at all; return a summary like ``75 pictures, 5.0 s, 1.2 MB``.
+    """Write frames as .gif, .mp4 or .tif; return a summary like ``75 pictures, 5.0 s, 1.2 MB``.
 
-    The ending of `path` gives the format. A GIF loops and has 256 colours per frame. An MP4 is
-    H.264 in YUV 4:2:0 with even sides. A TIFF has one page per frame, with its label, as in ImageJ;
-    RGB has 8 bits, and grey keeps its values. Frames with alpha are blended with white. Integers
-    span the range of their type, floats are in [0, 1].
-
-    `text` is stored in a TIFF for `read_text`, and in a GIF as its comment. `progress` is called
-    with a message, the number of frames written and the number of all frames; errors that it raises
-    end the writing. Raises a ValueError for another ending, an OSError if the file cannot be
-    written, and an NstError if ffmpeg, which writes the MP4, is missing or fails.
+    Integers span the range of their type, floats are in [0, 1]. `progress` is called with a
+    message, the number of frames written and the number of all; an error from it ends the writing.
     """
     path = Path(path)
     file_format = check_format(path)
     check_writable([path])
-    frames = _reported(map(_opaque, stack), len(stack), f"writing {path.name}", progress)
+
+    def frames() -> Iterator[Pixels]:
+        for done, frame in enumerate(stack):
+            if progress is not None:
+                progress(f"writing {path.name}", done, len(stack))
+            yield _opaque(frame)
+
+    duration = f", {len(stack) / fps:.1f} s"
     if file_format == "TIFF":
-        data = encode_tiff_stack(np.stack([_for_tiff(one) for one in frames]), stack.labels, text)
+        pages = np.stack([_for_tiff(frame) for frame in frames()])
+        data = encode_tiff_stack(pages, stack.labels, text)
+        duration = ""
     elif file_format == "GIF":
-        data = _encode_gif(map(_eight_bit, frames), len(stack), fps, text)
+        data = _encode_gif(map(eight_bit, frames()), len(stack), fps, text)
     else:
-        data = _encode_mp4(map(_eight_bit, frames), stack.size, fps)
+        data = _encode_mp4(map(eight_bit, frames()), stack.size, fps)
     write_atomically(path, data)
-    duration = "" if file_format == "TIFF" else f", {len(stack) / fps:.1f} s"
     count = f"{len(stack)} picture{'s' if len(stack) > 1 else ''}"
     size = f"{len(data) / 1e6:.1f} MB" if len(data) >= 100_000 else f"{len(data) / 1e3:.0f} kB"
     return f"{count}{duration}, {size}"
 
 
-def check_format(path: Path) -> Format:
+def check_format(path: Path) -> str:
     """Return the format that a file's ending gives; raise an error if it is not available."""
     file_format = FORMATS.get(path.suffix.lower())
     if file_format is None:
@@ -95,15 +92,6 @@ def check_format(path: Path) -> Format:
     return file_format
 
 
-def _reported(
-    frames: Iterable[Pixels], count: int, message: str, progress: Progress | None
-) -> Iterator[Pixels]:
-    for done, frame in enumerate(frames):
-        if progress is not None:
-            progress(message, done, count)
-        yield frame
-
-
 def _opaque(frame: Pixels) -> Pixels:
     """Blend an RGBA frame with white; return other frames unchanged."""
     if frame.shape[2:] != (4,):
@@ -114,39 +102,31 @@ def _opaque(frame: Pixels) -> Pixels:
     return (blended if frame.dtype.kind == "f" else np.rint(blended)).astype(frame.dtype)
 
 
-def _eight_bit(frame: Pixels) -> Pixels:
-    if frame.dtype == np.uint8:
-        return frame
-    if frame.dtype.kind != "f":
-        frame = frame / np.float32(np.iinfo(frame.dtype).max)
-    return quantized("stack", frame, 8)
-
-
 def _for_tiff(frame: Pixels) -> Pixels:
     """Return a frame in a type that ImageJ supports."""
     if frame.ndim == 3:
-        return _eight_bit(frame)
+        return eight_bit(frame)
     return frame if frame.dtype in (np.uint8, np.uint16) else frame.astype(np.float32)
 
 
-def _encode_gif(frames: Iterable[Pixels], count: int, fps: float, text: str) -> bytes:
+def _encode_gif(frames: Iterator[Pixels], count: int, fps: float, text: str) -> bytes:
     from PIL import Image
 
     # GIF durations are multiples of 10 ms. Rounding the ends keeps their sum right.
     ends = np.rint(np.arange(count + 1) * 100 / fps) * 10
-    durations = [int(duration) for duration in np.diff(ends)]
+    durations = np.diff(ends).astype(int).tolist()
     durations[-1] = max(durations[-1], round(LAST_FRAME_SECONDS * 1000))
     images = (_with_palette(Image.fromarray(frame)) for frame in frames)
+    comment = {"comment": f"{SOFTWARE}: {text}".encode()} if text else {}
     file = io.BytesIO()
     next(images).save(
-        file, "GIF", save_all=True, append_images=images, duration=durations, loop=0,
-        **({"comment": f"{SOFTWARE}: {text}".encode()} if text else {}),
-    )  # fmt: skip
+        file, "GIF", save_all=True, append_images=images, duration=durations, loop=0, **comment
+    )
     return file.getvalue()
 
 
 def _with_palette(image: Any) -> Any:
-    """Return an RGB image with a palette of 256 colours."""
+    """Return an RGB image with a palette of 256 colours, and a grey image unchanged."""
     from PIL import Image
 
     if image.mode == "L":
@@ -158,7 +138,7 @@ def _with_palette(image: Any) -> Any:
     return image.quantize(palette=sample.quantize(256), dither=Image.Dither.NONE)
 
 
-def _encode_mp4(frames: Iterable[Pixels], shape: tuple[int, int], fps: float) -> bytes:
+def _encode_mp4(frames: Iterator[Pixels], shape: tuple[int, int], fps: float) -> bytes:
     from imageio_ffmpeg import write_frames
 
     height, width = (length + length % 2 for length in shape)
@@ -170,11 +150,9 @@ def _encode_mp4(frames: Iterable[Pixels], shape: tuple[int, int], fps: float) ->
                 output_params=_X264,
             )  # fmt: skip
             writer.send(None)
-            try:
+            with contextlib.closing(writer):
                 for frame in frames:
                     writer.send(np.ascontiguousarray(_even_rgb(frame)))
-            finally:
-                writer.close()
             return path.read_bytes()
         except (OSError, RuntimeError) as error:
             first_line = next(iter(str(error).splitlines()), type(error).__name__)

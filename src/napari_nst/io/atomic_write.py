@@ -10,10 +10,9 @@ from pathlib import Path
 
 
 def check_writable(paths: Sequence[Path], inputs: Sequence[Path] = ()) -> None:
-    """Raise an error if files cannot be written, without writing them.
+    """Raise an OSError if a file cannot be written, a ValueError if it is given twice or an input.
 
-    Raises an OSError if a folder does not exist or is not writable, and a ValueError if one of the
-    files is given twice or is one of `inputs`.
+    No file is written.
     """
     for index, path in enumerate(paths):
         if any(_is_same(path, other) for other in (*inputs, *paths[:index])):
@@ -28,8 +27,7 @@ def check_writable(paths: Sequence[Path], inputs: Sequence[Path] = ()) -> None:
             # Permissions are not sufficient: the disk may be read-only.
             tempfile.TemporaryFile(dir=path.parent).close()
         except OSError as error:
-            why = error.strerror
-            raise OSError(f"{path.parent} cannot be written to: {why}.") from error
+            raise OSError(f"{path.parent} cannot be written to: {error.strerror}.") from error
 
 
 def _is_same(one: Path, other: Path) -> bool:
@@ -39,13 +37,10 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file completely or not at all; raise an OSError if it cannot be written.
-
-    The bytes are written to a temporary file in the same folder, which then replaces `path`. Its
-    name is unique, so that several threads or processes may write the same file.
-    """
+    """Write a file completely or not at all, through a temporary file in the same folder."""
     path = Path(os.path.realpath(path))  # a symbolic link remains a link
-    # tempfile is not used here because it permits only the owner to read its files.
+    # The name is unique because several threads or processes may write the same file. tempfile is
+    # not used because it permits only the owner to read its files.
     temporary = path.with_name(f".napari-nst-{uuid.uuid4().hex}.part")
     try:
         with temporary.open("xb") as file:

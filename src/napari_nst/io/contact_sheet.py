@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +20,7 @@ Rectangle = tuple[int, int, int, int]
 """Top, left, bottom and right in pixels; bottom and right are exclusive."""
 
 
-@dataclass(frozen=True)
-class Theme:
+class Theme(NamedTuple):
     """The colours of a sheet: background, text, and cells that have no picture yet."""
 
     background: str
@@ -34,11 +32,9 @@ LIGHT, DARK = Theme("white", "#202020", "#e8e8e8"), Theme("#1c1e22", "#e0e0e0", 
 
 
 class Sheet:
-    """A grid drawn as one picture, whose cells are filled by `put`.
+    """A grid drawn as one picture, whose cells of height and width `shape` are filled by `put`.
 
     `pixels` is uint8 (H, W, 3), or (H, W) if grey. `rectangles` has the position of each cell.
-    `shape` is the height and width of a cell. `font_size` is in pixels, by default 1/24 of a cell's
-    width and at least 14.
     """
 
     def __init__(
@@ -58,18 +54,14 @@ class Sheet:
         gap, line = size // 2, 2 * size
         captions = [cell.caption for cell in grid.cells]
         # Captions are not cut off, since their ends may be what distinguishes them.
-        widest = max(_widest(captions, font), _column_width(grid.columns, font, size))
-        column_width = max(width, widest) + gap
+        column_width = gap + max(width, _widest(captions, font), _heading_width(grid, font, size))
         caption_height = line if any(captions) else 0
         row_height = height + (caption_height or gap)
         left = gap + (_widest(grid.rows, font) + gap if any(grid.rows) else 0)
         top = line if any(grid.columns) else (0 if caption_height else gap)
         bottom = top + len(grid.rows) * row_height + (gap if caption_height else 0)
-        sheet = Image.new(
-            "L" if is_grey else "RGB",
-            (left + len(grid.columns) * column_width, bottom),
-            theme.background,
-        )
+        sheet_size = (left + len(grid.columns) * column_width, bottom)
+        sheet = Image.new("L" if is_grey else "RGB", sheet_size, theme.background)
         draw = ImageDraw.Draw(sheet)
 
         def write(x: int, middle: int, text: str) -> None:
@@ -79,15 +71,14 @@ class Sheet:
             write(left + index * column_width, size, heading)
         for index, heading in enumerate(grid.rows):
             write(gap, top + index * row_height + caption_height + height // 2, heading)
-        rectangles = []
+        self.rectangles: list[Rectangle] = []
         for cell in grid.cells:
             x = left + cell.column * column_width
             y = top + cell.row * row_height + caption_height
             write(x, y - size, cell.caption)
             draw.rectangle((x, y, x + width - 1, y + height - 1), theme.empty)
-            rectangles.append((y, x, y + height, x + width))
+            self.rectangles.append((y, x, y + height, x + width))
         self.pixels: Pixels = np.array(sheet)
-        self.rectangles: tuple[Rectangle, ...] = tuple(rectangles)
 
     def put(self, index: int, picture: Pixels) -> None:
         """Draw a uint8 picture into a cell, resized to the cell; an alpha channel is ignored."""
@@ -118,19 +109,18 @@ def resized(picture: Pixels, shape: tuple[int, int]) -> Pixels:
     return np.asarray(image.resize(shape[::-1], Image.Resampling.LANCZOS))
 
 
-def _widest(texts: Sequence[str], font: FreeTypeFont) -> int:
+def _widest(texts: Iterable[str], font: FreeTypeFont) -> int:
     return max(math.ceil(font.getlength(_printable(text))) for text in texts)
 
 
-def _column_width(headings: Sequence[str], font: FreeTypeFont, gap: int) -> int:
-    """Return the column width at which the headings do not touch each other."""
-    starts = [index for index, heading in enumerate(headings) if heading]
-    spans = np.diff([*starts, len(headings)])
-    widths = [
-        math.ceil((_widest([headings[start]], font) + gap) / span)
-        for start, span in zip(starts, spans, strict=True)
-    ]
-    return max(widths, default=0)
+def _heading_width(grid: Grid, font: FreeTypeFont, gap: int) -> int:
+    """Return the column width at which the headings of columns do not touch each other."""
+    starts = [index for index, heading in enumerate(grid.columns) if heading]
+    spans = np.diff([*starts, len(grid.columns)])
+    lengths = [_widest([grid.columns[start]], font) + gap for start in starts]
+    return max(
+        (math.ceil(length / span) for length, span in zip(lengths, spans, strict=True)), default=0
+    )
 
 
 def _printable(text: str) -> str:

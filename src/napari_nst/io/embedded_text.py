@@ -19,10 +19,9 @@ _JPEG_MAX_BYTES = 65533 - len(_JPEG_PREFIX)  # a segment has a length of 16 bits
 
 
 def read_text(path: str | os.PathLike[str]) -> str | None:
-    """Return the text that `write_image` or `write_stack` stored in a PNG, JPEG or TIFF.
+    """Return the text that `write_image` or `write_stack` stored in a file, or None.
 
-    Returns None if the file has no text or only one of another program. Raises an OSError if the
-    file cannot be read, and a ValueError that names the file if it is broken or no image.
+    Raises an OSError, or a ValueError that names the file.
     """
     return decode_file(path, {"PNG": _png_text, "JPEG": _jpeg_text, "TIFF": _tiff_text})
 
@@ -39,13 +38,12 @@ def add_png_text(png: bytes, text: str) -> bytes:
 
 def jpeg_comment(text: str) -> bytes:
     """Return a text as the comment of a JPEG; raise a ValueError if it is too long."""
-    size = len(text.encode())
-    if size > _JPEG_MAX_BYTES:
+    data = text.encode()
+    if len(data) > _JPEG_MAX_BYTES:
         raise ValueError(
-            f"text has {size} bytes, but a JPEG holds at most {_JPEG_MAX_BYTES}; write a PNG or "
-            "TIFF."
+            f"text has {len(data)} bytes; a JPEG holds {_JPEG_MAX_BYTES}, write a PNG or TIFF."
         )
-    return _JPEG_PREFIX + text.encode()
+    return _JPEG_PREFIX + data
 
 
 def _png_text(data: bytes) -> str | None:
@@ -70,9 +68,9 @@ def _jpeg_text(data: bytes) -> str | None:
     from PIL import Image
 
     with Image.open(io.BytesIO(data), formats=["JPEG", "MPO"]) as file:
-        comment = file.info.get("comment", b"")
+        comment: bytes = file.info.get("comment", b"")
     is_ours = comment.startswith(_JPEG_PREFIX)
-    return comment[len(_JPEG_PREFIX) :].decode() if is_ours else None
+    return comment.removeprefix(_JPEG_PREFIX).decode() if is_ours else None
 
 
 def _tiff_text(data: bytes) -> str | None:
@@ -85,8 +83,6 @@ def _tiff_text(data: bytes) -> str | None:
             raise ValueError("its pixels are missing")
         if page.software != SOFTWARE:
             return None
-        if tiff.is_imagej:  # a stack, whose description belongs to ImageJ
-            info: str | None = (tiff.imagej_metadata or {}).get("Info")
-            return info
-        description: str = page.description
-        return description or None
+        # The description of a stack belongs to ImageJ.
+        text = (tiff.imagej_metadata or {}).get("Info") if tiff.is_imagej else page.description
+        return text or None

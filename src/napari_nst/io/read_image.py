@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,17 +15,10 @@ import numpy as np
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 Pixels = np.ndarray[Any, Any]
-Format = Literal["PNG", "JPEG", "TIFF"]
 Result = TypeVar("Result")
 
-_SIGNATURES: dict[bytes, Format] = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",  # BigTIFF
-    b"MM\0+": "TIFF",
-}
+_SIGNATURES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
+_SIGNATURES |= dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF")  # + is BigTIFF
 
 
 class Unusable(Exception):
@@ -33,18 +26,12 @@ class Unusable(Exception):
 
 
 def decode_file(
-    path: str | os.PathLike[str], decoders: Mapping[Format, Callable[[bytes], Result]]
+    path: str | os.PathLike[str], decoders: Mapping[str, Callable[[bytes], Result]]
 ) -> Result:
-    """Return the result of the decoder for a file's format.
-
-    Raises an OSError if the file cannot be read, and a ValueError that names the file if it is
-    broken, unusable or in another format.
-    """
-    path = Path(path)
-    with path.open("rb") as file:
-        start = file.read(max(map(len, _SIGNATURES)))
-        found = (kind for magic, kind in _SIGNATURES.items() if start.startswith(magic))
-        kind = next(found, None)
+    """Return the result of the decoder for a file's format; a ValueError names a broken file."""
+    with Path(path).open("rb") as file:
+        start = file.read(8)  # other files may be too large to be read as a whole
+        kind = next((kind for magic, kind in _SIGNATURES.items() if start.startswith(magic)), None)
         if kind is None:
             raise ValueError(f"{path} is not a PNG, JPEG or TIFF image; convert it to one of them.")
         data = start + file.read()
@@ -60,19 +47,15 @@ def decode_file(
 def read_image(path: str | os.PathLike[str]) -> Pixels:
     """Return an image file as (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, uint8, uint16 or float.
 
-    Palettes, and CMYK in a JPEG, are converted to RGB, and EXIF orientation is applied. A TIFF must
-    have one page. Raises an OSError if the file cannot be read, and a ValueError that names the
-    file if it is broken or no image of these kinds.
+    Raises an OSError, or a ValueError that names the file.
     """
     return decode_file(path, {"PNG": _read_png, "JPEG": _read_jpeg, "TIFF": _read_tiff})
 
 
 def read_labels(path: str | os.PathLike[str]) -> Pixels:
-    """Return an image file of labels as (H, W), integers or bool.
+    """Return a PNG or TIFF of labels as (H, W), integers or bool; a palette's indices are labels.
 
-    The file is a PNG that is grey, 1-bit or has a palette, whose indices are the labels; or a TIFF
-    with one page of integers. Raises an OSError if the file cannot be read, and a ValueError that
-    names the file if it is broken or has no labels.
+    Raises an OSError, or a ValueError that names the file.
     """
     return decode_file(path, {"PNG": _png_labels, "JPEG": _jpeg_labels, "TIFF": _tiff_labels})
 
@@ -93,8 +76,7 @@ def _jpeg_labels(_: bytes) -> Pixels:
 def _tiff_labels(data: bytes) -> Pixels:
     import tifffile
 
-    with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-        labels: Pixels = tiff.asarray().squeeze()
+    labels: Pixels = tifffile.imread(io.BytesIO(data)).squeeze()
     if labels.ndim != 2 or labels.dtype.kind not in "bui":
         raise Unusable("holds no labels; save one page of integers, one for each pixel")
     return labels

@@ -52,18 +52,11 @@ def record_of(layer: Any) -> dict[str, Any] | None:
         return None
 
 
-ENDING = ".json"
-
-
 def save_recipe(recipe: Recipe, path: str | os.PathLike[str]) -> Path:
-    """Write a recipe into a JSON file, completely or not at all, and return the path.
-
-    The ending .json is appended if the path has another one. Raises an OSError that names the file
-    if it cannot be written.
-    """
+    """Write a recipe into a JSON file, whose name gets the ending .json, and return its path."""
     path = Path(path)
-    if path.suffix.lower() != ENDING:
-        path = path.with_name(path.name + ENDING)
+    if path.suffix.lower() != ".json":
+        path = path.with_name(path.name + ".json")
     try:
         write_atomically(path, f"{recipe.to_json()}\n".encode())
     except OSError as error:
@@ -72,19 +65,13 @@ def save_recipe(recipe: Recipe, path: str | os.PathLike[str]) -> Path:
 
 
 def load_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """Read a recipe from a JSON file; missing fields get their defaults.
-
-    Raises an OSError if the file cannot be read, and a ValueError if it has no valid recipe. The
-    messages name the file.
-    """
+    """Read a recipe from a JSON file, or raise an OSError or a ValueError that names the file."""
     try:
         # Editors on Windows write a byte order mark.
-        text = Path(path).read_text(encoding="utf-8-sig")
+        return Recipe.from_json(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise OSError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not text; choose the JSON file of a recipe.") from None
-    try:
-        return Recipe.from_json(text)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error

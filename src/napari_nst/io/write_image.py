@@ -23,15 +23,9 @@ Depth = Literal[8, 16, 32]
 def write_image(
     path: str | os.PathLike[str], image: Pixels, depth: Depth = 8, *, text: str = ""
 ) -> None:
-    """Write an image completely or not at all.
+    """Write a grey, RGB or RGBA image as .png, .jpg, .jpeg, .tif or .tiff, with a text if given.
 
-    The ending of `path` gives the format: .png, .jpg, .jpeg, .tif or .tiff. The image is (H, W)
-    grey, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha. uint8 and uint16 are written as they
-    are. Floats in [0, 1] are written with `depth` bits per channel; 32 is float32, without
-    clipping, in a TIFF. `text` is stored in the file for `read_text`; a JPEG holds 64 kB of it.
-
-    Raises a ValueError or TypeError if the format cannot hold the image or the text, and an OSError
-    if the file cannot be written.
+    uint8 and uint16 are written as they are, floats in [0, 1] with `depth` bits per channel.
     """
     path = Path(path)
     if image.ndim != 2 and (image.ndim != 3 or image.shape[-1] not in (3, 4)):
@@ -53,15 +47,7 @@ def write_stack(
     *,
     text: str = "",
 ) -> None:
-    """Write several images of one size into one 8-bit file, completely or not at all.
-
-    A TIFF has one page for each image, with its label, as in ImageJ. The other formats of
-    `write_image` show all images in a grid with their labels. `images` are (N, H, W) grey or
-    (N, H, W, 3) RGB, float in [0, 1].
-
-    Raises a ValueError or TypeError if the format cannot hold the images or the text, and an
-    OSError if the file cannot be written.
-    """
+    """Write floats (N, H, W) or (N, H, W, 3) in [0, 1] as pages of a TIFF, or as one 8-bit grid."""
     shapes = sorted({image.shape for image in images})
     if len(shapes) != 1 or (len(shapes[0]) != 2 and shapes[0][2:] != (3,)):
         listed = ", ".join(map(str, shapes)) or "none"
@@ -76,14 +62,9 @@ def write_stack(
 def write_grid(
     path: str | os.PathLike[str], grid: Grid, images: Mapping[int, Pixels], *, text: str = ""
 ) -> None:
-    """Write the images of a grid into one 8-bit file, enlarged to the size of the largest.
+    """Write floats in [0, 1] by cell index, each as a page of a TIFF, or as one 8-bit picture.
 
-    A TIFF has one page for each image. The other formats of `write_image` show the grid, with empty
-    places for missing images. `images` maps the index of a cell to floats in [0, 1], (H, W),
-    (H, W, 3) or (H, W, 4) whose alpha channel is ignored, all of one aspect ratio.
-
-    Raises a ValueError or TypeError if the format cannot hold the images or the text, and an
-    OSError if the file cannot be written.
+    Images are enlarged to the size of the largest, and alpha channels are ignored.
     """
     path = Path(path)
     is_tiff = _encoder(path, 8) is _encode_tiff
@@ -100,14 +81,11 @@ def write_grid(
 
 
 def depth_for(path: str | os.PathLike[str], source: Pixels, wanted: int | None = None) -> Depth:
-    """Return the bits per channel for an output file.
-
-    By default they are those of the source image, at most 16, and 8 for a JPEG. Raises a ValueError
-    if the format does not have the wanted depth.
-    """
-    is_deep = source.dtype != np.uint8 and _encoder(Path(path), 8) is not _encode_jpeg
+    """Return the bits per channel for an output file: `wanted`, or those of the source up to 16."""
+    path = Path(path)
+    is_deep = source.dtype != np.uint8 and _encoder(path, 8) is not _encode_jpeg
     depth = wanted or (16 if is_deep else 8)
-    _encoder(Path(path), depth)
+    _encoder(path, depth)
     return cast(Depth, depth)
 
 
@@ -127,32 +105,40 @@ def quantized(name: str, image: Pixels, depth: Depth) -> Pixels:
     return result
 
 
+def eight_bit(picture: Pixels) -> Pixels:
+    """Return integers, which span the range of their type, or floats in [0, 1] as uint8."""
+    if picture.dtype == np.uint8:
+        return picture
+    if picture.dtype.kind != "f":
+        picture = picture / np.float32(np.iinfo(picture.dtype).max)
+    return quantized("picture", picture, 8)
+
+
 def encode_tiff_stack(stack: Pixels, labels: Sequence[str], text: str) -> bytes:
     """Return an ImageJ TIFF with one page per image: grey uint8, uint16, float32 or RGB uint8."""
     import tifffile
 
+    axes, photometric = ("ZYXS", "rgb") if stack.ndim == 4 else ("ZYX", "minisblack")
+    metadata = {"axes": axes, "Labels": list(labels)} | ({"Info": text} if text else {})
     file = io.BytesIO()
-    is_rgb = stack.ndim == 4
-    metadata: dict[str, Any] = {"axes": "ZYXS" if is_rgb else "ZYX", "Labels": list(labels)}
     tifffile.imwrite(
-        file, stack, imagej=True, photometric="rgb" if is_rgb else "minisblack", software=SOFTWARE,
-        metadata=metadata | ({"Info": text} if text else {}),
-    )  # fmt: skip
+        file, stack, imagej=True, photometric=photometric, software=SOFTWARE, metadata=metadata
+    )
     return file.getvalue()
 
 
 def _encoder(path: Path, depth: int) -> Callable[[Pixels, str], bytes]:
     """Return the function that encodes quantized pixels and a text for the format of a path."""
-    ending = path.suffix.lower()
-    if ending not in _ENCODERS:
+    encode = _ENCODERS.get(path.suffix.lower())
+    if encode is None:
         raise ValueError(f"{path} must end in {', '.join(_ENCODERS)}, to say its format.")
     if depth not in (8, 16, 32):
         raise ValueError(f"depth must be 8, 16 or 32; not {depth!r}.")
-    if depth == 32 and _ENCODERS[ending] is not _encode_tiff:
+    if depth == 32 and encode is not _encode_tiff:
         raise ValueError(f"{path}: only a TIFF has 32 bits per channel; take .tif for 32.")
-    if depth == 16 and _ENCODERS[ending] is _encode_jpeg:
+    if depth == 16 and encode is _encode_jpeg:
         raise ValueError(f"{path}: a JPEG has 8 bits per channel; take PNG or TIFF for 16.")
-    return _ENCODERS[ending]
+    return encode
 
 
 def _encode_png(pixels: Pixels, text: str) -> bytes:
@@ -189,8 +175,6 @@ def _encode_tiff(pixels: Pixels, text: str) -> bytes:
 
 _ENCODERS: dict[str, Callable[[Pixels, str], bytes]] = {
     ".png": _encode_png,
-    ".jpg": _encode_jpeg,
-    ".jpeg": _encode_jpeg,
-    ".tif": _encode_tiff,
-    ".tiff": _encode_tiff,
+    **dict.fromkeys((".jpg", ".jpeg"), _encode_jpeg),
+    **dict.fromkeys((".tif", ".tiff"), _encode_tiff),
 }

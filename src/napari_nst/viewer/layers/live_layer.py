@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.io.history import repeated
 from napari_nst.io.record import RECORD
 from napari_nst.viewer.layers.intensity import Intensity, to_unit
 from napari_nst.viewer.layers.keep_outside import OriginalPixels
@@ -183,8 +182,12 @@ class LiveLayer:
             one_pixel = np.zeros_like(iteration.picture[:1, :1])
             black = self._intensity.restore(one_pixel, self._keep_dtype)
             self._stack = np.broadcast_to(black, (count, *shape, *black.shape[2:])).copy()
-        size = self._stack.shape[1], self._stack.shape[2]
-        self._stack[iteration.panel] = repeated(pixels, size)
+        # By nearest neighbour, which is fast.
+        rows, columns = (
+            np.arange(new) * old // new
+            for new, old in zip(self._stack.shape[1:3], pixels.shape[:2], strict=True)
+        )
+        self._stack[iteration.panel] = pixels[rows[:, None], columns]
         data = self._position.data(self._stack, count)
         axis = self._position.pixel_axes(count)[0]
         dims = self._viewer.dims
