@@ -11,7 +11,7 @@ from napari_nst.engine.losses import (
     WassersteinLoss,
     gram_matrix,
 )
-from napari_nst.engine.losses.matrix_sqrt import square_root, trace_of_square_root
+from napari_nst.engine.losses.wasserstein import square_root, trace_of_square_root
 from tests.helpers.loss_features import (
     blend,
     features,

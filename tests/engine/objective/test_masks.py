@@ -30,7 +30,7 @@ def test_a_mask_is_as_large_as_the_features_of_every_layer(untrained, random_ima
      ("relu4_2", 8), ("conv5_1", 16), ("pool5", 32)],
 )  # fmt: skip
 def test_each_position_has_the_mean_of_its_pixels(mask, shape, layer, stride):
-    """Less what an odd side leaves over, as in the features, and scaled to a largest of 1."""
+    """Without the rest of an odd side, as in the features, and scaled to a maximum of 1."""
     height, width = (side // stride for side in shape)
     pixels = mask(*shape).numpy()[0, 0].astype(float)[: height * stride, : width * stride]
     expected = pixels.reshape(height, stride, width, stride).mean(axis=(1, 3))
@@ -39,31 +39,31 @@ def test_each_position_has_the_mean_of_its_pixels(mask, shape, layer, stride):
 
 
 def test_a_small_region_still_counts_in_the_deepest_layer():
-    """What needs a weight above one half would otherwise find none."""
+    """Some losses use only positions with a mask above 0.5."""
     mask = torch.zeros(1, 1, 64, 64)
     mask[..., 37:43, 20:25] = 1
     for layer in LAYER_NAMES:
         assert mask_at(mask, layer).max() == 1
 
 
-def test_what_counts_nowhere_counts_nowhere():
+def test_a_mask_of_zeros_stays_zero():
     assert (mask_at(torch.zeros(1, 1, 40, 40), "relu3_1") == 0).all()
 
 
-def test_a_mask_is_where_the_features_are(untrained):
-    """A bright square and a mask of the same square, seen at a deep layer."""
+def test_a_mask_covers_the_features_of_its_pixels(untrained):
+    """A bright square and a mask of the same square, at a deep layer."""
     square = torch.zeros(1, 1, 64, 96)
     square[..., 16:32, 48:80] = 1
     network = VGG19(["relu3_1"], untrained, padding="replicate")
     changed = network(square.expand(-1, 3, -1, -1))["relu3_1"]
     changed = (changed - network(torch.zeros(1, 3, 64, 96))["relu3_1"]).abs().sum(dim=1)
-    there = mask_at(square, "relu3_1")[:, 0] == 1
-    assert there.sum() == 4 * 8
-    assert changed[there].min() > 5 * changed[~there].mean()
+    inside = mask_at(square, "relu3_1")[:, 0] == 1
+    assert inside.sum() == 4 * 8
+    assert changed[inside].min() > 5 * changed[~inside].mean()
 
 
-def test_where_all_count_alike_there_is_none():
-    assert all(mask_at(None, layer) is None for layer in LAYER_NAMES)
+def test_no_mask_stays_no_mask():
+    assert mask_at(None, "relu3_1") is None
 
 
 def test_a_mask_of_ones_stays_one():

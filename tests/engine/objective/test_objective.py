@@ -1,4 +1,4 @@
-"""The objective: named parts that add up, each what its formula says."""
+"""The objective: its named parts, compared with their formulas, and their sum."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def mean_square(array):
 
 @pytest.mark.parametrize("norm", ["mean", "relative"])
 @pytest.mark.parametrize("style_loss", ["gram", "mean_covariance"])
-def test_every_part_is_its_weighted_formula(build, random_image, style_loss, norm):
+def test_every_part_has_the_value_of_its_weighted_formula(build, random_image, style_loss, norm):
     recipe = RECIPE.replace(style_loss=style_loss, style_norm=norm, content_norm=norm)
     objective, content, styles = build(recipe)
     image = random_image(12, 14, seed=9)
@@ -86,11 +86,11 @@ def test_the_gradient_is_that_of_finite_differences(build, random_image, style_l
     for seed in range(4):
         direction = random_image(12, 14, seed=seed, dtype=torch.float64) - 0.5
         with torch.no_grad():
-            slope = (total(image + 1e-6 * direction) - total(image - 1e-6 * direction)) / 2e-6
-        assert slope.item() == pytest.approx((image.grad * direction).sum().item(), rel=1e-4)
+            difference = (total(image + 1e-6 * direction) - total(image - 1e-6 * direction)) / 2e-6
+        assert difference.item() == pytest.approx((image.grad * direction).sum().item(), rel=1e-4)
 
 
-def test_an_image_in_its_own_style_loses_nothing(untrained, random_image):
+def test_an_image_in_its_own_style_has_no_loss(untrained, random_image):
     recipe = RECIPE.replace(tv_weight=0)
     network = VGG19(network_layers(recipe), untrained, recipe.pooling, recipe.padding)
     image = random_image(12, 14)
@@ -124,7 +124,7 @@ def test_parts_without_weight_are_not_computed(build, random_image, changes, nam
     assert set(network_layers(recipe)) == set(objective.network.layers) == layers
 
 
-def test_content_and_style_may_look_at_one_layer(build, random_image):
+def test_content_and_style_may_use_the_same_layer(build, random_image):
     recipe = RECIPE.replace(content_layers={"relu2_1": 1}, style_layers={"relu2_1": 1})
     objective, _, _ = build(recipe)
     assert set(objective(random_image(12, 14))) == {"content/relu2_1", "style/relu2_1", "tv"}
@@ -138,7 +138,7 @@ def test_targets_are_constants(build, random_image):
     assert not any(tensor.requires_grad for tensor in (content, *styles, *objective.buffers()))
 
 
-def test_half_precision_stays_within_the_network(build, random_image):
+def test_losses_of_bfloat16_features_are_float32(build, random_image):
     objective, _, _ = build(dtype=torch.bfloat16)
     exact, _, _ = build()
     image = random_image(12, 14, seed=9)
@@ -148,7 +148,7 @@ def test_half_precision_stays_within_the_network(build, random_image):
         assert parts[name].item() == pytest.approx(part.item(), rel=0.05), name
 
 
-def test_repr_reads_as_the_objective(build):
+def test_repr_names_the_losses_and_their_weights(build):
     objective, _, _ = build()
     shown = repr(objective)
     for name in (
@@ -163,14 +163,14 @@ def test_repr_reads_as_the_objective(build):
     assert "weight=11" in shown
 
 
-def test_a_summary_adds_the_parts_up():
+def test_a_summary_contains_the_sums_of_parts():
     parts = {"content/relu4_2": 1.0, "style/relu1_1": 2.0, "style/relu2_1": 4.0, "tv": 8.0}
     sums = {"total": 15.0, "content": 1.0, "style": 6.0, "tv": 8.0}
     assert summarise(parts) == {**sums, **parts}
     assert list(summarise(parts))[:4] == ["total", "content", "style", "tv"]
 
 
-def test_a_summary_names_what_is_absent():
+def test_absent_parts_are_0_in_a_summary():
     assert summarise({"style/relu1_1": 2.0}) == {
         "total": 2.0, "content": 0.0, "style": 2.0, "tv": 0.0, "style/relu1_1": 2.0,
     }  # fmt: skip
@@ -180,7 +180,7 @@ def test_a_summary_names_what_is_absent():
     ("blend", "styles", "shares"),
     [((), 1, [1]), ((), 4, [0.25] * 4), ((3,), 1, [1]), ((3, 1), 2, [0.75, 0.25])],
 )
-def test_the_shares_of_styles_add_up(blend, styles, shares):
+def test_the_shares_of_styles_sum_to_1(blend, styles, shares):
     assert shares_of(Recipe(style_blend=blend), styles) == shares
 
 
@@ -189,7 +189,7 @@ def test_a_blend_needs_a_number_for_each_style():
         shares_of(Recipe(style_blend=(1, 2)), 1)
 
 
-def test_a_blend_weighs_the_styles_statistics(untrained, random_image):
+def test_a_blend_weights_the_statistics_of_styles(untrained, random_image):
     recipe = RECIPE.replace(content_weight=0, tv_weight=0, style_blend=(1, 0))
     network = VGG19(network_layers(recipe), untrained)
     image = random_image(12, 14)
@@ -197,7 +197,7 @@ def test_a_blend_weighs_the_styles_statistics(untrained, random_image):
     assert all(part.item() == pytest.approx(0, abs=1e-8) for part in objective(image).values())
 
 
-def test_random_directions_are_drawn_anew_when_that_is_asked_for(build, random_image):
+def test_redraw_draws_new_random_directions(build, random_image):
     recipe = RECIPE.replace(style_loss="sliced_wasserstein", projections=4)
     objective, _, _ = build(recipe)
     image = random_image(12, 14, seed=9)
@@ -213,5 +213,5 @@ def test_random_directions_are_drawn_anew_when_that_is_asked_for(build, random_i
         assert (after[name] == before[name]) == (not name.startswith("style/")), name
 
 
-def test_where_nothing_is_random_nothing_is_drawn(build):
+def test_an_objective_without_random_directions_draws_none(build):
     assert not build()[0].redraw()

@@ -1,6 +1,6 @@
 """The losses of the first steps of every preset, against values stored before the rebuild of 2026.
 
-To store them anew, on purpose: ``python -m tests.engine.test_first_losses``.
+To store them anew, on purpose: ``python -m tests.engine.run.test_first_losses``.
 """
 
 import json
@@ -20,7 +20,7 @@ HEIGHT, WIDTH = 96, 112
 CPU = {"steps": 3, "seed": 0, "precision": "float32", "device": "cpu"}
 
 
-def _picture(name, height=HEIGHT, width=WIDTH):
+def _image(name, height=HEIGHT, width=WIDTH):
     return resize(getattr(data, name)()[..., :3], (height, width), anti_aliasing=True).astype("f4")
 
 
@@ -32,45 +32,45 @@ def _labels():
 
 VARIANTS = {
     "guided": lambda r: nst.stylize(
-        _picture("astronaut"), [_picture("coffee"), _picture("chelsea")], r, guide=_labels()
+        _image("astronaut"), [_image("coffee"), _image("chelsea")], r, guide=_labels()
     ),
     "kept": lambda r: nst.stylize(
-        _picture("astronaut"),
-        [_picture("coffee"), _picture("chelsea")],
+        _image("astronaut"),
+        [_image("coffee"), _image("chelsea")],
         r,
         guide=_labels(),
         keep_unlabelled=True,
     ),
     "filled": lambda r: nst.synthesize(
-        recipe=r.replace(init="noise"), into=_picture("coffee"), region=_labels() == 1
+        recipe=r.replace(init="noise"), into=_image("coffee"), region=_labels() == 1
     ),
     "seamless": lambda r: nst.synthesize(
-        _picture("coffee"), r.replace(init="noise", padding="circular", tv_weight=5), shape=(96, 80)
+        _image("coffee"), r.replace(init="noise", padding="circular", tv_weight=5), shape=(96, 80)
     ),
     "transparent": lambda r: nst.stylize(
-        np.dstack([_picture("astronaut"), _labels() > 0]).astype("f4"), _picture("coffee"), r
+        np.dstack([_image("astronaut"), _labels() > 0]).astype("f4"), _image("coffee"), r
     ),
     "luminance": lambda r: nst.stylize(
-        _picture("astronaut"), _picture("coffee"), r.replace(color="luminance")
+        _image("astronaut"), _image("coffee"), r.replace(color="luminance")
     ),
-    "grey": lambda r: nst.stylize(_picture("astronaut")[..., 0], _picture("coffee"), r),
+    "grey": lambda r: nst.stylize(_image("astronaut")[..., 0], _image("coffee"), r),
     "adam": lambda r: nst.stylize(
-        _picture("astronaut"), _picture("coffee"), r.replace(optimizer="adam", ema=0.9)
+        _image("astronaut"), _image("coffee"), r.replace(optimizer="adam", ema=0.9)
     ),
     "line_search": lambda r: nst.stylize(
-        _picture("astronaut"), _picture("coffee"), r.replace(line_search=True)
+        _image("astronaut"), _image("coffee"), r.replace(line_search=True)
     ),
     "tiled": lambda r: nst.stylize(
-        _picture("astronaut", 200, 150),
-        _picture("coffee"),
+        _image("astronaut", 200, 150),
+        _image("coffee"),
         r.replace(tile=128, size=200, min_size=0, steps=2),
     ),
     "tanh": lambda r: nst.stylize(
-        _picture("astronaut"), _picture("coffee"), r.replace(image_range="tanh")
+        _image("astronaut"), _image("coffee"), r.replace(image_range="tanh")
     ),
     "average": lambda r: nst.stylize(
-        _picture("astronaut"),
-        _picture("coffee"),
+        _image("astronaut"),
+        _image("coffee"),
         r.replace(pooling="average", padding="reflect", style_loss="sliced_wasserstein"),
     ),
 }
@@ -85,11 +85,11 @@ def _losses(name):
     recipe = nst.on_flavour(recipe, "gatys")
     job = published(name).job
     if job == "transfer":
-        iterations = nst.stylize(_picture("astronaut"), _picture("coffee"), recipe)
+        iterations = nst.stylize(_image("astronaut"), _image("coffee"), recipe)
     elif job == "texture":
-        iterations = nst.synthesize(_picture("coffee"), recipe)
+        iterations = nst.synthesize(_image("coffee"), recipe)
     else:
-        iterations = nst.reconstruct(_picture("astronaut"), recipe)
+        iterations = nst.reconstruct(_image("astronaut"), recipe)
     return [iteration.losses for iteration in iterations]
 
 

@@ -140,7 +140,7 @@ def test_each_layer_is_computed_from_the_layer_before(untrained, random_image):
     ("alias", "layer"),
     [("conv_5", "conv3_1"), ("block2_conv2", "relu2_2"), ("block3_pool", "pool3")],
 )
-def test_layers_go_by_any_of_their_names(untrained, random_image, alias, layer):
+def test_a_layer_has_several_names(untrained, random_image, alias, layer):
     image = random_image(16, 16)
     (found,) = VGG19([alias], untrained)(image).items()
     assert found[0] == layer
@@ -153,13 +153,13 @@ def test_layers_come_once_each_from_shallow_to_deep(untrained, random_image):
 
 
 @pytest.mark.parametrize("deepest", ["conv1_1", "relu4_2", "pool5"])
-def test_nothing_below_the_deepest_layer_is_built(untrained, deepest):
+def test_no_layer_after_the_deepest_one_is_built(untrained, deepest):
     network = VGG19(["conv1_1", deepest], untrained)
     names = [name for name, _ in network.features.named_children()]
     assert names == list(LAYER_NAMES[: LAYER_NAMES.index(deepest) + 1])
 
 
-def test_the_network_is_frozen_but_lets_gradients_through(untrained, random_image):
+def test_only_the_image_has_a_gradient(untrained, random_image):
     network = VGG19(["relu2_1"], untrained)
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
@@ -169,7 +169,7 @@ def test_the_network_is_frozen_but_lets_gradients_through(untrained, random_imag
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
-def test_building_leaves_the_loaded_weights_and_the_random_numbers_alone(untrained):
+def test_building_changes_neither_loaded_weights_nor_random_numbers(untrained):
     before = {name: value.clone() for name, value in untrained.parameters.items()}
     state = torch.random.get_rng_state()
     VGG19(["conv5_4"], untrained, dtype=torch.bfloat16)

@@ -21,15 +21,17 @@ from napari_nst.engine.losses.base import (
     StyleLoss,
 )
 from napari_nst.engine.losses.content import ContentLoss
-from napari_nst.engine.losses.gram import CentredGramLoss, GramLoss, ShiftedGramLoss
+from napari_nst.engine.losses.gram import (
+    CentredGramLoss,
+    GramLoss,
+    MeanCovarianceLoss,
+    ShiftedGramLoss,
+)
 from napari_nst.engine.losses.guided import GuidedLoss
-from napari_nst.engine.losses.mean_covariance import MeanCovarianceLoss
 from napari_nst.engine.losses.moments import Moments, gradient_by_features, gram_matrix
 from napari_nst.engine.losses.mrf import PatchLoss
-from napari_nst.engine.losses.seam import SeamLoss
-from napari_nst.engine.losses.sliced_wasserstein import SlicedWassersteinLoss
-from napari_nst.engine.losses.total_variation import TotalVariationLoss
-from napari_nst.engine.losses.wasserstein import WassersteinLoss
+from napari_nst.engine.losses.total_variation import SeamLoss, TotalVariationLoss
+from napari_nst.engine.losses.wasserstein import SlicedWassersteinLoss, WassersteinLoss
 
 if TYPE_CHECKING:
     from napari_nst.recipe import Recipe
@@ -68,12 +70,6 @@ def _make(kind: type[StyleLoss], **fields: str) -> MakeStyleLoss:
     """Return the function for a class; `fields` maps its own parameters to fields of a recipe."""
 
     def make(exemplars: Sequence[AnyExemplar], recipe: Recipe, mask: Tensor | None) -> StyleLoss:
-        measured = any(isinstance(exemplar, MeasuredExemplar) for exemplar in exemplars)
-        if measured and not issubclass(kind, MomentLoss):
-            raise TypeError(
-                f"style_loss {recipe.style_loss} compares features themselves, which a "
-                "MeasuredExemplar does not have; give an Exemplar."
-            )
         settings: dict[str, Any] = {own: getattr(recipe, field) for own, field in fields.items()}
         return kind(exemplars, norm=recipe.style_norm, mask=mask, **settings)
 
@@ -93,11 +89,7 @@ STYLE_LOSSES: dict[str, MakeStyleLoss] = {
 
 
 def moment_losses(loss: nn.Module) -> list[tuple[float, MomentLoss]] | None:
-    """Return factor and loss of each moment loss that a loss of features is the sum of.
-
-    The list is empty for a `GuidedLoss` without regions. The result is None if the loss contains a
-    loss of another kind.
-    """
+    """Return factor and loss of each moment loss in a sum; None if it has losses of other kinds."""
     summands = loss.summands if isinstance(loss, GuidedLoss) else [(1.0, loss)]
     found = [(factor, one) for factor, one in summands if isinstance(one, MomentLoss)]
     return found if len(found) == len(summands) else None

@@ -58,7 +58,7 @@ class MeasuredExemplar:
     moments : Moments
         Of one image.
     share : float
-        Weight of this style; the shares of all exemplars of a loss sum to 1.
+        As for `Exemplar`.
 
     Raises
     ------
@@ -155,8 +155,8 @@ class StyleLoss(FeatureLoss):
 class MomentLoss(StyleLoss):
     """A style loss that depends on features only through their moments.
 
-    It can therefore be computed tile by tile. The parameters are those of every `StyleLoss`;
-    exemplars may be measured ones.
+    It can therefore be computed tile by tile, and exemplars may be measured ones. The parameters
+    are those of every `StyleLoss`.
     """
 
     def forward(self, features: Tensor) -> Tensor:
@@ -165,7 +165,6 @@ class MomentLoss(StyleLoss):
 
     @cached_property
     def _weight(self) -> float | None:
-        """The sum of the mask."""
         return None if self.mask is None else float(self.mask.sum())
 
     @abstractmethod
@@ -177,10 +176,7 @@ class ImageLoss(nn.Module):
     """A loss of the image itself, (1, 3, H, W)."""
 
     def value_and_grad(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss of an image (1, 3, H, W), and its gradient by the image.
-
-        Neither is connected to an autograd graph.
-        """
+        """Return the loss of an image (1, 3, H, W) and its gradient, both without a graph."""
         leaf = image.detach().requires_grad_()
         with torch.enable_grad():
             value = self(leaf)

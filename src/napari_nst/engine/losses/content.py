@@ -26,7 +26,7 @@ class ContentLoss(FeatureLoss):
     Raises
     ------
     ValueError
-        If there is no such norm, or the mask is 0 everywhere or has another size.
+        As for every `FeatureLoss`, or if the mask has another size than the target.
     """
 
     norms: ClassVar = ("relative", "mean", "sum")
@@ -45,14 +45,9 @@ class ContentLoss(FeatureLoss):
         return self.in_window(features, (slice(None), slice(None)))
 
     def in_window(self, features: Tensor, window: tuple[slice, slice]) -> Tensor:
-        """Return the contribution of a window of positions; disjoint windows add up to the loss.
+        """Return the contribution of a window, which are rows and columns of the target.
 
-        Parameters
-        ----------
-        features : Tensor
-            (1, C, h, w), the image's features in the window. The target may be on another device.
-        window : tuple of slice
-            Rows and columns of the window in the target.
+        `features` (1, C, h, w) are the image's in the window; the target may be on another device.
         """
         target = self.target[(..., *window)].to(features.device)
         difference = full_precision(features) - full_precision(target)

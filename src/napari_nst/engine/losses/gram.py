@@ -1,4 +1,4 @@
-"""Gram losses: of features, of features minus a constant, or of features minus their own means."""
+"""Gram losses: of features, minus a constant or their own means; and of means and covariances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from napari_nst.engine.losses.base import (
     blended,
     blended_moments,
 )
-from napari_nst.engine.losses.moments import Moments, covariance_energy, energy
+from napari_nst.engine.losses.moments import (
+    Moments,
+    covariance_energy,
+    covariance_matrix,
+    energy,
+)
 
 
 class GramLoss(MomentLoss):
@@ -38,12 +43,10 @@ class GramLoss(MomentLoss):
 
     Parameters
     ----------
-    exemplars : sequence of Exemplar or MeasuredExemplar
-        The styles.
+    exemplars, mask
+        As for every `MomentLoss`. With a mask, M is its sum.
     norm : {"mean", "relative", "per_channel", "raw", "per_element"}
         A row of the table above.
-    mask : Tensor, optional
-        (1, 1, H, W) in [0, 1], weights of the image's positions; M is their sum.
     """
 
     norms: ClassVar = ("relative", "mean", "per_channel", "per_element", "raw")
@@ -58,24 +61,20 @@ class GramLoss(MomentLoss):
 
     def compare(self, moments: Moments) -> Tensor:
         """Compare the moments of features, computed with the mask, with the styles'."""
-        difference = self.matrix(moments) - self.target
-        return difference.square().mean() * self._factor(moments)
-
-    @staticmethod
-    def matrix(moments: Moments) -> Tensor:
-        """Return the matrix (1, C, C) that is compared."""
-        return moments.second_moment
-
-    def _factor(self, moments: Moments) -> float:
-        """Return the factor between the norm "mean" and this one."""
         channels, positions = moments.first.shape[1], moments.weight
-        return {
+        factor = {
             "mean": 1.0,
             "relative": 1 / self.energy,
             "per_channel": channels**-2,
             "raw": positions**2,
             "per_element": positions / channels,
         }[self.norm]
+        return (self.matrix(moments) - self.target).square().mean() * factor
+
+    @staticmethod
+    def matrix(moments: Moments) -> Tensor:
+        """Return the matrix (1, C, C) that is compared."""
+        return moments.second_moment
 
 
 class ShiftedGramLoss(GramLoss):
@@ -131,3 +130,40 @@ class CentredGramLoss(GramLoss):
     def matrix(moments: Moments) -> Tensor:
         """Return the covariance (1, C, C)."""
         return moments.covariance
+
+
+class MeanCovarianceLoss(MomentLoss):
+    """Half the mean squared differences of means and of covariances: (|μ − μₛ|² + |Σ − Σₛ|²)/2.
+
+    A Gram matrix is the sum of both, and covariances dominate it. Compared separately, the means,
+    which carry the palette, keep their weight (Li et al. 2017, "Demystifying Neural Style
+    Transfer", compare both).
+
+    Parameters
+    ----------
+    exemplars, mask
+        As for every `MomentLoss`. The styles' means and raw second moments are averaged by their
+        shares, like those of one image made of all styles.
+    norm : {"mean", "relative"}
+        "relative" divides each of the two differences by its target's mean square.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+
+    def __init__(
+        self, exemplars: Sequence[AnyExemplar], *, norm: str = "mean", mask: Tensor | None = None
+    ) -> None:
+        super().__init__(exemplars, norm=norm, mask=mask)
+        mean, second = blended_moments(exemplars)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("covariance", covariance_matrix(mean, second), persistent=False)
+        relative = norm == "relative"
+        self.mean_energy = energy(mean) if relative else 1.0
+        self.covariance_energy = covariance_energy(self.covariance, second) if relative else 1.0
+
+    def compare(self, moments: Moments) -> Tensor:
+        """Compare the moments of features, computed with the mask, with the styles'."""
+        of_means = (moments.mean - self.mean).square().mean()
+        of_covariances = (moments.covariance - self.covariance).square().mean()
+        return (of_means / self.mean_energy + of_covariances / self.covariance_energy) / 2

@@ -15,16 +15,14 @@ _GROWTH = {"raw": 2, "per_element": 1, "sum": 1}
 class GuidedLoss(nn.Module):
     """Style losses of the regions of one layer, each masked to its region (Gatys et al. 2017).
 
-    The statistics of a region are means over its own positions. So the size of a region relative
-    to the image does not have to match the size of its exemplar relative to the style. Programs
-    that multiply features by a guide and divide by all positions do depend on these sizes.
+    The statistics of a region are means over its own positions, so a region may have another share
+    of the image than its exemplar has of the style. Programs that multiply features by a guide and
+    divide by all positions need equal shares.
 
-    The loss of a region is weighted by the region's share of the image; Gatys et al. weight each of
-    n regions by 1/n. The gradient of a mean over a region is divided by the region's size, so with
-    equal weights each pixel of a small region would have a larger gradient than each pixel of a
-    large one. Weighted by shares, every pixel has the gradient that it has without guides, and the
-    balance of style weight and content weight stays the same. Norms that are sums over positions
-    get a factor with the same effect.
+    Gatys et al. weight each of n regions by 1/n; then each pixel of a small region has a larger
+    gradient than each pixel of a large one. Here a region is weighted by its share of the image
+    (norms that are sums over positions by a factor with the same effect). So every pixel has the
+    gradient that it has without guides, and style keeps its weight relative to content.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
 """Means, Gram matrices and covariances of features, and the gradients by the features.
 
-Style losses do nearly all their work here, in every iteration. So where the hardware multiplies
-bfloat16, features in bfloat16 are multiplied without a copy in float32, in the forward and in the
-backward pass.
+Style losses do nearly all their work here. So where the hardware multiplies bfloat16, features in
+bfloat16 are multiplied without a copy in float32, in the forward and in the backward pass.
 """
 
 from __future__ import annotations
@@ -51,23 +50,14 @@ class Moments:
     def of(
         cls, features: Tensor, mask: Tensor | None = None, weight: float | None = None
     ) -> Moments:
-        """Sum features over their positions, in float32 (float64 for float64 features).
-
-        The result can be differentiated once.
+        """Sum features over their positions; the result can be differentiated once.
 
         Parameters
         ----------
-        features : Tensor
-            (N, C, H, W), fastest with memory format channels last.
-        mask : Tensor, optional
-            (1, 1, H, W) in [0, 1], the weight w of each position; 1 everywhere by default.
+        features, mask
+            As for `gram_matrix`; fastest with memory format channels last.
         weight : float, optional
             Sum of the mask, if the caller knows it: to compute it, the CPU waits for the GPU.
-
-        Raises
-        ------
-        ValueError
-            If the mask has another size than the features.
         """
         if mask is None:
             weight = features.shape[2] * features.shape[3]
@@ -108,9 +98,8 @@ class Moments:
 
     def __add__(self, other: Moments) -> Moments:
         """Return the moments of both sets of positions together."""
-        return Moments(
-            self.weight + other.weight, self.first + other.first, self.second + other.second
-        )
+        weight = self.weight + other.weight
+        return Moments(weight, self.first + other.first, self.second + other.second)
 
 
 def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -28,14 +28,13 @@ class PatchLoss(StyleLoss):
     Parameters
     ----------
     exemplars : sequence of Exemplar
-        The styles. Their patches are searched together, so shares have no effect. A patch counts if
-        all of its positions have a mask above 0.5.
+        The styles. Their patches are searched together, so shares have no effect.
     norm : {"mean", "relative", "sum"}
         Mean over covered features; that divided by the mean square of the styles' patches; or the
         sum over covered features. Li and Wand's factor ½ is part of the weight.
     mask : Tensor, optional
-        (1, 1, H, W) in [0, 1]; a patch of the image counts if all of its positions have a mask
-        above 0.5.
+        (1, 1, H, W). Of the image as of the styles, a patch counts if all of its positions have a
+        mask above 0.5.
     patch_size, stride : int
         Side of the patches and distance between them, in features. Features at the bottom and at
         the right that are left after the last whole stride are not covered.

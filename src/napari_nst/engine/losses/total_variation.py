@@ -1,4 +1,4 @@
-"""Total variation: differences of neighbouring pixels."""
+"""Differences of neighbouring pixels: total variation, and smoothness across a border."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from napari_nst.engine.losses.base import ImageLoss
 
 KINDS = ("mean", "nine_point", "sum", "inner_sum")
 """Ways to measure total variation."""
+
+SEAM_WEIGHT = 6.0
+"""Weight of `SeamLoss` beside style losses with norm "relative" and weight 1.
+
+With it, steps across the border of inpainted regions in gravel, checkers and a grating are about as
+large as in the same textures without an inpainted region. Without it they are 1.3 to 4 times as
+large, because so few positions hardly change a statistic.
+"""
 
 BLOCK = 1 << 16
 """About how many pixels `value_and_grad` computes at a time."""
@@ -37,7 +45,7 @@ class TotalVariationLoss(ImageLoss):
     Raises
     ------
     ValueError
-        If the kind is unknown, or the exponent not above 0.
+        If the kind is unknown or the exponent not above 0.
     """
 
     def __init__(
@@ -57,8 +65,7 @@ class TotalVariationLoss(ImageLoss):
 
     def forward(self, image: Tensor) -> Tensor:
         """Measure an image (1, 3, H, W)."""
-        rows = image.index_select(2, self._padded_rows(image))
-        return self._of_rows(rows, image, starts=True)
+        return self._of_rows(image[:, :, self._padded_rows(image)], image, starts=True)
 
     def value_and_grad(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of an image (1, 3, H, W), and its gradient by the image.
@@ -80,8 +87,7 @@ class TotalVariationLoss(ImageLoss):
 
     def extra_repr(self) -> str:
         """Return the settings."""
-        circular = ", circular" if self.circular else ""
-        return f"kind={self.kind!r}, exponent={self.exponent:g}{circular}"
+        return f"kind={self.kind!r}, exponent={self.exponent:g}, circular={self.circular}"
 
     def _padded_rows(self, image: Tensor) -> Tensor:
         """Return, for each row of the padded image, its index in the image."""
@@ -90,19 +96,16 @@ class TotalVariationLoss(ImageLoss):
         return rows % height if self.circular else rows.clamp(0, height - 1)
 
     def _of_rows(self, rows: Tensor, image: Tensor, *, starts: bool) -> Tensor:
-        """Return the contribution of some rows of the padded image, without their last one.
-
-        `starts` says whether the first row of the padded image is among them.
-        """
+        """Return the contribution of some rows of the padded image, but for their last one."""
         mode = "circular" if self.circular else "replicate"
         padded = functional.pad(rows, (self._before, self._after, 0, 0), mode)
         inside = padded[:, :, self._before if starts else 0 :, self._before :]
         down = self._sum_of_powers(inside[:, :, 1:, :-1] - inside[:, :, :-1, :-1])
         across = self._sum_of_powers(inside[:, :, :-1, 1:] - inside[:, :, :-1, :-1])
-        number, channels, height, width = image.shape
         if self.kind in ("sum", "inner_sum"):
             scale: float = 255.0**self.exponent
             return (down + across) * scale
+        number, channels, height, width = image.shape
         images = number * channels
         if self.kind == "mean":
             # An image of a single row has no differences down, and their mean is 0.
@@ -124,3 +127,30 @@ class TotalVariationLoss(ImageLoss):
         # The derivative at 0 is infinite; equal neighbours are left out of the gradient.
         equal = differences == 0
         return sizes.masked_fill(equal, 1).pow(self.exponent).masked_fill(equal, 0).sum()
+
+
+class SeamLoss(ImageLoss):
+    """Squared differences of neighbouring pixels of which one is free and the other is fixed.
+
+    Their sum is averaged over channels and divided by the number of pixels. A total variation with
+    exponent 2 contains the same pairs of pixels.
+
+    Parameters
+    ----------
+    free : Tensor
+        (1, 1, H, W) bool, True for the pixels that may change.
+    """
+
+    down: Tensor
+    across: Tensor
+
+    def __init__(self, free: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("down", free[:, :, 1:] != free[:, :, :-1], persistent=False)
+        self.register_buffer("across", free[..., 1:] != free[..., :-1], persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Measure an image (1, 3, H, W)."""
+        down = (image[:, :, 1:] - image[:, :, :-1]).square() * self.down
+        across = (image[..., 1:] - image[..., :-1]).square() * self.across
+        return (down.sum() + across.sum()) / image[0].numel()

@@ -14,9 +14,10 @@ from napari_nst.engine.losses import (
     Exemplar,
     ImageLoss,
     MeasuredExemplar,
+    SeamLoss,
     TotalVariationLoss,
-    seam,
 )
+from napari_nst.engine.losses.total_variation import SEAM_WEIGHT
 from napari_nst.engine.objective.masks import mask_at
 from napari_nst.recipe import Recipe
 
@@ -115,6 +116,6 @@ def image_losses(recipe: Recipe, seam_of: Tensor | None = None) -> dict[str, Wei
         )
         losses["tv"] = WeightedLoss(variation, recipe.tv_weight)
     if seam_of is not None:
-        weight = seam.WEIGHT * sum(layer_weights(recipe, "style").values())
-        losses["tv/border"] = WeightedLoss(seam.SeamLoss(seam_of), weight)
+        weight = SEAM_WEIGHT * sum(layer_weights(recipe, "style").values())
+        losses["tv/border"] = WeightedLoss(SeamLoss(seam_of), weight)
     return losses

@@ -6,6 +6,7 @@ import copy
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -91,12 +92,13 @@ class VGG19(nn.Module):
         self.layers = sorted({canonical_layer(name) for name in layers}, key=LAYER_NAMES.index)
         if not self.layers:
             raise ValueError("layers is empty; name at least one, such as relu4_2.")
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}; not {pooling!r}.")
-        if padding not in PADDINGS:
-            raise ValueError(f"padding must be one of {', '.join(PADDINGS)}; not {padding!r}.")
-        if network_input not in ("own", "255"):
-            raise ValueError(f"network_input must be own or 255; not {network_input!r}.")
+        for name, value, allowed in (
+            ("pooling", pooling, POOLINGS),
+            ("padding", padding, PADDINGS),
+            ("network_input", network_input, ("own", "255")),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}; not {value!r}.")
         if not isinstance(weights, PretrainedVGG):
             weights = load(weights)
         self.flavour = weights.flavour
@@ -107,7 +109,7 @@ class VGG19(nn.Module):
         self.features = nn.Sequential(OrderedDict(modules))
         self.check_cancelled: CheckCancelled = never_cancelled
         self._load(weights, network_input)
-        self._layers = layers_of(self.features, quick=self.quick)
+        self._layers = layers_of(self.features, quick=quick)
 
     def with_padding(self, padding: str) -> VGG19:
         """Return the same network with other padding and shared parameters.
@@ -163,27 +165,11 @@ class VGG19(nn.Module):
     def iter_features(
         self, image: Tensor, wrap_around: WrapAround = NO_WRAP_AROUND
     ) -> Iterator[tuple[str, Tensor]]:
-        """Yield each layer and the features of an image at this layer, differentiable once.
+        """Yield the layers, shallow to deep, and their features of an image.
 
-        Parameters
-        ----------
-        image : Tensor
-            (N, 3, H, W), RGB in [0, 1].
-        wrap_around : tuple of int or None
-            For a tile across the border of a periodic image: the row and the column of the tile at
-            which the image starts again.
-
-        Yields
-        ------
-        layer : str
-            Shallow to deep.
-        features : Tensor
-            (N, C, H', W') in the network's number format.
-
-        Raises
-        ------
-        ValueError
-            If the image is too small for the deepest layer; the message gives the least size.
+        The image is (N, 3, H, W), RGB in [0, 1]; features are (N, C, H', W') in the network's
+        number format and can be differentiated once. Of a tile across the border of a periodic
+        image, `wrap_around` is the row and the column at which the image starts again.
         """
         least = least_size(self.layers, self.padding)
         if min(image.shape[-2:]) < least:
@@ -237,17 +223,11 @@ def _modules(
     for name in LAYER_NAMES:
         if name.startswith("conv"):
             channels_out, channels_in = SHAPES[f"{name}.weight"][:2]
-            yield (
-                name,
-                nn.Conv2d(
-                    channels_in,
-                    channels_out,
-                    kernel_size=3,
-                    padding=1,
-                    padding_mode=_padding_mode(name, padding),  # type: ignore[arg-type]
-                    device="meta",
-                ),
+            mode: Any = _padding_mode(name, padding)
+            convolution = nn.Conv2d(
+                channels_in, channels_out, 3, padding=1, padding_mode=mode, device="meta"
             )
+            yield name, convolution
         elif name.startswith("relu"):
             yield name, nn.ReLU()
         else:

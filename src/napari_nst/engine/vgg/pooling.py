@@ -55,10 +55,6 @@ class Scaled(nn.Module):
         scaled: Tensor = self.module(features) * self.factor
         return scaled
 
-    def extra_repr(self) -> str:
-        """Describe the factor in ``repr``."""
-        return f"× {self.factor:g}"
-
 
 def pooling_module(name: str, block: int, *, rescale: bool) -> nn.Module:
     """Return the pooling that ends a block, counted from 1; `rescale` it by `SIZE_OF_MAX`."""
