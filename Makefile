@@ -1,18 +1,19 @@
-# make demo   a napari window in which a photograph becomes a painting
-# make test   every test, the ones in a real napari window included
-# make lint   ruff, mypy, the order of imports, the manifest
-# make bench  speed, memory and size beside other programs, as a table; ARGS="--quick" is a trial
+# make demo      a napari window in which a photograph becomes a painting
+# make test      every test, those in a real napari window included
+# make lint      ruff, mypy, import contracts, counts of lines and files, the manifest
+# make bench     speed and memory compared with other programs; ARGS="--quick" is a short trial
+# make measure   stalls of the window during a run
 #
-# All of them make .venv and install what they need first; a second call finds it there.
+# Each makes .venv and installs what it needs first; a second call uses the same .venv.
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The first of these that runs and is new enough; PYTHON=... takes another.
+# The first of these that runs and is new enough; PYTHON=... sets another.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
-# A window where there is none: only Linux can lack a display, and only there Xvfb gives one.
+# Linux may have no display; Xvfb is a virtual one.
 VIRTUAL_DISPLAY := $(if $(filter Linux,$(shell uname -s)),xvfb-run -a -s "-screen 0 1920x1080x24")
 
 .DEFAULT_GOAL := help
@@ -55,7 +56,7 @@ $(VENV)/.system: tools/system-libraries
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	@touch $@
 
-# torch first, and alone: with it in place the resolver has nothing left to weigh.
+# torch first: pip then need not choose among its versions together with all others.
 $(VENV)/.torch: $(VENV)/.system
 	$(BIN)/pip install torch
 	@touch $@
