@@ -20,7 +20,7 @@ VIRTUAL_DISPLAY := $(if $(filter Linux,$(shell uname -s)),xvfb-run -a -s "-scree
 .PHONY: help demo test lint bench measure clean
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^$$/q; s/^# *//p' Makefile
 
 demo: $(VENV)/.demo
 	$(BIN)/napari-nst weights fetch
