@@ -33,14 +33,10 @@ def test_every_nth_step_and_the_first_and_the_last_are_written(images, engine):
     assert run("stylize", *GOOD, *STEPS, "--animation", "a.tif", "--animation-every", 8) == 0
     assert steps_in("a.tif") == [1, 8, 16, 24, 30]
     assert json.loads(read_text("a.tif")) == json.loads(read_text("out.png"))
-
-
-def test_by_default_most_frames_are_of_the_first_steps(images, engine):
-    assert run("stylize", *GOOD, "--steps", 200, "--animation", "a.tif") == 0
-    steps = steps_in("a.tif")
-    assert steps[:15] == list(range(1, 16))
-    assert steps[-1] == 200
-    assert 60 < len(steps) < 75
+    assert run("stylize", *GOOD, "--steps", 60, "--animation", "a.tif") == 0
+    by_default = steps_in("a.tif")
+    assert by_default[:15] == list(range(1, 16))
+    assert len(by_default) < 50
 
 
 def test_an_interrupted_run_writes_the_frames_so_far(images, engine):

@@ -1,6 +1,7 @@
 """``--like``: a picture says how it was made, and is made again."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from napari_nst.io.write_image import write_image
 from napari_nst.recipe import preset
 from tests.helpers.terminal_tools import QUICK, run, the_line
 
+WRITTEN_BY_0_1_0 = Path(__file__).parents[1] / "data" / "written_by_0.1.0"
 
-@pytest.mark.parametrize("made", ["made.png", "made.jpg", "made.tif"])
+
+@pytest.mark.parametrize("made", ["made.png", "made.jpg"])
 def test_a_picture_is_made_again_of_its_recorded_inputs(images, engine, capsys, made):
     given = ["--steps", 2, "--style-weight", 3, "--init-image", "grey.png"]
     assert run("stylize", "content.png", "style.jpg", "deep.tif", "-o", made, *given) == 0
@@ -95,14 +98,9 @@ def test_a_comparison_is_made_again(images, engine):
     ] * 2  # fmt: skip
     with tifffile.TiffFile("again.tif") as tiff:
         assert tiff.imagej_metadata["Labels"] == ["relu1_1", "to relu2_1"]
-
-
-def test_a_layer_of_ones_own_ends_a_recorded_comparison(images, engine):
-    assert run("reconstruct", "grey.png", "-o", "made.tif", "--compare", "--steps", 1) == 0
-    given = ["--like", "made.tif", "-o", "one.png", "--layer", "relu3_1"]
-    assert run("reconstruct", *given) == 0
-    assert engine.jobs[-1].recipe.content_layers == {"relu3_1": 1.0}
-    assert read_image("one.png").shape == (6, 8)
+    given = ["--like", made, "-o", "one.png", "--style-layers", "relu3_1"]  # ends the comparison
+    assert run("synthesize", *given) == 0
+    assert read_image("one.png").shape == (6, 8, 3)
 
 
 def test_inputs_that_have_changed_are_named_in_one_line(images, engine, capsys):
@@ -174,3 +172,21 @@ def test_the_same_picture_again_to_the_last_bit(images, job, given):
     made = read_image("made.tif")
     np.testing.assert_array_equal(read_image("again.tif"), made)
     assert len(np.unique(made)) > 100
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("job", "name", "options", "atol"),
+    [
+        ("stylize", "stylized.png", [], 2 / 255),
+        ("synthesize", "filled.tif", ["--region", "region.png"], 1 / 255),
+        ("reconstruct", "reconstructed.jpg", [], 12 / 255),  # JPEG, twice
+    ],
+)
+def test_a_picture_of_0_1_0_is_made_again(job, name, options, atol):
+    shutil.copytree(WRITTEN_BY_0_1_0, ".", dirs_exist_ok=True)
+    assert run(job, "--like", name, "-o", f"again-{name}", *options) == 0
+    before, after = (np.asarray(read_image(path)) for path in (name, f"again-{name}"))
+    assert before.dtype == after.dtype
+    largest = np.iinfo(before.dtype).max
+    np.testing.assert_allclose(before / largest, after / largest, atol=atol)

@@ -17,7 +17,10 @@ from napari_nst.cli import main
 pytestmark = pytest.mark.network
 
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
-RECIPE = ["--size", "192", "--min-size", "0", "--tile", "128", "--precision", "float32"]
+RECIPE = [
+    *("--size", "192", "--min-size", "0", "--tile", "128", "--precision", "float32"),
+    *("--style-layers", "relu1_1", "--content-layers", "relu2_1"),
+]
 
 
 @pytest.fixture

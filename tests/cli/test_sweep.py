@@ -35,15 +35,6 @@ def test_a_sweep_runs_every_combination_small_and_short(images, engine, capsys):
     assert "wrote out.png (6 of 6 pictures)." in capsys.readouterr().err
 
 
-def test_a_picture_file_is_a_grid_with_headings(images, engine):
-    assert run(*SWEEP, *WEIGHTS, "--vary", "size=64,96", "--steps", 2) == 0
-    sheet = read_image("out.png")
-    level = round(2 / 256 * 255)
-    assert ((sheet == level).all(-1)).sum() == 6 * 6 * 8, "six pictures of 6 × 8 pixels"
-    assert (sheet[:20] < 100).any(), "headings of the columns"
-    assert (sheet[:, :40] < 100).any(), "headings of the rows"
-
-
 def test_a_tiff_has_a_page_for_each(images, engine):
     given = ["sweep", "grey.png", "style.jpg", "-o", "out.tif", "--vary", "color=style,luminance"]
     assert run(*given, "--steps", 1) == 0
@@ -71,14 +62,6 @@ def test_a_sweep_is_made_again_and_changed(images, engine):
     engine.jobs.clear()
     assert run("sweep", "--like", "out.png", "-o", "b.png", "--vary", "seed=1,2") == 0
     assert [(job.recipe.seed, job.recipe.size) for job in engine.jobs] == [(1, 64), (2, 64)]
-
-
-def test_ctrl_c_keeps_the_pictures_so_far(images, engine, capsys):
-    engine.stop_after, engine.error = 3, KeyboardInterrupt()
-    assert run(*SWEEP, *WEIGHTS, "--steps", 4) == 130
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert "stopped after step 3 of 12; wrote out.png (1 of 3 pictures)." in said
-    assert list(json.loads(read_text("out.png"))["pictures"]) == ["style_weight 2"]
 
 
 def test_a_jpeg_has_room_for_what_is_said_of_64_pictures(images, engine):

@@ -1,16 +1,13 @@
 """What a run leaves for TensorBoard, read back with TensorBoard's own reader."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from napari_nst.cli import tensorboard
 from napari_nst.cli.tensorboard import EventWriter, preview_steps
 from napari_nst.engine.iteration import Iteration
-from napari_nst.errors import NstError
 
 
 def iterations(steps, **changes):
@@ -92,26 +89,8 @@ def test_a_run_that_is_stopped_leaves_its_last_picture(tmp_path):
     assert read(tmp_path).Images("picture")[-1].step == 41
 
 
-def test_a_run_that_fails_keeps_what_there_was(tmp_path):
-    def run():
-        with EventWriter(tmp_path) as board:
-            board.step(next(iterations(1000)))
-            raise NstError("Out of memory.")
-
-    with pytest.raises(NstError, match="Out of memory"):
-        run()
-    assert [event.step for event in read(tmp_path).Scalars("loss/total")] == [1]
-
-
 @pytest.mark.parametrize("steps", [1, 19, 150])
 def test_previews_are_few_and_include_both_ends(steps):
     chosen = preview_steps(steps)
     assert {1, steps} <= chosen <= set(range(1, steps + 1))
     assert len(chosen) == min(steps, 20)
-
-
-def test_the_check_takes_folders_that_are_there_or_can_be(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for folder in (".", "new", "new/er"):
-        tensorboard.check(Path(folder))
-    assert not list(tmp_path.iterdir())

@@ -1,8 +1,5 @@
 """Calling the program in tests, and reading its messages and files."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import tifffile
@@ -17,15 +14,6 @@ QUICK = ["--size", "64", "--min-size", "0", "--device", "cpu"]
 
 def run(*arguments):
     return cli.main([str(argument) for argument in arguments])
-
-
-def program(*arguments, **options):
-    """Start the real program."""
-    environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
-    return subprocess.run(
-        [sys.executable, "-m", "napari_nst", *map(str, arguments)],
-        env=environment, capture_output=True, text=True, timeout=300, check=False, **options,
-    )  # fmt: skip
 
 
 def the_line(captured):

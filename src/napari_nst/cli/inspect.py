@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,12 +18,8 @@ if TYPE_CHECKING:
     from napari_nst.engine.job.job import Job
     from napari_nst.io.read_image import Pixels
 
-_ROLES = {
-    "stylize": ("content", "style"),
-    "synthesize": ("exemplar",),
-    "reconstruct": ("image",),
-}
-"""Job → the inputs that its losses depend on."""
+# Job → the inputs that its losses depend on.
+_ROLES = {"stylize": ("content", "style"), "synthesize": ("exemplar",), "reconstruct": ("image",)}
 
 output_option = click.option(
     "-o", "--output", type=FILE, required=True,
@@ -74,9 +70,7 @@ def losses(picture: Path, output: Path, layer: str | None) -> None:
 
     Example:  napari-nst losses painted.png -o losses.png
     """
-    with input_errors():
-        pixels = _read(picture, output)
-        job = _job_of(picture, pixels)
+    pixels, job = _read_result(picture, output)
 
     from napari_nst.engine.inspect.display import displayable
     from napari_nst.engine.inspect.loss_maps import loss_maps
@@ -100,9 +94,7 @@ def gram(picture: Path, output: Path, layer: str) -> None:
 
     Example:  napari-nst gram painted.png -o gram.png --layer relu3_1
     """
-    with input_errors():
-        pixels = _read(picture, output)
-        job = _job_of(picture, pixels)
+    pixels, job = _read_result(picture, output)
 
     from napari_nst.engine.inspect.gram import gram_view
 
@@ -123,11 +115,13 @@ def _read(image: Path, output: Path) -> Pixels:
     return pixels
 
 
-def _job_of(picture: Path, pixels: Pixels) -> Job:
-    """Return the job that made a picture, with its recorded inputs."""
+@input_errors()
+def _read_result(picture: Path, output: Path) -> tuple[Pixels, Job]:
+    """Return a picture and the job that made it, with its recorded inputs."""
     from napari_nst.engine.job import build
     from napari_nst.io.read_image import read_image
 
+    pixels = _read(picture, output)
     made = Provenance(picture)
     if made.argument("compare"):
         raise ValueError(f"{picture} holds several pictures; make the one that you mean alone.")
@@ -136,23 +130,25 @@ def _job_of(picture: Path, pixels: Pixels) -> Job:
             f"{picture} was made with regions that were drawn, which its record does not hold; "
             "inspect it from Python, with napari_nst.loss_maps and gram_view."
         )
-    job, recipe = made.record["job"], made.recipe
-    if job not in _ROLES:
-        raise ValueError(f"{picture} was made by {job}, which this version does not know.")
-    images = {role: list(map(read_image, made.inputs(role))) for role in _ROLES[job]}
+    name = made.record["job"]
+    if name not in _ROLES:
+        raise ValueError(f"{picture} was made by {name}, which this version does not know.")
+    images = {role: list(map(read_image, made.inputs(role))) for role in _ROLES[name]}
     for note in made.changes_in(images):
         say(note)
     # The losses do not depend on the initial image, but a recipe may require one.
-    if job == "stylize":
-        return build.order_to_stylize(
-            images["content"][0], images["style"], recipe,
-            init_image=pixels, pixel_sizes=made.argument("pixel_sizes"),
-        )  # fmt: skip
-    if job == "synthesize":
-        return build.order_to_synthesize(
-            images["exemplar"], recipe, shape=made.argument("shape"), init_image=pixels
+    given: dict[str, Any] = {"recipe": made.recipe, "init_image": pixels}
+    if name == "stylize":
+        sizes = made.argument("pixel_sizes")
+        job = build.order_to_stylize(
+            images["content"][0], images["style"], pixel_sizes=sizes, **given
         )
-    return build.order_to_reconstruct(images["image"][0], recipe, init_image=pixels)
+    elif name == "synthesize":
+        shape = made.argument("shape")
+        job = build.order_to_synthesize(images["exemplar"], shape=shape, **given)
+    else:
+        job = build.order_to_reconstruct(images["image"][0], **given)
+    return pixels, job
 
 
 def _write(output: Path, maps: Pixels | Sequence[Pixels], labels: Sequence[str]) -> None:

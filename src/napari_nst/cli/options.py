@@ -18,6 +18,7 @@ from napari_nst.recipe.fields import LayerWeights
 
 FILE = click.Path(path_type=Path)
 
+# Job → the fields of a recipe that do not affect it.
 UNUSED: Mapping[str, tuple[str, ...]] = {
     "stylize": (),
     "synthesize": ("content_weight", "content_layers", "content_norm", "style_sizing", "color"),
@@ -26,18 +27,15 @@ UNUSED: Mapping[str, tuple[str, ...]] = {
         *("projections", "patch_size", "patch_stride", "color"),
     ),
 }
-"""Job → the fields of a recipe that do not affect it."""
-
 _COMMON = ("size", "steps", "style_weight", "content_weight", "tv_weight", "seed", "device")
 _METAVARS: Mapping[type, str] = {LayerWeights: "LAYER:WEIGHT,…", tuple: "NUMBER,…"}
 _OUTPUTS = ("output", "depth", "log", "tensorboard", "animation", "animation_every")
-_HEADINGS = {
+_HEADINGS = {  # option → heading in the help, if it is not "This job"
     **dict.fromkeys((*_OUTPUTS, "init_image", "tile_preview"), "Files"),
     **dict.fromkeys(("preset_or_file", "like", "convert"), "Recipe"),
     **{name: title for title, names in SECTIONS.items() for name in names},
     **dict.fromkeys(_COMMON, "Most used"),
 }
-"""Option → its heading in the help, where it is not "This job"."""
 
 
 class _JobCommand(click.Command):
@@ -64,11 +62,9 @@ def job_command(
     defaults: Mapping[str, Any] = MappingProxyType({}),
     without: Container[str] = (),
 ) -> Callable[[Callable[..., int]], click.Command]:
-    """Make a command of a function ``(request, **own arguments)``.
+    """Make a command of a function ``(request, **arguments declared below this decorator)``.
 
-    Own arguments and options are declared below this decorator; the `Request` has all others. The
-    command is called `name`, or else like the job; `defaults` replaces fields of the preset in the
-    help, and `without` names options for files that the command does not have.
+    `defaults` replaces fields of the job's preset in the help; `without` names missing options.
     """
 
     def make(function: Callable[..., int]) -> click.Command:

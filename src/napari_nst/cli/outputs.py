@@ -19,19 +19,13 @@ if TYPE_CHECKING:
     from napari_nst.io.read_image import Pixels
     from napari_nst.io.write_image import Depth
 
-_RECORD_BYTES = 32_768
-"""Upper bound for a record without its recipe and the names of its inputs."""
-
-ANIMATION_MEGABYTES = 1000.0
-"""Memory for the frames of ``--animation`` before they are written, in millions of bytes."""
+_RECORD_BYTES = 32_768  # upper bound for a record without its recipe and the names of its inputs
+ANIMATION_MEGABYTES = 1000.0  # for the frames of an animation before they are written
 
 
 @dataclass
 class Outputs:
-    """The output files of a run.
-
-    Checks raise OSError or ValueError, in one sentence, if a file cannot be written.
-    """
+    """The output files of a run."""
 
     output: Path
     depth: str | None = None  # bits per channel that the user asked for
@@ -45,10 +39,7 @@ class Outputs:
     history: History | None = None  # collects the frames of the animation
 
     def check_files(self, recipe: Recipe, inputs: Sequence[Path], others: Sequence[Path]) -> None:
-        """Raise unless all files can be written, the record included, and replace no input.
-
-        The record names `inputs`; `others` are more files that are read.
-        """
+        """Raise unless all files can be written; the record names `inputs`, but not `others`."""
         files = [self.output, self.tile_preview, self.animation, self.log]
         check_writable([path for path in files if path], [*inputs, *others])
         if self.animation:
@@ -103,17 +94,20 @@ class Outputs:
         from napari_nst.io.write_image import write_grid, write_image, write_stack
         from napari_nst.recipe.grid import Grid
 
-        last, shape = finished[-1], finished[0].shape
+        last = finished[-1]
+        height, width = finished[0].shape
         text = json.dumps(self._record(finished, inputs))
-        size = f"{shape[1]} × {shape[0]} pixels"
+        size = f"{width} × {height} pixels"
         if "grid" in last.facts:
             grid = Grid.from_dict(last.facts["grid"])
             write_grid(self.output, grid, {one.panel: one.picture for one in finished}, text=text)
             return f"wrote {self.output} ({len(finished)} of {len(grid.cells)} pictures)"
         if self.comparison:
             # A picture that was interrupted may be smaller than the others.
-            alike = [one for one in finished if one.shape == shape]
-            pictures = [_without_alpha(one.picture) for one in alike]
+            alike = [one for one in finished if one.shape == (height, width)]
+            pictures = [one.picture for one in alike]
+            if pictures[0].ndim == 3:
+                pictures = [picture[..., :3] for picture in pictures]
             write_stack(self.output, pictures, [one.panels[one.panel] for one in alike], text=text)
             return f"wrote {self.output} ({len(alike)} of {len(last.panels)} pictures, {size})"
         depth = self.depths[self.output]
@@ -138,14 +132,14 @@ class Outputs:
             entry["path"] = str(path.absolute())
         if self.comparison:
             record["arguments"] = record.get("arguments", {}) | self.comparison
-            record["pictures"] = {one.panels[one.panel]: _losses(one) for one in finished}
+            in_grid = "grid" in record  # has up to 64 pictures: too many for the losses of layers
+            record["pictures"] = {
+                one.panels[one.panel]: {
+                    name: loss for name, loss in one.losses.items() if not (in_grid and "/" in name)
+                }
+                for one in finished
+            }
         return record
-
-
-def _losses(iteration: Iteration) -> dict[str, float]:
-    """Return the losses of a picture; for one in a grid, without those of each layer."""
-    in_grid = "grid" in iteration.facts
-    return {name: loss for name, loss in iteration.losses.items() if not (in_grid and "/" in name)}
 
 
 def _is_jpeg(path: Path) -> bool:
@@ -158,7 +152,3 @@ def _has_alpha(image: Pixels) -> bool:
 
     opaque = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1
     return image.shape[2:] == (4,) and bool((image[..., 3] < opaque).any())
-
-
-def _without_alpha(picture: Pixels) -> Pixels:
-    return picture if picture.ndim == 2 else picture[..., :3]

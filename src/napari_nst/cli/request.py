@@ -48,7 +48,19 @@ class Provenance:
 
     def inputs(self, role: str) -> list[Path]:
         """Return the files of a role; ``style`` has those of ``style 1``, ``style 2`` and so on."""
-        return [self._file(entry, role) for entry in self._entries(role)]
+        files = []
+        for entry in self._entries(role):
+            if not isinstance(entry.get("path"), str):
+                raise ValueError(f"{self.picture} names no file of its {role}; give one.")
+            path = Path(entry["path"])
+            if not path.exists():  # the inputs may have moved together with the picture
+                path = self.picture.parent / path.name
+            if not path.exists():
+                raise FileNotFoundError(
+                    f"{entry['path']}, the {role} of {self.picture}, is gone; give another."
+                )
+            files.append(path)
+        return files
 
     def changes_in(self, images: Mapping[str, Sequence[Pixels]]) -> list[str]:
         """Return a note that names the files whose images, by role, differ from the recorded."""
@@ -69,23 +81,10 @@ class Provenance:
         inputs = self.record["inputs"]
         return [inputs[name] for name in inputs if name.partition(" ")[0] == role]
 
-    def _file(self, entry: Mapping[str, Any], role: str) -> Path:
-        if not isinstance(entry.get("path"), str):
-            raise ValueError(f"{self.picture} names no file of its {role}; give one.")
-        path = Path(entry["path"])
-        beside = self.picture.parent / path.name  # if all files came from another machine
-        for found in (path, beside):
-            if found.exists():
-                return found
-        raise FileNotFoundError(f"{path}, the {role} of {self.picture}, is gone; give another.")
-
 
 @dataclass
 class Request:
-    """What the commands of all jobs have in common.
-
-    Methods raise OSError, TypeError or ValueError, in one sentence, for errors of the user.
-    """
+    """What the commands of all jobs have in common."""
 
     job: str
     outputs: Outputs
@@ -120,10 +119,7 @@ class Request:
             )
 
     def compare(self, kind: str | None, layers: str | None, varied: str) -> dict[str, Any]:
-        """Return what ``--compare`` and ``--layers`` compare; nothing for a single picture.
-
-        Giving `varied`, the field of the recipe that a comparison sets, ends a recorded comparison.
-        """
+        """Return what ``--compare`` compares, if given or recorded and `varied` is not given."""
         named = None if layers is None else split(layers)
         if kind is None and varied not in self.fields:
             kind, named = self.recorded("compare"), named or self.recorded("layers")
@@ -161,11 +157,7 @@ class Request:
     def read(
         self, labels: Sequence[Path | None] = (), **given: Sequence[Path | None]
     ) -> dict[str, list[Pixels]]:
-        """Return the images of each role, from the given files or else from the recorded ones.
-
-        Whether all outputs can be written is checked before any image is read; no output may
-        replace one of the inputs, files of `labels` included.
-        """
+        """Check all outputs, then return the images of each role, given or else recorded ones."""
         roles = {role: [path for path in paths if path] for role, paths in given.items()}
         if self.recipe.init == "image":  # the engine has a message for a missing initial image
             roles["start"] = [self.init_image] if self.init_image else []

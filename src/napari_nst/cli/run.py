@@ -44,8 +44,7 @@ def _run_along(start: Callable[..., Iterator[Iteration]]) -> int:
     """Compute for the first process, which reports and writes."""
     from napari_nst.engine.steering import Steering
 
-    with input_errors(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+    with input_errors(), warnings.catch_warnings(action="ignore", category=UserWarning):
         iterations = start(progress=lambda *_: None, steering=Steering(lambda _: None))
     last = _follow(iterations, [])[-1]
     return 0 if last.step == last.steps else INTERRUPTED

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from napari_nst.engine.iteration import Iteration
 
-PREVIEWS = 20
-"""Number of pictures that a run writes."""
+PREVIEWS = 20  # pictures that a run writes
 
 
 def check(folder: Path) -> None:
@@ -43,10 +42,7 @@ def preview_steps(steps: int) -> frozenset[int]:
 
 
 class EventWriter:
-    """Writes every step of a run, for as long as a ``with`` statement lasts.
-
-    Each of several pictures that are made in turn is a run of its own in TensorBoard.
-    """
+    """Writes every step of a run; each of several pictures is a run of its own in TensorBoard."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

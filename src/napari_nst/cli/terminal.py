@@ -30,11 +30,7 @@ def say(message: str) -> None:
 
 @contextmanager
 def input_errors() -> Iterator[None]:
-    """Report errors of the user's input in one sentence, with exit status 2.
-
-    Use it only around code that reads and checks input: elsewhere, the same exceptions are faults
-    of this program.
-    """
+    """Report errors in one sentence, with exit status 2; only for code that reads user input."""
     try:
         yield
     except (OSError, TypeError, ValueError) as error:
