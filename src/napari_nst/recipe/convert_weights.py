@@ -7,7 +7,7 @@ need no conversion.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
@@ -20,13 +20,9 @@ standard deviation of ImageNet's channels. It neglects the biases of the network
 
 # Measured on the caffe VGG-16, which was trained in the same way and resembles VGG-19.
 _CAFFE = {
-    "relu1_1": 23.0,
-    "relu2_1": 169.0,
-    "relu3_1": 234.0,
-    "relu4_1": 137.0,
-    "relu4_2": 76.0,
-    "relu5_1": 20.0,
-}
+    "relu1_1": 23.0, "relu2_1": 169.0, "relu3_1": 234.0,
+    "relu4_1": 137.0, "relu4_2": 76.0, "relu5_1": 20.0,
+}  # fmt: skip
 
 MEAN_ACTIVATIONS: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
@@ -44,17 +40,12 @@ FLAVOURS: tuple[str, ...] = tuple(MEAN_ACTIVATIONS)
 
 
 def mean_activation(flavour: str, layer: str, network_input: str = "own") -> float:
-    """Return the approximate mean of a layer's features over photographs.
-
-    The value is that of the nearest measured layer in the same block. A pool belongs to the block
-    that it ends. `network_input` is the recipe's field of that name.
-    """
-    _check_known(flavour, "flavour")
+    """Return the approximate mean of a layer's features, that of the nearest in the same block."""
     measured = MEAN_ACTIVATIONS[flavour]
     name = canonical_layer(layer).replace("conv", "relu")
     index = LAYER_NAMES.index(name)
-    nearest = min(
-        (other for other in measured if _block(other) == _block(name)),
+    nearest = min(  # relu4_2 and pool4 are in block 4
+        (other for other in measured if other[4] == name[4]),
         key=lambda other: abs(LAYER_NAMES.index(other) - index),
     )
     has_larger_input = flavour == "torchvision" and network_input == "255"
@@ -85,6 +76,11 @@ def on_flavour(recipe: Recipe, flavour: str) -> Recipe:
     if flavour == recipe.weights:
         return recipe
 
+    def converted(layers: Mapping[str, float], norm: str, power: int) -> Mapping[str, float]:
+        if norm == "relative":
+            return layers
+        return {layer: weight * ratio(layer) ** power for layer, weight in layers.items()}
+
     def ratio(layer: str) -> float:
         own = mean_activation(recipe.weights, layer, recipe.network_input)
         return own / mean_activation(flavour, layer)
@@ -93,18 +89,9 @@ def on_flavour(recipe: Recipe, flavour: str) -> Recipe:
     return recipe.replace(
         weights=flavour,
         network_input="own",
-        content_layers=_converted(recipe.content_layers, recipe.content_norm, ratio, 2),
-        style_layers=_converted(recipe.style_layers, recipe.style_norm, ratio, style_power),
+        content_layers=converted(recipe.content_layers, recipe.content_norm, 2),
+        style_layers=converted(recipe.style_layers, recipe.style_norm, style_power),
     )
-
-
-def _converted(
-    weights: Mapping[str, float], norm: str, ratio: Callable[[str], float], power: int
-) -> Mapping[str, float]:
-    """Return layer weights for features that are smaller by `ratio`."""
-    if norm == "relative":
-        return weights
-    return {layer: weight * ratio(layer) ** power for layer, weight in weights.items()}
 
 
 def _check_known(flavour: str, role: str) -> None:
@@ -113,8 +100,3 @@ def _check_known(flavour: str, role: str) -> None:
         raise ValueError(
             f"{role} must be one of {known} for a recipe to be converted; not {flavour!r}."
         )
-
-
-def _block(layer: str) -> str:
-    """Return the number of a layer's block, such as 4 for relu4_2 and pool4."""
-    return next(letter for letter in layer if letter.isdigit())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, NoReturn
 
@@ -44,10 +44,7 @@ class Control:
     kind: type = str  # or int, float, bool, LayerWeights, tuple for several numbers
 
     def checked(self, name: str, value: object) -> Any:
-        """Return a value as this control's kind; raise TypeError or ValueError if not allowed.
-
-        Text for layers or for several numbers is parsed first. `name` is used in error messages.
-        """
+        """Return a value as this control's kind; raise TypeError or ValueError if not allowed."""
         if self.kind in (LayerWeights, tuple) and isinstance(value, str):
             value = self.parse(name, value)
         if self.kind is LayerWeights:
@@ -69,15 +66,12 @@ class Control:
         if self.kind is LayerWeights:
             return _parsed_layers(name, text)
         if self.kind is tuple:
-            parts = text.replace(",", " ").split()
-            return tuple(_parsed_number(name, part, float) for part in parts)
+            return tuple(_parsed_number(name, one, float) for one in text.replace(",", " ").split())
         if self.kind in (int, float):
             return _parsed_number(name, text, self.kind)
-        if self.kind is bool:
-            if text.lower() not in _SWITCH:
-                raise ValueError(f"{name} must be on or off; not {text!r}.")
-            return _SWITCH[text.lower()]
-        return text
+        if self.kind is bool and text.lower() not in _SWITCH:
+            raise ValueError(f"{name} must be on or off; not {text!r}.")
+        return _SWITCH[text.lower()] if self.kind is bool else text
 
     def text(self, value: Any) -> str:
         """Return the value of a text field, of layers or of several numbers as `parse` reads it."""
@@ -104,37 +98,33 @@ class Control:
 
 
 def number(
-    default: float, help_text: str, *, minimum: float, maximum: float = math.inf, step: float = 1
+    default: float, *, minimum: float, maximum: float = math.inf, step: float = 1, help_text: str
 ) -> Any:
     """Declare a field for a number, which is an integer if the default is an ``int``."""
     control = Control(help_text, minimum, maximum, step, kind=type(default))
     return field(default=default, metadata={"control": control})
 
 
-def numbers(help_text: str, *, minimum: float) -> Any:
+def numbers(*, minimum: float, help_text: str) -> Any:
     """Declare a field for several numbers, empty by default."""
     return field(default=(), metadata={"control": Control(help_text, minimum, kind=tuple)})
 
 
-def layers(default: Mapping[str, float], help_text: str) -> Any:
+def layers(default: Mapping[str, float], *, help_text: str) -> Any:
     """Declare a field for layers and their weights."""
     control = Control(help_text, kind=LayerWeights)
     return field(default_factory=lambda: LayerWeights(default), metadata={"control": control})
 
 
-def choice(default: str, help_text: str, *choices: str) -> Any:
-    """Declare a field for text: one of `choices`, or any text if there are none."""
-    return field(default=default, metadata={"control": Control(help_text, choices=choices)})
+def choice(*choices: str, default: str | None = None, help_text: str) -> Any:
+    """Declare a field for one of `choices`, by default the first, or for any text without them."""
+    control = Control(help_text, choices=choices)
+    return field(default=default or choices[0], metadata={"control": control})
 
 
-def switch(default: bool, help_text: str) -> Any:
+def switch(default: bool, *, help_text: str) -> Any:
     """Declare a field that is on or off."""
     return field(default=default, metadata={"control": Control(help_text, kind=bool)})
-
-
-def control_of(recipe_field: Field[Any]) -> Control | None:
-    """Return the control that a dataclass field was declared with, None if it has none."""
-    return recipe_field.metadata.get("control")
 
 
 def _checked_layers(name: str, layers: object) -> LayerWeights:
@@ -174,8 +164,7 @@ def _parsed_layers(name: str, text: str) -> dict[str, float]:
 
 def _parsed_number(name: str, text: str, kind: type) -> int | float:
     try:
-        number: int | float = kind(text)
+        return int(text) if kind is int else float(text)
     except ValueError:
         wanted = "whole numbers such as 1, 2, 4" if kind is int else "numbers such as 0.7, 0.3"
         raise ValueError(f"{name} must be {wanted}; not {text!r}.") from None
-    return number

@@ -12,23 +12,16 @@ from typing import Any, Self
 from napari_nst.recipe.fields import LayerWeights
 from napari_nst.recipe.recipe import CONTROLS, Recipe
 
-Axes = Mapping[str, Sequence[Any]]
-"""Field of a recipe → its values."""
+Axes = Mapping[str, Sequence[Any]]  # field of a recipe → its values
 
 SMALL: Mapping[str, int] = MappingProxyType({"size": 128, "steps": 40})
 """Default values of fields in a sweep: small images that take little time."""
 
-MAX_PICTURES = 64
-"""The largest number of pictures in a sweep."""
+MAX_PICTURES = 64  # of a sweep
 
 
 def swept(recipe: Recipe, axes: Axes) -> list[Recipe]:
-    """Return a recipe for each combination of values, row by row.
-
-    The values of the first of one or two fields go down the rows, those of the second along each
-    row. Raises a TypeError or ValueError if a field or a combination of values is not allowed, if a
-    value is given twice, or if there are more than `MAX_PICTURES` combinations.
-    """
+    """Return a recipe for each combination of values: the first field varies from row to row."""
     if len(axes) not in (1, 2):
         raise ValueError(f"A sweep varies one or two fields of a recipe, not {len(axes)}.")
     for name, values in axes.items():
@@ -53,11 +46,7 @@ def swept(recipe: Recipe, axes: Axes) -> list[Recipe]:
 
 
 def parse_values(name: str, text: str) -> list[Any]:
-    """Read the values of a field from text such as ``2, 4, 8``.
-
-    Semicolons separate values that have commas in them: ``relu2_1:1; relu2_1:1, relu3_1:0.5``.
-    Raises a TypeError or ValueError if there is no such field or a value is not allowed.
-    """
+    """Read a field's values from text: ``2, 4, 8`` or ``relu2_1; relu2_1, relu3_1:0.5``."""
     if name not in CONTROLS:
         Recipe.from_dict({name: text})  # raises an error that suggests the nearest field
         raise ValueError(f"{name} has no effect on the result; sweep another field of the recipe.")

@@ -44,11 +44,7 @@ _ALIASES = {
 
 
 def canonical_layer(name: str) -> str:
-    """Return the canonical name of a layer, given that name or an alias.
-
-    ``conv_k`` is the k-th convolution (1–16) before its ReLU. Keras's ``block5_conv2`` is after the
-    ReLU, so ``relu5_2``. For other names, a ValueError suggests the nearest name.
-    """
+    """Return the canonical name of a layer, given that name or an alias, or raise a ValueError."""
     if name in LAYER_NAMES:
         return name
     if name in _ALIASES:

@@ -7,11 +7,11 @@ import difflib
 import importlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from napari_nst.recipe.fields import Control, control_of
+from napari_nst.recipe.fields import Control
 from napari_nst.recipe.sections import (
     MIN_TILE,
     MOMENT_LOSSES,
@@ -83,17 +83,13 @@ patch_stride
         free memory. It changes memory and time, not the result.
     """
 
-    name: str = field(default="default")
+    name: str = "default"
 
     def __post_init__(self) -> None:
-        for recipe_field in dataclasses.fields(self):
-            name, value = recipe_field.name, getattr(self, recipe_field.name)
-            control = control_of(recipe_field)
-            if control is not None:
-                value = control.checked(name, value)
-            elif not isinstance(value, str):
-                raise TypeError(f"{name} must be a str, not {value!r}.")
-            object.__setattr__(self, name, value)
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be a str, not {self.name!r}.")
+        for name, control in CONTROLS.items():
+            object.__setattr__(self, name, control.checked(name, getattr(self, name)))
         if not (self.has_content or self.has_style):
             raise ValueError(
                 "content_weight and style_weight are both 0, or the weights of all their layers; "
@@ -138,7 +134,9 @@ patch_stride
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain numbers, strings, lists and dicts."""
-        return {f.name: _plain(getattr(self, f.name)) for f in _fields_in_order()}
+        fields = {name: getattr(self, name) for name in ("name", *CONTROLS)}
+        layers = {name: dict(value) for name, value in fields.items() if isinstance(value, Mapping)}
+        return fields | layers | {"style_blend": list(self.style_blend)}
 
     def to_json(self) -> str:
         """Return the recipe as JSON text that `from_json` reads."""
@@ -187,8 +185,7 @@ patch_stride
         ValueError
             If neither the layer's metadata nor the file that it was opened from holds a recipe.
         """
-        # Reading files is the task of io, which is built on this package: io must not be imported
-        # with it.
+        # Imported here because io is built on this package.
         record = importlib.import_module("napari_nst.io.record").record_of(layer)
         if record is None:
             raise ValueError(
@@ -197,21 +194,9 @@ patch_stride
         return cls.from_dict(record["recipe"])
 
 
-def _fields_in_order() -> list[dataclasses.Field[Any]]:
-    """Return the field `name`, then the fields of each section in the order of their display."""
-    by_name = {f.name: f for f in dataclasses.fields(Recipe)}
-    names = [f.name for section in _SECTIONS.values() for f in dataclasses.fields(section)]
-    return [by_name["name"], *(by_name[name] for name in names)]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    return list(value) if isinstance(value, tuple) else value
-
-
+# The bases of Recipe are in reverse order, so that its fields are in the order of the sections.
 CONTROLS: Mapping[str, Control] = MappingProxyType(
-    {f.name: c for f in _fields_in_order() if (c := control_of(f)) is not None}
+    {f.name: f.metadata["control"] for f in dataclasses.fields(Recipe) if f.metadata}
 )
 """Field name → its `Control`, in the order of their display."""
 

@@ -27,173 +27,104 @@ MIN_TILE = 128
 """Pixels. In smaller tiles the halo, 80 pixels on each side for relu5_1, dominates the cost."""
 
 
+# fmt: off
+# Each field: its default and its allowed values, then its help text.
+
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
     """The sizes at which the image is optimised, and the number of iterations."""
 
-    size: int = number(
-        384,
+    size: int = number(384, minimum=0, maximum=65536, step=64, help_text=
         "Longest side of the result in pixels; 0 keeps the size of the content. More gives finer "
-        "strokes; the time grows with the area.",
-        minimum=0, maximum=65536, step=64,
-    )  # fmt: skip
-    steps: int = number(
-        150,
+        "strokes; the time grows with the area.")
+    steps: int = number(150, minimum=1, maximum=1_000_000, step=20, help_text=
         "Number of iterations, over all scales together. More iterations refine the result, fewer "
-        "give a quick preview.",
-        minimum=1, maximum=1_000_000, step=20,
-    )  # fmt: skip
-    min_size: int = number(
-        180,
+        "give a quick preview.")
+    min_size: int = number(180, minimum=0, maximum=65536, step=32, help_text=
         "Longest side of the coarsest scale in pixels; 0 uses a single scale. Less gives larger "
-        "strokes and shapes, more keeps the shapes of the content.",
-        minimum=0, maximum=65536, step=32,
-    )  # fmt: skip
-    scale_ratio: float = number(
-        math.sqrt(2),
+        "strokes and shapes, more keeps the shapes of the content.")
+    scale_ratio: float = number(math.sqrt(2), minimum=1.1, maximum=16.0, step=0.1, help_text=
         "Size of each scale divided by the size of the scale before it. More gives fewer scales, "
-        "less gives a smoother transition between scales.",
-        minimum=1.1, maximum=16.0, step=0.1,
-    )  # fmt: skip
-    first_scale_share: float = number(
-        1.6,
+        "less gives a smoother transition between scales.")
+    first_scale_share: float = number(1.6, minimum=0.0, maximum=1000.0, step=0.1, help_text=
         "Iterations at the coarsest scale, relative to the iterations at each later scale. More "
-        "spends them on the composition, less on details.",
-        minimum=0.0, maximum=1000.0, step=0.1,
-    )  # fmt: skip
+        "spends them on the composition, less on details.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
     """The losses, the layers that they compare, and their weights."""
 
-    style_weight: float = number(
-        8.0,
-        "Weight of the style. More changes the content more freely, less keeps closer to it.",
-        minimum=0.0, step=0.5,
-    )  # fmt: skip
-    content_weight: float = number(
-        1.0,
-        "Weight of the content. More keeps its shapes sharper, less lets the style dissolve them.",
-        minimum=0.0, step=0.1,
-    )  # fmt: skip
-    tv_weight: float = number(
-        70.0,
+    style_weight: float = number(8.0, minimum=0.0, step=0.5, help_text=
+        "Weight of the style. More changes the content more freely, less keeps closer to it.")
+    content_weight: float = number(1.0, minimum=0.0, step=0.1, help_text=
+        "Weight of the content. More keeps its shapes sharper, less lets the style dissolve them.")
+    tv_weight: float = number(70.0, minimum=0.0, step=0.5, help_text=
         "Weight of total variation, the differences between neighbouring pixels. More gives a "
-        "smoother result, less a crisper one that may be grainy.",
-        minimum=0.0, step=0.5,
-    )  # fmt: skip
-    content_layers: Mapping[str, float] = layers(
-        {"relu4_2": 1.0},
+        "smoother result, less a crisper one that may be grainy.")
+    content_layers: Mapping[str, float] = layers({"relu4_2": 1.0}, help_text=
         "Layers whose features are kept, each with a weight, such as relu4_2:1. Shallow layers "
-        "keep the pixels, deep layers keep the arrangement.",
-    )
+        "keep the pixels, deep layers keep the arrangement.")
     style_layers: Mapping[str, float] = layers(
         {"relu1_1": 0.35, "relu2_1": 0.26, "relu3_1": 0.17, "relu4_1": 0.13, "relu5_1": 0.09},
+        help_text=
         "Layers whose statistics describe the style, each with a weight. Shallow layers hold "
-        "colours and fine texture, deep layers hold large strokes.",
-    )
-    content_norm: str = choice(
-        "relative",
+        "colours and fine texture, deep layers hold large strokes.")
+    content_norm: str = choice("relative", "mean", "sum", help_text=
         "How content differences are scaled: relative divides them by the energy of the content "
         "features, so that one weight suits every network and layer; mean and sum are used by "
-        "published recipes.",
-        "relative", "mean", "sum",
-    )  # fmt: skip
-    style_loss: str = choice(
-        "mean_covariance",
+        "published recipes.")
+    style_loss: str = choice(*NORMS, default="mean_covariance", help_text=
         "Which statistics of the features are compared: mean_covariance keeps the palette best; "
         "gram is the Gram matrix of 2015; shifted_gram and centred_gram subtract a mean first; "
-        "wasserstein compares Gaussian fits, sliced_wasserstein whole distributions, mrf patches.",
-        *NORMS,
-    )
+        "wasserstein compares Gaussian fits, sliced_wasserstein whole distributions, mrf patches.")
     style_norm: str = choice(
-        "relative",
+        "relative", "mean", "per_channel", "per_element", "raw", "sum", help_text=
         "How style differences are scaled: relative divides them by the energy of the style "
         "statistics, so that one weight suits every network and layer; mean, per_channel, "
-        "per_element, raw and sum are used by published recipes.",
-        "relative", "mean", "per_channel", "per_element", "raw", "sum",
-    )  # fmt: skip
-    projections: int = number(
-        0,
+        "per_element, raw and sum are used by published recipes.")
+    projections: int = number(0, minimum=0, maximum=4096, step=16, help_text=
         "Number of random directions per layer for the style loss sliced_wasserstein; 0 takes one "
-        "per channel. More is steadier, less is faster.",
-        minimum=0, maximum=4096, step=16,
-    )  # fmt: skip
-    patch_size: int = number(
-        3,
+        "per channel. More is steadier, less is faster.")
+    patch_size: int = number(3, minimum=1, maximum=15, step=2, help_text=
         "Side of the patches for the style loss mrf, in feature positions. More copies larger "
-        "pieces of the style, less mixes them more freely.",
-        minimum=1, maximum=15, step=2,
-    )  # fmt: skip
-    patch_stride: int = number(
-        2,
+        "pieces of the style, less mixes them more freely.")
+    patch_stride: int = number(2, minimum=1, maximum=15, help_text=
         "Distance between patches for the style loss mrf, in feature positions. Less compares more "
-        "patches and takes longer.",
-        minimum=1, maximum=15,
-    )  # fmt: skip
-    tv_loss: str = choice(
-        "mean",
+        "patches and takes longer.")
+    tv_loss: str = choice("mean", "nine_point", "sum", "inner_sum", help_text=
         "How total variation is measured: mean averages over neighbouring pixels; nine_point "
         "includes diagonal neighbours; sum adds up differences of values from 0 to 255; inner_sum "
-        "does so without the last row and column.",
-        "mean", "nine_point", "sum", "inner_sum",
-    )  # fmt: skip
-    tv_exponent: float = number(
-        2.0,
-        "Exponent of the differences in total variation. 2 smooths noise, 1 keeps edges.",
-        minimum=0.5, maximum=6.0, step=0.25,
-    )  # fmt: skip
-    style_scale: float = number(
-        1.0,
-        "Size of the strokes relative to the content. More gives larger strokes, less finer ones.",
-        minimum=0.05, maximum=20.0, step=0.1,
-    )  # fmt: skip
-    style_sizing: str = choice(
-        "fit",
+        "does so without the last row and column.")
+    tv_exponent: float = number(2.0, minimum=0.5, maximum=6.0, step=0.25, help_text=
+        "Exponent of the differences in total variation. 2 smooths noise, 1 keeps edges.")
+    style_scale: float = number(1.0, minimum=0.05, maximum=20.0, step=0.1, help_text=
+        "Size of the strokes relative to the content. More gives larger strokes, less finer ones.")
+    style_sizing: str = choice("fit", "physical", help_text=
         "How the style is resized: fit makes its longest side that of the content, without "
-        "enlarging it; physical shows one micrometre of both at the same size.",
-        "fit", "physical",
-    )  # fmt: skip
-    style_blend: tuple[float, ...] = numbers(
-        "Relative weights of several styles, such as 0.7, 0.3. Empty weights all styles equally.",
-        minimum=0.0,
-    )
+        "enlarging it; physical shows one micrometre of both at the same size.")
+    style_blend: tuple[float, ...] = numbers(minimum=0.0, help_text=
+        "Relative weights of several styles, such as 0.7, 0.3. Empty weights all styles equally.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
     """The initial image."""
 
-    init: str = choice(
-        "content",
-        "Initial image: content keeps the composition; noise composes anew; mix blends content "
-        "and noise; style starts from the style; image starts from another image.",
-        "content", "style", "noise", "mix", "image",
-    )  # fmt: skip
-    noise: str = choice(
-        "normal",
+    init: str = choice("content", "style", "noise", "mix", "image", help_text=
+        "Initial image: content keeps the composition; noise composes anew; mix blends content and "
+        "noise; style starts from the style; image starts from another image.")
+    noise: str = choice("normal", "uniform", "matched", help_text=
         "Distribution of the noise: normal and uniform are centred on the mean colour of "
-        "photographs; matched has the mean and the standard deviation of the style's colours.",
-        "normal", "uniform", "matched",
-    )  # fmt: skip
-    noise_spread: float = number(
-        0.25,
+        "photographs; matched has the mean and the standard deviation of the style's colours.")
+    noise_spread: float = number(0.25, minimum=0.0, maximum=1.0, step=0.05, help_text=
         "Standard deviation of normal noise, or half the width of uniform noise; white is 1. More "
-        "gives stronger noise, less a nearly uniform colour.",
-        minimum=0.0, maximum=1.0, step=0.05,
-    )  # fmt: skip
-    init_noise: float = number(
-        0.5,
+        "gives stronger noise, less a nearly uniform colour.")
+    init_noise: float = number(0.5, minimum=0.0, maximum=1.0, step=0.05, help_text=
         "Proportion of noise in the initial image mix. More leaves the style more freedom, less "
-        "stays closer to the content.",
-        minimum=0.0, maximum=1.0, step=0.05,
-    )  # fmt: skip
-    seed: int = number(
-        0,
-        "Seed of the noise. If the initial image has noise, each seed gives another variant.",
-        minimum=0, maximum=2**31 - 1,
-    )  # fmt: skip
+        "stays closer to the content.")
+    seed: int = number(0, minimum=0, maximum=2**31 - 1, help_text=
+        "Seed of the noise. If the initial image has noise, each seed gives another variant.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,123 +132,73 @@ class Colour:
     """The colours and the value range of the image."""
 
     color: str = choice(
-        "style",
+        "style", "luminance", "symmetric", "pca", "cholesky", "histogram", help_text=
         "Colours of the result: style takes those of the style; luminance keeps those of the "
         "content and changes only its lightness; symmetric, pca, cholesky and histogram first "
-        "recolour the style like the content.",
-        "style", "luminance", "symmetric", "pca", "cholesky", "histogram",
-    )  # fmt: skip
-    channels: str = choice(
-        "auto",
+        "recolour the style like the content.")
+    channels: str = choice("auto", "rgb", "grey", help_text=
         "Channels of the result: auto gives a grey result for grey data, without colour noise; rgb "
-        "gives colour and grey gives grey for any data.",
-        "auto", "rgb", "grey",
-    )  # fmt: skip
-    image_range: str = choice(
-        "clip",
+        "gives colour and grey gives grey for any data.")
+    image_range: str = choice("clip", "free", "tanh", help_text=
         "How pixel values are kept between black and white: clip limits them after each step; free "
-        "limits only the values that are shown; tanh optimises through a hyperbolic tangent.",
-        "clip", "free", "tanh",
-    )  # fmt: skip
+        "limits only the values that are shown; tanh optimises through a hyperbolic tangent.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """The network that computes the features."""
 
-    weights: str = choice(
-        "gatys",
+    weights: str = choice(default="gatys", help_text=
         "Pretrained VGG-19: gatys (normalised, as in the papers), torchvision, caffe, or the path "
-        "of a weights file.",
-    )
-    network_input: str = choice(
-        "own",
+        "of a weights file.")
+    network_input: str = choice("own", "255", help_text=
         "Input range of the network: own is the range that the network was trained on; 255 is "
-        "pixels from 0 to 255 minus their mean, for any network.",
-        "own", "255",
-    )  # fmt: skip
-    pooling: str = choice(
-        "max",
-        "How the network pools features: max is crisper, average smoother, l2 in between.",
-        "max", "average", "l2",
-    )  # fmt: skip
-    rescale_pooling: bool = switch(
-        True,
+        "pixels from 0 to 255 minus their mean, for any network.")
+    pooling: str = choice("max", "average", "l2", help_text=
+        "How the network pools features: max is crisper, average smoother, l2 in between.")
+    rescale_pooling: bool = switch(True, help_text=
         "Rescale average and l2 pooled features to the magnitude of max pooled ones, so that "
-        "weights mean the same. Published recipes switch this off.",
-    )
+        "weights mean the same. Published recipes switch this off.")
     padding: str = choice(
-        "replicate",
+        "zeros", "replicate", "replicate_first", "reflect", "circular", default="replicate",
+        help_text=
         "How the network pads images at their borders: zeros darkens the edges; replicate and "
         "reflect extend the image; replicate_first does so at the first layer only; circular makes "
-        "a result that tiles without a seam.",
-        "zeros", "replicate", "replicate_first", "reflect", "circular",
-    )  # fmt: skip
+        "a result that tiles without a seam.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer:
     """The optimiser, the number format and the device."""
 
-    optimizer: str = choice(
-        "lbfgs",
+    optimizer: str = choice("lbfgs", "adam", help_text=
         "Optimiser: lbfgs (L-BFGS) reaches a lower loss in the same time; adam needs less memory "
-        "and is steadier.",
-        "lbfgs", "adam",
-    )  # fmt: skip
-    learning_rate: float = number(
-        0.0,
+        "and is steadier.")
+    learning_rate: float = number(0.0, minimum=0.0, maximum=1000.0, step=0.001, help_text=
         "Step length; 0 takes the default, 1 for L-BFGS and 0.02 for Adam. More is faster, less is "
-        "steadier.",
-        minimum=0.0, maximum=1000.0, step=0.001,
-    )  # fmt: skip
-    history: int = number(
-        20,
-        "Number of past steps that L-BFGS uses. More gives better steps, less needs less memory.",
-        minimum=1, maximum=1000,
-    )  # fmt: skip
-    line_search: bool = switch(
-        False,
+        "steadier.")
+    history: int = number(20, minimum=1, maximum=1000, help_text=
+        "Number of past steps that L-BFGS uses. More gives better steps, less needs less memory.")
+    line_search: bool = switch(False, help_text=
         "Let L-BFGS search for the length of each step (strong Wolfe conditions). Steadier, but "
-        "each step takes several times as long.",
-    )
-    beta1: float = number(
-        0.9,
+        "each step takes several times as long.")
+    beta1: float = number(0.9, minimum=0.0, maximum=0.9999, step=0.01, help_text=
         "Adam's decay rate for the mean gradient. More gives smoother steps, less follows changes "
-        "of direction faster.",
-        minimum=0.0, maximum=0.9999, step=0.01,
-    )  # fmt: skip
-    beta2: float = number(
-        0.99,
-        "Adam's decay rate for the squared gradient. More is steadier, less adapts faster.",
-        minimum=0.0, maximum=0.99999, step=0.001,
-    )  # fmt: skip
-    epsilon: float = number(
-        1e-8,
+        "of direction faster.")
+    beta2: float = number(0.99, minimum=0.0, maximum=0.99999, step=0.001, help_text=
+        "Adam's decay rate for the squared gradient. More is steadier, less adapts faster.")
+    epsilon: float = number(1e-8, minimum=1e-16, maximum=1e9, step=0.1, help_text=
         "Constant that Adam adds to the root of the squared gradient. More shortens steps where "
-        "gradients are small.",
-        minimum=1e-16, maximum=1e9, step=0.1,
-    )  # fmt: skip
-    ema: float = number(
-        0.0,
+        "gradients are small.")
+    ema: float = number(0.0, minimum=0.0, maximum=0.9999, step=0.01, help_text=
         "Decay rate of the exponential moving average that is shown instead of the last step, such "
-        "as 0.99; 0 shows each step. More is smoother and lags further behind.",
-        minimum=0.0, maximum=0.9999, step=0.01,
-    )  # fmt: skip
-    precision: str = choice(
-        "auto",
+        "as 0.99; 0 shows each step. More is smoother and lags further behind.")
+    precision: str = choice("auto", "float32", "bfloat16", "float16", help_text=
         "Number format of the network: auto takes the fastest format of this machine, which is "
         "bfloat16, float16 on NVIDIA GPUs without bfloat16, or float32 with Winograd convolutions; "
-        "float32 is more exact and slower.",
-        "auto", "float32", "bfloat16", "float16",
-    )  # fmt: skip
-    device: str = choice(
-        "auto",
-        "Where to compute: auto takes a CUDA GPU if there is one, else an Apple GPU, else the CPU.",
-    )
-    tile: int = number(
-        0,
+        "float32 is more exact and slower.")
+    device: str = choice(default="auto", help_text=
+        "Where to compute: auto takes a CUDA GPU if there is one, else an Apple GPU, else the CPU.")
+    tile: int = number(0, minimum=0, maximum=65536, step=128, help_text=
         "Longest side in pixels of the tiles in which a large image is computed; 0 chooses it by "
-        "the free memory. More is faster, less needs less memory; the result is the same.",
-        minimum=0, maximum=65536, step=128,
-    )  # fmt: skip
+        "the free memory. More is faster, less needs less memory; the result is the same.")

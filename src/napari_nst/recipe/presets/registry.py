@@ -39,10 +39,9 @@ REGISTERED: dict[str, Published] = {}
 def register(
     *, job: str, source: str, variants: tuple[MakeRecipe, ...] = ()
 ) -> Callable[[MakeRecipe], MakeRecipe]:
-    """Register a function's recipe as a preset.
+    """Register a function's recipe as a preset, whose summary is the function's docstring.
 
-    The name of the function is that of the preset, with hyphens; the first line of its docstring is
-    the summary. `variants` make the recipes that the source has for other flavours of the network.
+    `variants` make the recipes that the source has for other flavours of the network.
     """
 
     def add(make: MakeRecipe) -> MakeRecipe:
@@ -63,15 +62,11 @@ CHANNELS: Mapping[str, int] = MappingProxyType(
 
 CLASSIC = tuple(CHANNELS)
 
-BYTES = 255.0
-"""Difference of white and black if pixels are 0–255."""
+# Differences of white and black: for pixels of 0–255, and for channels that are divided by their
+# standard deviations over ImageNet, which are 0.229, 0.224 and 0.225, on average 0.226.
+BYTES, NORMALISED = 255.0, 1 / 0.226
 
-NORMALISED = 1 / 0.226
-"""Difference of white and black if each channel is divided by its standard deviation over ImageNet:
-0.229, 0.224 and 0.225, on average 0.226."""
-
-UNIT_NOISE = 1 / BYTES
-"""Standard deviation of the noise N(0, 1) on pixels of 0–255, as in the programs of Gatys."""
+UNIT_NOISE = 1 / BYTES  # standard deviation of N(0, 1) on pixels of 0–255, as in Gatys' programs
 
 _COMMON: Mapping[str, Any] = MappingProxyType(
     {
@@ -105,7 +100,6 @@ _COMMON: Mapping[str, Any] = MappingProxyType(
 def published_recipe(**fields: Any) -> Recipe:
     """Make a recipe whose other fields have the values that published programs share.
 
-    These values do not come from our default recipe, because that one is tuned from time to time.
     Four settings are ours in every recipe: `size` is the longest side, a style keeps its aspect
     ratio and is never enlarged, the length of the first L-BFGS step does not depend on the weights,
     and `precision` suits the machine.
@@ -114,12 +108,7 @@ def published_recipe(**fields: Any) -> Recipe:
 
 
 def adam(
-    rate: float,
-    *,
-    white: float,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    epsilon: float = 1e-8,
+    rate: float, *, white: float, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
 ) -> dict[str, Any]:
     """Return the fields of Adam for [0, 1] pixels, given those of the source for its own pixels.
 
