@@ -16,12 +16,11 @@ from napari_nst.viewer.controls.form import Section, form, scrolling_column
 from napari_nst.viewer.controls.layer_choice import layer_box
 from napari_nst.viewer.controls.notes import Notes
 from napari_nst.viewer.controls.recipe_form import RecipeControls
-from napari_nst.viewer.inspect.controls import InspectControls
+from napari_nst.viewer.inspect import InspectControls
 from napari_nst.viewer.layers.read import LayerSlice, shown_slice
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run_panel import RunPanel
-from napari_nst.viewer.settings.control_values import ControlValues
-from napari_nst.viewer.settings.menu import SettingsMenu
+from napari_nst.viewer.settings.menu import ControlValues, SettingsMenu
 from napari_nst.viewer.steering.live_controls import Followed, LiveControls
 from napari_nst.viewer.sweep.controls import SweepControls
 

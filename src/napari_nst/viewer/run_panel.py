@@ -12,7 +12,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_nst.recipe import Recipe
-from napari_nst.viewer.brush.controls import BrushControls
+from napari_nst.viewer.brush import BrushControls
 from napari_nst.viewer.controls.form import Section
 from napari_nst.viewer.controls.recipe_form import label_of
 from napari_nst.viewer.history.controls import HistoryControls

@@ -20,7 +20,7 @@ from napari_nst.viewer.controls.layer_choice import (
     layer_box,
     layer_list,
 )
-from napari_nst.viewer.guides.choice import GuideChoice, TransferGuides
+from napari_nst.viewer.guides.controls import GuideChoice, TransferGuides
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.keep_outside import OriginalPixels
 from napari_nst.viewer.layers.pixel_size import comparable_sizes

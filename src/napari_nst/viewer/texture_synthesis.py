@@ -18,7 +18,7 @@ from napari_nst.viewer.controls.layer_choice import (
     compared_layers_text,
     layer_box,
 )
-from napari_nst.viewer.guides.inpainting import InpaintingChoice, InpaintingInputs
+from napari_nst.viewer.guides.controls import InpaintingChoice, InpaintingInputs
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.position import Position
 from napari_nst.viewer.layers.read import LayerSlice

@@ -6,8 +6,6 @@ import pytest
 from skimage.draw import polygon2mask
 
 from napari_nst.viewer.guides.rasterize import (
-    ellipse_outline,
-    guide_box,
     guide_of,
     polygon_mask,
 )
@@ -16,7 +14,7 @@ from napari_nst.viewer.layers.read import shown_slice
 
 def read(model, guide, image, shape=None):
     position = shown_slice(image, model.dims).position
-    return guide_of(guide, position, model.dims).read(shape or position.shape)
+    return guide_of(guide, position, model.dims)(shape or position.shape)
 
 
 def regions(shape=(12, 16), labels=6):
@@ -93,7 +91,7 @@ def test_later_edits_and_slider_moves_do_not_change_a_guide(model):
     model.dims.set_point(0, 4)
     picked = guide_of(guide, position, dims)
     guide.data[:] = 5
-    np.testing.assert_array_equal(picked.read((12, 16)), stack[1])
+    np.testing.assert_array_equal(picked((12, 16)), stack[1])
 
 
 def test_lazy_and_multiscale_labels_are_read(model):
@@ -200,15 +198,6 @@ def test_other_kinds_of_layers_are_refused(model):
         read(model, image, image)
 
 
-def test_the_drop_down_has_labels_shapes_and_an_empty_entry(model, qapp):
-    model.add_image(np.zeros((12, 16)))
-    labels, shapes = model.add_labels(regions()), model.add_shapes(ndim=2)
-    box = guide_box(model, "content_guide", "Which region takes which style.")
-    assert box.choices == (None, labels, shapes)
-    assert box.label == "Content guide"
-    assert box.value is None
-
-
 # ── outlines ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -218,17 +207,3 @@ def test_any_polygon_is_filled_as_scikit_image_fills_it():
         vertices = random.uniform(-15, 65, (corners, 2))  # crosses itself, and the image's edges
         expected = polygon2mask((40, 50), vertices)
         np.testing.assert_array_equal(polygon_mask(vertices, (40, 50)), expected)
-
-
-@pytest.mark.parametrize(
-    "vertices", [[[2, 2]] * 4, [[1, 1], [9, 9]], [[-9, -9], [-9, -1], [-1, -5]]]
-)
-def test_a_polygon_without_area_or_beside_the_image_fills_nothing(vertices):
-    assert not polygon_mask(np.array(vertices, float), (10, 12)).any()
-
-
-def test_the_ellipse_touches_the_sides_of_its_box():
-    outline = ellipse_outline(np.array([[2, 3], [2, 13], [22, 13], [22, 3]], float))
-    np.testing.assert_allclose(outline.min(0), [2, 3], atol=1e-3)
-    np.testing.assert_allclose(outline.max(0), [22, 13], atol=1e-3)
-    np.testing.assert_allclose((((outline - [12, 8]) / [10, 5]) ** 2).sum(1), 1)

@@ -70,10 +70,10 @@ def test_a_run_has_a_history_by_default(controls, request_):
     assert not controls.export_as.enabled
     run(controls, request_(), steps=5, of=20, end=False)
     controls.show_state()
-    assert controls.kept.value == "5 images, 0.0 of 200 MB"
+    assert controls.kept.value == "Images: 5, 0.0 of 200 MB"
     assert controls.show_stack.enabled
     run(controls, request_())
-    assert controls.kept.value == "20 images, 0.2 of 200 MB"
+    assert controls.kept.value == "Images: 20, 0.2 of 200 MB"
     assert controls.export_as.enabled
 
 
@@ -145,23 +145,6 @@ def test_the_button_shows_a_stack_that_grows_with_the_run(controls, request_, mo
     assert layer.metadata["napari-nst"]["step"] == 19
 
 
-def test_a_step_is_shown(controls, request_, model):
-    run(controls, request_())
-    assert controls.show_step(7) == 7
-    assert text_of(model).startswith("iteration 7 of 20")
-    controls.show_step(2)
-    assert text_of(model).startswith("iteration 2 of 20")
-    assert len(model.layers) == 2
-
-
-def test_before_the_first_image_nothing_is_shown(controls, request_, model, complaints):
-    controls.new_history(request_())
-    controls.show()
-    assert len(complaints) == 1
-    controls.finish(SimpleNamespace(newest=None))
-    assert len(model.layers) == 1
-
-
 def test_each_iteration_can_be_a_layer(controls, request_, model, until):
     controls.each_as_layer.value = True
     run(controls, request_(steps=6), steps=6)
@@ -193,7 +176,7 @@ def test_a_history_is_exported_in_a_thread(
     assert [path.name for path in tmp_path.iterdir()] == ["run.gif"]
     assert iio.imread(tmp_path / "run.gif").shape == (20, 60, 80, 3)
     until(lambda: controls.export_as.enabled, 5)
-    assert controls.kept.value == "20 images, 0.2 of 200 MB"
+    assert controls.kept.value == "Images: 20, 0.2 of 200 MB"
 
 
 def test_a_tiff_has_the_values_of_grey_and_a_gif_its_display(
@@ -228,7 +211,7 @@ def test_a_failed_export_is_reported(controls, request_, complaints, tmp_path, u
     def fail(*args, **kwargs):
         raise RuntimeError("the disk is on fire")
 
-    monkeypatch.setattr("napari_nst.viewer.history.export.write_animation", fail)
+    monkeypatch.setattr("napari_nst.viewer.history.controls.write_animation", fail)
     controls.export(tmp_path / "run.gif")
     until(lambda: bool(complaints), 30)
     assert complaints == ["run.gif could not be written: the disk is on fire"]
@@ -280,7 +263,7 @@ def test_closing_the_window_ends_an_export(controls, request_, tmp_path, monkeyp
     def run_now(function, **_):
         assert function(lambda: asked.append(True) or len(asked) > 3) == ""
 
-    monkeypatch.setattr("napari_nst.viewer.history.export.run_in_background", run_now)
+    monkeypatch.setattr("napari_nst.viewer.history.controls.run_in_background", run_now)
     run(controls, request_())
     controls.export(tmp_path / "run.gif")
     assert len(asked) == 4

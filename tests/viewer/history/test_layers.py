@@ -12,8 +12,6 @@ from napari_nst.io.history import History
 from napari_nst.io.record import RECORD
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.history.layers import HistoryLayer, IterationLayers
-from napari_nst.viewer.layers.position import move_slider
-from napari_nst.viewer.layers.read import shown_slice
 from napari_nst.viewer.layers.save import save_result
 from tests.helpers.fake_iterations import iteration
 from tests.helpers.fake_requests import request_for
@@ -134,14 +132,6 @@ def test_grey_has_the_layers_values_and_contrast(viewer, model, keep_dtype):
     np.testing.assert_allclose(shown(model.layers[1]), 350)
 
 
-def test_alpha_is_kept(viewer, model):
-    request = request_for(model, photo(model, (48, 64, 4)))
-    layer = HistoryLayer(viewer, request)
-    layer.show(history_of(request, alpha=0.5).stack())
-    assert layer.layer.rgb
-    np.testing.assert_array_equal(np.asarray(layer.layer.data)[..., 3], 128)
-
-
 @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2)])
 def test_the_history_of_a_slice_is_in_that_slice(viewer, model, order):
     content = model.add_image(np.zeros((5, 48, 64), np.uint8), scale=(4, 1, 1), translate=(8, 0, 0))
@@ -179,18 +169,6 @@ def test_a_history_is_saved_as_a_stack_with_its_record(request_, layer, tmp_path
         np.testing.assert_array_equal(values, np.rint(255 / 8 * np.arange(1, 9)))
         assert tiff.imagej_metadata["Labels"][0].startswith("iteration 1 of 8")
     assert json.loads(read_text(tmp_path / "history.tif"))["recipe"] == Recipe().to_dict()
-
-
-def test_a_history_can_be_content_and_can_be_copied(model, request_, layer):
-    layer.show(history_of(request_).stack())
-    layer.show_step(4)
-    image = shown_slice(model.layers[1], model.dims)
-    assert image.where == "slice iteration = 3 of 8"
-    np.testing.assert_allclose(image.read(), 128 / 255, atol=1e-6)
-    data, attributes, _ = model.layers[1].as_layer_data_tuple()
-    copy = model.add_image(data, **attributes)
-    move_slider(copy, model.dims, 0, 1)
-    np.testing.assert_array_equal(shown(copy), np.full((48, 64, 3), 64))
 
 
 # ── one layer per iteration ──────────────────────────────────────────────────────────────────

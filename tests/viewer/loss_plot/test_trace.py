@@ -2,14 +2,8 @@
 
 import math
 
-import pytest
-
-from napari_nst.viewer.loss_plot.colours import Look, colours
 from napari_nst.viewer.loss_plot.trace import LossTrace, in_order
 from tests.helpers.fake_iterations import iteration
-
-LAYERS = [f"style/relu{block}_1" for block in range(1, 6)]
-NAMES = ["total", "content", "style", "tv", "content/relu4_2", *LAYERS]
 
 
 def test_a_loss_that_comes_later_is_nan_before():
@@ -64,27 +58,3 @@ def test_panels_have_no_marks():
         for step in (7, 8)
     )
     assert marks(first, second) == []
-
-
-@pytest.mark.parametrize("theme", ["dark", "light"])
-def test_every_colour_differs_from_the_others_and_from_the_background(theme):
-    look = Look.of(theme)
-    assert look.dark == (theme == "dark")
-    chosen = colours(NAMES, look)
-    assert len(set(chosen.values())) == len(NAMES)
-    for name, colour in chosen.items():
-        assert contrast(colour, look.background) >= (2 if "/" in name else 3), name
-
-
-def contrast(one, other):
-    """The contrast ratio of WCAG 2.1."""
-    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def luminance(colour):
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -8,7 +8,7 @@ from napari.components import ViewerModel
 
 from napari_nst.recipe import Recipe, preset
 from napari_nst.viewer.controls.recipe_form import RecipeControls
-from napari_nst.viewer.settings.control_values import ControlValues
+from napari_nst.viewer.settings.menu import ControlValues
 from napari_nst.viewer.settings.preferences import recalled, remember
 
 pytestmark = pytest.mark.usefixtures("qapp", "plugin_preferences")
@@ -126,17 +126,3 @@ def test_values_that_are_no_longer_allowed_are_skipped(plugin_preferences, messa
     assert controls.recipe == recipe
     assert own["compare"].value == "off"
     assert messages() == []
-
-
-def test_reset_restores_the_defaults(plugin_preferences):
-    plugin_preferences.compute.device = "cpu"
-    controls, own, values = session()
-    controls.preset.value = "gatys-2016"
-    controls.fields["steps"].value = 7
-    controls.fields["device"].value = "auto"
-    own["compare"].value = "layer by layer"
-    values.remember()
-    values.reset()
-    assert controls.recipe == Recipe(device="cpu")
-    assert own["compare"].value == "off"
-    assert recalled("transfer") == {}

@@ -3,9 +3,8 @@
 import pytest
 
 from napari_nst.recipe import CONTROLS, Recipe
-from napari_nst.viewer.controls.form import form
 from napari_nst.viewer.controls.recipe_form import RecipeControls
-from napari_nst.viewer.sweep.choice import SweepChoice
+from napari_nst.viewer.sweep.controls import SweepChoice
 
 
 @pytest.fixture
@@ -77,16 +76,6 @@ def test_fields_of_other_jobs_and_of_the_machine_are_not_offered(choice):
     assert "style_weight" not in other.rows.choices
 
 
-def test_one_field_alone(choice):
-    choice.columns.value = "none"
-    assert not choice.column_values.enabled
-    choice.row_values.value = "1, 100"
-    assert choice.axes(Recipe()) == {"style_weight": [1.0, 100.0]}
-    choice.columns.value = "seed"
-    assert choice.column_values.enabled
-    assert choice.column_values.value == "0, 1, 2, 3"
-
-
 @pytest.mark.parametrize(
     ("columns", "text", "named"),
     [
@@ -102,12 +91,3 @@ def test_an_invalid_sweep_is_refused(choice, columns, text, named):
     choice.column_values.value = text
     with pytest.raises(ValueError, match=named):
         choice.axes(Recipe())
-
-
-def test_every_control_has_a_name_and_keyboard_focus(choice):
-    body = form(choice.widgets)
-    assert body.layout().rowCount() == len(choice.widgets)
-    for widget in choice.widgets:
-        assert widget.native.accessibleName() == widget.label
-        assert widget.tooltip
-        assert widget.native.focusPolicy().value & 1, "reached with the Tab key"

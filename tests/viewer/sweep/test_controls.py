@@ -52,15 +52,6 @@ def test_a_sweep_cannot_be_continued_or_inspected(widget, swept, messages):
     assert messages()
 
 
-def test_an_invalid_sweep_does_not_start(widget, optimiser, messages):
-    optimiser(steps=3)
-    choice = widget.sweep.choice
-    choice.rows.value = choice.columns.value = "size"
-    widget.run_sweep.native.click()
-    assert not widget.running
-    assert "Size" in messages()[-1]
-
-
 def test_a_sweep_of_channels_in_turn_does_not_start(viewer, widget, optimiser, messages):
     optimiser(steps=3)
     viewer.add_image(np.random.default_rng(0).random((3, 40, 40)), name="stack")

@@ -139,19 +139,6 @@ def test_it_has_the_units_of_the_content(viewer, model):
     assert live.layer.scale[0] * 341 == pytest.approx(24, rel=0.5)
 
 
-def test_a_2d_view_is_zoomed_out(viewer, model):
-    content = photo(model)
-    zoom = model.scene.camera.zoom
-    live = live_for(viewer, model, content)
-    live.show(step(0))
-    assert model.scene.camera.zoom < zoom
-    model.dims.ndisplay = 3
-    zoom = model.scene.camera.zoom
-    live = live_for(viewer, model, content)
-    live.show(step(0))
-    assert model.scene.camera.zoom == zoom
-
-
 # ── settings and metadata ────────────────────────────────────────────────────────────────────
 
 
@@ -165,16 +152,6 @@ def test_settings_are_found_at_a_position(viewer, model):
             assert settings_at(live.layer, (99, *at)) == dict(cell.settings), "in a 3D viewer"
         for at in [(top - 0.1, left), (top, left - 0.1), (bottom + 0.1, right)]:
             assert settings_at(live.layer, at) is None
-
-
-def test_settings_are_found_with_the_axes_swapped(viewer, model):
-    content = photo(model)
-    model.dims.order = (1, 0)
-    live = live_for(viewer, model, content)
-    live.show(step(0))
-    top, left, _, _ = rectangles(live.layer)[2]
-    at = live.layer.data_to_world((left + 1, top + 1))
-    assert settings_at(live.layer, at) == dict(GRID.cells[2].settings)
 
 
 def test_the_record_is_stored_in_the_layer(viewer, model, tmp_path):

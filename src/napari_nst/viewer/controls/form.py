@@ -51,7 +51,7 @@ class Section:
 
     def __init__(self, title: str, controls: Iterable[Any]) -> None:
         self.title = title
-        self._toggled_by_user = False
+        self._was_toggled = False
         self.button = QPushButton()
         self.button.setStyleSheet(_HEADING)
         self.button.setToolTip("Show or hide these controls.")
@@ -71,14 +71,13 @@ class Section:
 
     def toggle(self) -> None:
         """Show the controls if they are hidden, otherwise hide them."""
-        self._toggled_by_user = True
+        self._was_toggled = True
         self._fold(not self.folded)
 
     def unfold_once(self) -> None:
-        """Show the controls, unless the user has already folded or unfolded them."""
-        if not self._toggled_by_user:
-            self._toggled_by_user = True
-            self._fold(False)
+        """Show the controls, unless they have been shown or hidden before."""
+        if not self._was_toggled:
+            self.toggle()
 
     def _fold(self, folded: bool) -> None:
         self._body.setVisible(not folded)
@@ -155,17 +154,13 @@ def scrolling_column(*widgets: QWidget) -> QScrollArea:
 class _WheelFilter(QObject):
     """Lets the mouse wheel scroll the column, unless the box under the mouse has the focus."""
 
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+    def eventFilter(self, watched: Any, event: Any) -> bool:
         """Pass wheel events of a box without the focus on to its parent."""
-        if event is None or event.type() != QEvent.Type.Wheel:
-            return False
-        if isinstance(watched, QWidget) and watched.hasFocus():
+        if event.type() != QEvent.Type.Wheel or watched.hasFocus():
             return False
         event.ignore()
         return True
 
-
-# ── numbers of any size: weights of published recipes go from 1e-4 to 1e9 ────────────────────
 
 _DECIMALS = 40  # that Qt rounds to: too many to change a number of a recipe
 _UNFINISHED = ("e", "E", "+", "-", ".")  # ends of a number while it is typed

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from magicgui.widgets import ComboBox, LineEdit, Select
+from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
 from napari_nst.recipe import Recipe
@@ -16,9 +17,6 @@ from napari_nst.viewer.controls.form import LongText
 from napari_nst.viewer.layers.channels import channel_axes, channel_slices, rgb_slice
 from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.read import LayerSlice, shown_slice
-
-if TYPE_CHECKING:
-    from napari.components import ViewerModel
 
 SLICE, RGB, IN_TURN = "shown slice", "three channels as RGB", "each channel in turn"
 SELECTED = "selected layers"

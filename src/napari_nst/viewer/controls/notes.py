@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox
+from napari.components import ViewerModel
 
 from napari_nst.engine.vgg.weights import cache_folder, cached_file
 from napari_nst.engine.vgg.weights.download import SOURCES
 from napari_nst.recipe import Recipe, on_flavour, published
 from napari_nst.viewer.controls.form import note, say
+from napari_nst.viewer.controls.recipe_form import RecipeControls
 from napari_nst.viewer.settings.preferences import apply_cache_folder
 
-if TYPE_CHECKING:
-    from napari.components import ViewerModel
-
-    from napari_nst.viewer.controls.recipe_form import RecipeControls
-
-OURS = "gatys"
-"""The network that is offered instead of a missing one: the smallest download."""
+OURS = "gatys"  # offered instead of a missing network: the smallest download
 
 
 class Notes:

@@ -99,7 +99,14 @@ class RecipeControls:
 
     def __init__(self, job: str) -> None:
         self._job = job
-        self.preset = _preset_box(job)
+        names = preset_names(job)
+        summaries = [f"{name}: {published(name).summary}" for name in names]
+        self.preset = ComboBox(
+            name="preset",
+            label="Preset",
+            choices=names,
+            tooltip="\n".join(["A published recipe; sets all controls to its values.", *summaries]),
+        )
         self.fields: dict[str, Any] = {
             name: widget_for(name, control) for name, control in CONTROLS.items()
         }
@@ -219,14 +226,3 @@ def _is_allowed(name: str, value: object) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-def _preset_box(job: str) -> ComboBox:
-    names = preset_names(job)
-    return ComboBox(
-        name="preset",
-        label="Preset",
-        choices=names,
-        tooltip="A published recipe; choosing one sets all controls to its values.\n"
-        + "\n".join(f"{name}: {published(name).summary}" for name in names),
-    )

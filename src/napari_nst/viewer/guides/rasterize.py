@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from magicgui.widgets import ComboBox
+from napari.components import Dims
 from napari.layers import Labels, Shapes
 
-from napari_nst.viewer.brush.stroke import capsule
+from napari_nst.viewer.brush import capsule
 from napari_nst.viewer.layers.position import (
     Position,
     layer_transform,
@@ -22,41 +22,25 @@ from napari_nst.viewer.layers.position import (
     world_units,
 )
 
-if TYPE_CHECKING:
-    from napari.components import Dims, ViewerModel
-
 Array = np.ndarray[Any, Any]
 LabelMap = np.ndarray[Any, np.dtype[np.int64]]
 Draw = Callable[[Array, tuple[int, int]], LabelMap]
 """Draws a label map of some shape, given the matrix from its pixels to the layer's data."""
 
+Guide = Callable[[tuple[int, int]], LabelMap]
+"""Returns the label map, 0 for no label, for the height and width at which an image was read; it is
+made in the main thread and called in the run's thread."""
+
 LABEL = "label"
 """The column of a Shapes layer's features with the label of each shape."""
-
-
-@dataclass(frozen=True, eq=False)
-class Guide:
-    """The regions that a layer shows; made in the main thread, read in the run's thread.
-
-    `read` takes the height and width at which the image was read, and returns the label map, int64
-    (H, W), 0 for no label. It raises `ValueError` if no pixel has a label.
-    """
-
-    name: str  # of the layer
-    read: Callable[[tuple[int, int]], LabelMap]
 
 
 def guide_of(layer: Labels | Shapes, position: Position, dims: Dims) -> Guide:
     """Return the regions that a layer marks on the image at a position, as they are displayed.
 
     The layer may have another scale, rotation, unit, size or number of dimensions than the image.
-    The shown slice of a Labels layer is sampled at the centre of every pixel. The shapes in the
-    shown slice are drawn in their order of depth; lines and paths are as wide as displayed. The
-    label of a shape is its entry in the column ``label`` of the layer's features, or else its
+    The label of a shape is its entry in the column ``label`` of the layer's features, or else its
     number, counted from 1. For the slice at an earlier time, `dims` is a copy from that time.
-
-    Raises `TypeError` for another kind of layer, and `ValueError` if a shape's label is not an
-    integer.
     """
     if not isinstance(layer, Labels | Shapes):
         raise TypeError(f"Layer {layer.name!r} is no guide; choose a Labels or a Shapes layer.")
@@ -74,21 +58,7 @@ def guide_of(layer: Labels | Shapes, position: Position, dims: Dims) -> Guide:
             )
         return labels
 
-    return Guide(name, read)
-
-
-def guide_box(viewer: ViewerModel, name: str, tooltip: str) -> ComboBox:
-    """Return a drop-down of the Labels and Shapes layers, with an empty entry."""
-    return ComboBox(
-        name=name,
-        label=name.replace("_", " ").capitalize(),
-        choices=lambda _: [layer for layer in viewer.layers if isinstance(layer, Labels | Shapes)],
-        tooltip=tooltip,
-        nullable=True,
-    )
-
-
-# ── 3 × 3 matrices from pixels of the image to the data of the layer ─────────────────────────
+    return read
 
 
 def _plane_to_world(transform: dict[str, Any], axes: tuple[int, int], dims: Dims) -> Array:
@@ -105,9 +75,6 @@ def _to_full_size(full: tuple[int, int], shape: tuple[int, int]) -> Array:
     matrix = np.diag([*ratio, 1.0])
     matrix[:2, 2] = (ratio - 1) / 2
     return matrix
-
-
-# ── Labels ───────────────────────────────────────────────────────────────────────────────────
 
 
 def _draw_labels(layer: Labels, dims: Dims) -> Draw:
@@ -143,9 +110,6 @@ def _coordinates(matrix_row: Array, shape: tuple[int, int]) -> Array:
     if matrix_row[1]:
         position = position + matrix_row[1] * np.arange(shape[1])
     return np.asarray(np.floor(position), np.int64)
-
-
-# ── Shapes ───────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,10 +174,7 @@ def _labels_of(layer: Shapes) -> list[int]:
 
 
 def ellipse_outline(corners: Array) -> Array:
-    """Return 256 points (256, 2) of the ellipse that touches the sides of a parallelogram (4, 2).
-
-    At a radius of 1000 pixels the polygon is off by less than 0.1 pixels.
-    """
+    """Return 256 points of the ellipse that touches the sides of a parallelogram (4, 2)."""
     centre = (corners[0] + corners[2]) / 2
     across, down = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
     angle = np.linspace(0, 2 * np.pi, 256, endpoint=False)[:, None]
@@ -222,11 +183,10 @@ def ellipse_outline(corners: Array) -> Array:
 
 
 def polygon_mask(vertices: Array, shape: tuple[int, int]) -> Array:
-    """Return, as bool (H, W), which pixels have their centre in a polygon, by the even-odd rule.
+    """Return which pixels have their centre in a polygon, by the even-odd rule.
 
     In each row, an edge of the polygon marks the first pixel to its right; a pixel is inside after
-    an odd number of marks. scikit-image's `polygon` takes seconds for an outline drawn by hand and
-    keeps the GIL meanwhile; Pillow's rounds vertices to whole pixels.
+    an odd number of marks. scikit-image's `polygon` takes seconds for an outline drawn by hand.
     """
     height, width = shape
     start, end = vertices, np.roll(vertices, -1, axis=0)

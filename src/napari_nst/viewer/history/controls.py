@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 from magicgui.widgets import CheckBox, ComboBox, Label, PushButton, SpinBox
 from magicgui.widgets.bases import ValueWidget
+from napari.components import ViewerModel
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QSizePolicy
+from qtpy.QtWidgets import QFileDialog, QSizePolicy, QWidget
 
-from napari_nst.errors import NstError
-from napari_nst.io.animation import check_format
-from napari_nst.io.history import DEFAULT_MEGABYTES
-from napari_nst.viewer.history.export import Exporter, ask_for_path
-from napari_nst.viewer.history.layers import IterationLayers
-from napari_nst.viewer.history.run_history import RunHistory
+from napari_nst.errors import Cancelled, NstError
+from napari_nst.io.animation import FORMATS, check_format, write_animation
+from napari_nst.io.history import DEFAULT_MEGABYTES, FrameStack
+from napari_nst.viewer.history.layers import IterationLayers, RunHistory
+from napari_nst.viewer.layers.intensity import to_uint8, to_unit
+from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.throttle import Throttle
-
-if TYPE_CHECKING:
-    from napari.components import ViewerModel
-
-    from napari_nst.viewer.run.request import RunRequest
-    from napari_nst.viewer.run.worker import RunThread
+from napari_nst.viewer.run.worker import IsClosing, RunThread, run_in_background
 
 LOG, EVEN, OFF = "log-spaced", "evenly", "off"
+
+Array = np.ndarray[Any, Any]
+
+_SUFFIXES = {"MP4 (*.mp4)": ".mp4", "GIF (*.gif)": ".gif", "TIFF stack (*.tif *.tiff)": ".tif"}
+_SUGGESTED = ".mp4"
 
 
 class HistoryControls:
@@ -37,7 +42,7 @@ class HistoryControls:
     def __init__(self, viewer: ViewerModel, complain: Callable[[Exception], None]) -> None:
         self._viewer = viewer
         self._complain = complain
-        self._exporter = Exporter(complain)
+        self._writing = ""  # progress of the file that is being written
         self._running = self._closed = False
         self._redraw = Throttle(interval=2.0)  # napari lays its slider out anew each time
         self.current: RunHistory | None = None
@@ -46,7 +51,7 @@ class HistoryControls:
         self._timer = QTimer(self.kept.native)  # deleted together with the widget
         self._timer.setInterval(250)
         self._timer.timeout.connect(self._on_timer)
-        self.kept.native.destroyed.connect(self._on_destroyed)
+        self.kept.native.destroyed.connect(self._on_destroyed)  # a lambda would crash PyQt6
         self._enable()
         self.show_state()
 
@@ -92,13 +97,10 @@ class HistoryControls:
         self.show_stack.clicked.connect(self.show)
         self.export_as.clicked.connect(self._on_export)
 
-    # ── during a run ─────────────────────────────────────────────────────────────────────────
-
     def new_history(self, request: RunRequest, *, go_on: bool = False) -> RunHistory | None:
         """Return the history of a run that starts, or None if no image is to be kept.
 
-        With `go_on`, the run continues the previous one, and its history if there is one. Raises
-        `ValueError` if the run would make too many layers.
+        With `go_on`, the run continues the previous one and its history, if there is one.
         """
         each, steps = bool(self.each_as_layer.value), request.recipe.steps
         if each and steps > IterationLayers.MOST:
@@ -133,10 +135,7 @@ class HistoryControls:
                 current.refresh()
 
     def finish(self, run: RunThread) -> None:
-        """Keep the last image of a finished run, and describe the layers.
-
-        A run that ended before its first iteration leaves the previous run's history as `current`.
-        """
+        """Keep the last image of a finished run; without one, the previous history is `current`."""
         if run.newest is None:
             self.current = self._previous
         elif self._running and self.current is not None and not self._closed:
@@ -150,12 +149,10 @@ class HistoryControls:
         if self._closed:
             return
         added = self.current is not None and self.current.add_iteration()
-        if self._exporter.busy or not self._running:
+        if self._writing or not self._running:
             self.show_state()
-        if not (self._running or added or self._exporter.busy):
+        if not (self._running or added or self._writing):
             self._timer.stop()
-
-    # ── show and export ──────────────────────────────────────────────────────────────────────
 
     def show(self) -> None:
         """Show the kept images as one layer, or update that layer."""
@@ -176,12 +173,44 @@ class HistoryControls:
         """Write the images that are kept now to a file that `write_animation` can write."""
         try:
             check_format(Path(path))
-            self._history().export(Path(path), self._exporter)
+            current = self._history()
+            if self._writing:
+                raise ValueError("Another file is being written; wait until it is done.")
+            self._write(Path(path), current.history.stack(), current)
         except (NstError, ValueError) as error:
             self._complain(error)
             return
         self._timer.start()
         self.show_state()
+
+    def _write(self, path: Path, stack: FrameStack, history: RunHistory) -> None:
+        """Write images in a thread: grey ones in a TIFF with their intensities, else as shown."""
+        text = json.dumps(history.facts) if history.facts else ""
+        display = history.request.intensity.display(stack.originals[0], history.request.keep_dtype)
+        if "contrast_limits" in display and FORMATS[path.suffix.lower()] != "TIFF":
+            stack = stack.converted(partial(_displayed, limits=display["contrast_limits"]))
+        self._writing = f"Writing {path.name} …"
+
+        def write(is_closing: IsClosing) -> str:
+            def report(_: str, done: int, total: int) -> None:
+                if is_closing():
+                    raise Cancelled("The window was closed.")
+                self._writing = f"Writing {path.name}, {done} of {total} …"
+
+            try:
+                facts = write_animation(path, stack, text=text, progress=report)
+            except Cancelled:
+                return ""
+            except RuntimeError as error:
+                raise NstError(f"{path.name} could not be written: {error}") from error
+            return f"Wrote {path.name}: {facts}."
+
+        run_in_background(
+            write,
+            returned=lambda message: message and show_info(message),
+            failed=self._complain,
+            finished=lambda: setattr(self, "_writing", ""),
+        )
 
     def _history(self) -> RunHistory:
         if self.current is None:
@@ -192,23 +221,21 @@ class HistoryControls:
 
     def _on_export(self) -> None:
         try:
-            path = ask_for_path(self.export_as.native, self._history().name)
+            path = _ask_for_path(self.export_as.native, self._history().request.name)
         except ValueError as error:
             self._complain(error)
         else:
             if path is not None:
                 self.export(path)
 
-    # ── state of the controls ────────────────────────────────────────────────────────────────
-
     def show_state(self) -> None:
         """Show how much is kept or the progress of an export, and enable the buttons."""
         has_images = self.current is not None and bool(self.current.history.steps)
-        text = self._exporter.message or (self.current.kept if self.current else "Nothing yet.")
+        text = self._writing or (self.current.kept if self.current else "Nothing yet.")
         if self.kept.value != text:
             self.kept.value = text
         self.show_stack.enabled = has_images
-        self.export_as.enabled = has_images and not self._exporter.busy
+        self.export_as.enabled = has_images and not self._writing
 
     def _enable(self) -> None:
         each = bool(self.each_as_layer.value)
@@ -218,3 +245,28 @@ class HistoryControls:
 
     def _on_destroyed(self) -> None:
         self._closed = True
+
+
+def _ask_for_path(parent: QWidget, name: str) -> Path | None:
+    """Ask the user where to write a history; return None if the dialog was cancelled."""
+    suggested = name.replace("/", "-") + _SUGGESTED
+    answer, chosen = QFileDialog.getSaveFileName(
+        parent, "Export the history", suggested, ";;".join(_SUFFIXES)
+    )
+    if not answer:
+        return None
+    typed, suffix = Path(answer), _SUFFIXES.get(chosen, _SUGGESTED)
+    if typed.suffix.lower() == _SUGGESTED:
+        # Qt's own dialog does not change the suffix when the user chooses another format.
+        path = typed.with_suffix(suffix)
+    elif typed.suffix.lower() in FORMATS:
+        path = typed
+    else:
+        path = typed.with_name(typed.name + suffix)
+    if path != typed and path.exists():
+        raise ValueError(f"{path.name} exists; type that name with its suffix to replace it.")
+    return path
+
+
+def _displayed(pixels: Array, limits: tuple[float, float]) -> Array:
+    return to_uint8(to_unit(pixels, limits, "history"))

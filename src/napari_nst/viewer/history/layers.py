@@ -1,31 +1,33 @@
-"""A run's history as layers: one layer with an iteration slider, or one layer per iteration."""
+"""The history of one run, and the layers that show it: a stack, or one layer per iteration."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_nst.io.history import FrameStack
+from napari.components import ViewerModel
+
+from napari_nst.io.history import DEFAULT_MEGABYTES, FrameStack, History, Spacing
 from napari_nst.io.record import RECORD
+from napari_nst.viewer.layers import pyramid
 from napari_nst.viewer.layers.panel_label import PanelText, known_units
 from napari_nst.viewer.layers.position import move_slider, shown_index
 from napari_nst.viewer.layers.save import LAYOUT
+from napari_nst.viewer.run.request import RunRequest
+from napari_nst.viewer.run.worker import RunThread
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
+    from napari_nst.engine.iteration import Iteration
 
-    from napari_nst.viewer.run.request import RunRequest
-
-_ONLY_LAST = ("shape", "seconds", "losses")
-"""Entries of a record that are true of a run's last iteration only."""
+_ONLY_LAST = ("shape", "seconds", "losses")  # true of a run's last iteration only
 
 
 class HistoryLayer:
     """An image layer at the result's position, with an extra axis for the iterations.
 
-    Images are resized when the slider comes to them, so the layer appears at once and takes no
-    memory beside the history's. Use it from the main thread only.
+    Images are resized when the slider comes to them, so the layer takes no memory of its own.
     """
 
     def __init__(self, viewer: ViewerModel, request: RunRequest) -> None:
@@ -48,10 +50,7 @@ class HistoryLayer:
         return list(self._stack.steps) if self._stack is not None else []
 
     def show(self, stack: FrameStack, facts: Mapping[str, Any] | None = None) -> None:
-        """Show these images, with a run's record as metadata; make the layer if there is none.
-
-        The slider stays at its iteration, or at the newest one if it was there.
-        """
+        """Show these images; the slider stays at its iteration, or at the newest one."""
         placed = stack.converted(self._position.data)
         step = stack.steps[-1]
         if self.exists and self._stack is not None:
@@ -63,17 +62,23 @@ class HistoryLayer:
                 transform = self._transform(placed)
                 self.layer.scale, self.layer.translate = transform["scale"], transform["translate"]
         else:
-            self._add(placed)
+            request = self._request
+            self.layer = self._viewer.add_image(
+                placed,
+                name=f"{request.name} · history",
+                multiscale=False,
+                interpolation2d="linear",  # as the result's layer
+                metadata={RECORD: {}},
+                **request.intensity.display(placed.originals[0], request.keep_dtype),
+                **self._transform(placed),
+            )
         self._stack = placed
         layout = {"axes": list(self._position.pixel_axes(1)), "panels": list(placed.labels)}
         self.layer.metadata[RECORD] = {**(facts or {}), LAYOUT: layout}
         self._move_slider(placed, step)
 
     def show_step(self, step: int) -> int | None:
-        """Move the slider to the image of the nearest step, and return that step.
-
-        None if there is no layer.
-        """
+        """Move the slider to the nearest step and return that step; None without a layer."""
         if not self.exists or self._stack is None:
             return None
         if not self.layer.visible:  # setting it again would redraw the layer
@@ -85,18 +90,6 @@ class HistoryLayer:
         PanelText.of(self._viewer).follow(self.layer, self._axis, stack.labels)
         move_slider(self.layer, self._viewer.dims, self._axis, stack.nearest(step))
 
-    def _add(self, stack: FrameStack) -> None:
-        request = self._request
-        self.layer = self._viewer.add_image(
-            stack,
-            name=f"{request.name} · history",
-            multiscale=False,
-            interpolation2d="linear",  # as the result's layer
-            metadata={RECORD: {}},
-            **request.intensity.display(stack.originals[0], request.keep_dtype),
-            **self._transform(stack),
-        )
-
     def _transform(self, stack: FrameStack) -> dict[str, Any]:
         transform = self._position.transform_at(stack.size, len(stack))
         units = known_units(transform["units"], self._viewer.dims, self._position.ndim)
@@ -107,8 +100,7 @@ class HistoryLayer:
 class IterationLayers:
     """One layer per kept iteration, for short runs; only the newest layer is visible."""
 
-    MOST = 100
-    """Largest number of iterations: napari draws and lists every layer."""
+    MOST = 100  # iterations: napari draws and lists every layer
 
     def __init__(self, viewer: ViewerModel, request: RunRequest) -> None:
         self._viewer = viewer
@@ -116,10 +108,7 @@ class IterationLayers:
         self._layers: dict[int, Any] = {}
 
     def add_next(self, stack: FrameStack) -> bool:
-        """Add the layer of the first iteration that has none; return False if all have one.
-
-        Only one at a time, because adding a layer blocks the window for a moment.
-        """
+        """Add the layer of the first iteration that has none; return False if all have one."""
         step = next((step for step in stack.steps if step not in self._layers), None)
         if step is None:
             return False
@@ -144,3 +133,86 @@ class IterationLayers:
         for step, layer in self._layers.items():
             layout = layer.metadata[RECORD][LAYOUT]
             layer.metadata[RECORD] = {**shared, "step": step, LAYOUT: layout}
+
+
+class RunHistory:
+    """The kept images of a run, and their layers; the run's thread calls `step` only.
+
+    `spacing`, `every` and `megabytes` are those of `History`. With `each_as_layer`, every iteration
+    also gets a layer.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        request: RunRequest,
+        spacing: Spacing = "log",
+        every: int = 1,
+        megabytes: float = DEFAULT_MEGABYTES,
+        each_as_layer: bool = False,
+    ) -> None:
+        # Kept with the intensities of the result's layer, so that they are displayed as they are.
+        convert = partial(request.intensity.restore, keep_dtype=request.keep_dtype)
+        self.history = History(spacing, every=every, megabytes=megabytes, convert=convert)
+        self.layer = HistoryLayer(viewer, request)
+        self._iterations = IterationLayers(viewer, request) if each_as_layer else None
+        self.request = request
+        self.facts: dict[str, Any] = {}  # the run's record, once it has finished
+
+    @property
+    def kept(self) -> str:
+        """How many images are kept, and how much memory they take."""
+        count, megabytes = len(self.history.steps), self.history.megabytes
+        return f"Images: {count}, {megabytes:.1f} of {self.history.max_megabytes:g} MB"
+
+    def step(self, iteration: Iteration, *, is_last: bool = False) -> None:
+        """Keep an iteration's image if its step is due; a large image is kept smaller."""
+        wanted = is_last or self.history.wants(iteration.step, iteration.steps)
+        if wanted and iteration.step not in self.history.steps:
+            self.history.step(_reduced(iteration), is_last=is_last)
+
+    def finish(self, run: RunThread) -> None:
+        """Keep the last image of a finished run, and store the run's record in the layers."""
+        if run.newest is None:
+            return
+        self.step(run.newest, is_last=True)
+        self.facts = run.newest.record(self.request.names)
+        if self.layer.exists:
+            self.show()
+
+    def show(self) -> None:
+        """Show the kept images as a layer, or update that layer."""
+        self.layer.show(self.history.stack(), self.facts)
+
+    def show_step(self, step: int) -> int | None:
+        """Show the nearest step, in a layer that is made if needed; return that step."""
+        if not self.layer.exists:
+            self.show()
+        return self.layer.show_step(step)
+
+    def refresh(self) -> None:
+        """Update the layer, if there is one and the history has other images."""
+        if self.layer.exists and self.layer.steps != self.history.steps:
+            self.show()
+
+    def add_iteration(self) -> bool:
+        """Add the next of the layers of single iterations; return False if there is none to add."""
+        if self._iterations is None or not self.history.steps:
+            return False
+        added = self._iterations.add_next(self.history.stack())
+        if not added and self.facts:
+            self._iterations.describe(self.facts)
+        return added
+
+
+def _reduced(iteration: Iteration) -> Iteration:
+    """Return the iteration with its image averaged to at most `pyramid.LARGE` pixels a side."""
+    ratio = -(-max(iteration.shape) // pyramid.LARGE)
+    if ratio == 1:
+        return iteration
+    from torch.nn.functional import avg_pool2d
+
+    def pool(image: Any) -> Any:
+        return None if image is None else avg_pool2d(image.detach(), ratio, ceil_mode=True)
+
+    return replace(iteration, pixels=pool(iteration.pixels), alpha=pool(iteration.alpha))

@@ -1,21 +1,19 @@
-"""The curves, legend and marks of the loss plot, drawn by pyqtgraph.
-
-This module is imported in a background thread, because importing pyqtgraph takes half a second.
-"""
+"""The curves, legend and marks of the loss plot, drawn by pyqtgraph."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
+from napari.utils.theme import get_theme
 from psygnal import Signal
 from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtGui import QFont, QFontMetrics
+from qtpy.QtGui import QColor, QFont, QFontMetrics
 from qtpy.QtWidgets import QToolTip, QWidget
 
-from napari_nst.viewer.loss_plot.colours import Look, colours
 from napari_nst.viewer.loss_plot.trace import LossTrace, in_order
 
 KEYS = (
@@ -31,11 +29,33 @@ MIN_ITERATIONS = 4  # that zooming in leaves
 MIN_DECADES = 0.2  # of the vertical axis, so that a flat curve looks flat
 
 
+# Okabe and Ito's colours (Color Universal Design, 2008); two are darkened for a light background.
+_ON_DARK = {"content": "#56b4e9", "style": "#e69f00", "tv": "#009e73"}
+_ON_LIGHT = {"content": "#0072b2", "style": "#c85400", "tv": "#00805c"}
+
+
+def colours(names: Sequence[str], text: str, *, dark: bool) -> dict[str, str]:
+    """Return a colour for each loss; those of layers are shades of their sum's colour."""
+    base = _ON_DARK if dark else _ON_LIGHT
+    chosen = {}
+    for name in names:
+        kind, _, layer = name.partition("/")
+        chosen[name] = base.get(kind, text)
+        if layer:
+            layers = [other for other in names if other.startswith(f"{kind}/")]
+            share = layers.index(name) / (len(layers) - 1) if len(layers) > 1 else 0.5
+            hue, saturation, _, _ = QColor(chosen[name]).getHslF()
+            hue = (hue + 0.06 * (share - 0.5)) % 1
+            lightness = (0.45 + 0.4 * share) if dark else (0.16 + 0.26 * share)
+            chosen[name] = QColor.fromHslF(hue, saturation, lightness).name()
+    return chosen
+
+
 class WholeTicks(pg.AxisItem):  # type: ignore[misc]
     """An axis whose ticks are whole: iterations, or powers of ten."""
 
     def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
-        """Return those of pyqtgraph's spacings that are at least 1, which are whole numbers."""
+        """Return pyqtgraph's spacings of at least 1, which are whole numbers."""
         spacings = super().tickSpacing(low, high, size)
         return [pair for pair in spacings if pair[0] >= 1] or [(1.0, 0.0)]
 
@@ -45,14 +65,14 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
 
     picked = Signal(int, description="Emitted with the number of the chosen iteration.")
 
-    def __init__(self, parent: QWidget, look: Look) -> None:
+    def __init__(self, parent: QWidget, theme: str) -> None:
         axes = {side: WholeTicks(side) for side in ("left", "bottom")}
         super().__init__(parent, enableMenu=False, axisItems=axes)
-        self._look, self._font = look, QFont()
         self._trace = LossTrace()
-        self._cursor = 0
+        self._cursor = 0  # the iteration from which the keys go on, 0 if none was chosen
         self._names: list[str] = []
         self._curves: dict[str, Any] = {}
+        self._pointer: Any = None
         self._marks: list[Any] = []
         self.setAccessibleName("Loss plot")
         self.setAccessibleDescription(KEYS)
@@ -77,40 +97,47 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
         self._view.setLimits(xMin=1, minYRange=MIN_DECADES)
         self._view.sigRangeChangedManually.connect(self._follow_if_all_shown)
         self._view.sigXRangeChanged.connect(self._hide_overlapping_texts)
+        self.apply_theme(theme)
         self._pointer = self._add_line("{value:.0f}", y=0.0, style=Qt.PenStyle.SolidLine)
         self._pointer.hide()
         self.scene().sigMouseClicked.connect(self._on_click)
-        self.apply_look(look)
 
     def minimumSizeHint(self) -> QSize:
         """Return a width that fits a narrow dock."""
         return QSize(200, HEIGHT)
 
-    # ── drawing ──────────────────────────────────────────────────────────────────────────────
-
-    def apply_look(self, look: Look) -> None:
+    def apply_theme(self, theme: str) -> None:
         """Take the colours and the text size of a theme."""
-        self._look, self._font = look, QFont()
-        self._font.setPointSize(look.points)
-        self.setBackground(look.background)
-        self.setStyleSheet(FRAME.format(look.focus))
+        known, self._font = get_theme(theme), QFont()
+        self._background, self._text, focus = (
+            getattr(known, name).as_hex(format="long") for name in ("background", "text", "current")
+        )
+        points = max(6, int(known.font_size[:-2]) - 1)
+        self._font.setPointSize(points)
+        self.setBackground(self._background)
+        self.setStyleSheet(FRAME.format(focus))
         for side in ("left", "bottom"):
             axis = self.getAxis(side)
             axis.setTickFont(self._font)
-            axis.setPen(look.text)
-            axis.setTextPen(look.text)
+            axis.setPen(self._text)
+            axis.setTextPen(self._text)
         axis.label.setFont(self._font)
         axis.setHeight(2.2 * QFontMetrics(self._font).height())  # pyqtgraph leaves a blank line
-        self._legend.setLabelTextSize(f"{look.points}pt")
-        self._legend.setLabelTextColor(look.text)
-        for line in (self._pointer, *self._marks):
+        self._legend.setLabelTextSize(f"{points}pt")
+        self._legend.setLabelTextColor(self._text)
+        for line in filter(None, (self._pointer, *self._marks)):
             self._color_line(line)
         self._list_curves(self._names)
 
     def draw(self, trace: LossTrace, *, each_layer: bool) -> None:
         """Draw the losses so far, with each layer's part of them or without."""
         if trace is not self._trace:
-            self._forget()
+            self.point_at(None)
+            self._list_curves([])
+            for line in self._marks:
+                self.removeItem(line)
+            self._marks = []
+            self._view.enableAutoRange()
         self._trace, last = trace, len(trace)
         columns = {name: np.array(column[:last]) for name, column in list(trace.columns.items())}
         names = in_order(
@@ -139,14 +166,6 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
         if step is not None:
             self._pointer.setValue(step)
 
-    def _forget(self) -> None:
-        self.point_at(None)
-        self._list_curves([])
-        for line in self._marks:
-            self.removeItem(line)
-        self._marks = []
-        self._view.enableAutoRange()
-
     def _list_curves(self, names: list[str]) -> None:
         """Write the legend anew, and clear the curves that it does not name."""
         self._names = names
@@ -154,7 +173,8 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
         columns = 2 if any("/" in name for name in names) else 4
         self._legend.setColumnCount(columns)
         self.setFixedHeight(HEIGHT + LEGEND_ROW_HEIGHT * math.ceil(len(names) / columns))
-        chosen = colours(names, self._look)
+        is_dark = QColor(self._background).lightnessF() < 0.5
+        chosen = colours(names, self._text, dark=is_dark)
         for name in names:
             if name not in self._curves:
                 self._curves[name] = self.plot(
@@ -177,10 +197,10 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
         return line
 
     def _color_line(self, line: Any) -> None:
-        line.setPen(self._look.text, style=line.pen.style())
+        line.setPen(self._text, style=line.pen.style())
         line.label.setFont(self._font)
-        line.label.setColor(self._look.text)
-        line.label.fill = pg.mkBrush(self._look.background)
+        line.label.setColor(self._text)
+        line.label.fill = pg.mkBrush(self._background)
 
     def _hide_overlapping_texts(self) -> None:
         """Show the texts of the newest marks, as many as fit beside each other."""
@@ -195,8 +215,6 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
             line.label.setVisible(fits)
             if fits:
                 free = start
-
-    # ── zooming and picking ──────────────────────────────────────────────────────────────────
 
     def _fit_height(self) -> None:
         self._view.enableAutoRange(y=True)

@@ -7,17 +7,15 @@ from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from napari.components import ViewerModel
 from psygnal import Signal
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QCheckBox, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_nst.viewer.controls.form import note
-from napari_nst.viewer.loss_plot.colours import Look
 from napari_nst.viewer.loss_plot.trace import LossTrace
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
-
     from napari_nst.viewer.loss_plot.curves import LossCurves
 
 _CURVES = "napari_nst.viewer.loss_plot.curves"
@@ -68,7 +66,7 @@ class LossPlot(QWidget):
         """Follow the theme: napari changes the style sheet with it."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange and self.curves is not None:
-            self.curves.apply_look(Look.of(self._viewer.theme))
+            self.curves.apply_theme(self._viewer.theme)
 
     def _draw(self) -> None:
         if not len(self._trace) or not self.isVisible():
@@ -78,7 +76,7 @@ class LossPlot(QWidget):
             return
         self._wait_for_import.stop()
         if self.curves is None:
-            self.curves = import_module(_CURVES).LossCurves(self, Look.of(self._viewer.theme))
+            self.curves = import_module(_CURVES).LossCurves(self, self._viewer.theme)
             # psygnal calls a connected `emit` once to count its parameters: hence the lambda.
             self.curves.picked.connect(lambda step: self.picked.emit(step))
             self.setFocusProxy(self.curves)

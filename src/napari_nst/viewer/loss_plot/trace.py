@@ -27,19 +27,11 @@ _CHANGES = {
 
 
 class LossTrace:
-    """The losses of every iteration, as one array for each name.
-
-    Attributes
-    ----------
-    columns : dict of str to array
-        Name → loss at each iteration, NaN where there was no such loss.
-    marks : list of (int, str)
-        Iteration from which on the size or a setting is another one, and a few words for it.
-    """
+    """The losses of every iteration, and the iterations at which the size or a setting changed."""
 
     def __init__(self) -> None:
-        self.columns: dict[str, array[float]] = {}
-        self.marks: list[tuple[int, str]] = []
+        self.columns: dict[str, array[float]] = {}  # name → losses, NaN where there was none
+        self.marks: list[tuple[int, str]] = []  # (iteration, a few words for the change)
 
     def append(self, losses: dict[str, float]) -> None:
         """Add the losses of one iteration."""
@@ -59,7 +51,7 @@ class LossTrace:
             self.marks.append((newest.step, f"{max(newest.shape)} px"))
         for change in newest.facts.get("steered", ()):
             if change["after_step"] == newest.step - 1:
-                self.marks.append((newest.step, change_text(change)))
+                self.marks.append((newest.step, _change_text(change)))
 
     def text(self, names: Iterable[str], step: int) -> str:
         """Return the losses of one iteration in lines: ``Iteration 20``, ``style 0.0421``."""
@@ -72,12 +64,11 @@ class LossTrace:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Return names of losses in the order of their kinds, the sums before the layers."""
-    kinds = {kind: place for place, kind in enumerate(KINDS)}
-    return sorted(names, key=lambda name: ("/" in name, kinds.get(name.partition("/")[0], 9)))
+    """Return names of losses in the order of `KINDS`, the sums before the layers."""
+    return sorted(names, key=lambda name: ("/" in name, KINDS.index(name.partition("/")[0])))
 
 
-def change_text(change: Mapping[str, Any]) -> str:
+def _change_text(change: Mapping[str, Any]) -> str:
     """Return a recorded change of a run's settings in a few words, such as ``style weight 12``."""
     fields = [_field_text(name, value) for name, value in change.items() if name in CONTROLS]
     return ", ".join([*fields, *(words for key, words in _CHANGES.items() if key in change)])

@@ -17,7 +17,7 @@ from napari_nst.viewer.loss_plot.trace import LossTrace
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.throttle import RedrawTimer, Throttle
 from napari_nst.viewer.run.worker import RunThread, run_in_background
-from napari_nst.viewer.settings.control_values import CONTROLS as CONTROLS_KEY
+from napari_nst.viewer.settings.menu import CONTROLS as CONTROLS_KEY
 from napari_nst.viewer.settings.preferences import preferred
 
 if TYPE_CHECKING:

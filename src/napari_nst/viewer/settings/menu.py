@@ -1,19 +1,31 @@
-"""The Settings menu: copy settings from a layer, save and load them, or restore the defaults."""
+"""The Settings menu, and the values of a widget's controls that it records and restores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from magicgui.widgets.bases import ValueWidget
+from napari.components import ViewerModel
+from napari.layers import Layer
 from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton
 
 from napari_nst.io.record import PRESET_JOBS, load_recipe, record_of, save_recipe
 from napari_nst.recipe import Recipe
-from napari_nst.viewer.settings.control_values import ControlValues
+from napari_nst.viewer.controls.recipe_form import RecipeControls
+from napari_nst.viewer.settings.preferences import recalled, remember
 
-if TYPE_CHECKING:
-    from napari.components import ViewerModel
+CONTROLS = "controls"
+"""Key in a result's metadata of the values that `ControlValues.read` returned."""
+
+_CHOOSERS = {"start": "init_image"}
+"""Role of a recorded input → name of the control that chooses it, if that differs."""
+
+_OF_A_LAYER = ("content_as", "channel_axis", "rgb_channels")
+"""Controls that depend on a chosen layer; like the layer, they are not remembered."""
+
+_MISSING = object()  # stands for a layer that is not in the viewer
 
 _WIDGETS = {
     "transfer": "Style Transfer",
@@ -25,26 +37,108 @@ _WIDGETS = {
 _FILTER = "Recipe (*.json)"
 
 
+class ControlValues:
+    """Reads and sets the controls of a widget: those of its recipe, and its own.
+
+    `kind` is "transfer", "texture" or "reconstruction". Of its `own` controls, each comes after
+    those on which its choices depend.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        kind: str,
+        recipe_controls: RecipeControls,
+        own: Iterable[ValueWidget[Any]],
+    ) -> None:
+        self.kind = kind
+        self._viewer = viewer
+        self._recipe_controls = recipe_controls
+        self._own = {control.name: control for control in own}
+        self._defaults = self._plain()
+
+    def read(self) -> dict[str, Any]:
+        """Return the values of the widget's own controls; a layer is ``{"layer": name}``."""
+        return {name: _as_data(control.value) for name, control in self._own.items()}
+
+    def take(self, recipe: Recipe, own: Mapping[str, Any]) -> list[str]:
+        """Set the controls to a recipe and to values from `read`; return names of missing layers.
+
+        Controls of missing layers do not change, nor those whose value is no longer allowed. A
+        recipe for another job raises `ValueError` before any change.
+        """
+        fitted = self._recipe_controls.fitted(recipe)
+        missing = self._show(own)
+        # After its own controls, because some of them set a field of the recipe.
+        self._recipe_controls.take(fitted)
+        return missing
+
+    def take_record(self, record: Mapping[str, Any], more: Mapping[str, Any]) -> list[str]:
+        """Set the controls from a result's metadata, and `more` if the terminal made the result."""
+        own = record.get(CONTROLS)
+        if not isinstance(own, Mapping):
+            own = {**_inputs(record), **more}
+        return self.take(Recipe.from_dict(record["recipe"]), own)
+
+    def reset(self) -> None:
+        """Set all controls but the chosen layers to their defaults, and forget the last values."""
+        self._show(self._defaults)
+        self._recipe_controls.reset()
+        remember(self.kind, {})
+
+    def remember(self) -> None:
+        """Remember the values that differ from the defaults, except layers."""
+        own = {
+            name: value
+            for name, value in self._plain().items()
+            if name not in _OF_A_LAYER and value != self._defaults.get(name)
+        }
+        remember(self.kind, {**self._recipe_controls.changes(), **own})
+
+    def recall(self) -> None:
+        """Set the controls to the remembered values that are still allowed."""
+        values = recalled(self.kind)
+        self._show({name: value for name, value in values.items() if not _names_layers(value)})
+        self._recipe_controls.recall(values)
+
+    def _plain(self) -> dict[str, Any]:
+        """Return the values of the widget's own controls that choose no layers."""
+        return {name: value for name, value in self.read().items() if not _names_layers(value)}
+
+    def _show(self, values: Mapping[str, Any]) -> list[str]:
+        """Set the widget's own controls; return the names of missing layers."""
+        missing: list[str] = []
+        for name, control in self._own.items():
+            if name not in values:
+                continue
+            is_list = isinstance(values[name], list)
+            wanted = values[name] if is_list else [values[name]]
+            found = [self._found(value) for value in wanted]
+            missing += [v["layer"] for v, f in zip(wanted, found, strict=True) if f is _MISSING]
+            found = [value for value in found if value is not _MISSING]
+            try:
+                if is_list:
+                    control.value = found
+                elif found:
+                    control.value = found[0]
+            except (TypeError, ValueError):  # a value of another version of the plugin
+                continue
+        return list(dict.fromkeys(missing))
+
+    def _found(self, value: Any) -> Any:
+        """Return the layer that a value names, `_MISSING` if it is not there, or the value."""
+        if not _names_layers(value):
+            return value
+        named = (layer for layer in self._viewer.layers if layer.name == value["layer"])
+        return next(named, _MISSING)
+
+
 class SettingsMenu(QPushButton):
     """A button with a menu that reads and writes the controls of a widget.
 
-    The menu looks at the selected layer when it opens, because that may mean reading the file from
-    which the layer was opened.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-    values : ControlValues
-    read_recipe : callable
-        Returns the recipe of the controls; raises `ValueError` if they contradict each other.
-    controls_from : callable
-        Returns values for the widget's own controls from recorded arguments of the engine.
-    start : callable
-        Starts a run.
-    is_running : callable
-        Returns whether a run is going on.
-    say, complain : callable
-        Show a sentence, and an exception, to the user.
+    `read_recipe` returns the controls' recipe or raises `ValueError`. `controls_from` returns
+    values for the widget's own controls from recorded arguments. `start` starts a run. `say` and
+    `complain` show a sentence and an exception to the user.
     """
 
     def __init__(
@@ -87,37 +181,29 @@ class SettingsMenu(QPushButton):
 
     def update_actions(self) -> None:
         """Name the selected layer in the menu, and disable what is not possible with it."""
-        layer, (record, why) = self._layer, self._record()
+        layer, (record, why) = self._viewer.layers.selection.active, self._record()
         name = repr(layer.name).replace("&", "&&") if layer is not None else "this layer"
         self.copy.setText(f"Copy settings from {name}")
         self.run_again.setText(f"Run again from {name}")
         self.copy.setToolTip(why or "Set the controls and layers to those that made it.")
-        running = (
-            "A run is going on; wait for its end, or press Stop." if self._is_running() else ""
-        )
-        self.run_again.setToolTip(why or running or "Copy its settings, and start a run.")
+        if self._is_running():
+            why = why or "A run is going on; wait for its end, or press Stop."
+        self.run_again.setToolTip(why or "Copy its settings, and start a run.")
         self.copy.setEnabled(record is not None)
-        self.run_again.setEnabled(record is not None and not running)
+        self.run_again.setEnabled(not why)
 
     def copy_from_layer(self) -> None:
         """Set the controls to those that made the selected layer."""
         missing = self._take_record()
-        if missing is None:
-            return
-        sentences = [f"Copied the settings of {self._layer.name}."]
-        record, _ = self._record()
-        if record and (changes := len(record.get("steered", ()))):
-            times = "once" if changes == 1 else f"{changes} times"
-            sentences.append(f"They were changed {times} during its run; these are the last ones.")
-        if missing:
-            sentences.append(_missing_text(missing))
-        self._say(" ".join(sentences))
+        if missing is not None:
+            layer: Any = self._viewer.layers.selection.active
+            self._say(f"Copied the last settings of {layer.name}. {_missing_text(missing)}".strip())
 
     def run_again_from_layer(self) -> None:
         """Copy the settings and start a run, unless one of the layers is missing."""
         missing = self._take_record()
         if missing:
-            self._complain(ValueError(f"{_missing_text(missing)[:-1]}, then press Run."))
+            self._complain(ValueError(f"{_missing_text(missing)} Then press Run."))
         elif missing is not None:
             self._start()
 
@@ -139,13 +225,9 @@ class SettingsMenu(QPushButton):
         else:
             self._say(f"Loaded the recipe {Path(path).name}.")
 
-    @property
-    def _layer(self) -> Any:
-        return self._viewer.layers.selection.active
-
     def _record(self) -> tuple[dict[str, Any] | None, str]:
         """Return the metadata of the selected layer, or None and the reason why it is of no use."""
-        layer = self._layer
+        layer = self._viewer.layers.selection.active
         if layer is None:
             return None, "Select one layer in the layer list."
         record = record_of(layer)
@@ -195,6 +277,29 @@ def _entry(menu: QMenu, text: str, do: Callable[[], None]) -> Any:
 
 
 def _missing_text(names: list[str]) -> str:
-    if len(names) == 1:
-        return f"Layer {names[0]} is gone; open it again, or choose another."
-    return f"Layers {', '.join(names)} are gone; open them again, or choose others."
+    if not names:
+        return ""
+    return f"Missing layers: {', '.join(names)}; open them again, or choose others."
+
+
+def _as_data(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_as_data(one) for one in value]
+    return {"layer": value.name} if isinstance(value, Layer) else value
+
+
+def _names_layers(value: Any) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return any(isinstance(one, dict) and "layer" in one for one in values)
+
+
+def _inputs(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the layers of recorded inputs: with the input's name, or opened from its file."""
+    by_role: dict[str, list[dict[str, str]]] = {}
+    for role, entry in record.get("inputs", {}).items():
+        path, name = entry.get("path"), entry.get("name")
+        layer = Path(path).stem if isinstance(path, str) else name
+        if isinstance(layer, str):
+            by_role.setdefault(role.partition(" ")[0], []).append({"layer": layer})
+    values: dict[str, Any] = {_CHOOSERS.get(role, role): one[0] for role, one in by_role.items()}
+    return {**values, "more_styles": by_role.get("style", [])[1:]}

@@ -9,11 +9,8 @@ from typing import Any
 
 from napari.settings import get_plugin_settings
 
-_NO_PAGE = (KeyError, AttributeError)
-"""Raised where the plugin is not installed, so that napari has no page for it."""
-
-_applied: list[str] = []
-"""The cache folder that this module put into the environment, if it did."""
+_NO_PAGE = (KeyError, AttributeError)  # raised where the plugin is not installed
+_applied: list[str] = []  # the cache folder that this module put into the environment, if it did
 
 
 def preferred(name: str, default: Any) -> Any:

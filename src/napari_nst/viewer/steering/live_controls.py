@@ -1,26 +1,72 @@
-"""Changes of a widget's controls and layers reach its run while it goes on."""
+"""Changes of a widget's controls, and edits of layers, reach the run that is going on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from napari.layers import Layer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
-from napari_nst.viewer.steering.layer_edits import Watched
+from napari_nst.engine.steering import Steering
+from napari_nst.recipe import Recipe
+from napari_nst.viewer.controls.recipe_form import RecipeControls
+from napari_nst.viewer.run_panel import RunPanel
 
-if TYPE_CHECKING:
-    from napari.layers import Layer
+_EVENTS = (
+    "data",  # assigned as a whole; a shape added, removed, or dragged
+    "set_data",  # undone, redone, or refreshed after pixels were written
+    "paint",  # a stroke, a fill, or `data_setitem` of labels
+    "features",
+    "edge_width",
+    "contrast_limits",
+    # The layer's transform; a hidden layer emits nothing else when it is moved.
+    "scale",
+    "translate",
+    "rotate",
+    "shear",
+    "affine",
+)
 
-    from napari_nst.engine.steering import Steering
-    from napari_nst.recipe import Recipe
-    from napari_nst.viewer.controls.recipe_form import RecipeControls
-    from napari_nst.viewer.run_panel import RunPanel
+EDIT_SETTLED = 100
+"""Milliseconds without another edit after which a stroke or a drag is over."""
 
 SETTLED = 80
 """Milliseconds without another change after which the controls are read: choosing a preset changes
 forty controls, and a number is typed digit by digit."""
+
+
+def edits_of(layer: Layer) -> list[Any]:
+    """Return the events that an Image, Labels or Shapes layer emits when its content changes.
+
+    napari emits nothing when pixels of an array are written before `layer.refresh()`, or a column
+    of `layer.features` is changed in place.
+    """
+    emitters = layer.events.emitters
+    return [emitters[name] for name in _EVENTS if name in emitters]
+
+
+class Watched:
+    """Calls `edited` in the main thread, once after a burst of edits of layers."""
+
+    def __init__(self, layers: Iterable[Layer], edited: Callable[[], None]) -> None:
+        self._emitters = [emitter for layer in set(layers) for emitter in edits_of(layer)]
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(EDIT_SETTLED)
+        self._timer.timeout.connect(edited)
+        for emitter in self._emitters:
+            emitter.connect(self._on_edit)
+
+    def stop(self) -> None:
+        """Watch no longer, and forget edits that were not reported yet."""
+        self._timer.stop()
+        for emitter in self._emitters:
+            emitter.disconnect(self._on_edit)
+
+    def _on_edit(self, event: Any) -> None:
+        self._timer.start()
 
 
 class Followed:
@@ -37,10 +83,7 @@ class Followed:
         return []
 
     def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
-        """Give the run its images anew; return the names of all its images, or () for none.
-
-        May raise `ValueError` if no run is possible with them.
-        """
+        """Give the run its images anew; return the names of all its images, or () for none."""
         return ()
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image
 
 from napari_nst.io.contact_sheet import DARK, Sheet
 from napari_nst.io.record import RECORD
@@ -15,29 +17,18 @@ from napari_nst.viewer.layers.position import Position, whole_affine, world_unit
 from napari_nst.viewer.layers.save import LAYOUT
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
-    from napari.layers import Image
-
     from napari_nst.engine.iteration import Iteration
 
-LONGEST_SHEET, LONGEST_CELL = 2048, 512
-"""Largest side of a sheet without its labels, and of one cell, in pixels: both redraw fast."""
-
-LETTERS = 32
-"""Height of letters in pixels: legible where a whole sheet is displayed at half its size."""
-
-GAP = 1 / 16
-"""Distance between a sheet and the layers to its left, as a fraction of the content's width."""
-
-_CLICK_TOLERANCE = 4
-"""How many pixels of the canvas the mouse may move during a click."""
+LONGEST_SHEET, LONGEST_CELL = 2048, 512  # sides in pixels, without labels: both redraw fast
+LETTERS = 32  # height in pixels: legible where a whole sheet is displayed at half its size
+GAP = 1 / 16  # of the content's width, between a sheet and the layers to its left
+_CLICK_TOLERANCE = 4  # pixels of the canvas that the mouse may move during a click
 
 
 class SheetLayer:
     """An RGB layer with one cell per image of a sweep, filled while the iterations arrive.
 
-    Use it from the main thread only. `clicked`, if given, is called with the settings of each image
-    that the user clicks.
+    `clicked`, if given, is called with the settings of each image that the user clicks.
     """
 
     drawn = None  # the sheet is small: the run's thread has nothing to draw in advance
@@ -88,7 +79,9 @@ class SheetLayer:
     def _add(self, iteration: Iteration, image: np.ndarray[Any, Any]) -> None:
         grid = Grid.from_dict(iteration.facts["grid"])
         shape = iteration.full_shape if all(iteration.full_shape) else iteration.shape
-        sheet = self._sheet = Sheet(grid, _cell_shape(grid, shape), DARK, font_size=LETTERS)
+        longest = min(LONGEST_CELL, LONGEST_SHEET // max(len(grid.rows), len(grid.columns)))
+        height, width = (max(1, round(side * longest / max(shape))) for side in shape)
+        sheet = self._sheet = Sheet(grid, (height, width), DARK, font_size=LETTERS)
         sheet.put(iteration.panel, image)
         cells = [
             {"rectangle": list(rectangle), "settings": dict(cell.settings)}
@@ -99,13 +92,6 @@ class SheetLayer:
         self.layer.metadata[RECORD] = {LAYOUT: self._layout}
         if self._clicked is not None:
             on_click(self.layer, self._clicked)
-
-
-def _cell_shape(grid: Grid, shape: tuple[int, int]) -> tuple[int, int]:
-    """Return the height and width of a cell, with the aspect ratio of an image of this shape."""
-    longest = min(LONGEST_CELL, LONGEST_SHEET // max(len(grid.rows), len(grid.columns)))
-    height, width = (max(1, round(side * longest / max(shape))) for side in shape)
-    return height, width
 
 
 def settings_at(layer: Image, at: Sequence[float]) -> dict[str, Any] | None:
@@ -120,10 +106,7 @@ def settings_at(layer: Image, at: Sequence[float]) -> dict[str, Any] | None:
 
 
 def on_click(layer: Image, callback: Callable[[dict[str, Any]], None]) -> None:
-    """Call `callback` with the settings of each image that is clicked while the layer is active.
-
-    Dragging moves the camera, as in every layer, and does not count as a click.
-    """
+    """Call `callback` with the settings of each image that is clicked, not dragged."""
 
     def clicked(layer: Image, event: Any) -> Iterator[None]:
         if event.button != 1:
@@ -142,24 +125,7 @@ def on_click(layer: Image, callback: Callable[[dict[str, Any]], None]) -> None:
 
 
 def add_sheet(viewer: ViewerModel, position: Position, sheet: Sheet, *, name: str) -> Any:
-    """Add a sheet to the right of all visible layers, upright, in the slice of `position`.
-
-    Each cell is as large as the content at `position`. A 2D view is zoomed out to show everything.
-    """
-    layer: Any = viewer.add_image(
-        position.data(sheet.pixels),
-        name=name,
-        rgb=True,
-        interpolation2d="linear",
-        **_transform(viewer, position, sheet),
-    )
-    if viewer.dims.ndisplay == 2:
-        viewer.fit_to_view()
-    return layer
-
-
-def _transform(viewer: ViewerModel, position: Position, sheet: Sheet) -> dict[str, Any]:
-    """Return scale, translation, units and axis labels of a sheet beside all visible layers."""
+    """Add a sheet to the right of all visible layers; a cell is as large as the content there."""
     own, shown = position.transform, list(position.axes)
     to_world = whole_affine(own)
     top, left, bottom, right = sheet.rectangles[0]
@@ -183,9 +149,16 @@ def _transform(viewer: ViewerModel, position: Position, sheet: Sheet) -> dict[st
         translate[horizontal] = (last[-position.ndim :] * units)[horizontal] + GAP * edges[1]
     # Integer coordinates are pixel centres, not pixel corners.
     translate[shown] += scale[shown] / 2
-    return {
-        "scale": scale,
-        "translate": translate,
-        "units": own["units"],
-        "axis_labels": own["axis_labels"],
-    }
+    layer: Any = viewer.add_image(
+        position.data(sheet.pixels),
+        name=name,
+        rgb=True,
+        interpolation2d="linear",
+        scale=scale,
+        translate=translate,
+        units=own["units"],
+        axis_labels=own["axis_labels"],
+    )
+    if viewer.dims.ndisplay == 2:
+        viewer.fit_to_view()
+    return layer

@@ -40,14 +40,6 @@ def test_more_styles_are_blended(viewer, widget, optimiser, finish):
     assert result.name == "cells × starry + white"
 
 
-def test_a_grey_content_reaches_the_engine_grey(viewer, widget, stained, optimiser, finish):
-    state = optimiser(steps=3)
-    widget.content.value = stained
-    result = finish(widget)
-    np.testing.assert_allclose(state.got["content"], CHANNELS[0], atol=1e-6)
-    assert not result.rgb
-
-
 def test_channels_are_offered_where_there_are_any(viewer, widget, stained):
     assert list(widget.channel_axis.choices) == ["selected layers"], "RGB has no axis of channels"
     widget.content.value = stained

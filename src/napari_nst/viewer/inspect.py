@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from magicgui.widgets import ComboBox, PushButton
+from napari.components import ViewerModel
 
 from napari_nst.engine.inspect.display import displayable
 from napari_nst.io.contact_sheet import DARK, Sheet
@@ -16,29 +17,25 @@ from napari_nst.recipe.grid import Cell, Grid
 from napari_nst.recipe.layer_names import LAYER_NAMES
 from napari_nst.viewer.layers.intensity import to_uint8
 from napari_nst.viewer.layers.stack_layer import add_stack
+from napari_nst.viewer.run.request import RunRequest
+from napari_nst.viewer.run.runner import Runner
 from napari_nst.viewer.run.worker import IsClosing, run_in_background
 from napari_nst.viewer.sweep.sheet_layer import add_sheet
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
-
     from napari_nst.engine.inspect.gram import GramView
     from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.job.job import Job
-    from napari_nst.viewer.run.request import RunRequest
-    from napari_nst.viewer.run.runner import Runner
 
 Array = np.ndarray[Any, Any]
 
 EVERY = "every layer with a loss"
-"""The entry of the drop-down for the loss maps of all layers."""
 
 
 class InspectControls:
     """A drop-down for a layer of the network, and a button for each kind of map.
 
-    Everything is computed from the newest result of `runner`, of a run that is going on or not.
-    `say` shows a sentence below the buttons, `complain` is called with errors.
+    Maps are computed from the newest result of `runner`; `complain` is called with errors.
     """
 
     def __init__(
@@ -63,8 +60,7 @@ class InspectControls:
         self.losses = PushButton(
             name="show_losses",
             text="Where the loss comes from",
-            tooltip="A heat map of each loss at this layer: the share of every pixel of the "
-            "result.",
+            tooltip="A heat map of each loss at this layer: the share of each pixel of the result.",
         )
         self.gram = PushButton(
             name="show_gram",
@@ -136,11 +132,10 @@ class InspectControls:
             return
         if self._busy:
             self._complain(
-                ValueError("Something is being computed already; wait until it is shown.")
+                ValueError("Maps are being computed already; wait until they are shown.")
             )
             return
         recipe = Recipe.from_dict(newest.facts["recipe"])  # the controls may have changed it
-        step = newest.step
 
         def compute_in_thread(_: IsClosing) -> Any:
             return compute(replace(request.build_job(), recipe=recipe), newest)
@@ -148,16 +143,16 @@ class InspectControls:
         def show(result: Any) -> None:
             if not runner.closed:
                 add(request, result)
-                self._say(f"{title}: shown, at iteration {step}.")
+                self._say(f"{title}: shown, at iteration {newest.step}.")
 
         self._busy = True
         run_in_background(
-            compute_in_thread, returned=show, failed=self._complain, finished=self._on_finished
+            compute_in_thread,
+            returned=show,
+            failed=self._complain,
+            finished=lambda: setattr(self, "_busy", False),
         )
         self._say(f"{title}: being computed …")
-
-    def _on_finished(self) -> None:
-        self._busy = False
 
     def _add_loss_maps(self, request: RunRequest, maps: dict[str, Array]) -> None:
         # Multiples of the mean: losses of different layers differ by orders of magnitude.

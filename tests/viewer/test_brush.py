@@ -13,8 +13,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog
 
-from napari_nst.viewer.brush.brush import Brush
-from napari_nst.viewer.brush.controls import BrushControls
+from napari_nst.viewer.brush import Brush, BrushControls, Stroke
 from napari_nst.viewer.layers.intensity import intensity_of
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.read import shown_slice
@@ -210,6 +209,48 @@ def test_a_change_of_alpha_or_of_the_shape_is_no_stroke(model):
     live.layer.data = live.layer.data[:5]
     with pytest.raises(ValueError, match="has the shape"):
         live.strokes()
+
+
+# ── pixels ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def at(y, x):
+    return np.array([y, x], float)
+
+
+def test_a_stroke_that_crosses_itself_covers_once():
+    once, twice = np.zeros((2, 20, 30), np.float32)
+    straight, back_and_forth = (Stroke(pixels, np.array(1.0), 4.0) for pixels in (once, twice))
+    straight.draw(at(10, 5), at(10, 25))
+    for _ in range(3):
+        back_and_forth.draw(at(10, 5), at(10, 25))
+        back_and_forth.draw(at(10, 25), at(10, 5))
+    np.testing.assert_allclose(twice, once)
+    assert ((once > 0) & (once < 1)).any()  # its edge is smooth
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, bool])
+def test_a_stroke_in_any_number_type_can_be_undone(dtype):
+    pixels = np.random.default_rng(0).integers(0, 2, (20, 30)).astype(dtype)
+    before = pixels.copy()
+    ink = np.array(1, dtype)
+    stroke = Stroke(pixels, ink, 3.0)
+    stroke.draw(at(2, -5), at(18, 25))  # from outside
+    assert (pixels[10, 9:11] == ink).all()
+    beside = np.hypot(*(np.mgrid[:20, :30] - np.array([[[10]], [[10]]]))) > 25
+    np.testing.assert_array_equal(pixels[beside], before[beside])
+    stroke.finish()
+    stroke.undo()
+    np.testing.assert_array_equal(pixels, before)
+
+
+def test_a_stroke_beside_the_image_can_be_undone():
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    stroke = Stroke(pixels, np.array([255, 0, 0]), 3.0)
+    stroke.draw(at(-50, 5), at(-40, 5))
+    stroke.finish()
+    stroke.undo()
+    assert not pixels.any()
 
 
 # ── its controls ─────────────────────────────────────────────────────────────────────────────

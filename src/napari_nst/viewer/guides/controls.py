@@ -1,22 +1,99 @@
-"""The controls of the Fill section: the image and region to fill, and where its texture is from."""
+"""The controls of the sections Guides and Fill, and the regions that they choose."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from magicgui.widgets import CheckBox, ComboBox
+from napari.components import Dims, ViewerModel
+from napari.layers import Image, Labels, Layer, Shapes
 
+from napari_nst.engine.job.guides import Guides, read_guides
 from napari_nst.viewer.controls.layer_choice import layer_box
-from napari_nst.viewer.guides.rasterize import Guide, guide_box, guide_of
+from napari_nst.viewer.guides.rasterize import Guide, guide_of
 from napari_nst.viewer.layers.keep_outside import OriginalPixels
 from napari_nst.viewer.layers.read import LayerSlice, shown_slice
 
-if TYPE_CHECKING:
-    from napari.components import Dims, ViewerModel
-    from napari.layers import Image, Labels, Layer, Shapes
-
 Array = np.ndarray[Any, Any]
+Shape = tuple[int, int]
+
+
+def guide_box(viewer: ViewerModel, name: str, tooltip: str) -> ComboBox:
+    """Return a drop-down of the Labels and Shapes layers, with an empty entry."""
+    return layer_box(viewer, name, tooltip, optional=True, kinds=(Labels, Shapes))
+
+
+@dataclass(frozen=True)
+class TransferGuides:
+    """Which region of the content takes which region of the first style."""
+
+    content: Guide
+    style: Guide | None  # None: every region takes the whole style
+    keep_unlabelled: bool  # whether pixels of the content without a label stay as they are
+
+    def read(self, content: Shape, styles: Sequence[Shape]) -> dict[str, Any]:
+        """Return the guides of images of these heights and widths, as arguments of `stylize`."""
+        first = self.style(styles[0]) if self.style else None
+        return {
+            "guide": self.content(content),
+            "style_guides": [first, *[None] * (len(styles) - 1)],
+            "keep_unlabelled": self.keep_unlabelled,
+        }
+
+    def read_for_steering(self, content: Shape, styles: Sequence[Shape]) -> Guides:
+        """Return the same guides, checked, for a run that is going on."""
+        read = self.read(content, styles)
+        return read_guides(
+            read["guide"], read["style_guides"], content, styles, self.keep_unlabelled
+        )
+
+
+class GuideChoice:
+    """Drop-downs for the guide layers, and whether unlabelled pixels stay as they are."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self.content = guide_box(
+            viewer,
+            "content_guide",
+            "Labels or shapes on the content: each region takes the style's region of its label.",
+        )
+        self.style = guide_box(
+            viewer,
+            "style_guide",
+            "Labels or shapes on the style. Without them, every region takes the whole style; if "
+            "there are several styles, label 1 takes the first style, label 2 the second.",
+        )
+        self.keep_unlabelled = CheckBox(
+            name="keep_unlabelled",
+            text="Keep the rest as it is",
+            tooltip="Leave unlabelled pixels of the content exactly as they are. The run then "
+            "works at the content's own size.",
+        )
+        self.controls: list[Any] = [self.content, self.style, self.keep_unlabelled]
+        self.content.changed.connect(self._enable)
+        self._enable()
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The chosen layers."""
+        chosen = [self.content.value, self.style.value] if self.content.value else []
+        return [layer for layer in chosen if layer is not None]
+
+    def read(self, content: LayerSlice, style: LayerSlice, dims: Dims) -> TransferGuides | None:
+        """Return the guides over a content and a style, or None if no layer is chosen."""
+        if self.content.value is None:
+            return None
+        of_style = None
+        if self.style.value is not None:
+            of_style = guide_of(self.style.value, style.position, dims)
+        of_content = guide_of(self.content.value, content.position, dims)
+        return TransferGuides(of_content, of_style, self.keep_unlabelled.value)
+
+    def _enable(self) -> None:
+        self.style.enabled = self.keep_unlabelled.enabled = self.content.value is not None
 
 
 @dataclass
@@ -33,7 +110,7 @@ class InpaintingInputs:
     _shape: tuple[int, int] = field(default=(0, 0), init=False)
 
     def read(self) -> dict[str, Any]:
-        """Return the arguments of `synthesize`; raises `ValueError` if nothing is marked."""
+        """Return the arguments of `synthesize`."""
         into = self.image.read()
         self._shape = (into.shape[0], into.shape[1])
         self.original.read(self.image)
@@ -46,14 +123,14 @@ class InpaintingInputs:
 
     def read_region(self) -> Array:
         """Return the label map of the region, as large as the image."""
-        return self.region.read(self._shape)
+        return self.region(self._shape)
 
     def read_exemplar_region(self) -> Array | None:
         """Return the label map of the exemplar's region, as large as the exemplar."""
         if self.exemplar is None or self.exemplar_region is None:
             return None
         exemplar = self.exemplar.read()
-        return self.exemplar_region.read((exemplar.shape[0], exemplar.shape[1]))
+        return self.exemplar_region((exemplar.shape[0], exemplar.shape[1]))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,10 +172,7 @@ class InpaintingChoice:
         return [layer for layer in chosen if layer is not None]
 
     def read(self, exemplar: Image) -> InpaintingInputs | None:
-        """Return the inputs that the chosen layers show now, or None if no image is to be filled.
-
-        Raises `ValueError` if no region is chosen, or a layer shows no image.
-        """
+        """Return the inputs that the chosen layers show now, or None without an image to fill."""
         layer = self.into.value
         if layer is None:
             return None
@@ -110,11 +184,7 @@ class InpaintingChoice:
         )
 
     def update(self, inputs: InpaintingInputs, exemplar: Image) -> None:
-        """Replace the regions and the exemplar of a run that is going on by those of now.
-
-        Raises `ValueError` if no region is chosen, or if the pixels around the region would have to
-        become the exemplar.
-        """
+        """Replace the regions and the exemplar of a run that is going on by those of now."""
         region = guide_of(self._region_layer(), inputs.image.position, inputs.dims)
         source, marked = self._texture(exemplar, inputs.layer, inputs.dims)
         if inputs.exemplar is not None and source is None:

@@ -1,1 +1,0 @@
-"""A brush to draw on a result while its run is paused."""

@@ -1,1 +1,0 @@
-"""Inspecting a result: loss maps, Gram matrices and feature maps."""
