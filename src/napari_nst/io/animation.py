@@ -21,8 +21,6 @@ from napari_nst.io.write_image import eight_bit, encode_tiff_stack
 Pixels = np.ndarray[Any, Any]
 
 FORMATS = {".gif": "GIF", ".mp4": "MP4", ".tif": "TIFF", ".tiff": "TIFF"}
-"""Ending of a file name → its format."""
-
 FPS = 15  # frames per second
 LAST_FRAME_SECONDS = 1.5  # how long a GIF shows its last frame
 
@@ -69,9 +67,8 @@ def write_animation(
     else:
         data = _encode_mp4(map(eight_bit, frames()), stack.size, fps)
     write_atomically(path, data)
-    count = f"{len(stack)} picture{'s' if len(stack) > 1 else ''}"
     size = f"{len(data) / 1e6:.1f} MB" if len(data) >= 100_000 else f"{len(data) / 1e3:.0f} kB"
-    return f"{count}{duration}, {size}"
+    return f"{len(stack)} picture{'s' if len(stack) > 1 else ''}{duration}, {size}"
 
 
 def check_format(path: Path) -> str:

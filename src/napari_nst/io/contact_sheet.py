@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,32 +16,22 @@ if TYPE_CHECKING:
 
 Pixels = np.ndarray[Any, Any]
 
-Rectangle = tuple[int, int, int, int]
-"""Top, left, bottom and right in pixels; bottom and right are exclusive."""
-
-
-class Theme(NamedTuple):
-    """The colours of a sheet: background, text, and cells that have no picture yet."""
-
-    background: str
-    text: str
-    empty: str
-
-
-LIGHT, DARK = Theme("white", "#202020", "#e8e8e8"), Theme("#1c1e22", "#e0e0e0", "#2c2f36")
+# The colours of a sheet: background, text, and cells that have no picture yet.
+LIGHT, DARK = ("white", "#202020", "#e8e8e8"), ("#1c1e22", "#e0e0e0", "#2c2f36")
 
 
 class Sheet:
     """A grid drawn as one picture, whose cells of height and width `shape` are filled by `put`.
 
-    `pixels` is uint8 (H, W, 3), or (H, W) if grey. `rectangles` has the position of each cell.
+    `pixels` is uint8 (H, W, 3), or (H, W) if grey. `rectangles` has the top, left,
+    bottom and right of each cell.
     """
 
     def __init__(
         self,
         grid: Grid,
         shape: tuple[int, int],
-        theme: Theme = LIGHT,
+        theme: tuple[str, str, str] = LIGHT,
         *,
         is_grey: bool = False,
         font_size: int | None = None,
@@ -49,6 +39,7 @@ class Sheet:
         from PIL import Image, ImageDraw, ImageFont
 
         height, width = shape
+        background, foreground, empty = theme
         size = font_size or max(14, width // 24)
         font: FreeTypeFont = ImageFont.load_default(size)  # type: ignore[assignment]
         gap, line = size // 2, 2 * size
@@ -61,22 +52,22 @@ class Sheet:
         top = line if any(grid.columns) else (0 if caption_height else gap)
         bottom = top + len(grid.rows) * row_height + (gap if caption_height else 0)
         sheet_size = (left + len(grid.columns) * column_width, bottom)
-        sheet = Image.new("L" if is_grey else "RGB", sheet_size, theme.background)
+        sheet = Image.new("L" if is_grey else "RGB", sheet_size, background)
         draw = ImageDraw.Draw(sheet)
 
         def write(x: int, middle: int, text: str) -> None:
-            draw.text((x, middle), _printable(text), theme.text, font, anchor="lm")
+            draw.text((x, middle), _printable(text), foreground, font, anchor="lm")
 
         for index, heading in enumerate(grid.columns):
             write(left + index * column_width, size, heading)
         for index, heading in enumerate(grid.rows):
             write(gap, top + index * row_height + caption_height + height // 2, heading)
-        self.rectangles: list[Rectangle] = []
+        self.rectangles: list[tuple[int, int, int, int]] = []
         for cell in grid.cells:
             x = left + cell.column * column_width
             y = top + cell.row * row_height + caption_height
             write(x, y - size, cell.caption)
-            draw.rectangle((x, y, x + width - 1, y + height - 1), theme.empty)
+            draw.rectangle((x, y, x + width - 1, y + height - 1), empty)
             self.rectangles.append((y, x, y + height, x + width))
         self.pixels: Pixels = np.array(sheet)
 

@@ -46,7 +46,7 @@ class History:
         self._convert = convert
         self._stride = 1  # doubled whenever every second image is removed
         self._frames: dict[int, tuple[Pixels, str]] = {}  # steps ascend
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def step(self, iteration: Any, *, is_last: bool = False) -> None:
         """Keep the picture of an `Iteration` of one panel if its step is wanted or is the last."""
@@ -72,7 +72,7 @@ class History:
             if len(self._frames) > 1 and newest != step and not self._is_due(newest):
                 del self._frames[newest]  # it was only kept because it was the newest
             self._frames[step] = (pixels, label)
-            while self._megabytes() > self.max_megabytes and len(self._frames) > 2:
+            while self.megabytes > self.max_megabytes and len(self._frames) > 2:
                 self._stride *= 2
                 for between in list(self._frames)[1:-1]:
                     if not self._is_due(between):
@@ -88,7 +88,7 @@ class History:
     def megabytes(self) -> float:
         """The memory of the images in millions of bytes."""
         with self._lock:
-            return self._megabytes()
+            return sum(pixels.nbytes for pixels, _ in self._frames.values()) / 1e6
 
     def stack(self) -> FrameStack:
         """Return the images kept so far; raise a ValueError if there are none."""
@@ -107,9 +107,6 @@ class History:
         # Steps that are due with a doubled stride were due before.
         before, after = (math.floor(math.log(one, LOG_RATIO)) for one in (step - 1, step))
         return after // self._stride > before // self._stride
-
-    def _megabytes(self) -> float:
-        return sum(pixels.nbytes for pixels, _ in self._frames.values()) / 1e6
 
 
 class FrameStack:

@@ -18,11 +18,10 @@ from napari_nst.recipe.grid import Cell, Grid
 
 Pixels = np.ndarray[Any, Any]
 Depth = Literal[8, 16, 32]
+FilePath = str | os.PathLike[str]
 
 
-def write_image(
-    path: str | os.PathLike[str], image: Pixels, depth: Depth = 8, *, text: str = ""
-) -> None:
+def write_image(path: FilePath, image: Pixels, depth: Depth = 8, *, text: str = "") -> None:
     """Write a grey, RGB or RGBA image as .png, .jpg, .jpeg, .tif or .tiff, with a text if given.
 
     uint8 and uint16 are written as they are, floats in [0, 1] with `depth` bits per channel.
@@ -41,11 +40,7 @@ def write_image(
 
 
 def write_stack(
-    path: str | os.PathLike[str],
-    images: Pixels | Sequence[Pixels],
-    labels: Sequence[str],
-    *,
-    text: str = "",
+    path: FilePath, images: Pixels | Sequence[Pixels], labels: Sequence[str], *, text: str = ""
 ) -> None:
     """Write floats (N, H, W) or (N, H, W, 3) in [0, 1] as pages of a TIFF, or as one 8-bit grid."""
     shapes = sorted({image.shape for image in images})
@@ -59,9 +54,7 @@ def write_stack(
     write_grid(path, grid, dict(enumerate(images)), text=text)
 
 
-def write_grid(
-    path: str | os.PathLike[str], grid: Grid, images: Mapping[int, Pixels], *, text: str = ""
-) -> None:
+def write_grid(path: FilePath, grid: Grid, images: Mapping[int, Pixels], *, text: str = "") -> None:
     """Write floats in [0, 1] by cell index, each as a page of a TIFF, or as one 8-bit picture.
 
     Images are enlarged to the size of the largest, and alpha channels are ignored.
@@ -80,7 +73,7 @@ def write_grid(
     write_atomically(path, encode_tiff_stack(pages, labels, text))
 
 
-def depth_for(path: str | os.PathLike[str], source: Pixels, wanted: int | None = None) -> Depth:
+def depth_for(path: FilePath, source: Pixels, wanted: int | None = None) -> Depth:
     """Return the bits per channel for an output file: `wanted`, or those of the source up to 16."""
     path = Path(path)
     is_deep = source.dtype != np.uint8 and _encoder(path, 8) is not _encode_jpeg

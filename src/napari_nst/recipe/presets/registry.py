@@ -68,33 +68,31 @@ BYTES, NORMALISED = 255.0, 1 / 0.226
 
 UNIT_NOISE = 1 / BYTES  # standard deviation of N(0, 1) on pixels of 0–255, as in Gatys' programs
 
-_COMMON: Mapping[str, Any] = MappingProxyType(
-    {
-        "min_size": 0,  # one scale
-        "first_scale_share": 1.0,
-        "content_norm": "mean",
-        "style_loss": "gram",
-        "style_norm": "mean",
-        "tv_weight": 0.0,
-        "style_scale": 1.0,
-        "style_sizing": "fit",
-        "init": "content",
-        "noise": "normal",
-        "noise_spread": 0.25,  # ours, if the source does not say
-        "color": "style",
-        "image_range": "free",  # clipped when the image is saved, not while it is optimised
-        "network_input": "own",
-        "pooling": "max",
-        "rescale_pooling": False,
-        "padding": "zeros",  # VGG's own
-        "optimizer": "lbfgs",
-        # The defaults of L-BFGS in Torch 7 and in PyTorch.
-        "learning_rate": 0.0,  # the default: 1 for L-BFGS
-        "history": 100,
-        "line_search": False,
-        "ema": 0.0,
-    }
-)
+_COMMON: Mapping[str, Any] = {
+    "min_size": 0,  # one scale
+    "first_scale_share": 1.0,
+    "content_norm": "mean",
+    "style_loss": "gram",
+    "style_norm": "mean",
+    "tv_weight": 0.0,
+    "style_scale": 1.0,
+    "style_sizing": "fit",
+    "init": "content",
+    "noise": "normal",
+    "noise_spread": 0.25,  # ours, if the source does not say
+    "color": "style",
+    "image_range": "free",  # clipped when the image is saved, not while it is optimised
+    "network_input": "own",
+    "pooling": "max",
+    "rescale_pooling": False,
+    "padding": "zeros",  # VGG's own
+    "optimizer": "lbfgs",
+    # The defaults of L-BFGS in Torch 7 and in PyTorch.
+    "learning_rate": 0.0,  # the default: 1 for L-BFGS
+    "history": 100,
+    "line_search": False,
+    "ema": 0.0,
+}
 
 
 def published_recipe(**fields: Any) -> Recipe:
