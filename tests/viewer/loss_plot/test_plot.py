@@ -280,7 +280,7 @@ def test_the_zoom_stays_until_the_user_asks_for_all(plot, qtbot, way):
     assert axes_of(plot)[1] == [1, 120]
 
 
-def test_texts_of_marks_do_not_overlap(plot):
+def test_texts_of_marks_do_not_overlap(plot, until):
     trace = a_trace(100)
     trace.marks = [(34, "128 px"), (67, "256 px"), (100, "style weight 12")]
     plot.show_losses(trace)
@@ -294,6 +294,8 @@ def test_texts_of_marks_do_not_overlap(plot):
     boxes = [item.mapRectToScene(item.boundingRect()).adjusted(2, 0, -2, 0) for item in visible]
     for place, box in enumerate(boxes):
         assert not any(box.intersects(other) for other in boxes[place + 1 :])
+    plot.window().resize(1000, 600)
+    until(lambda: len(texts_of(plot)) > len(visible))
 
 
 def test_the_tool_tip_shows_the_losses_under_the_mouse(plot, monkeypatch):

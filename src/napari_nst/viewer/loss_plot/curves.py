@@ -97,6 +97,7 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
         self._view.setLimits(xMin=1, minYRange=MIN_DECADES)
         self._view.sigRangeChangedManually.connect(self._follow_if_all_shown)
         self._view.sigXRangeChanged.connect(self._hide_overlapping_texts)
+        self._view.sigResized.connect(self._hide_overlapping_texts)
         self.apply_theme(theme)
         self._pointer = self._add_line("{value:.0f}", y=0.0, style=Qt.PenStyle.SolidLine)
         self._pointer.hide()
