@@ -64,7 +64,7 @@ def test_a_sweep_is_made_again_and_changed(images, engine):
     assert [(job.recipe.seed, job.recipe.size) for job in engine.jobs] == [(1, 64), (2, 64)]
 
 
-def test_a_jpeg_has_room_for_what_is_said_of_64_pictures(images, engine):
+def test_a_jpeg_holds_the_record_of_64_pictures(images, engine):
     numbers = ",".join(str(number / 7) for number in range(1, 9))
     vary = ["--vary", f"style_weight={numbers}", "--vary", f"content_weight={numbers}"]
     assert run("sweep", "content.png", "style.jpg", "-o", "out.jpg", *vary, "--steps", 1) == 0

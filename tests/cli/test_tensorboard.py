@@ -4,23 +4,15 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from napari_nst.cli.tensorboard import EventWriter, preview_steps
-from napari_nst.engine.iteration import Iteration
+from tests.helpers.fake_iterations import iteration
 
 
 def iterations(steps, **changes):
     """Yield what a run of so many steps would, without one."""
-    losses = {"content": 1.0, "style": 2.0, "tv": 3.0, "style/relu1_1": 2.0}
-    for step in range(1, steps + 1):
-        fields = {
-            "step": step, "steps": steps, "losses": {"total": 6.0 / step, **losses},
-            "shape": (6, 8), "seconds": step / 10, "seconds_left": 1.0,
-            "pixels": torch.full((1, 3, 6, 8), step / 256),
-            "facts": {"recipe": {"steps": steps}},
-        }  # fmt: skip
-        yield Iteration(**{**fields, **changes})
+    facts = {"recipe": {"steps": steps}}
+    return (iteration(step, steps, (6, 8), facts=facts, **changes) for step in range(1, steps + 1))
 
 
 def read(folder):
@@ -38,31 +30,31 @@ def picture_in(event):
 
 def test_a_run_leaves_scalars_pictures_and_its_recipe(tmp_path):
     with EventWriter(tmp_path / "a" / "run") as board:
-        for iteration in iterations(30):
-            board.step(iteration)
+        for one in iterations(30):
+            board.step(one)
     found = read(tmp_path / "a" / "run")
-    losses = [f"loss/{name}" for name in ("total", "content", "style", "tv", "style/relu1_1")]
+    losses = [f"loss/{name}" for name in ("total", "content", "style", "tv")]
     progress = ["progress/longest side", "progress/seconds"]
     assert sorted(found.Tags()["scalars"]) == sorted([*losses, *progress])
     total = found.Scalars("loss/total")
     assert [event.step for event in total] == list(range(1, 31))
-    assert [event.value for event in total] == pytest.approx([6 / step for step in range(1, 31)])
+    assert [event.value for event in total] == pytest.approx([3 / step for step in range(1, 31)])
     assert found.Scalars("progress/longest side")[-1].value == 8
     pictures = found.Images("picture")
     assert [event.step for event in pictures] == sorted(preview_steps(30))
-    np.testing.assert_array_equal(picture_in(pictures[-1]), np.full((6, 8, 3), 29.88, np.uint8))
+    np.testing.assert_array_equal(picture_in(pictures[-1]), np.full((6, 8, 3), 255, np.uint8))
     (tensor,) = (found.Tensors(tag)[0] for tag in found.Tags()["tensors"])
     assert json.loads(tensor.tensor_proto.string_val[0]) == {"steps": 30}
 
 
 @pytest.mark.parametrize(
     ("changes", "shape"),
-    [({"is_grey": True}, (6, 8, 3)), ({"alpha": torch.full((1, 1, 6, 8), 0.5)}, (6, 8, 4))],
+    [({"grey": True}, (6, 8, 3)), ({"alpha": 0.5}, (6, 8, 4))],
 )
 def test_pictures_have_their_own_channels(tmp_path, changes, shape):
     with EventWriter(tmp_path) as board:
-        for iteration in iterations(2, **changes):
-            board.step(iteration)
+        for one in iterations(2, **changes):
+            board.step(one)
     assert picture_in(read(tmp_path).Images("picture")[-1]).shape == shape
 
 
@@ -70,20 +62,21 @@ def test_several_pictures_are_a_run_each_with_steps_of_their_own(tmp_path):
     panels = ("conv1_1", "to conv2_1")
     with EventWriter(tmp_path) as board:
         for panel in range(2):
-            for one in iterations(3):
-                changes = {"step": panel * 3 + one.step, "steps": 6}
-                board.step(Iteration(**{**vars(one), **changes, "panel": panel, "panels": panels}))
+            for step in range(1, 4 + panel):
+                facts = {"recipe": {"steps": 3 + panel}}
+                board.step(iteration(panel * 3 + step, 7, facts=facts, panel=panel, panels=panels))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["conv1_1", "to-conv2_1"]
-    for folder in tmp_path.iterdir():
-        assert [event.step for event in read(folder).Scalars("loss/total")] == [1, 2, 3]
-        assert [event.step for event in read(folder).Images("picture")] == [1, 2, 3]
+    for folder, steps in (("conv1_1", [1, 2, 3]), ("to-conv2_1", [1, 2, 3, 4])):
+        found = read(tmp_path / folder)
+        assert [event.step for event in found.Scalars("loss/total")] == steps
+        assert [event.step for event in found.Images("picture")] == steps
 
 
 def test_a_run_that_is_stopped_leaves_its_last_picture(tmp_path):
     with EventWriter(tmp_path) as board:
-        for iteration in iterations(1000):
-            board.step(iteration)
-            if iteration.step == 41:
+        for one in iterations(1000):
+            board.step(one)
+            if one.step == 41:
                 break
     assert 41 not in preview_steps(1000)
     assert read(tmp_path).Images("picture")[-1].step == 41

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from napari_nst.cli.options import FILE
 from napari_nst.cli.request import Provenance, read_recipe
 from napari_nst.cli.terminal import ProgressBar, input_errors, say
+from napari_nst.engine.job import build
+from napari_nst.engine.job.job import Job
 from napari_nst.io.atomic_write import check_writable
-
-if TYPE_CHECKING:
-    from napari_nst.engine.job.job import Job
-    from napari_nst.io.read_image import Pixels
+from napari_nst.io.read_image import Pixels, read_image
+from napari_nst.io.write_image import depth_for, write_stack
 
 # Job → the inputs that its losses depend on.
 _ROLES = {"stylize": ("content", "style"), "synthesize": ("exemplar",), "reconstruct": ("image",)}
@@ -106,9 +106,6 @@ def gram(picture: Path, output: Path, layer: str) -> None:
 
 def _read(image: Path, output: Path) -> Pixels:
     """Read an image after checking that the output can be written."""
-    from napari_nst.io.read_image import read_image
-    from napari_nst.io.write_image import depth_for
-
     check_writable([output], [image])
     pixels = read_image(image)
     depth_for(output, pixels)
@@ -118,9 +115,6 @@ def _read(image: Path, output: Path) -> Pixels:
 @input_errors()
 def _read_result(picture: Path, output: Path) -> tuple[Pixels, Job]:
     """Return a picture and the job that made it, with its recorded inputs."""
-    from napari_nst.engine.job import build
-    from napari_nst.io.read_image import read_image
-
     pixels = _read(picture, output)
     made = Provenance(picture)
     if made.argument("compare"):
@@ -152,8 +146,6 @@ def _read_result(picture: Path, output: Path) -> tuple[Pixels, Job]:
 
 
 def _write(output: Path, maps: Pixels | Sequence[Pixels], labels: Sequence[str]) -> None:
-    from napari_nst.io.write_image import write_stack
-
     write_stack(output, maps, labels)
     height, width = maps[0].shape
     count = "1 map" if len(labels) == 1 else f"{len(labels)} maps"

@@ -9,15 +9,27 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from napari_nst.cli.tensorboard import check_tensorboard
+from napari_nst.io.animation import check_format, write_animation
 from napari_nst.io.atomic_write import check_writable
 from napari_nst.io.embedded_text import jpeg_comment
+from napari_nst.io.history import History
+from napari_nst.io.read_image import Pixels
+from napari_nst.io.write_image import (
+    Depth,
+    depth_for,
+    quantized,
+    write_grid,
+    write_image,
+    write_stack,
+)
 from napari_nst.recipe import Recipe
+from napari_nst.recipe.grid import Grid
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
-    from napari_nst.io.history import History
-    from napari_nst.io.read_image import Pixels
-    from napari_nst.io.write_image import Depth
 
 _RECORD_BYTES = 32_768  # upper bound for a record without its recipe and the names of its inputs
 ANIMATION_MEGABYTES = 1000.0  # for the frames of an animation before they are written
@@ -43,15 +55,11 @@ class Outputs:
         files = [self.output, self.tile_preview, self.animation, self.log]
         check_writable([path for path in files if path], [*inputs, *others])
         if self.animation:
-            from napari_nst.io.animation import check_format
-
             check_format(self.animation)
         elif self.animation_every is not None:
             raise ValueError("--animation-every says what --animation keeps; give that too.")
         if self.tensorboard:
-            from napari_nst.cli import tensorboard
-
-            tensorboard.check(self.tensorboard)
+            check_tensorboard(self.tensorboard)
         if _is_jpeg(self.output):
             named = [[str(path), str(path.absolute()), " " * 256] for path in inputs]
             try:
@@ -64,8 +72,6 @@ class Outputs:
 
     def check_picture(self, source: Pixels, keeps_alpha: bool) -> None:
         """Raise unless the formats of the files suit a picture made of `source`."""
-        from napari_nst.io.write_image import depth_for, quantized
-
         wanted = int(self.depth) if self.depth else None
         for path in filter(None, (self.output, self.tile_preview)):
             self.depths[path] = depth_for(path, source, wanted)
@@ -74,9 +80,6 @@ class Outputs:
                     f"{path}: a JPEG has no alpha channel, which the input has; take PNG or TIFF."
                 )
         if self.animation:
-            from napari_nst.io.animation import check_format
-            from napari_nst.io.history import History
-
             # Only a grey TIFF animation has more than 8 bit.
             is_deep = check_format(self.animation) == "TIFF" and source.ndim == 2
             depth = depth_for(self.animation, source, wanted) if is_deep else 8
@@ -89,11 +92,6 @@ class Outputs:
 
     def write(self, finished: Sequence[Iteration], inputs: Sequence[Path]) -> str:
         """Write the last iteration of each picture, and return a phrase that says so."""
-        import numpy as np
-
-        from napari_nst.io.write_image import write_grid, write_image, write_stack
-        from napari_nst.recipe.grid import Grid
-
         last = finished[-1]
         height, width = finished[0].shape
         text = json.dumps(self._record(finished, inputs))
@@ -118,8 +116,6 @@ class Outputs:
             write_image(self.tile_preview, tiles, self.depths[self.tile_preview])
             said += f" and {self.tile_preview}"
         if self.animation and self.history is not None:
-            from napari_nst.io.animation import write_animation
-
             self.history.step(last, is_last=True)
             summary = write_animation(self.animation, self.history.stack(), text=text)
             said += f" and {self.animation} ({summary})"
@@ -148,7 +144,5 @@ def _is_jpeg(path: Path) -> bool:
 
 def _has_alpha(image: Pixels) -> bool:
     """Return whether some pixels are transparent; the engine drops the channel otherwise."""
-    import numpy as np
-
     opaque = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1
     return image.shape[2:] == (4,) and bool((image[..., 3] < opaque).any())

@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import numpy as np
 
 from napari_nst.cli.outputs import Outputs
+from napari_nst.engine.vgg import weights as network
 from napari_nst.io.embedded_text import read_text
+from napari_nst.io.read_image import Pixels, read_image, read_labels
 from napari_nst.io.record import PRESET_JOBS, load_recipe, record_in
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, on_flavour, preset, preset_names
 from napari_nst.recipe.convert_weights import FLAVOURS
 from napari_nst.recipe.layer_names import COMPARED_LAYERS
-
-if TYPE_CHECKING:
-    from napari_nst.io.read_image import Pixels
 
 
 class Provenance:
@@ -64,8 +64,6 @@ class Provenance:
 
     def changes_in(self, images: Mapping[str, Sequence[Pixels]]) -> list[str]:
         """Return a note that names the files whose images, by role, differ from the recorded."""
-        import numpy as np
-
         changed = [
             str(path)
             for role, found in images.items()
@@ -174,8 +172,6 @@ class Request:
         others = [path for path in (*labels, self.like) if path]
         self.outputs.check_files(self.recipe, self.paths, others)
 
-        from napari_nst.io.read_image import read_image
-
         images = {role: list(map(read_image, paths)) for role, paths in files.items()}
         if self.provenance:
             step, steps = (self.provenance.record.get(name) for name in ("step", "steps"))
@@ -199,18 +195,14 @@ class Request:
                     "again."
                 )
             return None
-        from napari_nst.io.read_image import read_labels
-
         return read_labels(path)
 
     def _on_available_network(self, recipe: Recipe) -> Recipe:
         """Return the recipe, converted if ``--convert`` is given and its network is missing."""
-        from napari_nst.engine.vgg.weights import verify
-
         usual, flavour = Recipe.weights, recipe.weights
         if flavour == usual or flavour not in FLAVOURS:
             return recipe  # for the usual network, the progress bar of its download is enough
-        found = verify(flavour)
+        found = network.verify(flavour)
         if found.state == "ok":
             return recipe
         if self.convert:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from napari_nst.cli.request import Request
 from napari_nst.cli.tensorboard import EventWriter
 from napari_nst.cli.terminal import INTERRUPTED, ProgressBar, input_errors, say
+from napari_nst.engine.distributed import joined
+from napari_nst.engine.steering import Steering
 from napari_nst.errors import ProcessLost
 
 if TYPE_CHECKING:
@@ -27,8 +29,6 @@ def run(request: Request, start: Callable[..., Iterator[Iteration]]) -> int:
     Several processes that a launcher has started compute one picture together; the first of them
     reports and writes. `start` takes ``progress`` and ``steering`` and returns the iterations.
     """
-    from napari_nst.engine.distributed import joined
-
     with joined(request.recipe.device) as ours:
         if ours.count > 1:
             # torchrun sends SIGTERM after another process is lost, and SIGKILL 30 s later.
@@ -42,8 +42,6 @@ def _raise_process_lost(*_: object) -> None:
 
 def _run_along(start: Callable[..., Iterator[Iteration]]) -> int:
     """Compute for the first process, which reports and writes."""
-    from napari_nst.engine.steering import Steering
-
     with input_errors(), warnings.catch_warnings(action="ignore", category=UserWarning):
         iterations = start(progress=lambda *_: None, steering=Steering(lambda _: None))
     last = _follow(iterations, [])[-1]
@@ -51,8 +49,6 @@ def _run_along(start: Callable[..., Iterator[Iteration]]) -> int:
 
 
 def _run_and_write(request: Request, start: Callable[..., Iterator[Iteration]]) -> int:
-    from napari_nst.engine.steering import Steering
-
     outputs = request.outputs
     with ProgressBar(show_estimate=not outputs.comparison) as bar, ExitStack() as open_files:
         with input_errors(), warnings.catch_warnings(record=True) as warned:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PREVIEWS = 20  # pictures that a run writes
 
 
-def check(folder: Path) -> None:
+def check_tensorboard(folder: Path) -> None:
     """Raise before a long run if TensorBoard is missing or the folder cannot be written."""
     if importlib.util.find_spec("tensorboard") is None:
         raise NstError(
