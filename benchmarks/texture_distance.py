@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.images.convert import to_tensor
-from napari_nst.engine.inspect.gram import gram_distances
+from napari_nst.engine.inspect import gram_distances
 from napari_nst.engine.job.input_image import as_rgb
 from napari_nst.engine.losses import gram_matrix
 from napari_nst.engine.vgg.network import VGG19

@@ -19,7 +19,7 @@ from skimage import data
 
 import napari_nst as nst
 from benchmarks.texture_distance import corners, distances_between_crops, gram_matrices
-from napari_nst.engine.inspect.gram import gram_distances
+from napari_nst.engine.inspect import gram_distances
 from napari_nst.io.write_image import write_image
 from napari_nst.recipe import CONTROLS
 

@@ -8,8 +8,7 @@ from pictures import captioned, eight_bit, last, save
 from skimage import data
 
 import napari_nst as nst
-from napari_nst.engine.inspect.display import displayable
-from napari_nst.engine.inspect.gram import GramView
+from napari_nst.engine.inspect import GramView, displayable
 from napari_nst.engine.job.job import Job
 from napari_nst.io.contact_sheet import resized, sheet_of
 from napari_nst.recipe.grid import Cell, Grid

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
         compare_textures,
         stylize_channels,
     )
-    from napari_nst.engine.inspect.feature_maps import feature_maps
-    from napari_nst.engine.inspect.gram import gram_view
-    from napari_nst.engine.inspect.loss_maps import loss_maps
+    from napari_nst.engine.inspect import feature_maps, gram_view, loss_maps
     from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.job.build import (
         order_to_reconstruct,
@@ -44,9 +42,9 @@ _HOMES = {
     "compare_reconstructions": "napari_nst.engine.compare",
     "compare_textures": "napari_nst.engine.compare",
     "explore_layers": "napari_nst.engine.sweep",
-    "feature_maps": "napari_nst.engine.inspect.feature_maps",
-    "gram_view": "napari_nst.engine.inspect.gram",
-    "loss_maps": "napari_nst.engine.inspect.loss_maps",
+    "feature_maps": "napari_nst.engine.inspect",
+    "gram_view": "napari_nst.engine.inspect",
+    "loss_maps": "napari_nst.engine.inspect",
     "on_flavour": "napari_nst.recipe",
     "order_to_reconstruct": "napari_nst.engine.job.build",
     "order_to_stylize": "napari_nst.engine.job.build",

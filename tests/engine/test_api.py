@@ -6,7 +6,7 @@ import torch
 
 import napari_nst as nst
 from napari_nst.engine.job.input_image import as_rgb
-from napari_nst.recipe import Recipe, on_flavour, preset, published
+from napari_nst.recipe import on_flavour, preset, published
 from tests.helpers.small_images import CONTENT, STYLE
 
 
@@ -33,22 +33,6 @@ def test_every_preset_lowers_its_loss_with_the_real_network(real, name):
     assert last.losses["total"] < first.losses["total"]
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"optimizer": "lbfgs", "init": "content"},
-        {"optimizer": "adam", "init": "noise", "precision": "bfloat16"},
-        {"min_size": 24, "init": "mix", "padding": "circular"},
-    ],
-    ids=str,
-)
-def test_the_same_seed_gives_the_same_result_bit_for_bit(quick, fields):
-    recipe = quick(seed=7, **fields)
-    for one, other in zip(run(recipe), run(recipe), strict=True):
-        np.testing.assert_array_equal(one.image, other.image)
-        assert one.losses == other.losses
-
-
 @pytest.mark.network
 def test_the_result_takes_on_the_style_and_keeps_the_content(real):
     recipe = preset(size=64, min_size=45, steps=24, device="cpu")
@@ -69,9 +53,8 @@ def test_steps_and_sizes_are_those_of_the_recipe(quick):
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-@pytest.mark.parametrize("style_loss", ["mean_covariance", "gram"])
-def test_the_loss_falls_and_its_parts_are_named(quick, optimizer, style_loss):
-    iterations = run(quick(steps=10, optimizer=optimizer, style_loss=style_loss))
+def test_the_loss_falls_and_its_parts_are_named(quick, optimizer):
+    iterations = run(quick(steps=10, optimizer=optimizer))
     assert iterations[-1].losses["total"] < iterations[0].losses["total"]
     expected = {"content/relu2_1", "style/relu1_1", "style/relu2_1"}
     assert {name for name in iterations[0].losses if "/" in name} == expected
@@ -107,9 +90,13 @@ def test_a_mixed_start_has_its_share_of_content_and_noise(quick):
     assert np.corrcoef(images["noise"].ravel(), other.ravel())[0, 1] == pytest.approx(0, abs=0.1)
 
 
-def test_global_random_numbers_are_left_alone(quick):
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_the_same_seed_gives_the_same_result_bit_for_bit(quick, optimizer):
+    recipe = quick(seed=7, min_size=24, init="mix", optimizer=optimizer)
     state = torch.random.get_rng_state()
-    run(quick(init="noise", steps=1))
+    for one, other in zip(run(recipe), run(recipe), strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+        assert one.losses == other.losses
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
@@ -134,14 +121,6 @@ def test_every_type_of_image_gives_the_same_result(quick, convert):
     np.testing.assert_array_equal(content, before)
 
 
-def test_several_styles_are_blended(quick):
-    styles = (STYLE, CONTENT[::-1], STYLE[:40, :50, 0])
-    blended = run(quick(), style=styles)[-1].image
-    for style in styles:
-        alone = run(quick(), style=[style])[-1].image
-        assert np.abs(blended - alone).max() > 1e-3
-
-
 def test_a_flat_style_has_finite_losses(quick):
     losses = run(quick(padding="replicate"), style=np.full((40, 40), 0.5))[0].losses
     assert losses["total"] < 1e8
@@ -159,23 +138,14 @@ def test_weights_are_read_at_the_first_step_also_from_the_home_folder(monkeypatc
         next(iterations)
 
 
-def test_an_estimate_of_time_and_memory_is_reported(quick):
-    reported = []
-    next(nst.stylize(CONTENT, STYLE, quick(), progress=lambda *news: reported.append(news)))
-    sentence, done, total = reported[-1]
-    assert sentence
-    assert (done, total) == (0, 0)
-
-
 @pytest.mark.parametrize(
     ("error", "told"),
     [
         (torch.OutOfMemoryError("CUDA out of memory."), "Out of memory at 130 pixels on .*'cpu'"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "Out of memory at 130 pixels"),
         (MemoryError(), "Out of memory at 130 pixels .* try size "),
         (RuntimeError("CUDA error: an illegal memory access"), "The computation failed: CUDA"),
     ],
-    ids=["cuda", "cpu", "python", "other"],
+    ids=["torch", "python", "other"],
 )
 def test_errors_of_torch_are_explained(quick, error, told):
     """napari's worker ignores a RuntimeError without a word."""
@@ -191,20 +161,8 @@ def test_errors_of_torch_are_explained(quick, error, told):
     assert not isinstance(raised.value, RuntimeError)
 
 
-def test_bugs_are_not_explained(quick):
-    steering = nst.Steering()
-    steering.restyle(lambda: {}["relu9_9"])
-    with pytest.raises(KeyError, match="relu9_9"):
-        run(quick(), steering=steering)
-
-
 def test_a_run_may_be_closed_after_any_step(quick):
     iterations = nst.stylize(CONTENT, STYLE, quick(steps=100))
     assert next(iterations).step == 1
     iterations.close()
     assert list(iterations) == []
-
-
-def test_a_recipe_must_be_a_recipe():
-    with pytest.raises(TypeError, match=r"^recipe must be a Recipe"):
-        nst.stylize(CONTENT, STYLE, Recipe)

@@ -105,14 +105,6 @@ def test_a_weight_takes_effect_at_the_next_iteration(quick):
     assert found[3].facts["recipe"]["style_weight"] == 1000
 
 
-def test_the_network_returns_new_layers(quick):
-    new = {"style_layers": "relu3_1", "content_layers": "relu1_2"}
-    found = steps_with(quick(steps=2), 1, lambda s: s.change(**new))
-    assert "style/relu2_1" in found[0].losses
-    parts = {name for name in found[1].losses if "/" in name}
-    assert parts == {"style/relu3_1", "content/relu1_2"}
-
-
 @pytest.mark.parametrize("name", LIVE_FIELDS)
 def test_every_live_field_can_change(quick, name):
     other = {
@@ -126,7 +118,7 @@ def test_every_live_field_can_change(quick, name):
         value = getattr(nst.Recipe(), name) + (1 if control.kind is int else 0.25)
     elif name == "tv_loss":
         value = next(c for c in control.choices if c != nst.Recipe().tv_loss)
-    found = steps_with(quick(steps=2), 1, lambda s: s.change(**{name: value}))
+    found = steps_with(quick(steps=2, size=16), 1, lambda s: s.change(**{name: value}))
     assert found[-1].facts["recipe"][name] == (list(value) if isinstance(value, tuple) else value)
 
 
@@ -142,11 +134,10 @@ def test_equal_settings_and_styles_change_nothing(quick):
     assert "steered" not in found[-1].facts
 
 
-@pytest.mark.parametrize("color", ["luminance", "histogram", "style"])
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-def test_the_run_continues_in_another_colour_mode_from_the_shown_image(quick, color, optimizer):
+@pytest.mark.parametrize("color", ["luminance", "style"])
+def test_the_run_continues_in_another_colour_mode_from_the_shown_image(quick, color):
     first = "luminance" if color == "style" else "style"
-    recipe = quick(color=first, optimizer=optimizer, steps=4, learning_rate=1e-6)
+    recipe = quick(color=first, steps=4, learning_rate=1e-6)
     found = steps_with(recipe, 2, lambda s: s.change(color=color))
     assert np.abs(found[2].image - found[1].image).max() < 0.02
     assert found[3].facts["recipe"]["color"] == color
@@ -171,14 +162,6 @@ def test_another_style_is_read_in_the_run_and_gives_other_targets(quick):
     assert found[2].facts["inputs"]["style"] == direct.facts["inputs"]["style"]
 
 
-def test_two_styles_get_other_shares(quick):
-    found = steps_with(
-        quick(steps=4), 2, lambda s: s.change(style_blend=(1.0, 0.0)), style=[STYLE, 255 - STYLE]
-    )
-    alone = next(nst.stylize(found[2].image, STYLE, quick(steps=1, learning_rate=1e-9)))
-    assert found[2].losses["style"] == pytest.approx(alone.losses["style"], rel=0.05)
-
-
 @pytest.mark.parametrize("size", [32, 64])
 def test_painted_pixels_are_copied_into_the_image(quick, size):
     enlarged = [np.kron(one, np.ones((size // 32,) * 2)) for one in (RED[..., 0], UPPER)]
@@ -189,13 +172,6 @@ def test_painted_pixels_are_copied_into_the_image(quick, size):
     np.testing.assert_allclose(found[2].image[17:], found[1].image[17:], atol=0.02)
     painted = (size // 32) ** 2 * 512
     assert found[2].facts["steered"] == [{"after_step": 2, "painted_pixels": painted}]
-
-
-def test_paint_on_a_grey_image_is_grey(quick):
-    recipe = quick(learning_rate=1e-6)
-    found = steps_with(recipe, 1, lambda s: s.paint(RED, RED[..., 0] > 0), content=CONTENT[..., 0])
-    assert found[1].picture.shape == (32, 32)
-    assert found[1].picture == pytest.approx(0.2126, abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -214,11 +190,6 @@ def test_an_impossible_change_is_told_and_the_run_goes_on(quick, fields, change,
     assert len(sentences) == 1
     assert told in sentences[0]
     assert found[-1].facts["recipe"] == recipe.to_dict()
-
-
-def test_by_default_sentences_are_warnings(quick):
-    with pytest.warns(UserWarning, match="style is 1 × 32 pixels"):
-        steps_with(quick(), 1, lambda s: s.restyle([STYLE[:1]]))
 
 
 @pytest.mark.parametrize("run", [nst.synthesize, nst.reconstruct])
@@ -256,13 +227,6 @@ def test_a_run_continues_at_a_larger_size(quick):
     more = list(nst.stylize(content, style, larger, after=first[-1]))
     assert [it.shape for it in more] == [(48, 48)] * 2 + [(96, 96)] * 3
     assert more[-1].steps == 7
-
-
-def test_a_run_in_luminance_continues_from_the_shown_image(quick):
-    recipe = quick(color="luminance", learning_rate=1e-6)
-    first = list(nst.stylize(CONTENT, STYLE, recipe))[-1]
-    more = next(nst.stylize(CONTENT, STYLE, recipe, after=first))
-    assert np.abs(more.image - first.image).max() < 0.02
 
 
 def test_one_of_several_images_cannot_be_continued(quick):

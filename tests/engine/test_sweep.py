@@ -76,18 +76,10 @@ def test_layers_and_choices_can_be_swept_in_any_job(quick):
     assert arguments == {"shape": [24, 40], "sweep": {"style_scale": [1.0, 0.75]}}
 
 
-def test_steps_of_all_images_add_up(quick):
-    iterations = list(nst.sweep(paint, quick(), {"steps": [1, 3, 2]}))
-    assert [it.step for it in iterations] == [1, 2, 3, 4, 5, 6]
-    assert [it.panel for it in iterations] == [0, 1, 1, 1, 2, 2]
-
-
 @pytest.mark.parametrize(
     ("axes", "told"),
     [
         ({"style_weight": [1, -1]}, "style_weight must be at least 0"),
-        ({"style_wait": [1]}, "did you mean 'style_weight'"),
-        ({"seed": range(65)}, "at most 64"),
         ({"size": [32, 8]}, "recipe's layers need"),  # only the job can know this
         ({"init": ["content", "image"]}, "init_image is missing"),
     ],
@@ -144,9 +136,7 @@ def test_every_layer_has_a_reconstruction_and_a_texture_of_its_own(untrained_fil
     [
         ({"layers": []}, "layers must name each once, and at least one"),
         ({"layers": ["relu1_1", "block1_conv1"]}, "layers must name each once"),
-        ({"layers": ["relu9_1"]}, "VGG-19 has no layer 'relu9_1'"),
         ({"size": 8}, "size 8 makes the content 8 pixels narrow"),
-        ({"pooling": "none"}, "pooling must be one of"),
         ({"colour": "style"}, "A recipe has no field 'colour'"),
     ],
 )

@@ -49,8 +49,7 @@ def features(image: Path, output: Path, layer: str, size: int, preset_or_file: s
         recipe = read_recipe(preset_or_file, {})
         pixels = _read(image, output)
 
-    from napari_nst.engine.inspect.display import displayable
-    from napari_nst.engine.inspect.feature_maps import feature_maps
+    from napari_nst.engine.inspect import displayable, feature_maps
 
     with ProgressBar() as bar, input_errors():
         maps = feature_maps(pixels, layer, recipe, size=size, progress=bar.download)
@@ -72,8 +71,7 @@ def losses(picture: Path, output: Path, layer: str | None) -> None:
     """
     pixels, job = _read_result(picture, output)
 
-    from napari_nst.engine.inspect.display import displayable
-    from napari_nst.engine.inspect.loss_maps import loss_maps
+    from napari_nst.engine.inspect import displayable, loss_maps
 
     with ProgressBar() as bar, input_errors():
         maps = loss_maps(job, pixels, layer=layer, progress=bar.download)
@@ -96,7 +94,7 @@ def gram(picture: Path, output: Path, layer: str) -> None:
     """
     pixels, job = _read_result(picture, output)
 
-    from napari_nst.engine.inspect.gram import gram_view
+    from napari_nst.engine.inspect import gram_view
 
     with ProgressBar() as bar, input_errors():
         view = gram_view(job, pixels, layer, progress=bar.download)

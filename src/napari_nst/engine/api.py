@@ -133,22 +133,7 @@ def synthesize(
         The image to start from, for a recipe with ``init="image"``; of the size of `into`, if that
         is given.
     progress, steering, after
-        As for `stylize`.
-
-    Returns
-    -------
-    iterator of Iteration
-        One for each step, as for `stylize`.
-
-    Raises
-    ------
-    TypeError, ValueError, NstError
-        As `stylize`.
-
-    Warns
-    -----
-    UserWarning
-        As `stylize`.
+        As for `stylize`; so are the returned iterator, errors and warnings.
     """
     job = order_to_synthesize(exemplar, recipe, shape, init_image, into, region, exemplar_region)
     return start(job, progress, steering, after)
@@ -176,17 +161,7 @@ def reconstruct(
     init_image : array-like, optional
         The image to start from, for a recipe with ``init="image"``.
     progress, steering, after
-        As for `stylize`.
-
-    Returns
-    -------
-    iterator of Iteration
-        One for each step, as for `stylize`.
-
-    Raises
-    ------
-    TypeError, ValueError, NstError
-        As `stylize`.
+        As for `stylize`; so are the returned iterator and errors.
     """
     return start(order_to_reconstruct(image, recipe, init_image), progress, steering, after)
 

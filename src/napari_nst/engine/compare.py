@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from napari_nst.engine.job.build import (
     order_to_synthesize,
 )
 from napari_nst.engine.job.input_image import Images, read_input
+from napari_nst.engine.job.job import Job
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
 from napari_nst.recipe import Recipe
@@ -66,13 +66,14 @@ def compare_reconstructions(
         As `reconstruct`.
     """
     recipe = checked_recipe(recipe, "reconstruction")
-    choose_device(recipe.device)
-    names, panels, pixels = _checked(layers), [], read_input(image, "image")
-    for layer in names:
-        job = order_to_reconstruct(pixels, recipe.replace(content_layers={layer: 1.0}))
-        panels.append(Panel(layer, recipe.steps, partial(start, job, progress, steering)))
+    names, pixels = checked_layers(layers), read_input(image, "image")
+    jobs = {
+        layer: order_to_reconstruct(pixels, recipe.replace(content_layers={layer: 1.0}))
+        for layer in names
+    }
+    facts = {"recipe": recipe.to_dict()}
     arguments = {"compare": "layers", "layers": names}
-    return in_turn(panels, {"recipe": recipe.to_dict()}, arguments)
+    return in_turn(panels_of(jobs, progress, steering), facts, arguments)
 
 
 def compare_textures(
@@ -96,31 +97,20 @@ def compare_textures(
     cumulative : bool
         Whether each image also uses the layers before its own, with equal weights.
     steering : Steering, optional
-        As for `compare_reconstructions`.
-
-    Returns
-    -------
-    iterator of Iteration
-        As from `compare_reconstructions`.
-
-    Raises
-    ------
-    TypeError, ValueError, NstError
-        As `synthesize`.
+        As for `compare_reconstructions`; so is the returned iterator. Errors are `synthesize`'s.
     """
     recipe = checked_recipe(recipe, "texture")
-    choose_device(recipe.device)
-    names, panels = _checked(layers), []
+    names, jobs = checked_layers(layers), {}
     several: Sequence[Any] = exemplar if isinstance(exemplar, (list, tuple)) else [exemplar]
     exemplars = [read_input(one, "exemplar") for one in several]
     for index, layer in enumerate(names):
         used = names[: index + 1] if cumulative else [layer]
         own = recipe.replace(style_layers=dict.fromkeys(used, 1 / len(used)))
-        job = order_to_synthesize(exemplars, own, shape)
         label = f"to {layer}" if cumulative and index else layer
-        panels.append(Panel(label, recipe.steps, partial(start, job, progress, steering)))
+        jobs[label] = order_to_synthesize(exemplars, own, shape)
+    facts = {"recipe": recipe.to_dict()}
     arguments = {"compare": "cumulative" if cumulative else "layers", "layers": names}
-    return in_turn(panels, {"recipe": recipe.to_dict()}, arguments)
+    return in_turn(panels_of(jobs, progress, steering), facts, arguments)
 
 
 def stylize_channels(
@@ -146,26 +136,13 @@ def stylize_channels(
     labels : sequence of str, optional
         Names of the channels.
     steering : Steering, optional
-        As for `compare_reconstructions`.
-
-    Returns
-    -------
-    iterator of Iteration
-        As from `compare_reconstructions`.
-
-    Raises
-    ------
-    TypeError, ValueError, NstError
-        As `stylize`; also if shapes or counts differ.
+        As for `compare_reconstructions`; so is the returned iterator. Errors are `stylize`'s.
     """
     recipe = checked_recipe(recipe, "transfer").replace(channels="grey")
-    choose_device(recipe.device)
     count = len(contents)
     shapes = {np.shape(channel) for channel in contents}
     if len(shapes) != 1:
-        raise ValueError(
-            f"contents must be channels of one shape; theirs are {sorted(shapes) or 'none'}."
-        )
+        raise ValueError(f"contents must be channels of one shape; theirs are {sorted(shapes)}.")
     if len(styles) not in (1, count):
         raise ValueError(
             f"styles must be one for all, or one for each of the {count} channels; "
@@ -180,22 +157,33 @@ def stylize_channels(
     images = {f"content {name}": one for name, one in zip(names, contents, strict=True)}
     images |= {f"style {index}": one for index, one in enumerate(styles, start=1)}
     inputs = {role: read_input(one, role) for role, one in images.items()}
-    panels = []
+    jobs = {}
     for index, name in enumerate(names):
         style = inputs[f"style {1 if len(styles) == 1 else index + 1}"]
-        job = order_to_stylize(inputs[f"content {name}"], style, recipe, pixel_sizes=pixel_sizes)
-        panels.append(Panel(name, recipe.steps, partial(start, job, progress, steering)))
-    return in_turn(panels, {"inputs": {role: one.metadata for role, one in inputs.items()}})
+        content = inputs[f"content {name}"]
+        jobs[name] = order_to_stylize(content, style, recipe, pixel_sizes=pixel_sizes)
+    facts = {"inputs": {role: one.metadata for role, one in inputs.items()}}
+    return in_turn(panels_of(jobs, progress, steering), facts, {})
+
+
+def panels_of(
+    jobs: Mapping[str, Job], progress: Progress | None, steering: Steering | None
+) -> list[Panel]:
+    """Return a panel for each label and its job; refuse a missing device before the first."""
+    for job in jobs.values():
+        choose_device(job.recipe.device)
+    return [
+        Panel(label, job.recipe.steps, partial(start, job, progress, steering))
+        for label, job in jobs.items()
+    ]
 
 
 def in_turn(
-    panels: Sequence[Panel],
-    metadata: Mapping[str, Any] = MappingProxyType({}),
-    arguments: Mapping[str, Any] = MappingProxyType({}),
+    panels: Sequence[Panel], facts: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> Iterator[Iteration]:
     """Yield the iterations of one panel after another, counted and timed as one run.
 
-    Metadata and arguments are added to those of each panel. The run ends if a panel ends early.
+    Facts and arguments are added to those of each panel. The run ends if a panel ends early.
     """
     labels = tuple(panel.label for panel in panels)
     steps = sum(panel.steps for panel in panels)
@@ -215,17 +203,16 @@ def in_turn(
                 seconds_left=step.seconds_left + later * of_panel,
                 panel=index,
                 panels=labels,
-                facts={**step.facts, **metadata, "arguments": called_with},
+                facts={**step.facts, **facts, "arguments": called_with},
             )
         if not is_whole:  # the user stopped it
             return
         done, before = done + panel.steps, seconds
 
 
-def _checked(layers: Sequence[str]) -> list[str]:
+def checked_layers(layers: Sequence[str]) -> list[str]:
+    """Return the names of layers, each once, as the recipe has them."""
     names = [canonical_layer(layer) for layer in layers]
-    if not names:
-        raise ValueError("layers is empty; name at least one, such as relu4_2.")
-    if len(set(names)) < len(names):
-        raise ValueError(f"layers names one of {', '.join(names)} twice; give each once.")
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"layers must name each once, and at least one; not {list(layers)}.")
     return names

@@ -6,10 +6,7 @@ import torch
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device called `name`; ``auto`` is CUDA, else MPS, else the CPU.
-
-    Raises a ValueError if this machine does not have the device.
-    """
+    """Return the device called `name`; ``auto`` is CUDA, else MPS, else the CPU."""
     present = ["cpu"]
     if torch.backends.mps.is_available():
         present.insert(0, "mps")
@@ -19,9 +16,11 @@ def choose_device(name: str = "auto") -> torch.device:
         return torch.device(present[0])
     try:
         device = torch.device(name)
+        count = torch.cuda.device_count() if device.type == "cuda" else 1
+        exists = device.type in present and (device.index or 0) < count
     except RuntimeError:
-        device = None
-    if device is None or device.type not in present or not _index_exists(device):
+        exists = False
+    if not exists:
         raise ValueError(f"device {name!r} is not on this machine; it has {', '.join(present)}.")
     return device
 
@@ -39,9 +38,8 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     bfloat16 is preferred, because it has the range of float32.
     """
     if name != "auto":
-        return {
-            "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16
-        }[name]  # fmt: skip
+        dtype: torch.dtype = getattr(torch, name)
+        return dtype
     if multiplies_bfloat16(device):
         return torch.bfloat16
     # NVIDIA GPUs multiply float16 faster since Volta.
@@ -53,25 +51,11 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the hardware multiplies bfloat16. This is not timed, so that runs are repeatable."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and (has_amx() or _has("avx512_bf16"))
+    return device.type == "cpu" and (cpu_has("amx_bf16") or cpu_has("avx512_bf16"))
 
 
-def has_amx() -> bool:
-    """Whether the CPU multiplies matrices of bfloat16."""
-    return _has("amx_bf16")
-
-
-def has_avx2() -> bool:
-    """Whether the CPU has AVX2, for which Winograd's convolution was measured."""
-    return _has("avx2")
-
-
-def _has(capability: str) -> bool:
-    if not hasattr(torch.cpu, "get_capabilities"):  # an older torch
-        return False
-    return bool(torch.cpu.get_capabilities().get(capability))
-
-
-def _index_exists(device: torch.device) -> bool:
-    count = torch.cuda.device_count() if device.type == "cuda" else 1
-    return (device.index or 0) < count
+def cpu_has(capability: str) -> bool:
+    """Whether the CPU has a capability; False if torch is too old to know."""
+    return hasattr(torch.cpu, "get_capabilities") and bool(
+        torch.cpu.get_capabilities().get(capability)
+    )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LIVE_FIELDS = (*SECTIONS["Losses"], "learning_rate", "color")
-"""Fields of a recipe that can change while a run goes on. The others set how it began."""
+"""Fields of a recipe that can change while a run goes on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +69,7 @@ class Steering:
         self._pending: Change | None = None
 
     def change(self, **fields: Any) -> None:
-        """Set fields of the recipe.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a field is not in `LIVE_FIELDS`, or its value is not allowed.
-        """
+        """Set fields of the recipe; TypeError or ValueError if one cannot change, or not so."""
         for name in fields:
             if name not in LIVE_FIELDS:
                 live = ", ".join(LIVE_FIELDS)
@@ -90,24 +84,13 @@ class Steering:
         styles: Callable[[], Sequence[ArrayLike]] | Sequence[ArrayLike],
         pixel_sizes: Sequence[float] | None = None,
     ) -> None:
-        """Use other styles.
-
-        Parameters
-        ----------
-        styles : sequence of array-like, or callable
-            As for `stylize`; a callable returns them in the run's thread.
-        pixel_sizes : sequence of float, optional
-            As for `stylize`.
-        """
+        """Use other styles, as for `stylize`; a callable returns them in the run's thread."""
         self._ask(styles=_callable(styles), pixel_sizes=pixel_sizes)
 
     def guide(self, guides: Callable[[], Guides | None] | Guides | None) -> None:
         """Use other guides, or a callable that returns them in the run's thread; None removes them.
 
-        Parameters
-        ----------
-        guides : Guides or None, or callable
-            From `napari_nst.engine.job.guides.read_guides`.
+        `napari_nst.engine.job.guides.read_guides` makes them.
         """
         self._ask(guides=_callable(guides))
 
@@ -118,30 +101,16 @@ class Steering:
     ) -> None:
         """Fill another region, within 64 pixels around the region that the run began with.
 
-        Pixels inside both regions keep their synthesized values. Newly added pixels start from the
-        original image; removed pixels are restored to it exactly.
-
-        Parameters
-        ----------
-        region, exemplar_region : array-like, or callable
-            As for `synthesize`; a callable returns them in the run's thread.
+        Both are as for `synthesize`; a callable returns them in the run's thread. Pixels inside
+        both regions keep their synthesized values. Newly added pixels start from the original
+        image; removed pixels are restored to it exactly.
         """
         self._ask(region=_callable(region), exemplar_region=_callable(exemplar_region))
 
     def paint(self, picture: np.ndarray[Any, Any], where: np.ndarray[Any, Any]) -> None:
-        """Copy painted pixels into the image.
+        """Copy the pixels of a picture (H, W) or (H, W, 3) in [0, 1], where a mask is true.
 
-        Parameters
-        ----------
-        picture : ndarray
-            (H, W) or (H, W, 3) in [0, 1]; resampled if it has another size than the image.
-        where : ndarray
-            (H, W) bool: the pixels to copy.
-
-        Raises
-        ------
-        ValueError
-            If their sizes differ.
+        The mask (H, W) is bool. Both are resampled if they have another size than the image.
         """
         stroke = Strokes(np.array(picture), np.array(where, bool))  # copies: the caller paints on
         with self._lock:

@@ -9,9 +9,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from napari_nst.engine.api import start
-from napari_nst.engine.compare import Panel, in_turn
-from napari_nst.engine.device import choose_device
+from napari_nst.engine.compare import Panel, checked_layers, in_turn, panels_of
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.build import order_to_reconstruct, order_to_synthesize
 from napari_nst.engine.job.input_image import read_input
@@ -19,12 +17,7 @@ from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
 from napari_nst.recipe import Recipe, preset
 from napari_nst.recipe.grid import Axes, Cell, Grid, swept, value_words
-from napari_nst.recipe.layer_names import (
-    EXPLORED_LAYERS,
-    EXPLORED_SIZE,
-    EXPLORED_STEPS,
-    canonical_layer,
-)
+from napari_nst.recipe.layer_names import EXPLORED_LAYERS, EXPLORED_SIZE, EXPLORED_STEPS
 
 Begin = Callable[[Recipe], Iterator[Iteration]]
 """Starts a run with a recipe, such as ``lambda recipe: stylize(content, style, recipe)``."""
@@ -111,9 +104,7 @@ def explore_layers(
         The layers, in the order in which they are shown.
     size, steps : int
         Longest side in pixels, and iterations, of each image.
-    progress : callable, optional
-        As for `stylize`.
-    steering : Steering, optional
+    progress, steering
         As for `compare_reconstructions`.
     **fields
         Fields of `Recipe` for all images, such as ``weights``, ``pooling`` or ``device``.
@@ -127,23 +118,21 @@ def explore_layers(
     Raises
     ------
     TypeError, ValueError, NstError
-        As `reconstruct` and `synthesize`; also if no layer is named, or one twice.
+        As `reconstruct` and `synthesize`.
     """
-    names = [canonical_layer(layer) for layer in layers]
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"layers must name each once, and at least one; not {list(layers)}.")
+    names = checked_layers(layers)
     fields = {"tv_weight": _EXPLORED_TV_WEIGHT, **fields, "size": size, "steps": steps}
     reconstruction = preset("reconstruction", **fields)
     texture = preset("texture", **{"min_size": 0, **fields})
-    choose_device(texture.device)
-    pixels, grid, panels = read_input(image, "image"), _by_block(names), []
-    for cell in grid.cells:
-        if "content_layers" in cell.settings:
-            job = order_to_reconstruct(pixels, reconstruction.replace(**cell.settings))
-        else:
-            job = order_to_synthesize(pixels, texture.replace(**cell.settings))
-        panels.append(Panel(cell.label, steps, partial(start, job, progress, steering)))
-    return in_turn(panels, {"grid": grid.to_dict()}, {"explore": names})
+    pixels, grid = read_input(image, "image"), _by_block(names)
+    jobs = {
+        cell.label: order_to_reconstruct(pixels, reconstruction.replace(**cell.settings))
+        if "content_layers" in cell.settings
+        else order_to_synthesize(pixels, texture.replace(**cell.settings))
+        for cell in grid.cells
+    }
+    facts = {"grid": grid.to_dict()}
+    return in_turn(panels_of(jobs, progress, steering), facts, {"explore": names})
 
 
 def _table(settings: Sequence[Mapping[str, Any]]) -> Grid:
@@ -151,10 +140,8 @@ def _table(settings: Sequence[Mapping[str, Any]]) -> Grid:
     words = [[f"{name} {value_words(value)}" for name, value in own.items()] for own in settings]
     labels = [" · ".join(both) for both in words]
     if len(words[0]) == 1:
-        cells = [
-            Cell(label, caption=label, settings=own)
-            for label, own in zip(labels, settings, strict=True)
-        ]
+        both = zip(labels, settings, strict=True)
+        cells = [Cell(label, caption=label, settings=own) for label, own in both]
         count = len(cells)
         return Grid.wrapped(cells, count if count <= _LONGEST_ROW else math.ceil(math.sqrt(count)))
     rows, columns = (_unique(headings) for headings in zip(*words, strict=True))
@@ -187,8 +174,4 @@ def _by_block(layers: Sequence[str]) -> Grid:
 
 
 def _unique(values: Sequence[Any]) -> list[Any]:
-    found: list[Any] = []
-    for value in values:
-        if value not in found:
-            found.append(value)
-    return found
+    return [value for index, value in enumerate(values) if value not in values[:index]]

@@ -10,7 +10,6 @@ import numpy as np
 from magicgui.widgets import ComboBox, PushButton
 from napari.components import ViewerModel
 
-from napari_nst.engine.inspect.display import displayable
 from napari_nst.io.contact_sheet import DARK, Sheet
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.grid import Cell, Grid
@@ -23,7 +22,7 @@ from napari_nst.viewer.run.worker import IsClosing, run_in_background
 from napari_nst.viewer.sweep.sheet_layer import add_sheet
 
 if TYPE_CHECKING:
-    from napari_nst.engine.inspect.gram import GramView
+    from napari_nst.engine.inspect import GramView
     from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.job.job import Job
 
@@ -183,7 +182,7 @@ class InspectControls:
         cells = [Cell(caption, caption=caption) for caption in captions]
         side = max(view.matrices.shape[-1], 256)
         sheet = Sheet(Grid.wrapped(cells, len(cells)), (side, side), DARK)
-        for index, matrix in enumerate(displayable(view.shown)):
+        for index, matrix in enumerate(view.shown):
             sheet.put(index, _colored(matrix))
         name = f"{request.name} · Gram {view.layer}"
         add_sheet(self._viewer, request.position, sheet, name=name)

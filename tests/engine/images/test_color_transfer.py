@@ -89,17 +89,6 @@ def left_half(image):
 
 
 @pytest.mark.parametrize("method", LINEAR)
-@pytest.mark.parametrize("shapes", [((31, 8), (64, 48)), ((40, 40), (3, 5))])
-def test_linear_methods_give_the_mean_and_covariance_of_the_reference(method, shapes):
-    image, reference = (mid_range(shape, seed) for seed, shape in enumerate(shapes))
-    matched = match_colors(image, reference, method)
-    assert 0 < matched.min() < matched.max() < 1  # nothing was clipped
-    assert matched.dtype == torch.float32
-    assert matched.shape == image.shape
-    assert_same_moments(matched, reference)
-
-
-@pytest.mark.parametrize("method", LINEAR)
 def test_linear_maps_are_those_of_the_papers(method):
     image, reference = mid_range((30, 40), 1), mid_range((25, 25), 2)
     found = color_map(image, match_colors(image, reference, method))
@@ -119,7 +108,7 @@ def test_the_symmetric_map_is_symmetric_and_changes_colours_least():
 
 @pytest.mark.parametrize("method", LINEAR)
 def test_photographs_are_clipped_where_the_map_leaves_the_range(method):
-    image, reference = photograph("astronaut"), photograph("coffee")
+    image, reference = photograph("astronaut", 4), photograph("coffee", 4)
     matrix = numpy_map(method, covariance(image), covariance(reference))
     means = [colors(i).mean(axis=1, keepdims=True) for i in (image, reference)]
     expected = matrix @ (colors(image) - means[0]) + means[1]
@@ -128,15 +117,9 @@ def test_photographs_are_clipped_where_the_map_leaves_the_range(method):
     np.testing.assert_allclose(colors(matched), np.clip(expected, 0, 1), atol=1e-6)
 
 
-@pytest.mark.parametrize("method", COLOR_METHODS)
-def test_an_image_with_the_references_colours_stays(method):
-    image = photograph("astronaut", 4)
-    torch.testing.assert_close(match_colors(image, image, method), image, rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("shapes", [((7, 9), (31, 17)), ((31, 17), (2, 2))])
-def test_histograms_have_the_quantiles_of_the_reference(shapes):
-    image, reference = (mid_range(shape, seed) for seed, shape in enumerate(shapes))
+@pytest.mark.parametrize("shape", [(31, 17), (2, 2)])
+def test_histograms_have_the_quantiles_of_the_reference(shape):
+    image, reference = mid_range((7, 9), 0), mid_range(shape, 1)
     matched = colors(match_colors(image, reference, "histogram"))
     n = matched.shape[1]
     for channel, target in zip(matched, colors(reference), strict=True):
@@ -154,16 +137,8 @@ def test_equal_values_stay_equal_in_a_histogram():
 
 
 @pytest.mark.parametrize("method", COLOR_METHODS)
-@pytest.mark.parametrize(
-    ("image", "reference"),
-    [
-        (flat([0.0, 0.0, 0.0]), mid_range((9, 7), 3)),
-        (grey((8, 8), 6), flat([0.2, 0.5, 0.7])),
-        (mid_range((1, 2), 8), mid_range((1, 1), 4)),
-    ],
-    ids=["black", "grey to flat", "two pixels to one"],
-)
-def test_images_of_singular_covariance_get_finite_colours(image, reference, method):
+def test_images_of_singular_covariance_get_finite_colours(method):
+    image, reference = grey((8, 8), 6), flat([0.2, 0.5, 0.7])
     matched = match_colors(image, reference, method)
     assert matched.shape == image.shape
     assert 0 <= matched.min() <= matched.max() <= 1  # false for NaN
@@ -232,39 +207,17 @@ def test_histograms_are_interpolated_between_the_values_that_a_mask_selects():
     torch.testing.assert_close(matched, expected.expand(1, 3, 1, 11))
 
 
-def test_wrong_arguments_are_refused():
-    image = mid_range((4, 4), 0)
-    with pytest.raises(ValueError, match=r"method must be one of cholesky, pca, .*'hsv'"):
-        match_colors(image, image, "hsv")
-    for name in ("mask", "reference_mask"):
-        with pytest.raises(ValueError, match=rf"^{name} must select a pixel"):
-            match_colors(image, image, "pca", **{name: torch.full((1, 1, 4, 4), 0.5)})
-        with pytest.raises(ValueError, match=rf"^{name} must have shape \(1, 1, 4, 4\), not"):
-            match_luminance(image[:, :1], image[:, :1], **{name: torch.ones(1, 1, 4, 5)})
-    with pytest.raises(ValueError, match=r"^y must have shape \(1, 1, 4, 4\), not"):
-        with_luminance(image, torch.zeros(1, 1, 5, 4))
-
-
 def yiq(image):
     return rgb2yiq(colors(image).T).T
 
 
-def test_luminance_is_y_of_yiq():
-    image = photograph("astronaut", 3)
-    y = luminance(image)
-    assert y.shape == (1, 1, *image.shape[2:])
-    np.testing.assert_allclose(colors(y)[0], yiq(image)[0], atol=1e-6)
-
-
-def test_another_luminance_keeps_i_and_q_and_so_the_hue():
+def test_another_luminance_keeps_i_and_q():
     image = mid_range((20, 30), 1)
     y = 0.35 + 0.3 * torch.rand((1, 1, 20, 30), generator=torch.Generator().manual_seed(0))
     before, after = yiq(image), yiq(with_luminance(image, y))
+    np.testing.assert_allclose(colors(luminance(image))[0], before[0], atol=1e-6)
     np.testing.assert_allclose(after[0], colors(y)[0], atol=1e-6)
     np.testing.assert_allclose(after[1:], before[1:], atol=1e-6)
-    saturated = np.hypot(*before[1:]) > 0.01
-    hues = [np.arctan2(i, q)[saturated] for _, i, q in (before, after)]
-    np.testing.assert_allclose(*hues, atol=1e-3)
 
 
 @pytest.mark.parametrize(("y", "limit"), [(-2.0, 0), (3.0, 1)])
@@ -290,20 +243,3 @@ def test_a_flat_luminance_becomes_the_contents_mean_and_a_flat_content_gives_a_f
     torch.testing.assert_close(match_luminance(constant, y), y.mean().expand(1, 1, 5, 6))
     flattened = match_luminance(y, constant)
     torch.testing.assert_close(flattened, torch.full_like(y, 0.2), rtol=0, atol=1e-5)
-
-
-FUNCTIONS = [
-    *(pytest.param(lambda i, m=m: match_colors(i, i.flip(1), m), id=m) for m in COLOR_METHODS),
-    pytest.param(luminance, id="luminance"),
-    pytest.param(lambda i: with_luminance(i, i[:, :1]), id="with_luminance"),
-    pytest.param(lambda i: match_luminance(i[:, :1], i[:, 1:2]), id="match_luminance"),
-]
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_results_have_no_gradient_and_arguments_are_unchanged(function):
-    image = mid_range((6, 7), 0).to(memory_format=torch.channels_last).requires_grad_()
-    before = image.detach().clone()
-    assert not function(image).requires_grad
-    torch.testing.assert_close(function(image), function(before))
-    assert torch.equal(image, before)

@@ -14,14 +14,10 @@ def test_an_array_as_a_tensor_and_back():
     tensor = to_tensor(pixels, CPU)
     assert tensor.shape == (1, 3, 4, 5)
     assert tensor[0, 2, 1, 3] == pixels[1, 3, 2]
-    np.testing.assert_array_equal(to_array(tensor), pixels)
-
-
-def test_an_array_does_not_share_the_tensors_memory(random_image):
-    image = random_image(4, 5)
-    array = to_array(image)
-    array[:] = 0
-    assert image.min() > 0
+    array = to_array(tensor)
+    np.testing.assert_array_equal(array, pixels)
+    array[:] = 2  # a copy
+    assert tensor.max() <= 1
 
 
 def test_an_array_is_clipped_and_laid_out_row_by_row():
@@ -32,16 +28,10 @@ def test_an_array_is_clipped_and_laid_out_row_by_row():
 
 
 @pytest.mark.parametrize("smooth", [True, False])
-@pytest.mark.parametrize("shape", [(4, 3), (13, 9), (1, 1)])
+@pytest.mark.parametrize("shape", [(13, 9), (1, 1)])
 def test_a_flat_image_stays_flat_at_every_size(shape, smooth):
     resized = resize(torch.full((1, 3, 8, 8), 0.25), shape, smooth=smooth)
     torch.testing.assert_close(resized, torch.full((1, 3, *shape), 0.25))
-
-
-def test_shrinking_averages_a_checkerboard_away():
-    board = torch.zeros(1, 3, 64, 64)
-    board[..., ::2, ::2] = board[..., 1::2, 1::2] = 1
-    assert (resize(board, (16, 16)) - 0.5).abs().max() < 0.05
 
 
 def test_bilinear_values_keep_their_range(random_image):
@@ -50,11 +40,6 @@ def test_bilinear_values_keep_their_range(random_image):
     assert enlarged.min() >= 0
     assert enlarged.max() <= 1
     assert resize(step, (23, 23)).min() < 0  # which is what bicubic does
-
-
-def test_the_same_size_returns_the_image_itself(random_image):
-    image = random_image(8, 9)
-    assert resize(image, (8, 9)) is image
 
 
 def wave(height, width):
@@ -66,7 +51,7 @@ def wave(height, width):
 
 
 @pytest.mark.parametrize("smooth", [True, False])
-@pytest.mark.parametrize("shape", [(33, 47), (16, 16), (91, 128)])
+@pytest.mark.parametrize("shape", [(33, 47), (91, 128)])
 def test_a_periodic_image_stays_periodic_at_every_size(shape, smooth):
     """As exactly at the border as inside, and without a shift."""
     error = (resize(wave(45, 64), shape, smooth=smooth, periodic=True) - wave(*shape)).abs()
@@ -75,16 +60,3 @@ def test_a_periodic_image_stays_periodic_at_every_size(shape, smooth):
     border = torch.cat([error[..., 0, :], error[..., -1, :]], dim=-1).max()
     sides = torch.cat([error[..., :, 0], error[..., :, -1]], dim=-1).max()
     assert max(border, sides) < inside + 0.01
-
-
-@pytest.mark.parametrize("shape", [(16, 20), (48, 60)])
-def test_periodic_resizing_commutes_with_rolling(random_image, shape):
-    image = random_image(32, 40)
-    rolled = resize(image.roll((8, -12), (2, 3)), shape, periodic=True)
-    factor = shape[0] / 32
-    expected = resize(image, shape, periodic=True).roll(
-        (round(8 * factor), round(-12 * factor)), (2, 3)
-    )
-    torch.testing.assert_close(rolled, expected, atol=1e-5, rtol=0)
-    usual = resize(image.roll((8, -12), (2, 3)), shape)
-    assert (usual - expected).abs().max() > 0.02

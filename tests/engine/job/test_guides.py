@@ -32,21 +32,15 @@ def read(guide, style_guides=None, shape=(20, 30), style_shapes=((8, 9),), **opt
 # Which styles a label takes
 
 
-def test_every_label_takes_the_whole_of_a_single_style():
-    guides = read(HALVES)
-    assert guides.labels == (1, 2)
-    assert [guides.styles_for(label) for label in (1, 2, 7)] == [[0], [0], [0]]
-
-
-def test_each_label_takes_the_style_of_its_number():
-    guides = read(HALVES, style_shapes=[(8, 9)] * 3)
-    assert [guides.styles_for(label) for label in (1, 2, 3)] == [[0], [1], [2]]
-
-
 def test_a_label_takes_the_styles_that_have_it():
     labels = [np.full((8, 9), 2), None, boxes((4, 4), (0, 2, 0, 4), (2, 4, 0, 4))]
     guides = read(HALVES, labels, style_shapes=[(8, 9), (8, 9), (4, 4)])
     assert [guides.styles_for(label) for label in (1, 2)] == [[2], [0, 1, 2]]
+    guides = read(HALVES)  # a single style is used whole
+    assert guides.labels == (1, 2)
+    assert [guides.styles_for(label) for label in (1, 2, 7)] == [[0], [0], [0]]
+    guides = read(HALVES, style_shapes=[(8, 9)] * 3)
+    assert [guides.styles_for(label) for label in (1, 2, 3)] == [[0], [1], [2]]
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int32, np.uint64])
@@ -62,29 +56,12 @@ def test_the_guide_of_a_single_style_needs_no_list():
         np.testing.assert_array_equal(read(HALVES, given).styles[0], style)
 
 
-def test_labels_are_copied():
-    labels = HALVES.copy()
-    guides = read(labels)
-    labels[:] = 5
-    assert guides.content.max() == 2
-
-
-def test_metadata_has_labels_and_shapes():
-    assert read(HALVES, keep_unlabelled=True).metadata == {
-        "guide": {"labels": [1, 2], "shape": [20, 30]},
-        "style_guides": [None],
-        "keep_unlabelled": True,
-    }
-
-
 @pytest.mark.parametrize(
     ("arguments", "error", "argument"),
     [
         ((HALVES / 2,), TypeError, "guide must be whole numbers"),
-        ((None,), TypeError, "guide must be whole numbers"),
         ((HALVES.T,), ValueError, "guide must be as large as the content, 20 × 30"),
         ((HALVES * 0,), ValueError, "guide labels no pixel"),
-        ((HALVES, np.ones((8, 9))), TypeError, "style_guides must be whole numbers"),
         ((HALVES, np.ones((9, 8), int)), ValueError, "style_guides must be as large as the style"),
         ((HALVES, [None, None]), ValueError, "style_guides has 2 .* for 1 style"),
         ((HALVES, np.ones((8, 9), int)), ValueError, "guide has label 2, and no style has it"),
@@ -125,18 +102,11 @@ def test_patches_have_to_fit_into_a_region():
     assert missing(labels, layers=LAYERS[:1], **mrf, patch_stride=2) == [(1, "relu1_1")]
 
 
-def test_a_region_outside_the_used_middle_of_a_style_is_missing():
-    labels = boxes((64, 64), (0, 10, 0, 64), (10, 64, 0, 64))
-    window = (slice(16, 48), slice(16, 48))
-    found = missing(labels, (32, 32), LAYERS[:2], window)
-    assert found == [(1, "relu1_1"), (1, "relu2_1")]
-
-
 @pytest.mark.parametrize("working", [(30, 41), (91, 123)])
 def test_regions_are_resampled_and_pooled_as_the_run_does(working):
     """Pillow and torch agree, so that warnings before a run are right."""
     rng = np.random.default_rng(0)
-    for size in range(1, 40, 3):
+    for size in range(1, 40, 9):
         top, left = rng.integers(0, 50, 2)
         labels = boxes((91, 123), (top, top + size, left, left + size))
         mask = resize(torch.from_numpy(labels)[None, None].float(), working, smooth=False)

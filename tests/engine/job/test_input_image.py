@@ -31,13 +31,6 @@ def test_array_likes_are_accepted(make):
     np.testing.assert_allclose(as_rgb(make(IMAGE)), IMAGE, rtol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_pixels_are_copied(dtype):
-    image = np.ones((4, 5, 3), dtype)
-    as_rgb(image)[:] = 0
-    np.testing.assert_array_equal(image, 1)
-
-
 def test_alpha_and_metadata_are_read():
     array = np.full((4, 5, 4), 255, np.uint8)
     assert read_input(array, "content").alpha is None
@@ -58,14 +51,10 @@ def test_rounding_errors_outside_the_range_are_clipped():
     [
         (np.zeros(5), ValueError, r"must be an image .* its shape is \(5,\)"),
         (np.zeros((4, 5, 2)), ValueError, r"must be an image .* its shape is \(4, 5, 2\)"),
-        (np.zeros((1, 4, 5, 3)), ValueError, "must be an image"),
         (np.zeros((5, 0, 3)), ValueError, "must have at least one pixel"),
         (np.zeros((4, 5), bool), TypeError, "must be .* its type is bool"),
-        (np.zeros((4, 5), int), TypeError, "must be .* its type is int64"),
-        (np.full((4, 5), np.nan), ValueError, "has pixels that are NaN or infinite"),
         (np.full((4, 5), -np.inf), ValueError, "has pixels that are NaN or infinite"),
         (np.array([[0.0, 255.0]]), ValueError, "must be in .* from 0 to 255"),
-        (np.array([[-0.01, 1.0]]), ValueError, "must be in .* from -0.01 to 1"),
     ],
 )
 def test_arrays_that_are_no_images_are_refused(image, error, told):

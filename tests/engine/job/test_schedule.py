@@ -1,7 +1,6 @@
 """The schedule of sizes and steps."""
 
 import math
-from itertools import pairwise
 
 import pytest
 
@@ -18,10 +17,8 @@ def plan(shape=(512, 512), least=16, **fields):
     [
         (512, 128, 2**0.5, [128, 181, 256, 362, 512]),
         (300, 128, 2**0.5, [150, 212, 300]),
-        (128, 128, 2**0.5, [128]),
         (100, 128, 2**0.5, [100]),
         (512, 60, 4.0, [128, 512]),
-        (512, 60, 16.0, [512]),
     ],
 )
 def test_sizes_are_the_recipes_ratio_apart(size, min_size, ratio, expected):
@@ -33,12 +30,8 @@ def test_a_min_size_of_0_means_one_scale():
     assert plan(size=512, min_size=0, steps=7) == [Scale(512, (512, 512), 7)]
 
 
-def test_a_size_of_0_means_the_contents_own():
-    assert plan((128, 500, 3), size=0)[-1].shape == (128, 500)
-
-
-@pytest.mark.parametrize("shape", [(600, 800), (1024, 91), (33, 4000)])
-@pytest.mark.parametrize("size", [0, 64, 4000])
+@pytest.mark.parametrize("shape", [(600, 800), (33, 4000)])
+@pytest.mark.parametrize("size", [0, 64])
 def test_every_scale_keeps_the_aspect(shape, size):
     for scale in plan(shape, 1, size=size, min_size=32):
         assert max(scale.shape) == scale.longest <= (size or max(shape))
@@ -46,8 +39,8 @@ def test_every_scale_keeps_the_aspect(shape, size):
             assert abs(side - max(1, whole * scale.longest / max(shape))) <= 0.5
 
 
-@pytest.mark.parametrize("steps", [1, 2, 7, 1000])
-@pytest.mark.parametrize("share", [0.0, 2.0, 1000.0])
+@pytest.mark.parametrize("steps", [1, 2, 7])
+@pytest.mark.parametrize("share", [0.0, 1000.0])
 def test_steps_add_up_with_at_least_one_for_each_scale(steps, share):
     scales = plan(size=512, min_size=128, steps=steps, first_scale_share=share)
     assert sum(scale.steps for scale in scales) == steps
@@ -67,24 +60,13 @@ def test_scales_too_coarse_for_the_network_are_left_out():
     assert [scale.longest for scale in scales] == [141, 200, 283, 400]
 
 
-@pytest.mark.parametrize("size", [1, 3, 20])
-def test_tiny_sizes_grow(size):
-    longest = [scale.longest for scale in plan((64, 64), 1, size=size, min_size=1)]
-    assert all(coarse < fine for coarse, fine in pairwise(longest))
-
-
-@pytest.mark.parametrize("shape", [(600, 800), (64, 64), (4000, 33)])
+@pytest.mark.parametrize("shape", [(600, 800), (4000, 33)])
 def test_a_size_that_is_too_small_is_refused_with_the_least_that_works(shape):
     with pytest.raises(ValueError, match=r"^size 15 makes the content ") as told:
         plan(shape, 16, size=15)
     enough = int(str(told.value).rpartition(" ")[2].rstrip("."))
     assert enough == math.ceil(16 * max(shape) / min(shape))
     assert min(plan(shape, 16, size=enough)[-1].shape) >= 16
-
-
-def test_a_content_that_is_too_small_is_refused_at_its_own_size():
-    with pytest.raises(ValueError, match=r"^size 20 .* take a size of at least 32\.$"):
-        plan((10, 20), size=0)
 
 
 def test_a_very_long_content_is_worked_at_the_size_that_its_layers_need():
@@ -115,24 +97,16 @@ def plan_texture(exemplar=(256, 192), shape=None, least=16, **fields):
 def test_a_texture_is_as_large_as_its_fitted_exemplar():
     scales = plan_texture(size=128, min_size=64)
     assert [s.shape for s in scales] == [(64, 48), (91, 68), (128, 96)]
+    assert plan_texture(size=1000)[-1].shape == (256, 192)  # never enlarged
 
 
-def test_an_exemplar_is_never_enlarged():
-    assert plan_texture(size=1000)[-1].shape == (256, 192)
-
-
-@pytest.mark.parametrize("shape", [(512, 640), (1000, 50), (37, 53)])
+@pytest.mark.parametrize("shape", [(1000, 50), (37, 53)])
 def test_coarse_scales_shrink_exemplar_and_texture_alike(shape):
     *coarse, finest = plan_texture(shape=shape, size=128, min_size=24)
     assert (finest.longest, finest.shape) == (128, shape)
     for scale in coarse:
         for side, full in zip(scale.shape, shape, strict=True):
             assert abs(side - full * scale.longest / 128) <= 0.5
-
-
-def test_coarse_scales_of_a_texture_are_large_enough_for_the_network():
-    scales = plan_texture(shape=(40, 400), size=256, min_size=32)
-    assert [scale.shape for scale in scales] == [(20, 200), (28, 283), (40, 400)]
 
 
 def test_a_shape_that_is_too_small_is_refused():

@@ -57,18 +57,10 @@ def test_with_luminance_the_style_gets_the_contents_mean_and_standard_deviation(
 # Colours transferred to the style
 
 
-@pytest.mark.parametrize("color", ["cholesky", "pca", "symmetric"])
-def test_linear_methods_give_the_style_the_contents_mean_and_covariance(quick, color):
-    found, wanted = recoloured(quick, color, FLAT).reshape(-1, 3), FLAT.reshape(-1, 3)
+def test_a_linear_method_gives_the_style_the_contents_mean_and_covariance(quick):
+    found, wanted = recoloured(quick, "pca", FLAT).reshape(-1, 3), FLAT.reshape(-1, 3)
     np.testing.assert_allclose(found.mean(axis=0), wanted.mean(axis=0), atol=1e-3)
     np.testing.assert_allclose(np.cov(found.T), np.cov(wanted.T), rtol=0.05, atol=2e-5)
-
-
-def test_histogram_gives_the_style_the_contents_distribution(quick):
-    found = recoloured(quick, "histogram").reshape(-1, 3)
-    quantiles = np.linspace(0.02, 0.98, 25)
-    wanted = np.quantile(CONTENT.reshape(-1, 3) / 255, quantiles, axis=0)
-    np.testing.assert_allclose(np.quantile(found, quantiles, axis=0), wanted, atol=0.02)
 
 
 @pytest.mark.parametrize("color", COLOR_METHODS)
@@ -89,14 +81,7 @@ def test_each_of_several_styles_is_recoloured(quick):
     assert it.losses["style"] < 1e-5
 
 
-@pytest.mark.parametrize("color", COLOR_METHODS)
-def test_the_style_of_a_grey_result_gets_the_contents_brightness(quick, color):
-    dark = CONTENT[..., 0] // 3
-    found = recoloured(quick, color, content=dark)[..., 0]
-    assert found.mean() == pytest.approx(dark.mean() / 255, abs=0.03)
-
-
-@pytest.mark.parametrize("color", ["cholesky", "pca", "symmetric", "histogram"])
+@pytest.mark.parametrize("color", ["symmetric", "histogram"])
 def test_only_visible_pixels_have_colours(quick, color):
     left = np.broadcast_to(np.arange(64) < 32, (64, 64))
     content = np.dstack([np.where(left[..., None], FLAT, 1.0), left])
@@ -107,7 +92,7 @@ def test_only_visible_pixels_have_colours(quick, color):
     np.testing.assert_allclose(found.std(axis=0), wanted.std(axis=0), rtol=0.05)
 
 
-@pytest.mark.parametrize("color", ["luminance", "style", "symmetric"])
+@pytest.mark.parametrize("color", ["luminance", "symmetric"])
 def test_a_texture_has_its_exemplars_colours_whatever_the_recipe_says(quick, color):
     image = next(nst.synthesize(STYLE, quick(color=color, init="style", **STILL))).image
     np.testing.assert_allclose(image, STYLE / 255, atol=1e-4)

@@ -6,7 +6,7 @@ import skimage.data
 from benchmarks.texture_distance import distances_between_crops, gram_matrices
 
 import napari_nst as nst
-from napari_nst.engine.inspect.gram import gram_distances
+from napari_nst.engine.inspect import gram_distances
 from napari_nst.engine.job.build import order_to_synthesize
 from napari_nst.engine.job.inpainting import MARGIN
 from napari_nst.engine.vgg.network import VGG19
@@ -18,7 +18,6 @@ ROWS, COLUMNS = np.mgrid[:96, :96]
 DISK = (np.hypot(ROWS - 50, COLUMNS - 44) < 18).astype(int)
 INTO = np.ascontiguousarray(skimage.data.astronaut()[100:196, 100:196])
 CHECKERS = ((ROWS // 8 + COLUMNS // 8) % 2 * 180 + 40).astype(np.uint8)
-GRATING = np.round(128 + 90 * np.sin(COLUMNS * 2 * np.pi / 12)).astype(np.uint8)
 
 
 def last(iterations):
@@ -42,8 +41,7 @@ def job(exemplar=STYLE, into=INTO, region=DISK, **options):
         ((INTO.astype(np.uint16) * 257) ^ 77, STYLE, {}),
         (INTO[..., 0] / 255, None, {}),
         (INTO, STYLE[..., 0], {"optimizer": "adam", "ema": 0.9}),
-        (INTO, [STYLE, STYLE[::-1]], {"init": "style", "tv_weight": 3.0}),
-        (with_alpha(INTO, COLUMNS > 20), None, {}),
+        (with_alpha(INTO, COLUMNS > 20), [STYLE, STYLE[::-1]], {"init": "style", "tv_weight": 3.0}),
     ],
 )
 def test_pixels_outside_are_unchanged_bit_for_bit(quick, into, exemplar, fields):
@@ -77,11 +75,6 @@ def test_a_run_works_on_a_window_around_the_region():
     assert made.scales[0].shape < made.scales[-1].shape
 
 
-def test_exemplars_keep_their_own_size():
-    made = job([STYLE[:40, :50], np.tile(STYLE, (3, 2, 1))])
-    assert [fit.shape for fit in made.fits(made.scales[-1])] == [(40, 50), (192, 128)]
-
-
 def test_an_exemplar_with_a_region_is_cut_to_the_window_with_most_of_it():
     large = np.zeros((900, 700, 3), np.uint8)
     region = np.zeros((900, 700), int)
@@ -104,7 +97,7 @@ def test_without_an_exemplar_the_pixels_around_are_used():
 
 def test_the_former_pixels_of_the_region_have_no_effect(quick):
     """Not even through the borders of coarse scales."""
-    recipe = quick(init="noise", min_size=24, steps=6)
+    recipe = quick(init="noise", min_size=24, steps=4)
     images = []
     for value in (0, 255):
         into = INTO.copy()
@@ -120,32 +113,18 @@ def test_the_record_has_the_number_of_filled_pixels(quick):
     assert it.facts["inputs"]["into"]["shape"] == [96, 96, 3]
 
 
-def test_a_region_is_filled_from_an_initial_image(quick):
-    recipe = quick(init="image", learning_rate=1e-9, optimizer="adam", steps=1)
-    it = last(nst.synthesize(STYLE, recipe, into=INTO, region=DISK, init_image=INTO[::-1]))
-    np.testing.assert_allclose(it.image[DISK > 0], as_float(INTO[::-1])[DISK > 0], atol=1e-4)
-
-
-def test_a_filling_continues(quick):
-    recipe = quick(init="noise")
-    first = last(nst.synthesize(STYLE, recipe, into=INTO, region=DISK))
-    then = last(nst.synthesize(STYLE, recipe, into=INTO, region=DISK, after=first))
-    assert then.step == 6
-    assert then.losses["style"] < first.losses["style"]
-
-
 # The appearance, with the real network
 
 
 @pytest.mark.network
 @pytest.mark.parametrize(
-    "texture", [CHECKERS, GRATING, GRAVEL[200:296, 300:396]], ids=["checkers", "grating", "gravel"]
+    "texture", [CHECKERS, GRAVEL[200:296, 300:396]], ids=["checkers", "gravel"]
 )
 def test_a_region_is_filled_with_the_texture_around_it_without_a_visible_border(
     real, gatys, texture
 ):
     into = np.where(DISK, 255, texture).astype(np.uint8)
-    recipe = preset("texture", steps=40, min_size=48)
+    recipe = preset("texture", steps=24, min_size=48)
     it = last(nst.synthesize(None, recipe, into=into, region=DISK))
     texture, filled = as_float(texture), it.picture
     # Differences of neighbours across the border, compared with those of the texture.
@@ -174,7 +153,7 @@ def test_the_texture_is_that_of_the_region_of_the_exemplar(real):
     exemplar = np.concatenate([CHECKERS, np.full((96, 96), 230, np.uint8)], axis=1)
     right = np.zeros((96, 192), bool)
     right[:, 96:] = True
-    recipe = preset("texture", steps=15, min_size=48)
+    recipe = preset("texture", steps=8, min_size=48)
     into = np.full((96, 96), 60, np.uint8)
     for region, deviation in ((~right, (0.15, 1)), (right, (0, 0.1))):
         options = {"into": into, "region": DISK, "exemplar_region": region}
@@ -192,13 +171,11 @@ def test_the_texture_is_that_of_the_region_of_the_exemplar(real):
         (lambda: job(shape=(64, 64)), "shape is that of into"),
         (lambda: job(region=None), "into needs a region to fill"),
         (lambda: job(region=DISK * 0), "region labels no pixel"),
-        (lambda: job(region=DISK[:9]), "region must be as large as the image into which, 96 × 96"),
         (lambda: job(into=INTO[:9], region=DISK[:9]), "into is 9 × 96 pixels"),
         (lambda: job(STYLE[:9]), "exemplar is 9 × 64 pixels"),
         (lambda: job(None, region=DISK | 1), "region leaves too little of into"),
         (lambda: job(None, exemplar_region=DISK), "exemplar_region marks pixels of an exemplar"),
         (lambda: job([STYLE] * 2, exemplar_region=DISK), "exemplar_region is of one exemplar"),
-        (lambda: job(exemplar_region=DISK), "exemplar_region must be as large as the exemplar"),
         (lambda: job(exemplar_region=DISK[:64, :64] * 0), "exemplar_region labels no pixel"),
         (lambda: job(recipe=preset("texture", padding="circular")), "padding is 'circular'"),
         (
@@ -206,7 +183,6 @@ def test_the_texture_is_that_of_the_region_of_the_exemplar(real):
             "init_image must be as large as into, 96 × 96; it is 64 × 64",
         ),
         (lambda: job(into=None), "region is for filling an image"),
-        (lambda: job(into=None, region=None, exemplar_region=DISK), "exemplar_region is for"),
         (lambda: job(None, into=None, region=None), "exemplar is missing"),
     ],
 )

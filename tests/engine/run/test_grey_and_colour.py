@@ -30,8 +30,9 @@ def assert_is_grey(it):
 # Grey
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-@pytest.mark.parametrize("init", ["content", "style", "noise"])
+@pytest.mark.parametrize(
+    ("optimizer", "init"), [("lbfgs", "noise"), ("adam", "style"), ("adam", "content")]
+)
 def test_grey_content_gives_a_grey_result_at_every_scale(quick, optimizer, init):
     """Also in the style of a coloured image."""
     iterations = list(nst.stylize(GREY, STYLE, quick(optimizer=optimizer, init=init, **SCALES)))
@@ -41,11 +42,6 @@ def test_grey_content_gives_a_grey_result_at_every_scale(quick, optimizer, init)
         assert it.alpha is None
     assert it.image.std() > 0.02
     assert iterations[-1].losses["total"] < iterations[-3].losses["total"]
-
-
-def test_the_luminance_of_a_coloured_style_is_used_for_a_grey_result(quick):
-    ends = [last(nst.stylize(GREY, style, quick())) for style in (STYLE, STYLE / 255 @ REC601)]
-    np.testing.assert_allclose(ends[0].image, ends[1].image, atol=1e-4)
 
 
 def test_grey_exemplars_and_images_give_grey_results(quick):
@@ -79,16 +75,17 @@ def test_the_recipe_can_ask_for_colour_or_grey(quick):
 # Alpha
 
 
-@pytest.mark.parametrize("size", [64, 45])
-def test_alpha_is_that_of_the_content_at_every_scale(quick, size):
-    recipe = quick(**{**SCALES, "size": size})
+@pytest.mark.parametrize("channels", ["auto", "grey"])
+def test_alpha_is_that_of_the_content_at_every_scale(quick, channels):
+    recipe = quick(**{**SCALES, "size": 45}, channels=channels)
     window = torch.from_numpy(WINDOW.astype(np.float32))[None, None]
     for it in nst.stylize(with_alpha(CONTENT, WINDOW), STYLE, recipe):
         assert it.picture.dtype == np.float32
-        np.testing.assert_array_equal(it.picture[..., :3], it.image)
+        if channels == "auto":
+            np.testing.assert_array_equal(it.picture[..., :3], it.image)
         expected = resize(window, it.shape, smooth=False).clamp(0, 1)
         np.testing.assert_allclose(it.alpha.numpy(), expected, atol=1e-6)
-        np.testing.assert_array_equal(it.picture[..., 3], it.alpha[0, 0])
+        np.testing.assert_array_equal(it.picture[..., -1], it.alpha[0, 0])
 
 
 def test_a_reconstruction_has_alpha_and_a_texture_has_none(quick):
@@ -98,10 +95,3 @@ def test_a_reconstruction_has_alpha_and_a_texture_has_none(quick):
     it = last(nst.synthesize(with_alpha(STYLE, WINDOW), recipe))
     assert it.alpha is None
     assert it.picture.shape == (64, 64, 3)
-
-
-def test_a_grey_result_has_alpha(quick):
-    recipe = quick(channels="grey", size=64, steps=1)
-    it = last(nst.stylize(with_alpha(CONTENT, WINDOW), STYLE, recipe))
-    assert it.is_grey
-    np.testing.assert_array_equal(it.alpha[0, 0], WINDOW)

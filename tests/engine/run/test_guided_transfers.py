@@ -32,12 +32,9 @@ def as_rgb(image):
     [
         (DEEP, {}),
         (DEEP[..., 1], {"noise": "uniform", "init": "noise"}),
-        (CONTENT[..., 0], {"channels": "rgb"}),
         (CONTENT, {"color": "luminance", "init": "noise"}),
         (CONTENT, {"optimizer": "adam", "ema": 0.9, "init": "style"}),
         (CONTENT, {"image_range": "tanh", "init": "noise"}),
-        (CONTENT, {"image_range": "free", "learning_rate": 3.0}),
-        (STRIPES, {"size": 24}),
         (with_alpha(CONTENT, LEFT > 0), {}),
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else "",
@@ -51,15 +48,9 @@ def test_unlabelled_pixels_are_kept_bit_for_bit(quick, content, fields):
         assert it.shape == it.full_shape == it.image.shape[:2] == (64, 64)
         np.testing.assert_array_equal(it.image[guide == 0], as_rgb(content)[guide == 0])
     assert np.abs(it.image - as_rgb(content))[guide == 3].mean() > 0.01
-    if fields.get("channels") != "rgb":
-        assert it.picture.ndim == content.ndim
-
-
-def test_a_kept_image_has_its_own_alpha(quick):
-    alpha = np.linspace(0.1, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
-    content = np.dstack([CONTENT / 255, alpha])
-    it = last(nst.stylize(content, STYLE, quick(), guide=LEFT, keep_unlabelled=True))
-    np.testing.assert_array_equal(it.picture[..., 3], alpha)
+    assert it.picture.ndim == content.ndim
+    if it.picture.shape[-1] == 4:
+        np.testing.assert_array_equal(it.picture[..., 3], LEFT > 0)
 
 
 def test_a_run_that_keeps_nothing_works_at_the_recipes_size_and_records_labels(quick):
@@ -84,8 +75,6 @@ def test_a_guide_of_one_region_everywhere_changes_nothing(quick):
     "fields",
     [
         {"style_loss": "gram", "style_norm": "raw"},
-        {"style_loss": "shifted_gram"},
-        {"style_loss": "centred_gram"},
         {"style_loss": "wasserstein"},
         {"style_loss": "sliced_wasserstein", "projections": 8},
         {"style_loss": "mrf", "patch_size": 2},
@@ -93,7 +82,7 @@ def test_a_guide_of_one_region_everywhere_changes_nothing(quick):
     ids=lambda fields: fields["style_loss"],
 )
 def test_every_style_loss_falls_with_guides(quick, fields):
-    recipe = quick(steps=8, size=48, **fields)
+    recipe = quick(steps=6, **fields)
     options = {"guide": HALVES, "style_guides": [HALVES.T, None]}
     losses = [it.losses for it in nst.stylize(CONTENT, [STYLE, STYLE[::-1]], recipe, **options)]
     assert losses[-1]["style"] < 0.9 * losses[0]["style"]
@@ -119,7 +108,7 @@ def test_swapped_labels_swap_the_styles_of_the_regions(real):
     style = np.concatenate([STRIPES, STRIPES.T], axis=1)
     labels = np.repeat([[1, 2]], 64, axis=1).repeat(64, axis=0)
     recipe = preset(
-        size=64, min_size=0, steps=20, content_weight=0.0, tv_weight=0.0, init="noise",
+        size=64, min_size=0, steps=12, content_weight=0.0, tv_weight=0.0, init="noise",
         noise="matched",
     )  # fmt: skip
     for style_guide in (labels, 3 - labels):
@@ -174,7 +163,6 @@ def test_large_and_transparent_regions_are_not_told(no_network):
         ),
         (STYLE, {"style_guides": LEFT}, "style_guides needs labels of the content"),
         (STYLE, {"keep_unlabelled": True}, "keep_unlabelled needs labels of the content"),
-        (STYLE, {"guide": HALVES, "style_guides": LEFT}, "guide has label 2, and no style"),
     ],
 )
 def test_guides_that_cannot_be_used_are_refused_at_once(no_network, style, options, told):
@@ -204,7 +192,6 @@ def test_edited_labels_take_effect(quick):
 @pytest.mark.parametrize(
     ("guides", "told"),
     [
-        (Guides(LEFT[:9], (None,)), "guide must be as large as the content"),
         (Guides(LEFT, (None,), keep_unlabelled=True), "keep_unlabelled cannot change while"),
         (Guides(LEFT, (None, None)), "style_guides has 2 images of labels for 1 style"),
     ],

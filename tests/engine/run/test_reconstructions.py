@@ -12,11 +12,12 @@ def correlation(one, other):
 
 
 def test_the_features_and_with_them_the_image_are_recovered(quick):
-    recipe = quick(init="noise", content_layers={"relu1_1": 1}, tv_weight=0, size=64, steps=40)
-    first, *_, last = nst.reconstruct(CONTENT, recipe)
+    recipe = quick(init="noise", content_layers={"relu1_1": 1}, tv_weight=0, size=48, steps=30)
+    content = CONTENT[:48, :48]
+    first, *_, last = nst.reconstruct(content, recipe)
     assert {name for name in last.losses if "/" in name} == {"content/relu1_1"}
     assert last.losses["total"] < 0.02 * first.losses["total"]
-    assert correlation(last.image, CONTENT) > 0.97
+    assert correlation(last.image, content) > 0.97
 
 
 @pytest.mark.network
@@ -45,18 +46,9 @@ def test_style_and_colour_of_the_recipe_are_not_used(quick):
     assert one.losses["style"] == 0
 
 
-@pytest.mark.parametrize("shape", [(33, 64), (64, 17)])
-def test_any_shape_is_reconstructed_at_every_scale(quick, shape):
+def test_any_shape_is_reconstructed_at_every_scale(quick):
+    shape = (64, 17)
     image = CONTENT[: shape[0], : shape[1]]
     first, *_, last = nst.reconstruct(image, quick(init="noise", size=0, min_size=32))
     assert max(first.shape) == 32
     assert last.image.shape == (*shape, 3)
-
-
-def test_a_reconstruction_starts_from_another_image(quick):
-    recipe = quick(init="image", size=64, steps=1, learning_rate=1e-9, tv_weight=0)
-    (it,) = nst.reconstruct(CONTENT, recipe, init_image=CONTENT)
-    assert it.losses["total"] < 1e-6
-    (other,) = nst.reconstruct(CONTENT, recipe, init_image=CONTENT[::-1])
-    np.testing.assert_allclose(other.image, CONTENT[::-1] / 255, atol=1e-4)
-    assert other.losses["total"] > 0.1

@@ -6,7 +6,7 @@ import skimage.data
 from benchmarks.texture_distance import corners, distances_between_crops, gram_matrices
 
 from napari_nst.engine.api import synthesize
-from napari_nst.engine.inspect.gram import gram_distances
+from napari_nst.engine.inspect import gram_distances
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe import preset
 
@@ -28,7 +28,7 @@ def real(gatys):
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("name", ["brick", "gravel", "grass", "immunohistochemistry"])
+@pytest.mark.parametrize("name", ["brick", "immunohistochemistry"])
 def test_a_texture_is_as_like_its_exemplar_as_two_crops_of_it_are(real, name):
     whole = getattr(skimage.data, name)()[:256, :256]
     exemplar = corners(whole, SIDE)[0]

@@ -7,7 +7,7 @@ import skimage.data
 import napari_nst as nst
 from napari_nst.engine.losses import STYLE_LOSSES
 from napari_nst.recipe import preset
-from tests.helpers.small_images import CONTENT, STYLE
+from tests.helpers.small_images import STYLE
 
 STILL = {"init": "image", "steps": 1, "learning_rate": 1e-9, "size": 0}
 
@@ -16,9 +16,9 @@ def last(iterations):
     return list(iterations)[-1]
 
 
-@pytest.mark.parametrize("shape", [(37, 53), (33, 129), (64, 64)])
-def test_a_texture_has_any_shape(quick, shape):
+def test_a_texture_has_any_shape(quick):
     """Larger than its exemplar, and not a multiple of a power of 2."""
+    shape = (33, 79)
     iterations = list(nst.synthesize(STYLE, quick(init="noise", size=0, steps=4), shape=shape))
     assert iterations[-1].image.shape == (*shape, 3)
     assert iterations[-1].losses["total"] < iterations[0].losses["total"]
@@ -47,33 +47,14 @@ def test_the_content_loss_of_the_recipe_is_not_used(quick):
     assert {name.split("/")[0] for name in one.losses if "/" in name} == {"style"}
 
 
-def test_an_exemplar_at_its_own_size_has_no_loss(quick):
-    assert last(nst.synthesize(STYLE, quick(**STILL, tv_weight=0), init_image=STYLE)).losses[
-        "total"
-    ] == pytest.approx(0, abs=1e-6)
-
-
-def test_several_exemplars_are_blended(quick):
-    exemplars = [STYLE, CONTENT[:50, :40]]
-    recipe = quick(init="noise")
-    blended, *single = (
-        last(nst.synthesize(e, recipe, shape=(32, 32))).image for e in (exemplars, *exemplars)
-    )
-    for image in single:
-        assert np.abs(blended - image).max() > 1e-3
-    recipe = recipe.replace(style_blend=(1, 0), noise="normal")
-    only_first = last(nst.synthesize(exemplars, recipe, shape=(32, 32)))
-    np.testing.assert_allclose(only_first.image, single[0], atol=1e-6)
-
-
 @pytest.mark.parametrize("style_loss", STYLE_LOSSES)
 def test_every_style_loss_makes_textures(quick, style_loss):
     norm = "mean" if style_loss == "mrf" else "relative"
     recipe = quick(
         init="noise", style_loss=style_loss, style_norm=norm, steps=9, tv_weight=0,
-        optimizer="adam",
+        optimizer="adam", size=24,
     )  # fmt: skip
-    iterations = list(nst.synthesize(STYLE, recipe, shape=(40, 48)))
+    iterations = list(nst.synthesize(STYLE, recipe, shape=(24, 32)))
     assert iterations[-1].losses["style"] < 0.9 * iterations[0].losses["style"]
 
 
@@ -97,10 +78,9 @@ def loss_of(quick):
 @pytest.mark.parametrize(
     "fields",
     [
-        *({"style_loss": name} for name in STYLE_LOSSES if name != "mrf"),
-        {"tv_loss": "nine_point"},
-        {"tv_loss": "sum", "tv_weight": 1e-6},
-        {"pooling": "average"},
+        {"style_loss": "gram"},
+        {"style_loss": "sliced_wasserstein", "projections": 4},
+        {"tv_loss": "nine_point", "pooling": "average"},
         {"pooling": "l2"},
     ],
     ids=str,
@@ -160,7 +140,7 @@ def test_the_step_across_the_wrap_around_is_no_larger_than_the_steps_inside(real
     """Even from an initial image whose upper and lower edges do not match."""
     exemplar = skimage.data.brick()[:256:4, :256:4]
     ramp = np.linspace(0.2, 0.8, 64)[:, None] * np.ones((1, 64))
-    fields = {"size": 64, "min_size": 0, "steps": 24, "init": "image"}
+    fields = {"size": 64, "min_size": 0, "steps": 14, "init": "image"}
     found = {}
     for padding in ("circular", "replicate"):
         recipe = preset("texture", padding=padding, precision="float32", device="cpu", **fields)

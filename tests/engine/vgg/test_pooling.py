@@ -5,7 +5,8 @@ import pytest
 import skimage.data
 import torch
 
-from napari_nst.engine.images.convert import as_rgb, resize, to_tensor
+from napari_nst.engine.images.convert import resize, to_tensor
+from napari_nst.engine.job.input_image import as_rgb
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.engine.vgg.pooling import SIZE_OF_MAX, pooling_module
 

@@ -10,7 +10,7 @@ from napari_nst.recipe import Recipe
 
 @pytest.fixture(autouse=True)
 def supported_cpu(monkeypatch):
-    monkeypatch.setattr(winograd, "has_avx2", lambda: True)
+    monkeypatch.setattr(winograd, "cpu_has", lambda capability: True)
 
 
 def convolution(padding, *, channels=(128, 160), quick=True):
@@ -98,7 +98,7 @@ def test_torch_computes_where_winograd_is_not_faster(channels, shape, count, dty
 
 
 def test_torch_computes_on_cpus_without_avx2(monkeypatch):
-    monkeypatch.setattr(winograd, "has_avx2", lambda: False)
+    monkeypatch.setattr(winograd, "cpu_has", lambda capability: False)
     features = features_of(128, (32, 32))
     both = [convolution("zeros", quick=quick).forward(features)[0] for quick in (True, False)]
     assert torch.equal(*both)

@@ -1,8 +1,7 @@
 """Colour transfer: recolour the style like the content, or transfer the luminance alone.
 
-Images are float32 (1, 3, H, W), RGB in [0, 1]; masks are (1, 1, H, W) in [0, 1] and select pixels
-above 0.5. Nothing here has a gradient. Statistics are computed in float64 on the CPU, because a run
-needs them once and Apple's GPUs have no float64.
+Masks select pixels above 0.5. Nothing here has a gradient. Statistics are computed in float64 on
+the CPU, because a run needs them once and Apple's GPUs have no float64.
 """
 
 from __future__ import annotations
@@ -17,12 +16,10 @@ LUMINANCE_WEIGHTS = (0.299, 0.587, 0.114)
 """Y of R, G, B in YIQ (Rec. 601)."""
 
 LEAST_VARIANCE = 1e-5
-"""Smallest variance of an image that is amplified to the reference's, in squares of [0, 1].
+"""Smallest variance that is amplified to the reference's; a smaller one is noise.
 
-Smaller variances are noise. Gatys et al.'s program of 2017 adds this number to the covariances. Its
-standard deviation is 0.8 steps of 8 bits; the variance is eight times that of rounding to 8 bits,
-and an eighth of the smallest variance along any direction of scikit-image's colour photographs
-(8e-5). Here it is a lower limit: added, it would change those 8e-5 by an eighth.
+Gatys et al.'s program of 2017 adds this number to the covariances. Here it is a lower limit: added,
+it would change the smallest variance of colour photographs, 8e-5, by an eighth.
 """
 
 _LEAST_REFERENCE_VARIANCE = 1e-12
@@ -43,16 +40,10 @@ def match_colors(
     "cholesky", "pca" and "symmetric" are linear maps x ↦ A(x − μₛ) + μ_c with A Σₛ Aᵀ = Σ_c, which
     give the image the reference's mean and covariance. The maps differ by a rotation of the
     colours, and "symmetric" changes colours least. "histogram" gives each channel the reference's
-    distribution. The sizes may differ; masks restrict the statistics, but all pixels are mapped.
-    The result is clipped to [0, 1].
-
-    Raises ValueError if `method` is unknown, or a mask selects nothing or has another size than its
-    image.
+    distribution. Masks restrict the statistics, but all pixels are mapped.
     """
-    if method not in COLOR_METHODS:
-        raise ValueError(f"method must be one of {', '.join(COLOR_METHODS)}, not {method!r}")
-    sample = _pixels(image, mask, "mask")
-    target = _pixels(reference, reference_mask, "reference_mask")
+    sample = _pixels(image, mask)
+    target = _pixels(reference, reference_mask)
     pixels = _pixels(image)
     if method == "histogram":
         channels = zip(pixels, sample, target, strict=True)
@@ -72,16 +63,9 @@ def luminance(image: Tensor) -> Tensor:
 
 @torch.no_grad()
 def with_luminance(content: Tensor, y: Tensor) -> Tensor:
-    """Return the content with the luminance y (1, 1, H, W) and its own I and Q of YIQ.
-
-    It is the last step of the luminance-only transfer of Gatys et al. 2017. The result is clipped
-    to [0, 1]; clipping changes I and Q. Raises ValueError if y has another size.
-    """
-    of_content = luminance(content)
-    if y.shape != of_content.shape:
-        raise ValueError(f"y must have shape {tuple(of_content.shape)}, not {tuple(y.shape)}")
+    """Return the content with the luminance y (1, 1, H, W) and its own I and Q, unless clipped."""
     # A number added to all three channels changes Y alone.
-    return (content + (y - of_content)).clamp(0, 1)
+    return (content + (y - luminance(content))).clamp(0, 1)
 
 
 @torch.no_grad()
@@ -92,30 +76,20 @@ def match_luminance(
     mask: Tensor | None = None,
     reference_mask: Tensor | None = None,
 ) -> Tensor:
-    """Give a style's luminance the mean and standard deviation of the content's.
+    """Give a style's luminance the mean and standard deviation of the content's, unclipped.
 
-    The result (y − μₛ) σ_c/σₛ + μ_c, (1, 1, H, W), is the first step of the luminance-only transfer
-    of Gatys et al. 2017. It is not clipped to [0, 1], so that mean and standard deviation are
-    exact. The masks, of the style and of the content, and the errors are those of `match_colors`.
+    The result (y − μₛ) σ_c/σₛ + μ_c is the first step of Gatys et al. 2017's luminance transfer.
     """
-    sample = _pixels(style_y, mask, "mask")
-    target = _pixels(content_y, reference_mask, "reference_mask")
+    sample = _pixels(style_y, mask)
+    target = _pixels(content_y, reference_mask)
     # All three linear methods are the same for one channel.
     return _as_image(_match_moments(_pixels(style_y), sample, target, "symmetric"), style_y)
 
 
-def _pixels(image: Tensor, mask: Tensor | None = None, name: str = "") -> Tensor:
+def _pixels(image: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the pixels that a mask selects, (C, N), float64, on the CPU."""
     pixels = image[0].flatten(1).cpu().double()
-    if mask is None:
-        return pixels
-    expected = (1, 1, *image.shape[2:])
-    if mask.shape != expected:
-        raise ValueError(f"{name} must have shape {expected}, not {tuple(mask.shape)}")
-    selected = pixels[:, mask.flatten().cpu() > 0.5]
-    if not selected.numel():
-        raise ValueError(f"{name} must select a pixel, but none is above 0.5")
-    return selected
+    return pixels if mask is None else pixels[:, mask.flatten().cpu() > 0.5]
 
 
 def _as_image(pixels: Tensor, like: Tensor) -> Tensor:

@@ -9,10 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_nst.engine.job.input_image import as_rgb
-
-__all__ = ["as_rgb", "resize", "to_array", "to_tensor"]
-
 
 def to_tensor(image: np.ndarray[Any, Any], device: torch.device) -> Tensor:
     """Return float32 RGB pixels (H, W, 3) as a tensor (1, 3, H, W) on `device`."""

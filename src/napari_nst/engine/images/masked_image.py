@@ -1,4 +1,4 @@
-"""Images with masks, and their resizing and cropping for a scale."""
+"""Images with masks on the device: weighted pixels, and pictures of which some pixels are kept."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_nst.engine.images.convert import resize, to_tensor
+from napari_nst.engine.job.guides import KeepOutside
 from napari_nst.engine.job.input_image import InputImage
 from napari_nst.engine.job.schedule import Fit, middle
 
@@ -42,10 +43,6 @@ class MaskedImage:
         mask = None if self.mask is None else resize(self.mask, shape, smooth=False)
         return MaskedImage(resize(self.image, shape), mask)
 
-    def middle(self, shape: tuple[int, int]) -> MaskedImage:
-        """Return the middle of the image, at most as large as `shape`."""
-        return self.crop(middle(self.shape, shape))
-
     def crop(self, window: tuple[slice, slice]) -> MaskedImage:
         """Return some of the rows and columns."""
         mask = None if self.mask is None else self.mask[(..., *window)]
@@ -61,4 +58,36 @@ class MaskedImage:
         if all(own * factor <= want + 1 for own, want in zip(self.shape, shape, strict=True)):
             return self.resized(shape)  # the same aspect ratio, except for rounding
         height, width = (math.ceil(side * factor - 1e-6) for side in self.shape)
-        return self.resized((max(height, shape[0]), max(width, shape[1]))).middle(shape)
+        resized = self.resized((max(height, shape[0]), max(width, shape[1])))
+        return resized.crop(middle(resized.shape, shape))
+
+
+class Composite:
+    """The whole picture and the mask of its free pixels, on the device."""
+
+    def __init__(self, keep: KeepOutside, device: torch.device) -> None:
+        self.window = (..., *keep.window)
+        self.seamless = keep.seamless
+        self.free = torch.from_numpy(keep.mask[keep.window].copy())[None, None].to(device)
+        self.picture = to_tensor(keep.picture.rgb, device)
+        alpha = keep.picture.alpha
+        self.alpha = None if alpha is None else torch.from_numpy(alpha)[None, None].to(device)
+
+    def at(self, image: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Return the mask of the free pixels and the image of the fixed pixels, at some shape.
+
+        The image (1, 3, H, W) has the window's size and the run's colours. A pixel of the mask
+        (1, 1, H', W') is free if at least half of its area is. Free pixels are left out of the
+        average when the fixed ones (1, 3, H', W') are resized.
+        """
+        is_fixed = 1 - self.free.to(image)
+        area = resize(is_fixed, shape, smooth=False)
+        fixed = resize(image * is_fixed, shape, smooth=False)
+        return area <= 0.5, fixed / area.clamp_min(1e-3)
+
+    def around(self, image: Tensor) -> Tensor:
+        """Return a copy of the whole picture, with the free pixels of a run's image."""
+        resized = resize(image, (self.free.shape[-2], self.free.shape[-1]))
+        whole = self.picture.clone()
+        whole[self.window] = torch.where(self.free, resized, whole[self.window])
+        return whole

@@ -42,10 +42,7 @@ def order_to_stylize(
     style_guides: ArrayLike | Sequence[ArrayLike | None] | None = None,
     keep_unlabelled: bool = False,
 ) -> Job:
-    """Return the job of `stylize`, checked but not run; arguments and errors are the same.
-
-    The job is what `loss_maps` and `gram_view` need besides a picture.
-    """
+    """Return the job of `stylize` for `loss_maps` and `gram_view`; arguments and errors are its."""
     recipe = checked_recipe(recipe, "transfer")
     if keep_unlabelled:
         recipe = recipe.replace(size=0)
@@ -66,9 +63,8 @@ def order_to_stylize(
             factor = ratio * recipe.style_scale * scales[-1].longest / max(image.shape)
             if (side := round(min(one.shape) * factor)) < least:
                 raise ValueError(
-                    f"style is {side} pixels narrow at the content's pixel size, and the recipe's "
-                    f"layers need {least}; take a larger size or style_scale, or style_sizing "
-                    "'fit'."
+                    f"style is {side} pixels narrow at the content's pixel size; the layers need "
+                    f"{least}, take a larger size or style_scale, or style_sizing 'fit'."
                 )
     arguments: dict[str, Any] = {} if guides is None else guides.metadata
     if pixel_sizes is not None:
@@ -96,7 +92,7 @@ def order_to_synthesize(
     region: ArrayLike | None = None,
     exemplar_region: ArrayLike | None = None,
 ) -> Job:
-    """Return the job of `synthesize`, checked but not run; arguments and errors are the same."""
+    """Return the job of `synthesize`, as `order_to_stylize`."""
     if into is not None:
         if shape is not None:
             raise ValueError("shape is that of into if there is one; leave shape out.")
@@ -124,7 +120,7 @@ def order_to_synthesize(
 def order_to_reconstruct(
     image: ImageLike, recipe: Recipe | None = None, init_image: ArrayLike | None = None
 ) -> Job:
-    """Return the job of `reconstruct`, checked but not run; arguments and errors are the same."""
+    """Return the job of `reconstruct`, as `order_to_stylize`."""
     recipe = checked_recipe(recipe, "reconstruction")
     if not recipe.has_content:
         raise ValueError(
@@ -168,7 +164,7 @@ def _fill(
     recipe = _texture_recipe(recipe)
     if recipe.padding == "circular":
         raise ValueError(
-            "padding is 'circular', but a filled region has borders; take 'replicate' or leave "
+            "padding is 'circular', but a filled region has borders; take 'replicate', or leave "
             "out into."
         )
     # The picture and the exemplars stay at their own pixel size, or the texture would not match.
@@ -186,11 +182,8 @@ def _fill(
     start = _read_start(init_image, recipe)
     if start is not None:
         if start.shape != picture.shape:
-            raise ValueError(
-                "init_image must be as large as into, {} × {}; it is {} × {}.".format(
-                    *picture.shape, *start.shape
-                )
-            )
+            sizes = "{} × {}; it is {} × {}".format(*picture.shape, *start.shape)
+            raise ValueError(f"init_image must be as large as into, {sizes}.")
         start = start.cropped(window)
     # The recipe's `min_size` is that of the smallest image.
     smallest = min(max(one.shape) for one in (content, *inpainting.styles))

@@ -33,11 +33,7 @@ SmallRegion = tuple[int, str]
 
 @dataclass(frozen=True, eq=False)
 class Guides:
-    """Labels of the content and the styles; a label's content region takes its style regions.
-
-    A style without labels is used whole: for every label if it is the only style, else the i-th
-    style for label i, counted from 1. Content pixels of label 0 take no style.
-    """
+    """Labels of the content and the styles, with the meaning that `stylize` gives them."""
 
     content: Labels
     styles: tuple[Labels | None, ...]
@@ -112,13 +108,14 @@ def read_guides(
     style_shapes: Sequence[tuple[int, int]],
     keep_unlabelled: bool = False,
 ) -> Guides:
-    """Check labels of a content and of styles of these shapes, and return copies of them.
-
-    A single array is the guide of a single style; None is a style that is used whole. Raises
-    TypeError or ValueError as `read_labels` does, and if a label of the content is in no style.
-    """
+    """Check and copy labels of a content and of styles; None is a style that is used whole."""
     content = read_labels(content_guide, "guide", "content", content_shape)
-    given = _as_sequence(style_guides, len(style_shapes))
+    given: Sequence[Any] = [style_guides]
+    if style_guides is None:
+        given = [None] * len(style_shapes)
+    elif isinstance(style_guides, (list, tuple)):
+        is_one_image = bool(style_guides) and all(np.ndim(row) == 1 for row in style_guides)
+        given = [style_guides] if is_one_image else style_guides
     if len(given) != len(style_shapes):
         raise ValueError(
             f"style_guides has {len(given)} images of labels for {len(style_shapes)} style(s); "
@@ -141,15 +138,11 @@ def read_guides(
 
 
 def read_labels(labels: ArrayLike, name: str, of: str, shape: tuple[int, int]) -> Labels:
-    """Return a copy of the labels of an image of a shape; errors call them `name`, the image `of`.
-
-    Raises TypeError if labels are not integers or bool, and ValueError if the shapes differ.
-    """
+    """Check and copy labels of an image of a shape; errors call them `name`, the image `of`."""
     array: np.ndarray[Any, Any] = np.asarray(labels)
     if array.dtype.kind not in "bui":
         raise TypeError(
-            f"{name} must be whole numbers or bool, a label for each pixel; its type is "
-            f"{array.dtype}, convert it first."
+            f"{name} must be whole numbers or bool; its type is {array.dtype}, convert it first."
         )
     if array.shape != tuple(shape):
         raise ValueError(
@@ -159,17 +152,6 @@ def read_labels(labels: ArrayLike, name: str, of: str, shape: tuple[int, int]) -
     return array.astype(np.int64)
 
 
-def _as_sequence(
-    style_guides: ArrayLike | Sequence[ArrayLike | None] | None, styles: int
-) -> Sequence[Any]:
-    if style_guides is None:
-        return [None] * styles
-    if isinstance(style_guides, (list, tuple)):
-        is_one_image = bool(style_guides) and all(np.ndim(row) == 1 for row in style_guides)
-        return [style_guides] if is_one_image else list(style_guides)
-    return [style_guides]
-
-
 def _metadata(labels: Labels) -> dict[str, Any]:
     return {"labels": list(labels_in(labels)), "shape": list(labels.shape)}
 
@@ -177,10 +159,7 @@ def _metadata(labels: Labels) -> dict[str, Any]:
 def small_regions(
     labels: Labels, fit: Fit, recipe: Recipe, alpha: np.ndarray[Any, Any] | None = None
 ) -> list[SmallRegion]:
-    """Return each label with each style layer at which its region is too small.
-
-    `fit` says how the labelled image is resampled for the run; `alpha` (H, W) weighs its pixels.
-    """
+    """Return each label, with each style layer at which its visible region is too small."""
     from PIL import Image
 
     height, width = fit.shape
@@ -201,16 +180,13 @@ def small_regions(
 
 
 def region_exists(shares: np.ndarray[Any, Any], recipe: Recipe) -> bool:
-    """Whether a region that fills these shares (H, W) of a layer's positions is large enough.
-
-    The ``mrf`` loss also needs a whole patch inside the region.
-    """
+    """Whether a region that fills these shares (H, W) of a layer's positions is large enough."""
     most = shares.max(initial=0)
     if most < LEAST_SHARE - 1e-4:  # rounding errors of a filter
         return False
     if recipe.style_loss != "mrf":
         return True
-    size, stride = recipe.patch_size, recipe.patch_stride
+    size, stride = recipe.patch_size, recipe.patch_stride  # a whole patch must be inside
     if min(shares.shape) < size:
         return False
     patches = np.lib.stride_tricks.sliding_window_view(shares / most > 0.5, (size, size))

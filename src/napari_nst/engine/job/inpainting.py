@@ -48,7 +48,7 @@ class Inpainting:
         self.keep_outside = KeepOutside(picture, mask, window, seamless=True)
         self.metadata = {"filled_pixels": int(mask.sum())}
         if exemplar_mask is not None:
-            self.metadata["exemplar_pixels"] = sum(int(one.sum()) for one in labels)
+            self.metadata["exemplar_pixels"] = int(labels[0].sum())
 
     def changed(
         self,
@@ -68,11 +68,12 @@ class Inpainting:
 
     def differences(self, other: Inpainting) -> dict[str, Any]:
         """Return which regions another inpainting of the picture has changed, for the record."""
-        same = {
-            "region": same_pixels(self.mask, other.mask),
-            "exemplar_region": same_pixels(self.exemplar_mask, other.exemplar_mask),
-        }
-        return {name: True for name, is_same in same.items() if not is_same}
+        found = {}
+        if not same_pixels(self.mask, other.mask):
+            found["region"] = True
+        if not same_pixels(self.exemplar_mask, other.exemplar_mask):
+            found["exemplar_region"] = True
+        return found
 
 
 def read_region(region: ArrayLike | None, picture: InputImage) -> Mask:

@@ -143,10 +143,7 @@ class Job:
         ]
 
     def small_regions(self) -> list[str]:
-        """Return sentences on regions that are too small for some layers at the finest scale.
-
-        Raises a ValueError if a region is too small for every style layer.
-        """
+        """Return sentences on regions too small for some layers; refuse one too small for all."""
         guides, content = self.guides, self.content
         if guides is None or content is None or not self.recipe.style_weight:
             return []
@@ -185,10 +182,7 @@ class Job:
             exemplars = None if change.styles is None else styles
             changed = changed._filling(self.inpainting, change, exemplars)
         elif change.region is not None:
-            raise ValueError(
-                "region is for a run that fills one; give synthesize into and a region from the "
-                "start."
-            )
+            raise ValueError("region is for a run that fills one; start it with into and region.")
         changed.small_regions()  # raises if a region is too small for all layers
         return changed
 

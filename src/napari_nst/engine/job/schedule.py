@@ -35,8 +35,7 @@ class Fit:
 def plan_scales(recipe: Recipe, shape: tuple[int, ...], least: int) -> list[Scale]:
     """Return the scales of a run on a content of a shape, whose sides need `least` pixels.
 
-    Coarse scales that are too small are left out. A very long content is worked at a larger size
-    than the recipe's. Raises ValueError if the finest scale is too small for another reason.
+    Coarse scales that are too small are left out; a very long content gets a larger size.
     """
     finest = recipe.size or max(shape[:2])
     if min(shape_fitting(shape, finest)) < least:
@@ -53,11 +52,7 @@ def plan_scales(recipe: Recipe, shape: tuple[int, ...], least: int) -> list[Scal
 def plan_texture_scales(
     recipe: Recipe, exemplar: tuple[int, ...], shape: tuple[int, int] | None, least: int
 ) -> list[Scale]:
-    """Return the scales of a texture of a shape, or of its exemplar's where `shape` is None.
-
-    The recipe's size is that of the exemplar, which is never enlarged; coarse scales shrink
-    exemplar and texture alike. Raises ValueError if the texture is too small.
-    """
+    """Return the scales of a texture of a shape; the recipe's size is that of its exemplar."""
     finest = min(recipe.size or max(exemplar[:2]), max(exemplar[:2]))
     if shape is None and min(shape_fitting(exemplar, finest)) < least:
         finest = math.ceil(least * max(exemplar[:2]) / min(exemplar[:2]))  # a very long exemplar
@@ -75,13 +70,9 @@ def plan_texture_scales(
 
 
 def continued(scales: Sequence[Scale], steps: int, shape: tuple[int, int]) -> list[Scale]:
-    """Return the scales of `steps` more iterations that start from a result of a shape.
-
-    Scales larger than the result share the steps evenly; if there are none, the finest scale gets
-    all of them.
-    """
+    """Return the scales of `steps` more iterations that start from a result of a shape."""
     larger = [scale for scale in scales if math.prod(scale.shape) > math.prod(shape)]
-    remaining = (larger or [scales[-1]])[-steps:]
+    remaining = (larger or [scales[-1]])[-steps:]  # the finest alone if none is larger
     shared = _share_out(steps, [1.0] * len(remaining))
     return [replace(scale, steps=n) for scale, n in zip(remaining, shared, strict=True)]
 
@@ -98,9 +89,8 @@ def style_fit(
 ) -> Fit:
     """Return the fit of a style to a scale; both sides get at least `least` pixels.
 
-    A style is never enlarged beyond its own pixels times the recipe's `style_scale`.
-    `relative_pixel` is, for a style in physical units, its pixel's size over that of the content at
-    this scale; None fits the style to the scale's size instead.
+    `relative_pixel` is the style's pixel size over that of the content at this scale; None fits the
+    style to the scale's size instead, and never enlarges it but by the recipe's `style_scale`.
     """
     own = max(shape)
     window = middle(shape, shape)
@@ -122,18 +112,14 @@ def style_fit(
 def _plan(
     recipe: Recipe, finest: int, shape_at: Callable[[int], tuple[int, int]], least: int
 ) -> list[Scale]:
-    sizes = [size for size in _sizes(recipe, finest) if min(shape_at(size)) >= least]
+    """Return the sizes finest/ratioᵏ from the recipe's `min_size` up, and their steps."""
+    sizes, smallest = [finest], recipe.min_size
+    while 0 < smallest <= (size := round(finest / recipe.scale_ratio ** len(sizes))) < sizes[0]:
+        sizes.insert(0, size)
+    sizes = [size for size in sizes if min(shape_at(size)) >= least]
     sizes = sizes[-recipe.steps :]  # each scale needs a step; the coarsest scales go first
     steps = _share_out(recipe.steps, [recipe.first_scale_share] + [1.0] * (len(sizes) - 1))
     return [Scale(size, shape_at(size), n) for size, n in zip(sizes, steps, strict=True)]
-
-
-def _sizes(recipe: Recipe, finest: int) -> list[int]:
-    """Return finest/ratioᵏ from the recipe's `min_size` up; the finest alone if that is 0."""
-    sizes, least = [finest], recipe.min_size
-    while least and least <= (size := round(finest / recipe.scale_ratio ** len(sizes))) < sizes[-1]:
-        sizes.append(size)
-    return sizes[::-1]
 
 
 def _share_out(steps: int, shares: list[float]) -> list[int]:

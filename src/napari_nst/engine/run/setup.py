@@ -14,9 +14,8 @@ from napari_nst.engine.images.color_transfer import (
     match_luminance,
     with_luminance,
 )
-from napari_nst.engine.images.composite import Composite
 from napari_nst.engine.images.convert import resize
-from napari_nst.engine.images.masked_image import MaskedImage
+from napari_nst.engine.images.masked_image import Composite, MaskedImage
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import layer_weights
 from napari_nst.engine.job.schedule import Scale
@@ -187,7 +186,7 @@ class RunSetup:
     def image_of(self, picture: Tensor, shape: tuple[int, int]) -> Tensor:
         """Return the run's image, of a given shape, for a shown one: the reverse of `shown`."""
         if self.composite is not None:
-            picture = resize(self.composite.within(picture), shape)
+            picture = resize(picture[self.composite.window], shape)
         return luminance(picture).expand(-1, 3, -1, -1) if self.grey else picture
 
     def _mask_at(self, shape: tuple[int, int]) -> Tensor | None:

@@ -8,7 +8,7 @@ copies besides, and positions as int64.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from napari_nst.engine.cancel import CheckCancelled, never_cancelled
 from napari_nst.engine.vgg.conv import Convolution, empty_like
 from napari_nst.engine.vgg.pooling import Scaled
+
+CheckCancelled = Callable[[], None]
+"""Called between layers; raises `Cancelled` to end the computation there."""
 
 WrapAround = tuple[int | None, int | None]
 """Row and column of a tile at which a periodic image starts again, None if it does not."""
@@ -28,6 +30,10 @@ NO_WRAP_AROUND: WrapAround = (None, None)
 BLOCK, BLOCK_ON_GPU = 2**18, 2**22
 """Elements of a block of rows: temporary tensors take a few MB on the CPU, and on a GPU, where
 every call costs time, there are fewer blocks."""
+
+
+def never_cancelled() -> None:
+    """Let a computation run to its end."""
 
 
 class Layer(Protocol):

@@ -11,14 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napari_nst.engine.cancel import CheckCancelled, never_cancelled
 from napari_nst.engine.job.layers import least_size
 from napari_nst.engine.vgg.conv import Convolution
 from napari_nst.engine.vgg.memory_saving import (
     NO_WRAP_AROUND,
+    CheckCancelled,
     WrapAround,
     iter_features,
     layers_of,
+    never_cancelled,
 )
 from napari_nst.engine.vgg.pooling import POOLINGS, pooling_module
 from napari_nst.engine.vgg.weights import PretrainedVGG, load

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_nst.engine.device import has_avx2
+from napari_nst.engine.device import cpu_has
 
 OUTPUT, INPUT = 4, 6
 """Sides of output and input tiles. Input tiles are `OUTPUT` apart and overlap."""
@@ -72,7 +72,7 @@ class Winograd:
     @staticmethod
     def suits(kernels: Tensor, pixels: int) -> bool:
         """Whether this is faster for kernels (out, in, 3, 3) and features of so many pixels."""
-        is_supported = kernels.is_cpu and kernels.dtype == torch.float32 and has_avx2()
+        is_supported = kernels.is_cpu and kernels.dtype == torch.float32 and cpu_has("avx2")
         has_channels = min(kernels.shape[:2]) >= MIN_CHANNELS
         return is_supported and has_channels and pixels >= MIN_TILES * OUTPUT**2
 

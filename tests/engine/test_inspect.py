@@ -1,11 +1,18 @@
-"""Loss maps sum to the losses of a run, and show where they come from."""
+"""Feature maps, loss maps and Gram matrices of images."""
 
 import numpy as np
 import pytest
 import torch
+from benchmarks.texture_distance import gram_matrices
 
 from napari_nst.engine.api import reconstruct, stylize, synthesize
-from napari_nst.engine.inspect.loss_maps import loss_maps
+from napari_nst.engine.inspect import (
+    GramView,
+    displayable,
+    feature_maps,
+    gram_view,
+    loss_maps,
+)
 from napari_nst.engine.job.build import (
     order_to_reconstruct,
     order_to_stylize,
@@ -15,7 +22,60 @@ from napari_nst.engine.job.input_image import as_rgb
 from napari_nst.engine.vgg.network import VGG19
 from tests.helpers.small_images import CONTENT, STYLE, with_alpha
 
-GREY = np.rint(CONTENT.mean(axis=2)).astype(np.uint8)
+
+@pytest.fixture
+def quick(quick):
+    """Return a function that makes a quick recipe without total variation."""
+    return lambda **changes: quick(**{"tv_weight": 0, **changes})
+
+
+# Feature maps
+
+
+def test_feature_maps_are_the_output_of_the_network(quick, untrained):
+    recipe = quick(
+        precision="bfloat16", pooling="average", padding="reflect", rescale_pooling=False
+    )
+    maps = feature_maps(CONTENT, "conv2_2", recipe)
+    network = VGG19(["conv2_2"], untrained, pooling="average", padding="reflect")
+    expected = network(torch.from_numpy(as_rgb(CONTENT)).movedim(-1, 0)[None])["conv2_2"][0]
+    assert (maps.shape, maps.dtype) == ((128, 32, 32), np.float32)
+    np.testing.assert_allclose(maps, expected.numpy(), rtol=1e-4, atol=1e-4)
+    assert maps.min() < 0  # before the ReLU
+
+
+def test_feature_maps_at_another_size(quick):
+    assert feature_maps(CONTENT[:, :32], "relu1_1", quick(), size=40).shape == (64, 40, 20)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"layer": "relu9_1"}, ValueError, "relu9_1"),
+        ({"size": -3}, ValueError, "^size must be"),
+        ({"size": 16, "layer": "relu5_1"}, ValueError, "^image is 16 × 8 pixels, and relu5_1"),
+    ],
+)
+def test_feature_maps_of_wrong_arguments_are_refused(quick, changes, error, message):
+    arguments = {"layer": "relu1_1", "recipe": quick()} | changes
+    with pytest.raises(error, match=message):
+        feature_maps(CONTENT[:, :32], **arguments)
+
+
+def test_values_of_any_range_are_displayable():
+    values = np.linspace(0, 50, 10001, dtype=np.float32).reshape(73, 137)
+    shown = displayable(values)
+    assert shown.dtype == np.float32
+    np.testing.assert_allclose(shown, np.clip(values / (0.999 * 50), 0, 1), rtol=1e-5)
+    values[0, 0] = 1e9  # a single outlier does not leave the rest dark
+    np.testing.assert_allclose(displayable(values)[1:], shown[1:], rtol=1e-3)
+    np.testing.assert_allclose(displayable(np.array([-2.0, 0, 1])), [0, 0.5, 0.75], atol=1e-3)
+    assert displayable(np.zeros(9)).max() == 0
+
+
+# Loss maps
+
+GREY = CONTENT[..., 1]
 VISIBLE = np.ones((64, 64), bool)
 VISIBLE[:, 40:] = False
 JOBS = {stylize: order_to_stylize, synthesize: order_to_synthesize,
@@ -30,15 +90,14 @@ def last(iterations):
     ("content", "changes"),
     [
         (CONTENT, {"tv_weight": 0.01, "min_size": 16, "steps": 4, "optimizer": "adam"}),
-        (CONTENT[:45, :33], {"size": 0, "style_loss": "mean_covariance"}),
+        (CONTENT[:45, :33], {"size": 0}),
         (CONTENT, {"color": "luminance", "tv_weight": 0.01, "optimizer": "adam"}),
         (CONTENT, {"color": "pca", "style_loss": "mrf"}),
         (CONTENT, {"padding": "circular", "tv_weight": 0.01}),
-        (CONTENT, {"pooling": "max", "network_input": "255", "content_norm": "sum"}),
         (GREY, {"tv_weight": 0.01}),
         (with_alpha(CONTENT, VISIBLE), {}),
     ],
-    ids=["scales", "odd", "luminance", "patches", "circular", "input", "grey", "alpha"],
+    ids=["scales", "odd", "luminance", "patches", "circular", "grey", "alpha"],
 )
 def test_maps_of_a_run_sum_to_its_losses(quick, content, changes):
     recipe = quick(**changes)
@@ -86,14 +145,6 @@ def test_the_map_of_an_inpainted_region_has_its_place_in_the_picture(quick):
     assert values.shape == (192, 256)
     assert values[92:118, 192:218].sum() == pytest.approx(values.sum())
     assert values[100:110, 200:210].all()
-
-
-def test_a_picture_of_a_coarser_scale_has_the_losses_of_that_scale(quick):
-    recipe = quick(min_size=16, steps=4)
-    first, *_ = stylize(CONTENT, STYLE, recipe)
-    maps = loss_maps(order_to_stylize(CONTENT, STYLE, recipe), first.picture)
-    assert maps["content/relu2_1"].shape == first.shape != (32, 32)
-    assert maps["style/relu1_1"].sum() == pytest.approx(first.losses["style/relu1_1"], rel=2e-4)
 
 
 def test_a_content_map_is_the_squared_difference_at_each_position(quick, untrained):
@@ -151,11 +202,81 @@ def test_maps_of_one_layer(quick):
         np.testing.assert_array_equal(values, every[part])
 
 
-def test_errors_name_the_argument(quick):
+def test_loss_maps_of_wrong_arguments_are_refused(quick):
     order = order_to_stylize(CONTENT, STYLE, quick(min_size=20))
     with pytest.raises(ValueError, match="layer relu3_1 has no loss in this recipe"):
         loss_maps(order, CONTENT[::2, ::2], layer="relu3_1")
     with pytest.raises(ValueError, match=r"^picture is 64 × 64 pixels.* 23 × 23 or 32 × 32; give"):
         loss_maps(order, CONTENT)
-    with pytest.raises(ValueError, match=r"^picture must be an image"):
-        loss_maps(order, np.zeros(3))
+
+
+# Gram matrices
+
+
+def test_matrices_and_distances_are_those_of_the_images(quick, untrained):
+    recipe = quick(size=0, pooling="max", padding="replicate")
+    view = gram_view(order_to_stylize(CONTENT, STYLE, recipe), CONTENT // 2, "relu3_1")
+    assert (view.layer, view.names) == ("relu3_1", ("content", "style", "picture"))
+    assert (view.matrices.shape, view.matrices.dtype) == ((3, 256, 256), np.float32)
+    network = VGG19(["relu3_1"], untrained, padding="replicate")
+    for matrix, image in zip(view.matrices, (CONTENT, STYLE, CONTENT // 2), strict=True):
+        expected = gram_matrices(network, image)["relu3_1"].numpy()
+        np.testing.assert_allclose(matrix, expected, rtol=1e-3, atol=1e-5)
+    assert list(view.distances) == ["content", "style"]
+    for one, distance in zip(view.matrices[:2].astype(float), view.distances.values(), strict=True):
+        picture = view.matrices[2].astype(float)
+        mean = (np.linalg.norm(one) + np.linalg.norm(picture)) / 2
+        assert distance == pytest.approx(np.linalg.norm(one - picture) / mean, rel=1e-3)
+
+
+def test_names_follow_the_job_and_an_image_has_no_distance_from_itself(quick):
+    recipe = quick(size=0, init="noise")
+    view = gram_view(order_to_reconstruct(CONTENT, recipe), CONTENT, "conv2_2")
+    assert (view.names, view.distances) == (("image", "picture"), {"image": 0.0})
+    view = gram_view(order_to_synthesize([STYLE, CONTENT], recipe), STYLE, "relu1_1")
+    assert view.names == ("exemplar 1", "exemplar 2", "picture")
+    assert view.distances["exemplar 1"] == 0
+    assert view.distances["exemplar 2"] > 0.1
+
+
+def test_styles_have_the_colours_that_the_run_gives_them(quick):
+    def distance(color):
+        order = order_to_stylize(CONTENT, STYLE, quick(size=0, color=color))
+        return gram_view(order, CONTENT, "relu1_1").distances["style"]
+
+    assert distance("pca") < distance("style") / 2
+
+
+def test_transparent_pixels_do_not_count_in_gram_matrices(quick):
+    visible = np.ones((64, 64), bool)
+    visible[:, 32:] = False
+    picture = CONTENT.copy()
+    picture[:, 33:] = 0  # outside the receptive fields of the visible half
+
+    def distance(content):
+        order = order_to_stylize(content, STYLE, quick(size=0))
+        return gram_view(order, picture, "relu1_1").distances["content"]
+
+    assert distance(with_alpha(CONTENT, visible)) < distance(CONTENT) / 10
+
+
+def test_matrices_are_shown_on_one_scale_with_the_largest_channels_first():
+    of_style = np.array([[1.0, -2, 0], [-2, 16, 4], [0, 4, 9]], np.float32)
+    view = GramView("conv1_1", ("style", "picture"), np.stack([of_style, of_style / 4]), {})
+    style, picture = view.shown
+    root = 2**0.5
+    expected = (np.array([[4, 2, -root], [2, 3, 0], [-root, 0, 1]]) / 4 + 1) / 2
+    np.testing.assert_allclose(style, expected, rtol=0.01)
+    np.testing.assert_allclose(picture - 0.5, (style - 0.5) / 2, rtol=0.01, atol=1e-6)
+
+
+def test_gram_views_of_wrong_arguments_are_refused(quick):
+    order = order_to_stylize(CONTENT, STYLE, quick(size=0))
+    with pytest.raises(ValueError, match=r"^picture is 32 × 64 pixels.* 64 × 64"):
+        gram_view(order, CONTENT[::2], "relu1_1")
+    order = order_to_stylize(CONTENT, STYLE, quick(size=12))
+    with pytest.raises(ValueError, match=r"^picture is 12 × 12 pixels, and relu5_1 needs 16"):
+        gram_view(order, CONTENT[:12, :12], "relu5_1")
+    order = order_to_stylize(CONTENT, STYLE, quick(size=0, style_scale=0.2))
+    with pytest.raises(ValueError, match=r"^style at this scale is 13 × 13 pixels, and relu5_1"):
+        gram_view(order, CONTENT, "relu5_1")
