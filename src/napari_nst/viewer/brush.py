@@ -86,11 +86,7 @@ def capsule(start: Array, end: Array, radius: float, shape: tuple[int, int]) -> 
 
 
 class Brush:
-    """Draws with the mouse on the slice of an image layer that the viewer shows.
-
-    While the brush is attached, dragging with the left button draws instead of moving the view, the
-    wheel zooms as usual, and Ctrl+Z in the canvas undoes the last stroke.
-    """
+    """Draws with the left mouse button on the slice of an image layer that the viewer shows."""
 
     changed = Signal(description="Emitted after every stroke and after every undo.")
 
@@ -208,10 +204,7 @@ def _refresh(layer: Image) -> None:
 
 
 class BrushControls:
-    """Switches a brush on and off and sets it; hidden while there is no layer to draw on.
-
-    `level` replaces `colour` on a grey layer.
-    """
+    """Switches a brush on and off and sets it; `level` replaces `colour` on a grey layer."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.brush = Brush(viewer)

@@ -32,10 +32,7 @@ EVERY = "every layer with a loss"
 
 
 class InspectControls:
-    """A drop-down for a layer of the network, and a button for each kind of map.
-
-    Maps are computed from the newest result of `runner`; `complain` is called with errors.
-    """
+    """A drop-down for a layer of the network, and a button for each map of the newest result."""
 
     def __init__(
         self,

@@ -34,10 +34,7 @@ _SUGGESTED = ".mp4"
 
 
 class HistoryControls:
-    """The controls of the History section, and the history of the newest run as `current`.
-
-    `viewer` gets the layers, `complain` is called with errors.
-    """
+    """The controls of the History section, and the history of the newest run as `current`."""
 
     def __init__(self, viewer: ViewerModel, complain: Callable[[Exception], None]) -> None:
         self._viewer = viewer
@@ -98,10 +95,7 @@ class HistoryControls:
         self.export_as.clicked.connect(self._on_export)
 
     def new_history(self, request: RunRequest, *, go_on: bool = False) -> RunHistory | None:
-        """Return the history of a run that starts, or None if no image is to be kept.
-
-        With `go_on`, the run continues the previous one and its history, if there is one.
-        """
+        """Return the new or continued history of a run that starts, or None to keep no image."""
         each, steps = bool(self.each_as_layer.value), request.recipe.steps
         if each and steps > IterationLayers.MOST:
             raise ValueError(

@@ -25,10 +25,7 @@ _ONLY_LAST = ("shape", "seconds", "losses")  # true of a run's last iteration on
 
 
 class HistoryLayer:
-    """An image layer at the result's position, with an extra axis for the iterations.
-
-    Images are resized when the slider comes to them, so the layer takes no memory of its own.
-    """
+    """An image layer with an extra axis for the iterations, which are resized when displayed."""
 
     def __init__(self, viewer: ViewerModel, request: RunRequest) -> None:
         self._viewer = viewer

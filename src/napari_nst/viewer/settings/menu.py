@@ -136,9 +136,7 @@ class ControlValues:
 class SettingsMenu(QPushButton):
     """A button with a menu that reads and writes the controls of a widget.
 
-    `read_recipe` returns the controls' recipe or raises `ValueError`. `controls_from` returns
-    values for the widget's own controls from recorded arguments. `start` starts a run. `say` and
-    `complain` show a sentence and an exception to the user.
+    `controls_from` returns values for the widget's own controls from recorded arguments.
     """
 
     def __init__(

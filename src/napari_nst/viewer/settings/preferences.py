@@ -30,10 +30,7 @@ def apply_cache_folder() -> None:
 
 
 def remember(kind: str, values: Mapping[str, Any]) -> None:
-    """Keep the values of a job's controls for the next session, as one line of JSON on the page.
-
-    `kind` is "transfer", "texture" or "reconstruction"; an empty mapping forgets the last values.
-    """
+    """Keep the values of a job's controls for the next session, or forget the last if empty."""
     try:
         text = json.dumps(values, ensure_ascii=False) if values else ""
         setattr(_page().last_used, kind, text)

@@ -88,10 +88,7 @@ class Followed:
 
 
 class LiveControls:
-    """Passes changes of a widget's controls and layers on to its run.
-
-    `parent` owns the timer, `read_recipe` returns the controls' recipe or raises `ValueError`.
-    """
+    """Passes changes of a widget's controls and layers on to its run."""
 
     def __init__(
         self,

@@ -119,11 +119,7 @@ class SweepChoice:
 
 
 class SweepControls:
-    """The choice of a sweep, and the buttons that start it and the layer explorer.
-
-    `explored` is the drop-down whose layer the explorer uses, `read_layer` returns a layer's shown
-    slice for a working size, and `begin` starts the run whose request a function returns.
-    """
+    """The choice of a sweep, and buttons for it and for the explorer of the layer in `explored`."""
 
     def __init__(
         self,

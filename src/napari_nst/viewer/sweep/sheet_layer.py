@@ -26,10 +26,7 @@ _CLICK_TOLERANCE = 4  # pixels of the canvas that the mouse may move during a cl
 
 
 class SheetLayer:
-    """An RGB layer with one cell per image of a sweep, filled while the iterations arrive.
-
-    `clicked`, if given, is called with the settings of each image that the user clicks.
-    """
+    """An RGB layer with one cell per image of a sweep; a click passes settings to `clicked`."""
 
     drawn = None  # the sheet is small: the run's thread has nothing to draw in advance
 
