@@ -15,7 +15,7 @@ from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QColorDialog, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
 from napari_nst.viewer.controls.form import FIELDS_WIDTH
-from napari_nst.viewer.layers import pyramid
+from napari_nst.viewer.layers import live_pixels
 from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.position import shown_axes, shown_index
 
@@ -242,7 +242,7 @@ class BrushControls:
             control.setEnabled(not layer.multiscale)
         self._enable_undo()
         self.paint.setToolTip(
-            f"The brush cannot draw on a result of more than {pyramid.LARGE} pixels."
+            f"The brush cannot draw on a result of more than {live_pixels.LARGE} pixels."
             if layer.multiscale
             else PAINT_TOOLTIP
         )

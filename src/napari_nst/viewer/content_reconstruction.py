@@ -26,13 +26,7 @@ SEVERAL = "several (see Losses)"
 
 
 class ContentReconstruction(JobWidget):
-    """Controls to choose an image and a layer of the network and to run a reconstruction.
-
-    Parameters
-    ----------
-    napari_viewer : napari.viewer.Viewer
-        Given by napari.
-    """
+    """Controls to choose an image and a layer of the network and to run a reconstruction."""
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self._layer_box = ComboBox(

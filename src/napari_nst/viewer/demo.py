@@ -19,8 +19,7 @@ def run_demo(headless: bool, output: Path, **changes: int) -> list[Path]:
     """Open napari with the sample layers and the Style Transfer widget, and start a run.
 
     `headless` waits for the end, writes a screenshot and the result into the folder `output`, and
-    closes the window. `changes` are values of the widget's controls, such as ``size=256``. Returns
-    the files; raises `NstError` if the run fails.
+    closes the window. `changes` are values of the widget's controls. Returns the files.
     """
     viewer: Any = napari.Viewer()
     viewer.window.resize(*WINDOW)

@@ -15,7 +15,7 @@ from napari_nst.recipe import Recipe
 from napari_nst.recipe.grid import Cell, Grid
 from napari_nst.recipe.layer_names import LAYER_NAMES
 from napari_nst.viewer.layers.intensity import to_uint8
-from napari_nst.viewer.layers.stack_layer import add_stack
+from napari_nst.viewer.layers.panels import add_stack
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.runner import Runner
 from napari_nst.viewer.run.worker import IsClosing, run_in_background

@@ -33,12 +33,9 @@ Controls = Sequence[ValueWidget[Any]]
 class JobWidget(Followed, Container[Any]):
     """Controls, buttons and progress of a job; a subclass says which job.
 
-    Every control is an attribute by its name: those of a recipe's fields, `preset`, and the
-    subclass's own. So are the buttons `run`, `pause`, `stop` and `save_as`, and `progress`.
-
-    `kind` is "transfer", "texture" or "reconstruction". `choosers` are the drop-downs of layers
-    above the recipe's controls; the first is the content. `up_front` are fields of the recipe and
-    further controls outside the sections. `extras` maps titles of sections to further controls.
+    Every control and button is an attribute by its name. `kind` is "transfer", "texture" or
+    "reconstruction". `choosers` are the drop-downs of layers, the content's first. `up_front` are
+    fields of the recipe and controls outside the sections, `extras` controls in the sections.
     """
 
     def __init__(
@@ -97,20 +94,19 @@ class JobWidget(Followed, Container[Any]):
         }
         self.sections = self._sections(up_front, extras, tools)
         extras |= tools
-        self._name_controls([*choosers, *_flat(extras.values())], up_front)
+        self._choosers = [*choosers, *(one for several in extras.values() for one in several)]
+        self._name_controls([*self._choosers, *up_front])
         self._lay_out(choosers, up_front)
-        self._choosers = [*choosers, *_flat(extras.values())]
         self.notes.follow(self._choosers)
         self.panel.ended.connect(self.notes.show_preset)
         self.native_parent_changed.connect(self._on_parent_changed)
         self.live_controls = LiveControls(
             self.native, self.recipe_controls, lambda: self.recipe, self.panel, followed=self
         )
-        up_front_ones = [one for one in up_front if not isinstance(one, str)]
         own = [
             one
-            for one in (*self._choosers, *up_front_ones)
-            if not isinstance(one, (Label, PushButton))
+            for one in (*self._choosers, *up_front)
+            if not isinstance(one, (str, Label, PushButton))
         ]
         self.control_values = ControlValues(
             viewer, kind, self.recipe_controls, [*own, self.notes.convert]
@@ -143,7 +139,7 @@ class JobWidget(Followed, Container[Any]):
     def _on_parent_changed(self, parent: Any) -> None:
         # The dock's ✕ takes the widget out of the window; hiding, floating or tabbing do not.
         if parent is None:
-            self.panel.give_up()
+            self.panel.runner.stop()
 
     def _read_and_remember(self, **changes: Any) -> RunRequest:
         """Read the controls for a run, and remember them for the next session."""
@@ -216,11 +212,11 @@ class JobWidget(Followed, Container[Any]):
 
     # ── layout ───────────────────────────────────────────────────────────────
 
-    def _name_controls(self, own: Iterable[Any], up_front: Iterable[Any]) -> None:
+    def _name_controls(self, own: Iterable[Any]) -> None:
         """Make every control an attribute."""
-        controls = [self.recipe_controls.preset, *self.recipe_controls.fields.values(), *own]
-        for control in (*controls, *(one for one in up_front if not isinstance(one, str))):
-            setattr(self, control.name, control)
+        for control in (self.recipe_controls.preset, *self.recipe_controls.fields.values(), *own):
+            if not isinstance(control, str):
+                setattr(self, control.name, control)
         self.progress = self.panel.progress
         for button in ("run", "pause", "stop", "save_as"):
             setattr(self, button, getattr(self.panel.buttons, button))
@@ -250,7 +246,3 @@ class JobWidget(Followed, Container[Any]):
         ]
         sections = [section.native for section in self.sections.values()]
         self.native.layout().insertWidget(0, scrolling_column(form(upper), *sections), 1)
-
-
-def _flat(lists: Iterable[Controls]) -> list[Any]:
-    return [control for controls in lists for control in controls]

@@ -9,32 +9,29 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import Container, ProgressBar, PushButton
 from napari.utils.notifications import show_error, show_info
 from psygnal import Signal
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.brush import BrushControls
-from napari_nst.viewer.controls.form import Section
+from napari_nst.viewer.controls.form import CountBox, Section, note
 from napari_nst.viewer.controls.recipe_form import label_of
 from napari_nst.viewer.history.controls import HistoryControls
 from napari_nst.viewer.layers.save import save_result
 from napari_nst.viewer.loss_plot.plot import LossPlot
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.runner import Runner
-from napari_nst.viewer.run.status import (
-    busy_seconds,
-    finished_text,
-    how_far,
-    progress_text,
-    status_label,
-)
+from napari_nst.viewer.run.status import busy_seconds, finished_text, how_far, progress_text
 from napari_nst.viewer.run.worker import RunThread
-from napari_nst.viewer.steering.going_on import GoingOn
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 LONG = 10.0
 """Seconds from which on a notification says that a run has ended."""
+
+_STATUS_LINES = 3
+"""Lines that the text below the buttons has at least, so that nothing moves when a run begins."""
 
 _ITERATIONS = "Iterations so far."
 
@@ -65,11 +62,42 @@ class RunButtons(Container[Any]):
         self.run.enabled = not running
         self.pause.enabled = self.stop.enabled = running
         self.save_as.enabled = can_save and not running
-        self.show_paused(False)
+        self.pause.text = "Pause"
 
-    def show_paused(self, paused: bool) -> None:
-        """Label the second button with what it does now."""
-        self.pause.text = "Resume" if paused else "Pause"
+
+class GoingOn:
+    """A row of controls to go on from a finished run; hidden while there is none."""
+
+    def __init__(self) -> None:
+        self.steps = CountBox(
+            unit=" steps",
+            name="more_steps",
+            value=50,
+            min=1,
+            max=1_000_000,
+            step=10,
+            tooltip="How many iterations to add to the finished run.",
+        )
+        self.size = CountBox(
+            zero="same size",
+            unit=" px",
+            name="larger_size",
+            max=65536,
+            step=128,
+            tooltip="Longest side to go on at, in pixels; 0 keeps the size.",
+        )
+        self.button = PushButton(
+            text="Go on",
+            tooltip="Go on from the result, with the settings above and what you have painted.",
+        )
+        self.native = QWidget()
+        row = QHBoxLayout(self.native)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.button.native)
+        for box, name in ((self.steps, "Steps to add"), (self.size, "Size to go on at")):
+            box.native.setAccessibleName(name)
+            row.addWidget(box.native, 1)
+        self.native.hide()
 
 
 class RunPanel(Container[Any]):
@@ -86,7 +114,7 @@ class RunPanel(Container[Any]):
         self.buttons = RunButtons()
         self.progress = ProgressBar(value=0, min=0, max=1, tooltip=_ITERATIONS)
         self._problem = ""
-        self.status = status_label("Ready.", "Progress of the run, and its weighted losses.")
+        self.status = _status_label()
         super().__init__(widgets=[self.buttons, self.progress], labels=False)
         self.margins = (0, 0, 0, 0)
         self.going_on, self.brush = GoingOn(), BrushControls(viewer)
@@ -96,14 +124,13 @@ class RunPanel(Container[Any]):
         self.losses = Section("Loss plot", [self.plot])
         for row in (self.status, self.brush.native, self.going_on.native, self.losses.native):
             self.native.layout().addWidget(row)
-        self._follow()
-
-    def _follow(self) -> None:
         self.buttons.run.clicked.connect(self.start)
         self.buttons.pause.clicked.connect(self._on_pause)
         self.buttons.stop.clicked.connect(self._on_stop)
         self.buttons.save_as.clicked.connect(self._on_save)
-        self.going_on.button.clicked.connect(self._on_going_on)
+        self.going_on.button.clicked.connect(
+            lambda: self.go_on(self.going_on.steps.value, self.going_on.size.value or None)
+        )
         self.plot.picked.connect(self._on_picked)
         self.runner.began.connect(self._show_state)
         self.runner.plotted.connect(self._plot)
@@ -165,10 +192,6 @@ class RunPanel(Container[Any]):
             names = ", ".join(label_of(name) for name in later)
             run.note(f"{names} count{'s' if len(later) == 1 else ''} from the next run on.")
 
-    def give_up(self) -> None:
-        """Stop the run, because its widget was closed."""
-        self.runner.stop()
-
     def save(self, path: str | Path) -> None:
         """Write the last result to a file, and say so or why not."""
         try:
@@ -180,15 +203,13 @@ class RunPanel(Container[Any]):
 
     def _on_pause(self) -> None:
         self.runner.pause()
-        self.buttons.show_paused(self.active is not None and self.active.paused)
+        is_paused = self.active is not None and self.active.paused
+        self.buttons.pause.text = "Resume" if is_paused else "Pause"
 
     def _on_stop(self) -> None:
         if self.active is not None:
             self.runner.stop()
             self.say("Stopping …")
-
-    def _on_going_on(self) -> None:
-        self.go_on(self.going_on.steps.value, self.going_on.size.value or None)
 
     def _on_save(self) -> None:
         suggested = f"{self.result.name.replace('/', '-')}.png"
@@ -267,3 +288,14 @@ class RunPanel(Container[Any]):
     def say(self, text: str) -> None:
         """Show a sentence below the buttons."""
         self.status.setText(text)
+
+
+def _status_label() -> QLabel:
+    label = note("Ready.")
+    label.setAlignment(Qt.AlignmentFlag.AlignTop)
+    label.setToolTip("Progress of the run, and its weighted losses.")
+    label.setMinimumHeight(_STATUS_LINES * label.fontMetrics().lineSpacing() + 4)
+    policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)
+    label.setSizePolicy(policy)
+    return label

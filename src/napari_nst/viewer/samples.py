@@ -11,9 +11,7 @@ from napari_nst.io.read_image import Pixels, read_image
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-
-# The content comes first: the widgets choose the lowest layer as the content and the next one as
-# the style.
+# The content comes first: the widgets choose the lowest layer as the content, the next as the style
 
 
 def content_and_style() -> list[LayerData]:
@@ -35,9 +33,7 @@ def micrograph_and_tissue() -> list[LayerData]:
 def textures() -> list[LayerData]:
     """Return three grey textures."""
     return [
-        (data.gravel(), {"name": "gravel"}, "image"),
-        (data.grass(), {"name": "grass"}, "image"),
-        (data.brick(), {"name": "brick"}, "image"),
+        (getattr(data, name)(), {"name": name}, "image") for name in ("gravel", "grass", "brick")
     ]
 
 

@@ -22,9 +22,7 @@ from napari_nst.viewer.controls.layer_choice import (
 )
 from napari_nst.viewer.guides.controls import GuideChoice, TransferGuides
 from napari_nst.viewer.job_widget import JobWidget
-from napari_nst.viewer.layers.keep_outside import OriginalPixels
-from napari_nst.viewer.layers.pixel_size import comparable_sizes
-from napari_nst.viewer.layers.read import LayerSlice
+from napari_nst.viewer.layers.read import LayerSlice, OriginalPixels, comparable_sizes
 from napari_nst.viewer.run.request import RunRequest
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass
 class TransferInputs:
-    """Content, styles and guides of one run; the layers are read in the run's thread."""
+    """Content, styles and guides of one run; the layers are read in its thread."""
 
     content: Content
     styles: Sequence[LayerSlice]
@@ -59,8 +57,7 @@ class TransferInputs:
 
     def read(self) -> dict[str, Any]:
         """Return the arguments of `stylize`."""
-        content = self.content.pictures[0].read()
-        styles = self.read_styles()
+        content, styles = self.content.pictures[0].read(), self.read_styles()
         self._content_shape = (content.shape[0], content.shape[1])
         if self.original is not None:
             self.original.read(self.content.pictures[0])
@@ -95,13 +92,7 @@ class TransferInputs:
 
 
 class StyleTransfer(JobWidget):
-    """Controls to choose a content and a style layer and to run a style transfer.
-
-    Parameters
-    ----------
-    napari_viewer : napari.viewer.Viewer
-        Given by napari.
-    """
+    """Controls to choose a content and a style layer and to run a style transfer."""
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.choice, self.guides = ContentChoice(napari_viewer), GuideChoice(napari_viewer)
@@ -170,19 +161,16 @@ class StyleTransfer(JobWidget):
 
     @property
     def followed_layers(self) -> list[Layer]:
-        """The layers whose edits change a run that is going on: styles and guides."""
+        """The layers of styles and guides."""
         return [*self._style_layers, *self.guides.layers]
 
     @property
     def followed_controls(self) -> list[Any]:
-        """The controls, beside the recipe's, that change a run that is going on."""
+        """The controls of styles and guides."""
         return [self.style, self.more_styles, *self.guides.controls]
 
     def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
-        """Give the run the styles and guides of now, and return the names of all images.
-
-        Raises `ValueError` if they do not fit the run.
-        """
+        """Give the run the chosen styles and guides; raise `ValueError` if they do not fit it."""
         inputs = self._inputs
         if inputs is None or not self._style_layers:
             return ()
@@ -242,9 +230,7 @@ def _pixel_sizes(
     if recipe.style_sizing != "physical":
         return None
     images = [content.pictures[0], *styles]
-    sizes = comparable_sizes(
-        [image.pixel_size for image in images], [image.unit for image in images]
-    )
+    sizes = comparable_sizes(images)
     if sizes is None:
         names = ", ".join(repr(image.name) for image in images)
         raise ValueError(

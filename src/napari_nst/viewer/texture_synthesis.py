@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox
@@ -38,13 +39,7 @@ PERIODIC = "circular"
 
 
 class TextureSynthesis(JobWidget):
-    """Controls to choose an exemplar and to synthesize its texture, or to fill a region with it.
-
-    Parameters
-    ----------
-    napari_viewer : napari.viewer.Viewer
-        Given by napari.
-    """
+    """Controls to choose an exemplar and to synthesize its texture, or to fill a region with it."""
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         # Not named `height` and `width`, which are attributes of every magicgui widget.
@@ -94,7 +89,8 @@ class TextureSynthesis(JobWidget):
         exemplar, start = self.slice_of(layer, recipe.size), self.start_slice(recipe)
         self._inputs, self._start = exemplar, start
         self._dims = self._viewer.dims.model_copy(deep=True)
-        fitted = _fitted_shape(exemplar.position.shape, recipe.size)
+        shown = exemplar.position.shape
+        fitted = shape_fitting(shown, min(recipe.size or max(shown), max(shown)))  # never enlarged
         shape = self._shape(fitted)
         cumulative = self._compare.value == CUMULATIVE
         compared = compared_layers(self._compared, recipe) if self._compare.value != OFF else []
@@ -114,7 +110,7 @@ class TextureSynthesis(JobWidget):
             function="compare_textures" if compared else "synthesize",
             read=read,
             keep_dtype=self.keep_dtype.value,
-            after_run=self._show_tiles if recipe.padding == PERIODIC else None,
+            after_run=partial(tile_preview, self._viewer) if recipe.padding == PERIODIC else None,
         )
 
     def _inpainting_request(self, inputs: InpaintingInputs, recipe: Recipe) -> RunRequest:
@@ -140,7 +136,7 @@ class TextureSynthesis(JobWidget):
 
     @property
     def followed_layers(self) -> list[Layer]:
-        """The layers whose edits change a run that is going on: the exemplar, and the regions."""
+        """The layers of the exemplar and the regions."""
         if self._inputs is None or self.exemplar.value is None:
             return []
         if not isinstance(self._inputs, InpaintingInputs):
@@ -150,14 +146,11 @@ class TextureSynthesis(JobWidget):
 
     @property
     def followed_controls(self) -> list[Any]:
-        """The controls, beside the recipe's, that change a run that is going on."""
+        """The controls of the exemplar and the regions."""
         return [self.exemplar, self.inpainting.region, self.inpainting.exemplar_region]
 
     def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
-        """Give the run the exemplar and regions of now, and return the names of all images.
-
-        Raises `ValueError` if there is no region, or no exemplar.
-        """
+        """Give the run the chosen exemplar and regions; raise `ValueError` without a region."""
         inputs, layer = self._inputs, self.exemplar.value
         if inputs is None or layer is None:
             return ()
@@ -190,9 +183,6 @@ class TextureSynthesis(JobWidget):
         height, width = self.texture_height.value, self.texture_width.value
         return (height or fitted[0], width or fitted[1]) if height or width else None
 
-    def _show_tiles(self, layer: Any) -> None:
-        tile_preview(self._viewer, layer)
-
     def _on_seamless(self, seamless: bool) -> None:
         if seamless:
             self.padding.value = PERIODIC
@@ -217,11 +207,6 @@ def _side_box(name: str) -> CountBox:
         step=64,
         tooltip=f"{name.capitalize()} of the texture in pixels; 0 for that of the exemplar.",
     )
-
-
-def _fitted_shape(shape: tuple[int, int], size: int) -> tuple[int, int]:
-    """Return the shape to which the engine resizes an exemplar: it never enlarges one."""
-    return shape_fitting(shape, min(size or max(shape), max(shape)))
 
 
 def _result_position(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_nst.io.read_image import read_image
-from napari_nst.viewer.layers import pyramid
+from napari_nst.viewer.layers import live_pixels
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.position import data_to_world, move_slider
 from napari_nst.viewer.layers.read import shown_slice
@@ -16,8 +16,8 @@ from tests.viewer.layers.test_live_pixels import tile
 
 @pytest.fixture(autouse=True)
 def _small_is_large(monkeypatch):
-    monkeypatch.setattr(pyramid, "LARGE", 60)
-    monkeypatch.setattr(pyramid, "COARSEST", 20)
+    monkeypatch.setattr(live_pixels, "LARGE", 60)
+    monkeypatch.setattr(live_pixels, "COARSEST", 20)
     monkeypatch.setattr(throttle, "PAUSE", 0.0)
 
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from napari_nst.engine.steering import TileDone
-from napari_nst.viewer.layers import live_pixels, pyramid
+from napari_nst.viewer.layers import live_pixels
 from napari_nst.viewer.layers.intensity import Intensity
-from napari_nst.viewer.layers.keep_outside import OriginalPixels
 from napari_nst.viewer.layers.live_pixels import LivePixels
+from napari_nst.viewer.layers.read import OriginalPixels
 from napari_nst.viewer.run import throttle
 from tests.helpers.fake_iterations import iteration
 
@@ -18,8 +18,8 @@ GREY = Intensity((100.0, 1100.0), np.dtype(np.uint16), is_grey=True)
 
 @pytest.fixture(autouse=True)
 def _small_is_large(monkeypatch):
-    monkeypatch.setattr(pyramid, "LARGE", 60)
-    monkeypatch.setattr(pyramid, "COARSEST", 20)
+    monkeypatch.setattr(live_pixels, "LARGE", 60)
+    monkeypatch.setattr(live_pixels, "COARSEST", 20)
     monkeypatch.setattr(live_pixels, "_ROWS", 16)
     monkeypatch.setattr(throttle, "PAUSE", 0.0)
 
@@ -146,13 +146,13 @@ def test_drawing_takes_a_twentieth_of_the_time(monkeypatch):
     monkeypatch.setattr(throttle.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(throttle, "PAUSE", 20)
     drawn, one = LivePixels(RGB), iteration(1, 4)
-    write = pyramid.Pyramid.write
+    write = live_pixels.Pyramid.write
 
     def write_for_a_second(self, window, pixels):
         now[0] += 1
         write(self, window, pixels)
 
-    monkeypatch.setattr(pyramid.Pyramid, "write", write_for_a_second)
+    monkeypatch.setattr(live_pixels.Pyramid, "write", write_for_a_second)
     drawn.draw(one)  # three blocks of rows, three seconds
     assert not drawn.is_due()
     drawn.draw_tile(tile(0, 0, level=1.0), one)

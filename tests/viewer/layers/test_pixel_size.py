@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_nst.viewer.layers.pixel_size import comparable_sizes
-from napari_nst.viewer.layers.read import shown_slice
+from napari_nst.viewer.layers.read import comparable_sizes, shown_slice
 
 
 @pytest.fixture
@@ -67,8 +66,9 @@ def test_a_scale_without_a_unit_is_in_pixels(pick):
     assert (picture.pixel_size, picture.unit) == (2, "pixel")
 
 
-def test_sizes_compare_where_they_share_a_unit(pick):
-    assert comparable_sizes([0.1, 0.4], ["micrometer", "micrometer"]) == [0.1, 0.4]
-    assert comparable_sizes([0.1, 2], ["micrometer", "pixel"]) is None
-    assert comparable_sizes([0.1, None], ["micrometer", ""]) is None
-    assert comparable_sizes([None, None], ["", ""]) is None
+def test_sizes_compare_if_they_share_a_unit(pick):
+    fine, coarse = (pick(units=["um"] * 2, scale=[side] * 2) for side in (0.1, 0.4))
+    assert comparable_sizes([fine, coarse]) == [0.1, 0.4]
+    for other in (pick(scale=(2, 2)), pick()):  # in pixels, and without a scale
+        assert comparable_sizes([fine, other]) is None
+    assert comparable_sizes([pick(), pick()]) is None

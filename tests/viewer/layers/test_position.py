@@ -1,5 +1,7 @@
 """The position of results: that of the content, in the slice that was shown."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -139,7 +141,7 @@ def test_images_along_an_axis_of_the_layer_stay_on_it(model):
     content = model.add_image(np.zeros((5, 3, 60, 80)), scale=(9, 2, 1, 1), translate=(0, 4, 0, 0))
     move_slider(content, model.dims, 0, 2)
     move_slider(content, model.dims, 1, 1)
-    position = shown_slice(content, model.dims).position.along(1)
+    position = replace(shown_slice(content, model.dims).position, panel_axis=1)
     pictures = np.random.default_rng(0).random((3, 30, 40))
     data = position.data(pictures, panels=3)
     np.testing.assert_array_equal(data[0], pictures)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from napari_nst.viewer.layers.pyramid import Pyramid, halved
+from napari_nst.viewer.layers.live_pixels import Pyramid, halved
 
 
 def picture(shape, dtype, seed=0):

@@ -10,7 +10,7 @@ from qtpy.QtCore import QTimer
 from napari_nst.io.embedded_text import read_text
 from napari_nst.io.read_image import read_image
 from napari_nst.recipe import Recipe
-from napari_nst.viewer.layers import pyramid
+from napari_nst.viewer.layers import live_pixels
 from napari_nst.viewer.layers.intensity import to_uint8
 from napari_nst.viewer.run import throttle
 
@@ -21,8 +21,8 @@ SHAPE = (48, 64)
 
 @pytest.fixture(autouse=True)
 def _small_is_large(monkeypatch):
-    monkeypatch.setattr(pyramid, "LARGE", 60)
-    monkeypatch.setattr(pyramid, "COARSEST", 20)
+    monkeypatch.setattr(live_pixels, "LARGE", 60)
+    monkeypatch.setattr(live_pixels, "COARSEST", 20)
     monkeypatch.setattr(throttle, "PAUSE", 0.0)
 
 
@@ -179,13 +179,13 @@ def test_grey_slices_of_a_stack_in_sixteen_bits(viewer, widget, optimiser, until
 
 
 def test_the_main_thread_converts_nothing(widget, optimiser, finish, monkeypatch):
-    threads, write = set(), pyramid.Pyramid.write
+    threads, write = set(), live_pixels.Pyramid.write
 
     def noted(self, window, pixels):
         threads.add(threading.current_thread())
         write(self, window, pixels)
 
-    monkeypatch.setattr(pyramid.Pyramid, "write", noted)
+    monkeypatch.setattr(live_pixels.Pyramid, "write", noted)
     optimiser(steps=6, tile=16, seconds=0.02)
     finish(widget)
     assert threads
@@ -194,7 +194,7 @@ def test_the_main_thread_converts_nothing(widget, optimiser, finish, monkeypatch
 
 @pytest.mark.network
 def test_the_real_engine_streams_its_tiles(viewer, widget, until, monkeypatch):
-    monkeypatch.setattr(pyramid, "LARGE", 150)
+    monkeypatch.setattr(live_pixels, "LARGE", 150)
     random = np.random.default_rng(1)
     viewer.add_image(random.integers(0, 256, (160, 192, 3), np.uint8), name="wide", rgb=True)
     widget.content.value = viewer.layers["wide"]

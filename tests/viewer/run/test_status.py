@@ -32,9 +32,9 @@ def run(step, steps, seconds, *, losses=LOSSES, paused=0.0, **options):
         ),
         (
             run(1, 1, 0.25, losses={**LOSSES, "content": 0.0}),
-            "1 iteration in 0.2 s; loss style 0.0312.",
+            "1 iteration in 0.2 s; losses style 0.0312.",
         ),
-        (run(3, 3, 12, losses=dict.fromkeys(LOSSES, 0.0)), "3 iterations in 12 s; loss 0."),
+        (run(3, 3, 12, losses=dict.fromkeys(LOSSES, 0.0)), "3 iterations in 12 s; losses 0."),
         (
             run(210, 210, 245, panels=[f"conv{i}" for i in range(21)], panel=20),
             "21 pictures, 210 iterations in 4 min 5 s.",

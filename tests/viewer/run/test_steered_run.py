@@ -20,7 +20,7 @@ def transfer(make_napari_viewer_proxy, plugin_preferences, until):
     widget.size.value, widget.min_size.value, widget.steps.value = 64, 0, 400
     widget.device.value, widget.precision.value = "cpu", "float32"
     yield viewer, widget
-    widget.panel.give_up()
+    widget.panel.runner.stop()
     until(lambda: not widget.running)
 
 

@@ -1,14 +1,17 @@
 """A run without a window: what the worker thread does."""
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from napari_nst.engine.steering import TileDone
 from napari_nst.errors import Cancelled, NstError
-from napari_nst.viewer.run.status import finished_text
+from napari_nst.viewer.run.status import finished_text, how_far
 from napari_nst.viewer.run.worker import RunThread, run_in_background
 from tests.helpers.fake_iterations import iteration
 
@@ -93,6 +96,27 @@ def test_a_tile_is_kept_until_its_step_ends_and_without_its_pixels():
     run = RunThread(start, watch=lambda newest: tiles.append(run.tile))
     run.work()
     assert [*tiles, run.tile] == [None, None, None]
+
+
+def test_a_reader_never_sees_more_steps_than_there_are():
+    """The main thread may read between any two assignments of the run's thread."""
+    seen = []
+
+    class ReadRun(RunThread):
+        def __setattr__(self, name, given):
+            super().__setattr__(name, given)
+            if self.__dict__.get("newest") is not None:
+                most, value = how_far(self)
+                seen.append(value / most)
+
+    def start(progress, steering):
+        for step in range(1, 5):
+            for done in (1, 2):
+                steering.watch(TileDone(step, done, 2, None, None, (48, 64)))
+            yield iteration(step, 4)
+
+    ReadRun(start).work()
+    assert max(seen) == 1
 
 
 def test_the_state_changes_with_all_that_is_drawn_and_holds_no_pixels():
@@ -232,3 +256,25 @@ def test_a_function_runs_in_the_background_and_its_runtime_errors_are_reported(u
         ("failed", "CUDA error"),
         "finished",
     ]
+
+
+@pytest.mark.window
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux only")
+def test_torch_makes_an_optimizer_beside_a_drawn_canvas():
+    code = """
+import napari, numpy as np
+from qtpy.QtWidgets import QApplication
+viewer = napari.Viewer()
+viewer.add_image(np.eye(9))
+for _ in range(20):
+    QApplication.processEvents()
+from napari_nst.viewer.run.worker import keep_triton_out
+keep_triton_out()
+import torch, torchvision
+torch.optim.Adam([torch.zeros(1, requires_grad=True)]).zero_grad()
+viewer.close()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr

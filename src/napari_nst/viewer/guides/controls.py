@@ -14,8 +14,7 @@ from napari.layers import Image, Labels, Layer, Shapes
 from napari_nst.engine.job.guides import Guides, read_guides
 from napari_nst.viewer.controls.layer_choice import layer_box
 from napari_nst.viewer.guides.rasterize import Guide, guide_of
-from napari_nst.viewer.layers.keep_outside import OriginalPixels
-from napari_nst.viewer.layers.read import LayerSlice, shown_slice
+from napari_nst.viewer.layers.read import LayerSlice, OriginalPixels, shown_slice
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, int]

@@ -11,8 +11,8 @@ from napari.components import ViewerModel
 
 from napari_nst.io.history import DEFAULT_MEGABYTES, FrameStack, History, Spacing
 from napari_nst.io.record import RECORD
-from napari_nst.viewer.layers import pyramid
-from napari_nst.viewer.layers.panel_label import PanelText, known_units
+from napari_nst.viewer.layers import live_pixels
+from napari_nst.viewer.layers.panels import PanelText, known_units
 from napari_nst.viewer.layers.position import move_slider, shown_index
 from napari_nst.viewer.layers.save import LAYOUT
 from napari_nst.viewer.run.request import RunRequest
@@ -203,8 +203,8 @@ class RunHistory:
 
 
 def _reduced(iteration: Iteration) -> Iteration:
-    """Return the iteration with its image averaged to at most `pyramid.LARGE` pixels a side."""
-    ratio = -(-max(iteration.shape) // pyramid.LARGE)
+    """Return the iteration with its image averaged to at most `LARGE` pixels a side."""
+    ratio = -(-max(iteration.shape) // live_pixels.LARGE)
     if ratio == 1:
         return iteration
     from torch.nn.functional import avg_pool2d

@@ -21,10 +21,9 @@ MOST_CHANNELS = 16
 
 
 def channel_axes(layer: Image, dims: Dims | None = None) -> dict[str, int]:
-    """Return name → number of a grey layer's axes that may be channels.
+    """Return name → number of a grey layer's axes that are not shown and have 2 to 16 entries.
 
-    These axes are not shown and have 2 to 16 entries. Without the viewer's `dims`, the last two
-    axes count as shown. The channels of an RGB layer are its colours: it has no such axes.
+    Without the viewer's `dims`, the last two axes count as shown.
     """
     if layer.rgb or layer.ndim < 3:
         return {}
@@ -40,10 +39,9 @@ def channel_axes(layer: Image, dims: Dims | None = None) -> dict[str, int]:
 
 
 def channel_slices(layer: Image, dims: Dims, axis: int | str, size: int = 0) -> list[LayerSlice]:
-    """Return each channel of a layer, of the slice that the viewer shows.
+    """Return each channel of the shown slice, along an axis by number or name of `channel_axes`.
 
-    `axis` is the number of the channels' axis, or its name from `channel_axes`. The slices share
-    one position. Raises `ValueError` if the layer has no such axis.
+    Raises `ValueError` if the layer has no such axis.
     """
     check_is_image(layer)
     candidates = channel_axes(layer, dims)
@@ -58,10 +56,9 @@ def channel_slices(layer: Image, dims: Dims, axis: int | str, size: int = 0) -> 
 
 
 def rgb_slice(slices: Sequence[LayerSlice]) -> LayerSlice:
-    """Return three grey slices as red, green and blue, at the position of the first.
+    """Return three grey slices of one shape, each with its own limits, as red, green and blue.
 
-    Each keeps its own contrast limits. Raises `ValueError` if there are not three, one is RGB, or
-    their shapes differ.
+    Raises `ValueError` if there are not three, one is RGB, or their shapes differ.
     """
     if len(slices) != 3:
         raise ValueError(f"RGB takes three channels, for red, green and blue; not {len(slices)}.")
@@ -70,26 +67,18 @@ def rgb_slice(slices: Sequence[LayerSlice]) -> LayerSlice:
     _check_shapes(slices, [one.position.shape for one in slices])
     first = slices[0]
 
-    def read() -> np.ndarray[Any, Any]:
-        return stacked([one.read() for one in slices])
-
-    def read_raw() -> np.ndarray[Any, Any]:
-        return stacked([one.read_raw() for one in slices])
-
     def stacked(channels: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         # Multiscale layers of one size may have levels of different sizes.
         _check_shapes(slices, [channel.shape for channel in channels])
         return np.stack(channels, axis=-1)
 
-    intensity = Intensity(None, first.intensity.dtype, is_grey=False)
-    position = replace(first.position, panel_axis=None)
     return replace(
         first,
         name=_name(slices),
-        position=position,
-        intensity=intensity,
-        read=read,
-        read_raw=read_raw,
+        position=replace(first.position, panel_axis=None),
+        intensity=Intensity(None, first.intensity.dtype, is_grey=False),
+        read=lambda: stacked([one.read() for one in slices]),
+        read_raw=lambda: stacked([one.read_raw() for one in slices]),
     )
 
 

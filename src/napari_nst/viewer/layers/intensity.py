@@ -20,20 +20,16 @@ Limits = tuple[float, float]
 class Intensity:
     """How a layer's values are displayed."""
 
-    # Contrast limits of a grey layer, None for RGB. Gamma is left out, so that the conversion back
-    # is exact.
-    limits: Limits | None
+    limits: Limits | None  # of a grey layer; gamma is left out, for an exact conversion back
     dtype: np.dtype[Any]
     is_grey: bool
     colormap: Any = "gray"
 
     def restore(self, picture: Array, keep_dtype: bool = False) -> Array:
-        """Return an image as values like the layer's own.
+        """Return an image in [0, 1], (H, W) or (H, W, C), as values like the layer's own.
 
-        `picture` is float (H, W) grey, (H, W, 3) or (H, W, 4), in [0, 1]. Grey of a grey layer is
-        scaled to its contrast limits, as float32, or as the layer's dtype, rounded and clipped, if
-        `keep_dtype`. All else is uint8, or, if `keep_dtype` and the layer is RGB, the layer's
-        dtype with its full range; floats have the range [0, 1].
+        Grey of a grey layer is scaled to its contrast limits, as float32, or as the layer's dtype
+        if `keep_dtype`. All else is uint8, or, if `keep_dtype` and the layer is RGB, of its dtype.
         """
         dtype = self._dtype_for(picture, keep_dtype)
         low, high = self.limits_in(dtype)
@@ -74,11 +70,9 @@ def intensity_of(layer: Image) -> Intensity:
 
 
 def to_unit(pixels: Array, limits: Limits | None, name: str) -> Array:
-    """Return a layer's values as float32 in [0, 1], as they are displayed.
+    """Return a layer's values, grey with `limits` or RGB or RGBA, as float32 in [0, 1].
 
-    `pixels` are (H, W) grey with contrast `limits`, or, without, (H, W, 3) RGB or (H, W, 4) RGBA.
-    Raises `TypeError` or `ValueError`, which call the pixels `name`, if their dtype has no agreed
-    range or if all are NaN.
+    Raises `TypeError` or `ValueError` if their dtype has no agreed range or if all are NaN.
     """
     if np.issubdtype(pixels.dtype, np.floating):
         if not np.isfinite(pixels).any():

@@ -9,17 +9,17 @@ import numpy as np
 
 from napari_nst.io.record import RECORD
 from napari_nst.viewer.layers.intensity import Intensity, to_unit
-from napari_nst.viewer.layers.keep_outside import OriginalPixels
 from napari_nst.viewer.layers.live_pixels import LivePixels
-from napari_nst.viewer.layers.panel_label import PanelText, known_units
+from napari_nst.viewer.layers.panels import PanelText, known_units
 from napari_nst.viewer.layers.position import Position, move_slider, shown_index
+from napari_nst.viewer.layers.read import OriginalPixels
 from napari_nst.viewer.layers.save import LAYOUT
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_nst.engine.iteration import Iteration
-    from napari_nst.viewer.layers.pyramid import Pyramid
+    from napari_nst.viewer.layers.live_pixels import Pyramid
 
 Array = np.ndarray[Any, Any]
 
@@ -32,9 +32,6 @@ class LiveLayer:
     The first image makes the layer, so that a run that fails early leaves none. Several images of
     one run share a layer, and the viewer's slider follows the current one unless the user moves it.
     An image that will be large gets a multiscale layer; its pixels are written in the run's thread.
-
-    Use it from the main thread only. `position` and `intensity` are those of the content;
-    `original` are pixels of the content that the layer shows unchanged.
     """
 
     def __init__(
@@ -98,10 +95,8 @@ class LiveLayer:
             self._remembered = self._position.image(self.layer.data).copy()
 
     def strokes(self) -> tuple[Array, Array] | None:
-        """Return what was painted since `remember`, or None.
+        """Return the image in [0, 1] and which pixels were painted since `remember`, or None.
 
-        That is the image, float32 in [0, 1], (H, W) or (H, W, C), and which of its pixels have
-        changed in colour, bool (H, W), no matter by what: the brush, the console, another plugin.
         Raises `ValueError` if the layer's data has another shape now.
         """
         if self._remembered is None or self.removed:
@@ -129,19 +124,15 @@ class LiveLayer:
     def _show_drawn(self, iteration: Iteration, pyramid: Pyramid) -> None:
         """Show the arrays that the run's thread writes into, the same until the size changes."""
         self.shown = iteration
-        version = self.drawn.version
-        if self.layer is not None and pyramid.multiscale and not self.layer.multiscale:
+        version, layer = self.drawn.version, self.layer
+        finest = None if layer is None else layer.data[0] if layer.multiscale else layer.data
+        if layer is not None and pyramid.multiscale and not layer.multiscale:
             self._replace(pyramid)
-        elif self.layer is None or not self._shows(pyramid):
+        elif getattr(finest, "base", None) is not pyramid.levels[0]:  # another array, or no layer
             self._set_data(pyramid)
         elif version != self._version:
-            self.layer.refresh(extent=False)
+            layer.refresh(extent=False)
         self._version = version
-
-    def _shows(self, pyramid: Pyramid) -> bool:
-        """Return whether the layer's data is a view of the pyramid's arrays."""
-        finest = self.layer.data[0] if self.layer.multiscale else self.layer.data
-        return getattr(finest, "base", None) is pyramid.levels[0]
 
     def _set_data(self, pyramid: Pyramid) -> None:
         levels = [self._position.data(level) for level in pyramid.levels]
@@ -159,14 +150,12 @@ class LiveLayer:
 
     def _replace(self, pyramid: Pyramid) -> None:
         """Put a multiscale layer in place of the layer, which cannot become one."""
-        layers, former = self._viewer.layers, self.layer
+        layers, former, self.layer = self._viewer.layers, self.layer, None
         index = layers.index(former)
         layers.remove(former)
-        self.layer = None
         self._set_data(pyramid)
         layers.move(layers.index(self.layer), index)
-        is_grey = not self.layer.rgb and not former.rgb
-        grey_only = ("colormap", "contrast_limits") if is_grey else ()
+        grey_only = () if self.layer.rgb or former.rgb else ("colormap", "contrast_limits")
         for name in (*_KEPT_IN_REPLACEMENT, *grey_only):
             setattr(self.layer, name, getattr(former, name))
 

@@ -1,33 +1,88 @@
-"""The pixels of a live layer, written by the run's thread."""
+"""The pixels of a live layer, written by the run's thread: one level, or a pyramid."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.viewer.layers import pyramid as sizes
-from napari_nst.viewer.layers.intensity import Intensity
-from napari_nst.viewer.layers.keep_outside import OriginalPixels
-from napari_nst.viewer.layers.pyramid import Pyramid, Window
+from napari_nst.viewer.layers.intensity import Intensity, as_type
+from napari_nst.viewer.layers.read import OriginalPixels
 from napari_nst.viewer.run.throttle import Throttle
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import TileDone
 
+Array = np.ndarray[Any, Any]
+Window = tuple[slice, slice]
+
+LARGE = 2048
+"""Longest side in pixels beyond which a layer is multiscale. Of a multiscale layer, napari sends
+the visible part to the graphics card for every frame, of others all pixels, 12 MB at this size."""
+
+COARSEST = 512
+"""Longest side in pixels of the last level, from which napari makes each thumbnail."""
+
 _ROWS = 256
 """Rows that are converted at once: a large image never exists in floats as a whole."""
+
+
+class Pyramid:
+    """An image and its halves, down to a small one; each pixel is the mean of two by two.
+
+    `like` has the dtype and the channels. `coarsest` is the longest side of the last level; 0 makes
+    one level only.
+    """
+
+    def __init__(self, shape: tuple[int, int], like: Array, coarsest: int = COARSEST) -> None:
+        self.multiscale = coarsest > 0
+        # From fine to coarse; always the same arrays.
+        self.levels = [np.zeros((*shape, *like.shape[2:]), like.dtype)]
+        while coarsest and max(self.levels[-1].shape[:2]) > coarsest:
+            half = [-(-side // 2) for side in self.levels[-1].shape[:2]]
+            self.levels.append(np.zeros((*half, *like.shape[2:]), like.dtype))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self.levels[0].shape[:2]
+        return height, width
+
+    def suits(self, shape: tuple[int, int], like: Array) -> bool:
+        """Return whether images of this size, dtype and these channels fit."""
+        finest = self.levels[0]
+        return bool(finest.dtype == like.dtype) and finest.shape == (*shape, *like.shape[2:])
+
+    def write(self, window: Window, pixels: Array) -> None:
+        """Write pixels (h, w) or (h, w, C) into rows and columns of all levels."""
+        self.levels[0][window] = pixels
+        for fine, coarse in pairwise(self.levels):
+            rows, columns = (slice(side.start // 2, -(-side.stop // 2)) for side in window)
+            window = rows, columns
+            below = slice(2 * rows.start, 2 * rows.stop), slice(2 * columns.start, 2 * columns.stop)
+            coarse[window] = halved(fine[below])
+
+
+def halved(pixels: Array) -> Array:
+    """Return the means of two by two pixels; an odd last row or column counts twice."""
+    odd = [(0, side % 2) for side in pixels.shape[:2]]
+    if any(after for _, after in odd):
+        pixels = np.pad(pixels, [*odd, *[(0, 0)] * (pixels.ndim - 2)], mode="edge")
+    number = np.promote_types(pixels.dtype, np.float32)
+    pairs = np.add(pixels[::2], pixels[1::2], dtype=number)
+    means = (pairs[:, ::2] + pairs[:, 1::2]) * number.type(0.25)
+    return as_type(means, pixels.dtype)
 
 
 class LivePixels:
     """Pixels that the run's thread writes and the main thread displays.
 
     A small image without tiles needs only its iteration's `picture`, which is computed here. Any
-    other is written into arrays of the layer's dtype, in place, and the main thread refreshes the
-    layer. The parameters are those of `LiveLayer`; use it from the run's thread only.
+    other is written in place into arrays of the layer's dtype.
     """
 
     def __init__(
@@ -83,7 +138,7 @@ class LivePixels:
         self.version += 1
 
     def _note_size(self, iteration: Iteration) -> None:
-        self._is_large |= not iteration.panels and max(iteration.full_shape) > sizes.LARGE
+        self._is_large |= not iteration.panels and max(iteration.full_shape) > LARGE
 
     def _pyramid_for(self, iteration: Iteration, shape: tuple[int, int]) -> Pyramid:
         """Return the current pyramid if it suits, or an empty one."""
@@ -91,7 +146,7 @@ class LivePixels:
         current = self.pyramid
         if current and current.suits(shape, like) and current.multiscale == self._is_large:
             return current
-        return Pyramid(shape, like, sizes.COARSEST if self._is_large else 0)
+        return Pyramid(shape, like, COARSEST if self._is_large else 0)
 
     def _write(self, pyramid: Pyramid, part: Iteration, window: Window) -> None:
         pixels = self._restored(part)
@@ -99,7 +154,7 @@ class LivePixels:
             pixels = self._original.put_back(pixels, part.free, window, pyramid.shape)
         pyramid.write(window, pixels)
 
-    def _restored(self, part: Iteration) -> np.ndarray[Any, Any]:
+    def _restored(self, part: Iteration) -> Array:
         return self._intensity.restore(part.picture, self._keep_dtype)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,10 +32,6 @@ class Position:
         """Number of dimensions of the layer."""
         return len(self.index)
 
-    def along(self, axis: int) -> Position:
-        """Return this position for several images along one of the layer's axes."""
-        return replace(self, panel_axis=axis)
-
     def pixel_axes(self, panels: int = 0) -> tuple[int, ...]:
         """Return the axes of a result: with `panels`, that of the images; vertical, horizontal."""
         if not panels:
@@ -47,8 +43,7 @@ class Position:
     def data(self, pixels: Array, panels: int = 0) -> Array:
         """Return a view of an image with axes of length one for the other dimensions.
 
-        `pixels` are (H, W) or (H, W, C) as displayed; for several `panels`, (panels, H, W) or
-        (panels, H, W, C). For a slice of a stack (Z, Y, X), the view is (1, H, W) or (1, H, W, C).
+        `pixels` are (H, W) or (H, W, C) as displayed, or (panels, H, W) or (panels, H, W, C).
         """
         axes = self.pixel_axes(panels)
         turned = pixels.transpose(*np.argsort(axes), *range(len(axes), pixels.ndim))
@@ -62,9 +57,8 @@ class Position:
     def transform_at(self, shape: tuple[int, int], panels: int = 0) -> dict[str, Any]:
         """Return the transform of an image of `shape` (H, W) that covers the same area.
 
-        Outer edges coincide. Integer coordinates are pixel centres, so a change of size moves the
-        first pixel by half the difference of the pixel sizes. Along the other axes, the image is
-        at the position of the slice. The axis of several `panels` is in pixels.
+        Integer coordinates are pixel centres, so a change of size moves the first pixel by half the
+        difference of the pixel sizes. The axis of several `panels` is in pixels.
         """
         own, shown = self.transform, list(self.axes)
         ratio, first = np.ones(self.ndim), np.array(self.index, float)
@@ -102,11 +96,7 @@ def position_of(layer: Image, dims: Dims) -> Position:
 
 
 def layer_transform(layer: Layer, first: Sequence[float] | Array = ()) -> dict[str, Any]:
-    """Return a layer's transform, as `add_image` takes it.
-
-    With `first`, a position in the layer's data, the transform is that of a layer whose first
-    pixel is there.
-    """
+    """Return a layer's transform, as `add_image` takes it, with its first pixel at `first`."""
     transform = {
         "scale": np.array(layer.scale),
         "translate": np.array(layer.translate),
@@ -130,10 +120,7 @@ def shown_axes(layer: Layer, dims: Dims) -> tuple[int, int]:
 
 
 def shown_index(layer: Image | Labels, dims: Dims) -> tuple[int, ...]:
-    """Return the index of the viewer's sliders in a layer's data, 0 on the shown axes.
-
-    Sliders beyond the layer give the nearest slice.
-    """
+    """Return the index of the nearest slice to the viewer's sliders, 0 on the shown axes."""
     at = np.round(shown_point(layer, dims))
     return tuple(int(i) for i in np.clip(at, 0, np.array(layer.level_shapes[0])[: layer.ndim] - 1))
 
@@ -159,11 +146,7 @@ def move_slider(layer: Image, dims: Dims, axis: int, index: int) -> None:
 
 
 def slice_text(layer: Image, dims: Dims, index: Sequence[int], skip: int | None = None) -> str:
-    """Return the name of a slice, such as ``slice z = 5 of 40``; "" for a flat layer.
-
-    Slices count from 0, as beside the viewer's sliders. Axes of length one are left out, and so is
-    the axis `skip`.
-    """
+    """Return the name of a slice without the axis `skip`: ``slice z = 5 of 40``, or ""."""
     axes = shown_axes(layer, dims)
     shape = layer.level_shapes[0]
     parts = [
@@ -199,10 +182,9 @@ def _composite(transform: dict[str, Any]) -> CompositeAffine:
 
 
 def _slicing(layer: Layer, dims: Dims) -> tuple[list[int], Array, Array]:
-    """Return the axes that are not shown, and how napari finds a layer's slice along them.
+    """Return the axes that are not shown, and the matrix and offset from the world to the data.
 
-    That is a matrix and an offset from the world to the layer's data. napari ignores a tilt of the
-    layer out of the shown plane.
+    napari ignores a tilt of the layer out of the shown plane.
     """
     shown = shown_axes(layer, dims)
     hidden = [axis for axis in range(layer.ndim) if axis not in shown]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_nst.viewer.layers.intensity import Intensity, intensity_of, to_unit
-from napari_nst.viewer.layers.pixel_size import pixel_size_of
-from napari_nst.viewer.layers.position import Position, position_of, slice_text
+from napari_nst.viewer.layers.position import Position, data_to_world, position_of, slice_text
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -38,13 +37,10 @@ class LayerSlice:
 def shown_slice(
     layer: Image, dims: Dims, size: int = 0, *, channel: tuple[int, int] | None = None
 ) -> LayerSlice:
-    """Return the slice of a layer that the viewer shows.
+    """Return the slice of a layer that the viewer shows; raise `ValueError` if it is no image.
 
     Of a multiscale layer, the coarsest level with at least `size` pixels along its longest side is
-    read; 0 reads the finest. `channel` is an axis of the layer and an index: that channel is read
-    instead of the shown one. All channels have one position, with `panel_axis` as their axis.
-
-    Raises `ValueError` if the layer has fewer than two dimensions, no pixels, or complex values.
+    read; 0 reads the finest. `channel` is an axis and an index to read instead of the shown one.
     """
     check_is_image(layer)
     position = position_of(layer, dims)
@@ -53,7 +49,7 @@ def shown_slice(
     name, intensity, at = layer.name, intensity_of(layer), list(position.index)
     where = slice_text(layer, dims, at, skip=channel[0] if channel else None)
     if channel:
-        position, at[channel[0]] = position.along(channel[0]), channel[1]
+        position, at[channel[0]] = replace(position, panel_axis=channel[0]), channel[1]
         name = f"{name} channel {channel[1]}"
     index = _index_at(layer, data, position.axes, at)
     finest, unit = pixel_size_of(layer, position.axes)
@@ -98,3 +94,66 @@ def _index_at(
         slice(None) if axis in axes else min(round(index[axis] * ratio[axis]), length - 1)
         for axis, length in enumerate(lengths)
     )
+
+
+def pixel_size_of(layer: Image, axes: tuple[int, int]) -> tuple[float | None, str]:
+    """Return the geometric mean of the sides of a layer's pixels along two axes, and its unit.
+
+    The unit is ``micrometer``, or ``pixel`` for a layer that has a scale but no unit of length. The
+    size is None for a layer without scale.
+    """
+    for common in ("micrometer", "pixel"):  # napari gives layers without a unit in pixels
+        if all(layer.units[axis].is_compatible_with(common) for axis in axes):
+            break
+    else:
+        return None, ""  # of time, for example
+    # A step along an axis of the data may go along several axes of the world. Those in other kinds
+    # of units do not count in its length.
+    factors = [
+        (1 * unit).m_as(common) if unit.is_compatible_with(common) else 0.0 for unit in layer.units
+    ]
+    steps = np.array(factors)[:, None] * data_to_world(layer).linear_matrix[:, list(axes)]
+    sides = np.linalg.norm(steps, axis=0)
+    if common == "pixel" and np.allclose(sides, 1):
+        return None, ""
+    return float(np.sqrt(sides.prod())), common
+
+
+def comparable_sizes(slices: Sequence[LayerSlice]) -> list[float] | None:
+    """Return the pixel sizes of slices if all are known and in one unit, else None."""
+    known = [one.pixel_size for one in slices if one.pixel_size is not None]
+    return known if len({one.unit for one in slices}) == 1 and len(known) == len(slices) else None
+
+
+class OriginalPixels:
+    """The values of a layer's pixels that a run does not change.
+
+    The engine works on [0, 1], and values beyond the contrast limits would be lost there.
+    """
+
+    def __init__(self) -> None:
+        self._values: Array | None = None
+
+    def read(self, layer_slice: LayerSlice) -> None:
+        """Keep the values of all pixels."""
+        self._values = layer_slice.read_raw()
+
+    def put_back(
+        self,
+        pixels: Array,
+        free: Array | None,
+        window: tuple[slice, slice] = (slice(None), slice(None)),
+        shape: tuple[int, ...] = (),
+    ) -> Array:
+        """Return a result (H, W) or (H, W, C) with the original values outside `free`, (H, W).
+
+        With `window` and `shape`, `pixels` are some rows and columns of a result of this shape.
+        """
+        if self._values is None or free is None or free.shape != (shape or pixels.shape[:2]):
+            return pixels
+        values, free = self._values[window], free[window]
+        # White has another value in another dtype.
+        if values.shape != pixels.shape or (pixels.ndim == 3 and values.dtype != pixels.dtype):
+            return pixels
+        where = free if pixels.ndim == 2 else free[..., None]
+        return np.where(where, pixels, values.astype(pixels.dtype, copy=False))

@@ -22,18 +22,15 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 LAYOUT = "layer"
-"""Key of the record: the axes of the layer's data and the labels of several images.
-
-The axes are that of several images, if there are any, the vertical and the horizontal one."""
+"""Key of the record: the axes of the layer's data (panels, vertical, horizontal), and labels."""
 
 _TILES_OF = "napari-nst-tiles-of"
 
 
 def tile_preview(viewer: ViewerModel, layer: Image) -> Any:
-    """Show a texture beside itself, three by three, to see whether its edges match.
+    """Show a texture three by three around itself, to see whether its edges match.
 
-    The middle tile covers the result. A preview from an earlier call is updated. Returns the
-    preview layer; raises `ValueError` if the layer is no result of this plugin.
+    A preview from an earlier call is updated. Returns the preview layer.
     """
     vertical, horizontal = _layout(layer)["axes"][-2:]
     repeats, first = np.ones(layer.data.ndim, int), np.zeros(layer.ndim)
@@ -65,12 +62,9 @@ def tile_preview(viewer: ViewerModel, layer: Image) -> Any:
 def save_result(layer: Image, path: str | os.PathLike[str]) -> None:
     """Write the image of a result layer into a PNG, JPEG or TIFF file, with its record as text.
 
-    Integers of 8 and 16 bits are written unchanged where the format allows, and a TIFF takes other
+    Integers of 8 and 16 bits are written unchanged if the format allows, and a TIFF takes other
     values as float32. The rest is written as displayed, through the contrast limits. Several images
     become the pages of a TIFF, or else a labelled grid, without alpha.
-
-    Raises `OSError` if the file cannot be written, `ValueError` if the layer is no result of this
-    plugin or the format does not fit.
     """
     layout = _layout(layer)
     record = {key: value for key, value in layer.metadata[RECORD].items() if key != LAYOUT}

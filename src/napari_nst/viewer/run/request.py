@@ -12,8 +12,8 @@ from napari.utils.notifications import show_warning
 
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers.intensity import Intensity
-from napari_nst.viewer.layers.keep_outside import OriginalPixels
 from napari_nst.viewer.layers.position import Position
+from napari_nst.viewer.layers.read import OriginalPixels
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from napari_nst.engine.steering import Steering
 
 Progress = Callable[[str, int, int], None]
-
-SINGLE_IMAGE = ("stylize", "synthesize", "reconstruct")
 
 
 @dataclass(frozen=True)
@@ -51,14 +49,14 @@ class RunRequest:
     @property
     def is_single(self) -> bool:
         """Whether the run makes one image, and can be steered, continued, inspected and swept."""
-        return self.function in SINGLE_IMAGE and self.axes is None
+        return self.function in ("stylize", "synthesize", "reconstruct") and self.axes is None
 
     def start(
         self, progress: Progress, steering: Steering, after: Iteration | None = None
     ) -> Iterator[Iteration]:
-        """Read the layers and return the iterations; called in the run's thread.
+        """Read the layers and return the iterations, those after an iteration if it is given.
 
-        `after` is the iteration to continue from.
+        Called in the run's thread.
         """
         import napari_nst
 

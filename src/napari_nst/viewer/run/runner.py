@@ -25,29 +25,21 @@ if TYPE_CHECKING:
 
     from napari_nst.engine.iteration import Iteration
 
-TEXT_INTERVAL, TEXT_PATIENCE = 0.25, 5.0
-"""Seconds between two reports, and after which the time that is left is reported again."""
-
-PLOT_INTERVAL = 1.0
-"""Least seconds between two drawings of the loss plot."""
-
-_NO_RUN = (None, None, None, LossTrace())
+_TEXT_INTERVAL, _TEXT_PATIENCE, _PLOT_INTERVAL = 0.25, 5.0, 1.0
+"""Least seconds between two reports, most seconds between two, and between two loss plots."""
 
 
 class Runner:
-    """Runs one request at a time, and draws it in the viewer.
+    """Runs one request at a time, and draws it in the viewer, while Qt has a widget."""
 
-    `widget` is a widget of the window; Qt deletes the timer of the drawings with it.
-    """
-
-    began = Signal(description="Emitted when a run starts.")
-    shown = Signal(description="Emitted when an iteration has been drawn.")
-    reported = Signal(RunThread, description="Emitted when progress and losses are to be shown.")
-    plotted = Signal(description="Emitted when the losses are to be plotted.")
-    held = Signal(bool, description="Emitted when a run is paused, and when it is resumed.")
-    finished = Signal(RunThread, description="Emitted when the last iteration has been drawn.")
-    ended = Signal(RunThread, description="Emitted when a run is over, however it ended.")
-    failed = Signal(Exception, description="Emitted with the error of a run.")
+    began = Signal()
+    shown = Signal()  # an iteration has been drawn
+    reported = Signal(RunThread)  # progress and losses are to be shown
+    plotted = Signal()  # the losses are to be plotted
+    held = Signal(bool)  # the user may paint on the result of a paused run, or no longer
+    finished = Signal(RunThread)  # the last iteration has been drawn
+    ended = Signal(RunThread)  # the run is over, however it ended
+    failed = Signal(Exception)
 
     def __init__(self, viewer: ViewerModel, widget: QWidget) -> None:
         self._viewer = viewer
@@ -58,12 +50,18 @@ class Runner:
         self.losses = LossTrace()  # of this run, or of the last
         self.closed = False  # whether Qt has deleted the widget
         self._asked = Recipe()
-        self._former: Any = _NO_RUN
+        self._former: Any = None
         self._holds = False
         self._redraws = RedrawTimer(widget, self._is_urgent)
         self._redraws.add(Throttle(), self._image_state, self._show)
-        self._redraws.add(Throttle(TEXT_INTERVAL, TEXT_PATIENCE), self._text_state, self._report)
-        self._redraws.add(Throttle(PLOT_INTERVAL), self._plot_state, self.plotted.emit)
+        self._redraws.add(
+            Throttle(_TEXT_INTERVAL, _TEXT_PATIENCE),
+            self._text_state,
+            lambda: self.reported.emit(self.active),
+        )
+        self._redraws.add(
+            Throttle(_PLOT_INTERVAL), lambda: len(self.losses) or None, self.plotted.emit
+        )
         widget.destroyed.connect(self._on_destroyed)
 
     def check_goes_on(self, request: RunRequest) -> None:
@@ -83,10 +81,9 @@ class Runner:
         *,
         go_on: bool = False,
     ) -> None:
-        """Start a run; does nothing while a run goes on.
+        """Start a run, or with `go_on` continue the last; does nothing while a run goes on.
 
-        `watch` is called in the run's thread with every iteration. With `go_on`, the last run is
-        continued in the same layer, with what the user has painted there since.
+        `watch` is called in the run's thread with every iteration.
         """
         if self.active is not None:
             return
@@ -121,10 +118,7 @@ class Runner:
             self.active.stop()
 
     def steer(self, recipe: Recipe) -> list[str]:
-        """Change the run to another recipe from the next iteration on, as far as possible.
-
-        Returns the fields that cannot change while a run goes on.
-        """
+        """Change the run to another recipe; return the fields that cannot change during a run."""
         run, request = self.active, self.request
         if run is None or request is None or not request.is_single:
             return []
@@ -164,9 +158,6 @@ class Runner:
             run.stop()
         return run.state
 
-    def _plot_state(self) -> int | None:
-        return len(self.losses) or None
-
     def _image_state(self) -> tuple[object, ...] | None:
         has_image = self.active is not None and self.active.picture is not None
         return self._text_state() if has_image else None
@@ -174,34 +165,28 @@ class Runner:
     def _is_urgent(self) -> bool:
         return self.active is not None and (self.active.paused or self.active.stopping)
 
-    def _report(self) -> None:
-        self.reported.emit(self.active)
-
     def _show(self) -> bool:
         """Draw the newest image; returns False if that made the layer, which takes napari long."""
         run = self.active
         assert run is not None
         is_new = self.live.layer is None
-        if run.picture is not None:
-            self._draw(run, run.picture)
-            run.want_picture()
-        self._note_holding(run)
-        self.shown.emit()
-        return not is_new
-
-    def _draw(self, run: RunThread, picture: Iteration) -> None:
-        while run.completed:
-            self.live.show(run.completed.popleft())
-        self.live.show(picture)
-
-    def _note_holding(self, run: RunThread) -> None:
-        """Find out whether the user may paint on the result."""
+        self._draw(run, run.picture)
+        run.picture_wanted = True
+        # While the run waits and its newest image is shown, the user may paint.
         holds = run.holding and self.live.shown is run.newest
         if holds != self._holds and self.request is not None and self.request.is_single:
             self._holds = holds
             if holds:
                 self.live.remember()
             self.held.emit(holds)
+        self.shown.emit()
+        return not is_new
+
+    def _draw(self, run: RunThread, picture: Iteration | None) -> None:
+        while run.completed:
+            self.live.show(run.completed.popleft())
+        if picture is not None:
+            self.live.show(picture)
 
     def _take_strokes(self, run: RunThread) -> None:
         try:
@@ -224,7 +209,7 @@ class Runner:
             self.request, self.live, self.last, self.losses = self._former
         else:
             self._show_last(run, run.newest, self.request)
-        self._former = _NO_RUN
+        self._former = None
         self.finished.emit(run)
         self.plotted.emit()
         self.active = None

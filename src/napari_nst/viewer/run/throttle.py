@@ -17,10 +17,10 @@ PAUSE = 20
 
 
 class Throttle:
-    """Decides when something may be drawn again.
+    """Decides when something may be drawn again; for one thread only.
 
-    Use it from one thread only. `interval` is the least number of seconds between two drawings;
-    after `patience` seconds, an unchanged state is drawn again, too.
+    `interval` is the least number of seconds between two drawings; after `patience` seconds, an
+    unchanged state is drawn again, too.
     """
 
     def __init__(self, interval: float = 0.0, patience: float = math.inf) -> None:
@@ -62,11 +62,11 @@ class RedrawTimer:
     """Redraws the parts of a window whose state has changed, one part per turn of the event loop.
 
     Qt paints the window after each turn, so that a key press waits for one part at most. If the
-    user waits for an answer, all parts are redrawn at once.
+    user waits for an answer, as `is_urgent` says, all parts are redrawn at once.
     """
 
     def __init__(self, parent: QWidget, is_urgent: Callable[[], bool]) -> None:
-        self._is_urgent = is_urgent  # whether the user waits for the next redraw
+        self._is_urgent = is_urgent
         self._parts: list[tuple[Throttle, Callable[[], Any], Callable[[], bool | None]]] = []
         self._timer = QTimer(parent)  # deleted with its parent
         self._timer.timeout.connect(self._redraw)

@@ -1,17 +1,18 @@
 """Background threads: one run, or one function.
 
-Only Qt's life-cycle signals cross the threads. A run keeps its newest iteration and all losses,
-and the main thread takes them whenever it has time to draw.
+A run keeps its newest iteration and all losses, and the main thread reads them when it draws.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
@@ -20,7 +21,6 @@ from napari_nst.engine.steering import Steering, TileDone
 from napari_nst.errors import Cancelled, NstError
 from napari_nst.viewer.loss_plot.trace import LossTrace
 from napari_nst.viewer.run.request import Progress
-from napari_nst.viewer.run.triton_workaround import keep_triton_out
 from napari_nst.viewer.settings.preferences import apply_cache_folder
 
 if TYPE_CHECKING:
@@ -40,13 +40,12 @@ def run_in_background(
     """Call a function in a thread; the other functions are called in the main thread.
 
     The function gets a function that returns whether the window closes, and has to end then.
-    `returned` gets its result; `finished` is called in any case, after `returned` or `failed`.
+    `finished` is called in any case, after `returned` or `failed`.
     """
     apply_cache_folder()
     keep_triton_out()
-    # napari keeps each worker until its window closes: this list is emptied, so that the function
-    # with its tensors is not kept. A plain function, no generator: napari's worker for generators
-    # hides every RuntimeError, which most errors of torch are.
+    # napari keeps each worker until its window closes: the list lets go of the function and its
+    # tensors. No generator: napari's worker for generators hides RuntimeErrors, such as torch's.
     waiting = [function]
     worker: Any = create_worker(
         lambda: waiting.pop()(lambda: bool(worker.abort_requested)),  # type: ignore[arg-type]
@@ -58,6 +57,19 @@ def run_in_background(
     worker.errored.connect(failed)
     worker.finished.connect(finished)
     worker.start()
+
+
+def keep_triton_out() -> None:
+    """Make `import triton` fail where it would crash the process.
+
+    Mesa's drivers compile shaders with LLVM, which napari's canvas has loaded before a run starts.
+    triton brings an LLVM of its own, and beside Mesa's it ends the process with a segmentation
+    fault. Torch imports triton for an optimizer, but works without.
+    """
+    maps = Path("/proc/self/maps")
+    has_llvm = maps.exists() and "libLLVM" in maps.read_text(errors="replace")
+    if has_llvm and "triton" not in sys.modules:
+        sys.modules["triton"] = None  # type: ignore[assignment]
 
 
 class _RunSteering(Steering):
@@ -75,9 +87,8 @@ class _RunSteering(Steering):
 class RunThread:
     """One run in a thread, and its state as the main thread sees it.
 
-    `start` is called in the thread, with a progress callback and the steering, and returns the
-    iterations. `losses` are those of an earlier run that is continued. `watch` is called in the
-    thread with every iteration. Iterations, and tiles of the next, are drawn into `drawn`.
+    `start` returns the iterations. `losses` are those of an earlier run that is continued. `watch`
+    is called in the thread with every iteration. Iterations and tiles are drawn into `drawn`.
     """
 
     def __init__(
@@ -90,7 +101,6 @@ class RunThread:
         self._start = start
         self._watch = watch
         self._drawn = drawn
-        self._stop = threading.Event()
         self._resumed = threading.Event()
         self._resumed.set()
         self.is_closing: IsClosing = lambda: False
@@ -107,7 +117,7 @@ class RunThread:
         self.paused_seconds = 0.0
         self.holding = False  # whether the thread waits, so that the user may paint
         self.failed = False
-        self._picture_wanted = True
+        self.picture_wanted = True  # whether the next iteration is to be prepared for a drawing
         self._arrived = 0.0
         self._recent: deque[float] = deque(maxlen=20)
 
@@ -115,7 +125,6 @@ class RunThread:
 
     def stop(self) -> None:
         """Ask the run to end within its current iteration."""
-        self._stop.set()
         self.steering.stop()
         self._resumed.set()
 
@@ -134,11 +143,7 @@ class RunThread:
     @property
     def stopping(self) -> bool:
         """Whether the run was asked to end."""
-        return self._stop.is_set() or self.is_closing()
-
-    def want_picture(self) -> None:
-        """Ask for the image of the next iteration."""
-        self._picture_wanted = True
+        return self.steering.stopped
 
     def note(self, sentence: str) -> None:
         """Add a sentence to those below the buttons; called from both threads."""
@@ -195,12 +200,13 @@ class RunThread:
             for newest in iterations:
                 self.losses.mark(before, newest)
                 if before is not None and before.panel != newest.panel:
-                    _ = before.picture
+                    _ = before.picture  # cached
                     self.picture = before
                     self.completed.append(before)
                 self.losses.append(newest.losses)
-                self.newest, self.tile = newest, None
-                before, self._arrived = newest, time.perf_counter()
+                self.tile = None  # first: a reader would count a tile of the step that is over
+                self.newest = before = newest
+                self._arrived = time.perf_counter()
                 self._recent.append(newest.seconds)
                 self._prepare_picture(newest)
                 if self._watch is not None:
@@ -216,9 +222,9 @@ class RunThread:
                 self._draw(self.newest)
 
     def _prepare_picture(self, newest: Iteration) -> None:
-        wanted = self._picture_wanted and (self._drawn is None or self._drawn.is_due())
+        wanted = self.picture_wanted and (self._drawn is None or self._drawn.is_due())
         if wanted or self.paused or newest.step == newest.steps:
-            self._picture_wanted = False
+            self.picture_wanted = False
             self._draw(newest)
 
     def _draw(self, iteration: Iteration) -> None:

@@ -1,15 +1,20 @@
-"""The label of the shown image of several, as text over the canvas."""
+"""Several images as one layer with a slider, and the label of the shown image over the canvas."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakValueDictionary
 
-from napari_nst.viewer.layers.position import shown_axes, shown_index
+import numpy as np
+
+from napari_nst.io.record import RECORD
+from napari_nst.viewer.layers.position import Position, move_slider, shown_axes, shown_index
+from napari_nst.viewer.layers.save import LAYOUT
 
 if TYPE_CHECKING:
-    from napari.components import Dims
+    from napari.components import Dims, ViewerModel
 
 
 class PanelText:
@@ -101,3 +106,32 @@ def known_units(units: tuple[Any, ...], dims: Dims, ndim: int) -> tuple[Any, ...
     if dims.units and len(dims.units) > ndim < len(units):
         return (dims.units[-ndim - 1], *units[1:])
     return units
+
+
+def add_stack(
+    viewer: ViewerModel,
+    position: Position,
+    pictures: np.ndarray[Any, Any],
+    labels: Sequence[str],
+    *,
+    axis_label: str,
+    **display: Any,
+) -> Any:
+    """Add grey images (N, H, W) at a position, with an axis of their own before all others.
+
+    `labels` are shown over the canvas, `axis_label` beside the slider. `display` are arguments of
+    `add_image`, such as ``name`` and ``colormap``. Returns the layer.
+    """
+    position = replace(position, panel_axis=None)
+    count, (height, width) = len(pictures), pictures.shape[1:3]
+    transform = position.transform_at((height, width), count)
+    transform["units"] = known_units(transform["units"], viewer.dims, position.ndim)
+    transform["axis_labels"] = (axis_label, *transform["axis_labels"][1:])
+    axes = position.pixel_axes(count)
+    layout = {"axes": list(axes), "panels": list(labels)}
+    layer: Any = viewer.add_image(
+        position.data(pictures, count), metadata={RECORD: {LAYOUT: layout}}, **display, **transform
+    )
+    PanelText.of(viewer).follow(layer, axes[0], labels)
+    move_slider(layer, viewer.dims, axes[0], 0)
+    return layer
