@@ -21,7 +21,7 @@ from napari_nst.viewer.layers.read import LayerSlice, shown_slice
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run_panel import RunPanel
 from napari_nst.viewer.settings.menu import ControlValues, SettingsMenu
-from napari_nst.viewer.steering.live_controls import Followed, LiveControls
+from napari_nst.viewer.steering import Followed, LiveControls
 from napari_nst.viewer.sweep.controls import SweepControls
 
 if TYPE_CHECKING:

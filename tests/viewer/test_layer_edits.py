@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_nst.viewer.steering.live_controls import Watched
+from napari_nst.viewer.steering import Watched
 from tests.helpers.real_mouse import drag
 
 

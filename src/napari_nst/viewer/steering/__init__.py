@@ -1,1 +1,0 @@
-"""Changes of controls and layers that reach the run that is going on."""
