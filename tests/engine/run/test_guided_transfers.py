@@ -108,7 +108,7 @@ def test_swapped_labels_swap_the_styles_of_the_regions(real):
     style = np.concatenate([STRIPES, STRIPES.T], axis=1)
     labels = np.repeat([[1, 2]], 64, axis=1).repeat(64, axis=0)
     recipe = preset(
-        size=64, min_size=0, steps=12, content_weight=0.0, tv_weight=0.0, init="noise",
+        size=64, min_size=0, steps=20, content_weight=0.0, tv_weight=0.0, init="noise",
         noise="matched",
     )  # fmt: skip
     for style_guide in (labels, 3 - labels):

@@ -140,7 +140,7 @@ def test_the_step_across_the_wrap_around_is_no_larger_than_the_steps_inside(real
     """Even from an initial image whose upper and lower edges do not match."""
     exemplar = skimage.data.brick()[:256:4, :256:4]
     ramp = np.linspace(0.2, 0.8, 64)[:, None] * np.ones((1, 64))
-    fields = {"size": 64, "min_size": 0, "steps": 14, "init": "image"}
+    fields = {"size": 64, "min_size": 0, "steps": 24, "init": "image"}
     found = {}
     for padding in ("circular", "replicate"):
         recipe = preset("texture", padding=padding, precision="float32", device="cpu", **fields)
