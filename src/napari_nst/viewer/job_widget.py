@@ -147,8 +147,6 @@ class JobWidget(Followed, Container[Any]):
         self.control_values.remember()
         return request
 
-    # ── for scripts and tests ───────────────────────────────────────────────────────
-
     def start(self) -> None:
         """Start a run, as the Run button does; does nothing while a run goes on."""
         self.panel.start()
@@ -177,8 +175,6 @@ class JobWidget(Followed, Container[Any]):
         for chooser in self._choosers:
             if hasattr(chooser, "reset_choices"):
                 chooser.reset_choices(*args)
-
-    # ── for subclasses ──────────────────────────────────────────────────
 
     @property
     def recipe(self) -> Recipe:
@@ -209,8 +205,6 @@ class JobWidget(Followed, Container[Any]):
         if not isinstance(chooser.value, Image) or not chooser.enabled:
             return ""
         return self.slice_of(chooser.value).where
-
-    # ── layout ───────────────────────────────────────────────────────────────
 
     def _name_controls(self, own: Iterable[Any]) -> None:
         """Make every control an attribute."""

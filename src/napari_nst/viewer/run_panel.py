@@ -103,8 +103,7 @@ class GoingOn:
 class RunPanel(Container[Any]):
     """Starts, pauses and ends runs, one at a time, and shows their progress.
 
-    `read_request` reads the controls, with some of the recipe's fields replaced; it may raise
-    `ValueError` or `TypeError`.
+    `read_request` reads the controls, with some of the recipe's fields replaced.
     """
 
     ended = Signal(description="Emitted when a run is over, however it ended.")
@@ -163,10 +162,7 @@ class RunPanel(Container[Any]):
         self.begin(self._read_request)
 
     def begin(self, read_request: Callable[[], RunRequest], *, go_on: bool = False) -> None:
-        """Start the run that `read_request` returns; does nothing while a run goes on.
-
-        With `go_on`, the last result is continued in its layer.
-        """
+        """Start a run, or with `go_on` continue the last; does nothing while a run goes on."""
         if self.active is not None:
             return
         try:

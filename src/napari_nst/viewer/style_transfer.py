@@ -157,8 +157,6 @@ class StyleTransfer(JobWidget):
         original = OriginalPixels() if keeps else None
         return TransferInputs(content, styles, start, guides, sizes, dims, original)
 
-    # ── while a run is going on ──────────────────────────────────────────────────────────────
-
     @property
     def followed_layers(self) -> list[Layer]:
         """The layers of styles and guides."""
@@ -199,8 +197,6 @@ class StyleTransfer(JobWidget):
                 f"take {SLICE!r}."
             )
         return guides
-
-    # ── drop-downs ───────────────────────────────────────────────────────────────────────────
 
     def where_in(self, chooser: ComboBox) -> str:
         """Return which slice of a layer is used; for the content, also where its channels are."""

@@ -132,8 +132,6 @@ class TextureSynthesis(JobWidget):
             original=inputs.original,
         )
 
-    # ── while a run is going on ──────────────────────────────────────────────────────────────
-
     @property
     def followed_layers(self) -> list[Layer]:
         """The layers of the exemplar and the regions."""
@@ -164,8 +162,6 @@ class TextureSynthesis(JobWidget):
         if exemplar is not None:
             steering.restyle(lambda: [exemplar.read()])
         return (*names, *([self._start.name] if self._start else []))
-
-    # ── controls ─────────────────────────────────────────────────────────────────────────────
 
     def controls_from(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of this widget's controls for a recorded call of the engine."""

@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 
 class PanelText:
-    """The text overlay of a viewer that has layers with several labelled images.
-
-    `of` returns the one of a viewer. Only the viewer's events hold it, while it follows a layer.
-    """
+    """The text overlay of a viewer; only the viewer's events hold it, while it follows a layer."""
 
     _existing: ClassVar[WeakValueDictionary[int, PanelText]] = WeakValueDictionary()
 
@@ -100,8 +97,7 @@ class PanelText:
 def known_units(units: tuple[Any, ...], dims: Dims, ndim: int) -> tuple[Any, ...]:
     """Return a new layer's units, with the viewer's unit on the axis before its last `ndim`.
 
-    A deeper layer may have that axis already: with two units on one axis, the viewer would drop
-    all units.
+    With two units on one axis, the viewer would drop all units.
     """
     if dims.units and len(dims.units) > ndim < len(units):
         return (dims.units[-ndim - 1], *units[1:])
@@ -117,10 +113,9 @@ def add_stack(
     axis_label: str,
     **display: Any,
 ) -> Any:
-    """Add grey images (N, H, W) at a position, with an axis of their own before all others.
+    """Add labelled grey images (N, H, W) at a position, with an axis before all others.
 
-    `labels` are shown over the canvas, `axis_label` beside the slider. `display` are arguments of
-    `add_image`, such as ``name`` and ``colormap``. Returns the layer.
+    `display` are arguments of `add_image`, such as ``name`` and ``colormap``.
     """
     position = replace(position, panel_axis=None)
     count, (height, width) = len(pictures), pictures.shape[1:3]

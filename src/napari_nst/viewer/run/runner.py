@@ -130,7 +130,7 @@ class Runner:
         return [name for name in other if name not in live]
 
     def rename(self, names: tuple[str, ...]) -> None:
-        """Note the names of the input layers that the run goes on with; () changes nothing."""
+        """Store the names of the input layers that the run goes on with; () changes nothing."""
         if names and self.request is not None:
             self.request = replace(self.request, names=names)
 
@@ -146,9 +146,7 @@ class Runner:
             original=request.original,
         )
 
-    # ── drawing ──────────────────────────────────────────────────────────────────────────────
-
-    # Each state is None where there is nothing to draw.
+    # ── drawing: each state is None if there is nothing to draw ──────────────────────────────
 
     def _text_state(self) -> tuple[object, ...] | None:
         run = self.active
@@ -166,7 +164,7 @@ class Runner:
         return self.active is not None and (self.active.paused or self.active.stopping)
 
     def _show(self) -> bool:
-        """Draw the newest image; returns False if that made the layer, which takes napari long."""
+        """Draw the newest image; return False if that made the layer, which takes napari long."""
         run = self.active
         assert run is not None
         is_new = self.live.layer is None
