@@ -21,7 +21,7 @@ from napari_nst.engine.job.job import ROLES, Job
 from napari_nst.engine.job.layers import least_size, network_layers
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.losses import gram_matrix
-from napari_nst.engine.objective.masks import mask_at
+from napari_nst.engine.objective.from_recipe import mask_at
 from napari_nst.engine.objective.objective import Objective, layer_of
 from napari_nst.engine.run.setup import RunSetup
 from napari_nst.engine.torch_errors import explained_errors

@@ -8,7 +8,7 @@ from napari_nst.engine.images.convert import resize
 from napari_nst.engine.job.build import order_to_stylize
 from napari_nst.engine.job.guides import read_guides, small_regions
 from napari_nst.engine.job.schedule import Fit
-from napari_nst.engine.objective.masks import pooled
+from napari_nst.engine.objective.from_recipe import pooled
 from napari_nst.recipe import Recipe
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from napari_nst.engine.job.layers import layer_weights, shares_of
 from napari_nst.engine.losses import (
@@ -18,8 +19,8 @@ from napari_nst.engine.losses import (
     TotalVariationLoss,
 )
 from napari_nst.engine.losses.total_variation import SEAM_WEIGHT
-from napari_nst.engine.objective.masks import mask_at
 from napari_nst.recipe import Recipe
+from napari_nst.recipe.layer_names import poolings_before
 
 Features = Mapping[str, Tensor]
 """Layer → (1, C, H, W)."""
@@ -119,3 +120,23 @@ def image_losses(recipe: Recipe, seam_of: Tensor | None = None) -> dict[str, Wei
         weight = SEAM_WEIGHT * sum(layer_weights(recipe, "style").values())
         losses["tv/border"] = WeightedLoss(SeamLoss(seam_of), weight)
     return losses
+
+
+def mask_at(mask: Tensor | None, layer: str) -> Tensor | None:
+    """Return a mask (1, 1, H, W) of pixels as weights (1, 1, H', W') of a layer's positions.
+
+    The weight is the share of the position's pixels that are selected, scaled so that the largest
+    weight is 1: a small region still counts in the deepest layer.
+    """
+    if mask is None:
+        return None
+    mask = pooled(mask, layer)
+    return mask / mask.amax().clamp_min(1e-6)
+
+
+def pooled(mask: Tensor, layer: str) -> Tensor:
+    """Return the share of each position's pixels that a mask selects, (1, 1, H', W')."""
+    # Pooling drops an odd last row; so does avg_pool2d.
+    for _ in range(poolings_before(layer)):
+        mask = functional.avg_pool2d(mask, 2)
+    return mask

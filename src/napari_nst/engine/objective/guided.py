@@ -16,8 +16,13 @@ from napari_nst.engine.job.guides import Guides, Labels, region_exists
 from napari_nst.engine.job.layers import layer_weights, shares_of
 from napari_nst.engine.job.schedule import Fit
 from napari_nst.engine.losses import STYLE_LOSSES, GuidedLoss, StyleLoss
-from napari_nst.engine.objective.from_recipe import StyleFeatures, WeightedLoss, exemplar_of
-from napari_nst.engine.objective.masks import mask_at, pooled
+from napari_nst.engine.objective.from_recipe import (
+    StyleFeatures,
+    WeightedLoss,
+    exemplar_of,
+    mask_at,
+    pooled,
+)
 from napari_nst.recipe import Recipe
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from napari_nst.engine.distributed import ALONE, Processes
 from napari_nst.engine.losses import MeasuredExemplar, Moments
-from napari_nst.engine.objective.masks import mask_at
+from napari_nst.engine.objective.from_recipe import mask_at
 from napari_nst.engine.tiling.grid import Tile, make_grid
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe.layer_names import poolings_before

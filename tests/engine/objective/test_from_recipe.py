@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_nst.engine.objective.masks import mask_at
+from napari_nst.engine.objective.from_recipe import mask_at
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe.layer_names import LAYER_NAMES
 
