@@ -1,4 +1,4 @@
-"""Recipes of five articles and of the public notebooks that they explain.
+"""Recipes of six articles, with the public notebooks and programs that belong to them.
 
 The articles do not give all values. Values marked "ours" are in none of the sources.
 """
@@ -173,4 +173,35 @@ def tf_gatys() -> Recipe:
         size=512,  # ours
         steps=5000,
         **adam(5.0, white=BYTES),  # the other settings are TensorFlow 1's defaults
+    )
+
+
+@register(
+    job="transfer", source="Li & Wand 2016, CVPR; chuanli11/CNNMRF 3f42a4b; pystiche/papers 0d8179d"
+)
+def li_wand() -> Recipe:
+    """Li & Wand 2016: each patch of features approaches the style's nearest patch, in octaves."""
+    # As in their program and in pystiche's replication, not as printed. Both divide the gradient
+    # at each feature by the number of patches that cover the feature, but not the loss. Here the
+    # loss is divided, which gives the same gradient.
+    return published_recipe(
+        weights="caffe",
+        content_layers={"relu4_1": 1.0},
+        content_weight=20.0,  # × mean (F − P)²
+        style_layers={"relu3_1": 1.0, "relu4_1": 1.0},
+        style_weight=1e-4 / 2,  # 1e-4, and the half of ½ Σ over patches and entries
+        style_loss="mrf",
+        style_norm="sum",
+        patch_size=3,
+        patch_stride=2,  # without rotated and scaled patches: the program sets both numbers to 0
+        tv_weight=1e-3 / 2,  # 1e-3, and the half of ½ Σ (dx² + dy²) on 0–255
+        tv_loss="inner_sum",
+        tv_exponent=2.0,
+        init="content",
+        size=384,  # longest side there too
+        min_size=96,
+        scale_ratio=2.0,  # 96, 192, 384
+        steps=300,  # 100 each
+        first_scale_share=1.0,
+        history=100,  # in pystiche; 25 in the Lua program
     )
