@@ -161,6 +161,13 @@ def test_errors_of_torch_are_explained(quick, error, told):
     assert not isinstance(raised.value, RuntimeError)
 
 
+def test_unexpected_errors_are_not_explained(quick):
+    steering = nst.Steering()
+    steering.restyle(lambda: {}["relu9_9"])  # called in the run
+    with pytest.raises(KeyError, match="relu9_9"):
+        run(quick(), steering=steering)
+
+
 def test_a_run_may_be_closed_after_any_step(quick):
     iterations = nst.stylize(CONTENT, STYLE, quick(steps=100))
     assert next(iterations).step == 1

@@ -162,6 +162,13 @@ def test_another_style_is_read_in_the_run_and_gives_other_targets(quick):
     assert found[2].facts["inputs"]["style"] == direct.facts["inputs"]["style"]
 
 
+def test_two_styles_get_other_shares(quick):
+    one_alone = lambda s: s.change(style_blend=(1.0, 0.0))  # noqa: E731
+    found = steps_with(quick(), 2, one_alone, style=[STYLE, 255 - STYLE])
+    alone = next(nst.stylize(found[2].image, STYLE, quick(steps=1, learning_rate=1e-9)))
+    assert found[2].losses["style"] == pytest.approx(alone.losses["style"], rel=0.05)
+
+
 @pytest.mark.parametrize("size", [32, 64])
 def test_painted_pixels_are_copied_into_the_image(quick, size):
     enlarged = [np.kron(one, np.ones((size // 32,) * 2)) for one in (RED[..., 0], UPPER)]
@@ -172,6 +179,13 @@ def test_painted_pixels_are_copied_into_the_image(quick, size):
     np.testing.assert_allclose(found[2].image[17:], found[1].image[17:], atol=0.02)
     painted = (size // 32) ** 2 * 512
     assert found[2].facts["steered"] == [{"after_step": 2, "painted_pixels": painted}]
+
+
+def test_paint_on_a_grey_image_is_grey(quick):
+    recipe = quick(steps=2, learning_rate=1e-6)
+    found = steps_with(recipe, 1, lambda s: s.paint(RED, RED[..., 0] > 0), content=CONTENT[..., 0])
+    assert found[1].picture.shape == (32, 32)
+    assert found[1].picture == pytest.approx(0.2126, abs=0.1)  # the luminance of red
 
 
 @pytest.mark.parametrize(
@@ -218,6 +232,13 @@ def test_a_finished_run_continues_where_it_ended(quick):
     assert more[-1].seconds > first.seconds
     assert more[-1].facts["recipe"]["steps"] == 5
     assert more[-1].facts["steered"] == [{"after_step": 1, "style_weight": 9.0}]
+
+
+def test_a_luminance_run_continues_from_the_shown_image(quick):
+    recipe = quick(color="luminance", steps=2, learning_rate=1e-6)
+    first = list(nst.stylize(CONTENT, STYLE, recipe))[-1]
+    more = next(nst.stylize(CONTENT, STYLE, recipe, after=first))
+    assert np.abs(more.image - first.image).max() < 0.02
 
 
 def test_a_run_continues_at_a_larger_size(quick):

@@ -62,7 +62,8 @@ def stylize(
         Keep the content's pixels of label 0 exactly as they are. The run then works at the
         content's own size, whatever `Recipe.size` is.
     progress : callable, optional
-        Called as ``progress(message, done, total)`` while the network's weights are downloaded.
+        Called as ``progress(message, done, total)`` while the network's weights are downloaded,
+        and before the first step with the estimate of time and memory, where both numbers are 0.
     steering : Steering, optional
         Changes or stops the run while it goes on.
     after : Iteration, optional

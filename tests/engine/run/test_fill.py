@@ -18,6 +18,7 @@ ROWS, COLUMNS = np.mgrid[:96, :96]
 DISK = (np.hypot(ROWS - 50, COLUMNS - 44) < 18).astype(int)
 INTO = np.ascontiguousarray(skimage.data.astronaut()[100:196, 100:196])
 CHECKERS = ((ROWS // 8 + COLUMNS // 8) % 2 * 180 + 40).astype(np.uint8)
+GRATING = np.round(128 + 90 * np.sin(COLUMNS * 2 * np.pi / 12)).astype(np.uint8)
 
 
 def last(iterations):
@@ -113,12 +114,27 @@ def test_the_record_has_the_number_of_filled_pixels(quick):
     assert it.facts["inputs"]["into"]["shape"] == [96, 96, 3]
 
 
+def test_a_region_is_filled_from_an_initial_image(quick):
+    recipe = quick(init="image", learning_rate=1e-9, optimizer="adam", steps=1)
+    it = last(nst.synthesize(STYLE, recipe, into=INTO, region=DISK, init_image=INTO[::-1]))
+    np.testing.assert_allclose(it.image[DISK > 0], as_float(INTO[::-1])[DISK > 0], atol=1e-4)
+
+
+def test_a_fill_continues(quick):
+    options = {"into": INTO, "region": DISK}
+    first = last(nst.synthesize(STYLE, quick(init="noise"), **options))
+    more = last(nst.synthesize(STYLE, quick(init="noise"), after=first, **options))
+    assert more.step == 6
+    assert more.losses["style"] < first.losses["style"]
+    np.testing.assert_array_equal(more.image[DISK == 0], as_float(INTO)[DISK == 0])
+
+
 # The appearance, with the real network
 
 
 @pytest.mark.network
 @pytest.mark.parametrize(
-    "texture", [CHECKERS, GRAVEL[200:296, 300:396]], ids=["checkers", "gravel"]
+    "texture", [CHECKERS, GRATING, GRAVEL[200:296, 300:396]], ids=["checkers", "grating", "gravel"]
 )
 def test_a_region_is_filled_with_the_texture_around_it_without_a_visible_border(
     real, gatys, texture

@@ -153,9 +153,9 @@ def timed_at_once(monkeypatch):
 
 
 def first_of(recipe, **arguments):
-    said = []
-    report = lambda message, done, total: said.append(message)  # noqa: E731
-    return said, next(nst.stylize(CONTENT, STYLE, recipe, progress=report, **arguments))
+    reports = []
+    report = lambda *news: reports.append(news)  # noqa: E731
+    return reports, next(nst.stylize(CONTENT, STYLE, recipe, progress=report, **arguments))
 
 
 def test_amounts_are_rounded():
@@ -163,10 +163,11 @@ def test_amounts_are_rounded():
     assert [duration_text(s) for s in (0.1, 7.6, 99.6, 7600)] == ["1 s", "8 s", "2 min", "2.1 h"]
 
 
-def test_the_estimate_is_said_before_the_first_step_and_recorded(quick, timed_at_once):
-    said, first = first_of(quick(tile=128))
+def test_the_estimate_is_reported_before_the_first_step_and_recorded(quick, timed_at_once):
+    [(sentence, done, total)], first = first_of(quick(tile=128))
     metadata = first.record()["forecast"]
-    assert said == [str(Estimate(**metadata))]
+    assert sentence == str(Estimate(**metadata))
+    assert (done, total) == (0, 0)  # no share of a download
     assert metadata["seconds"] > 0
     json.dumps(metadata)
 
