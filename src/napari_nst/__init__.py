@@ -60,30 +60,12 @@ _HOMES = {
 """Public name → the module it lives in. Imported when first used: torch takes seconds."""
 
 __all__ = [
-    "VGG19",
-    "Iteration",
-    "NstError",
-    "Recipe",
-    "Steering",
-    "compare_reconstructions",
-    "compare_textures",
-    "explore_layers",
-    "feature_maps",
-    "gram_view",
-    "loss_maps",
-    "losses",
-    "on_flavour",
-    "order_to_reconstruct",
-    "order_to_stylize",
-    "order_to_synthesize",
-    "preset",
-    "preset_names",
-    "reconstruct",
-    "stylize",
-    "stylize_channels",
-    "sweep",
-    "synthesize",
-]
+    "VGG19", "Iteration", "NstError", "Recipe", "Steering",
+    "compare_reconstructions", "compare_textures", "explore_layers", "feature_maps", "gram_view",
+    "loss_maps", "losses", "on_flavour", "order_to_reconstruct", "order_to_stylize",
+    "order_to_synthesize", "preset", "preset_names", "reconstruct", "stylize", "stylize_channels",
+    "sweep", "synthesize",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

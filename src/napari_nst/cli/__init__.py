@@ -15,14 +15,7 @@ from napari_nst.cli.demo import demo
 from napari_nst.cli.inspect import features, gram, losses
 from napari_nst.cli.jobs import explore, reconstruct, stylize, sweep, synthesize
 from napari_nst.cli.presets_and_weights import presets, weights
-from napari_nst.cli.terminal import (
-    INTERRUPTED,
-    PROGRAM,
-    WENT_WRONG,
-    WRONG_INPUT,
-    say,
-    sentence,
-)
+from napari_nst.cli.terminal import INTERRUPTED, PROGRAM, WENT_WRONG, WRONG_INPUT, say, sentence
 from napari_nst.errors import NstError
 
 
@@ -53,11 +46,7 @@ for command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``napari-nst``, with the process's own arguments by default; return the exit status.
-
-    The status is 0 for success, 2 for wrong input, 1 for other errors, each after one line on
-    stderr, and 130 after Ctrl-C. Faults of this program keep their traceback.
-    """
+    """Run ``napari-nst`` and return the exit status, after one line on stderr for an error."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         result = program.main(arguments or ["--help"], prog_name=PROGRAM, standalone_mode=False)

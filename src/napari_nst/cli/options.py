@@ -59,13 +59,10 @@ def job_command(
     job: str,
     name: str | None = None,
     *,
-    defaults: Mapping[str, Any] = MappingProxyType({}),
-    without: Container[str] = (),
+    defaults: Mapping[str, Any] = MappingProxyType({}),  # shown in the help, not the preset's
+    without: Container[str] = (),  # names of missing options
 ) -> Callable[[Callable[..., int]], click.Command]:
-    """Make a command of a function ``(request, **arguments declared below this decorator)``.
-
-    `defaults` replaces fields of the job's preset in the help; `without` names missing options.
-    """
+    """Make a command of a function ``(request, **arguments declared below this decorator)``."""
 
     def make(function: Callable[..., int]) -> click.Command:
         own = getattr(function, "__click_params__", [])[::-1]

@@ -24,11 +24,7 @@ Watcher = Callable[["Iteration"], object]
 
 
 def run(request: Request, start: Callable[..., Iterator[Iteration]]) -> int:
-    """Run a job and return the exit status.
-
-    Several processes that a launcher has started compute one picture together; the first of them
-    reports and writes. `start` takes ``progress`` and ``steering`` and returns the iterations.
-    """
+    """Run a job and return the exit status; the first of several processes reports and writes."""
     with joined(request.recipe.device) as ours:
         if ours.count > 1:
             # torchrun sends SIGTERM after another process is lost, and SIGKILL 30 s later.

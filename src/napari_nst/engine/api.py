@@ -9,11 +9,7 @@ from numpy.typing import ArrayLike
 
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.iteration import Iteration
-from napari_nst.engine.job.build import (
-    order_to_reconstruct,
-    order_to_stylize,
-    order_to_synthesize,
-)
+from napari_nst.engine.job.build import order_to_reconstruct, order_to_stylize, order_to_synthesize
 from napari_nst.engine.job.input_image import Images
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.run.run import run

@@ -49,7 +49,7 @@ def compare_reconstructions(
     Parameters
     ----------
     image, recipe, progress
-        As for `reconstruct`; the recipe's content layers are not used.
+        As for `reconstruct`, and so are errors; the recipe's content layers are not used.
     layers : sequence of str
         One image is made for each.
     steering : Steering, optional
@@ -59,11 +59,6 @@ def compare_reconstructions(
     -------
     iterator of Iteration
         Of all images in turn; `Iteration.panel` is the index of an image in `Iteration.panels`.
-
-    Raises
-    ------
-    TypeError, ValueError, NstError
-        As `reconstruct`.
     """
     recipe = checked_recipe(recipe, "reconstruction")
     names, pixels = checked_layers(layers), read_input(image, "image")
@@ -181,10 +176,7 @@ def panels_of(
 def in_turn(
     panels: Sequence[Panel], facts: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> Iterator[Iteration]:
-    """Yield the iterations of one panel after another, counted and timed as one run.
-
-    Facts and arguments are added to those of each panel. The run ends if a panel ends early.
-    """
+    """Yield the iterations of one panel after another as one run, with more facts and arguments."""
     labels = tuple(panel.label for panel in panels)
     steps = sum(panel.steps for panel in panels)
     done, before = 0, 0.0

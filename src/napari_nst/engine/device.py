@@ -33,10 +33,7 @@ def describe_device(device: torch.device) -> str:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """Return the network's number format; ``auto`` is bfloat16 or float16 where those are faster.
-
-    bfloat16 is preferred, because it has the range of float32.
-    """
+    """Return the network's number format; ``auto`` is bfloat16, else float16, if it is faster."""
     if name != "auto":
         dtype: torch.dtype = getattr(torch, name)
         return dtype

@@ -59,10 +59,7 @@ class Processes:
         return items[self.rank :: self.count]
 
     def all_reduce(self, tensors: Sequence[Tensor]) -> None:
-        """Replace contiguous tensors by their sums over all processes.
-
-        Raises `ProcessLost` if another process has ended.
-        """
+        """Replace contiguous tensors by their sums over processes; `ProcessLost` if one ended."""
         if self.count == 1:
             return
         import torch.distributed as dist
@@ -131,10 +128,7 @@ def present() -> Processes:
 
 @contextmanager
 def joined(device: str) -> Iterator[Processes]:
-    """Join the other processes of the launcher for the duration of a ``with`` block.
-
-    `device` is the recipe's. With several GPUs, each process takes the one of its local rank.
-    """
+    """Join the launcher's other processes in a ``with`` block; each takes the GPU of its rank."""
     if process_count() == 1:
         yield ALONE
         return

@@ -83,11 +83,7 @@ def feature_maps(
 
 
 def loss_maps(
-    order: Job,
-    picture: ArrayLike,
-    *,
-    layer: str | None = None,
-    progress: Progress | None = None,
+    order: Job, picture: ArrayLike, *, layer: str | None = None, progress: Progress | None = None
 ) -> dict[str, Array]:
     """Return how much each pixel of a picture contributes to each loss.
 
@@ -120,10 +116,8 @@ def loss_maps(
 
     Raises
     ------
-    TypeError, ValueError
-        If the picture cannot be used, or the recipe has no loss at the layer.
-    NstError
-        If weights cannot be had or memory runs out.
+    TypeError, ValueError, NstError
+        As `feature_maps`; also if the recipe has no loss at the layer.
     """
     recipe = order.recipe
     layers = sorted(set(network_layers(recipe)), key=LAYER_NAMES.index)
@@ -149,11 +143,7 @@ class GramView:
 
     @property
     def shown(self) -> Array:
-        """The matrices as pixels, (N, C, C) in [0, 1], all on one scale.
-
-        Entries cover orders of magnitude, so their signed square roots are shown. Channels are
-        sorted by their energy in the last image before the picture, the largest first.
-        """
+        """The signed square roots as pixels (N, C, C) in [0, 1], channels sorted by energy."""
         order = np.argsort(-np.diagonal(self.matrices[-2]), kind="stable")
         ordered = self.matrices[:, order][:, :, order]
         return displayable(np.sign(ordered) * np.sqrt(np.abs(ordered)))
@@ -171,20 +161,16 @@ def gram_view(
     Parameters
     ----------
     order, picture, progress
-        As for `loss_maps`.
+        As for `loss_maps`; so are errors.
     layer : str
-        Any layer of VGG-19, even one without a loss in the recipe.
+        Any layer of VGG-19, even one without a loss in the recipe. ValueError if an image is too
+        small for it.
 
     Returns
     -------
     GramView
         `names` of the images, their `matrices` (N, C, C), `distances` of each from the picture
         relative to their mean norm, and `shown`, the matrices as pixels in [0, 1].
-
-    Raises
-    ------
-    TypeError, ValueError, NstError
-        As `loss_maps`; also if an image is too small for the layer.
     """
     layer = canonical_layer(layer)
     pixels, scale = _read_picture(order, picture)

@@ -66,11 +66,7 @@ class Iteration:
 
     @cached_property
     def image(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """The image as float32 (H, W, 3), RGB in [0, 1]: a copy that the caller owns.
-
-        It is transferred from the device at the first access, so a step that nobody looks at costs
-        no transfer.
-        """
+        """The image as float32 (H, W, 3), RGB in [0, 1], copied from the device when first read."""
         return to_array(self.pixels)
 
     @cached_property
@@ -86,15 +82,7 @@ class Iteration:
     def record(self, names: Sequence[str] = ()) -> dict[str, Any]:
         """Return what made this image: recipe, inputs, weights, machine, versions, losses.
 
-        Parameters
-        ----------
-        names : sequence of str
-            Names of the inputs, in the order in which the caller gave them.
-
-        Returns
-        -------
-        dict
-            Plain data, as JSON can hold it.
+        It is plain data, as JSON can hold it. `names` are those of the inputs, in their order.
         """
         inputs = {role: dict(facts) for role, facts in self.facts.get("inputs", {}).items()}
         for facts, name in zip(inputs.values(), names, strict=False):

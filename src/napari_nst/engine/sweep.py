@@ -56,10 +56,8 @@ def sweep(run: Begin, recipe: Recipe, axes: Axes) -> Iterator[Iteration]:
 
     Raises
     ------
-    TypeError, ValueError
-        If a field or a value cannot be used, there are too many, or as `run` raises.
-    NstError
-        While iterating, as from `run`.
+    TypeError, ValueError, NstError
+        As `run`; also if a field or a value cannot be used, or there are too many.
 
     Examples
     --------
@@ -105,7 +103,7 @@ def explore_layers(
     size, steps : int
         Longest side in pixels, and iterations, of each image.
     progress, steering
-        As for `compare_reconstructions`.
+        As for `compare_reconstructions`. Errors are those of `reconstruct` and `synthesize`.
     **fields
         Fields of `Recipe` for all images, such as ``weights``, ``pooling`` or ``device``.
 
@@ -114,11 +112,6 @@ def explore_layers(
     iterator of Iteration
         As from `sweep`: two images for each layer, the reconstruction first. The settings of an
         image are its ``content_layers`` or its ``style_layers``.
-
-    Raises
-    ------
-    TypeError, ValueError, NstError
-        As `reconstruct` and `synthesize`.
     """
     names = checked_layers(layers)
     fields = {"tv_weight": _EXPLORED_TV_WEIGHT, **fields, "size": size, "steps": steps}

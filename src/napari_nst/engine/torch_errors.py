@@ -29,11 +29,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def with_less_memory(compute: Callable[[], T], take_less: Callable[[BaseException], None]) -> T:
-    """Return what `compute` returns, after as many attempts as it needs.
-
-    After an attempt has run out of memory, `take_less` makes the next one take less, or raises the
-    error that it gets if that is not possible.
-    """
+    """Compute; after each attempt that is out of memory, let `take_less` act or raise the error."""
     while True:
         try:
             return compute()
@@ -57,10 +53,7 @@ def release(device: torch.device) -> None:
 
 @contextmanager
 def explained_errors(recipe: Recipe, scales: Sequence[Scale]) -> Iterator[None]:
-    """Turn torch's errors into an `NstError` that says what to do.
-
-    napari's worker ignores a RuntimeError without a word.
-    """
+    """Turn torch's errors, which napari's worker ignores, into an `NstError` with the cure."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

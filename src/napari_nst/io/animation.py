@@ -40,13 +40,9 @@ def write_animation(
     *,
     fps: float = FPS,
     text: str = "",
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,  # message, frames written, all
 ) -> str:
-    """Write frames as .gif, .mp4 or .tif; return a summary like ``75 pictures, 5.0 s, 1.2 MB``.
-
-    Integers span the range of their type, floats are in [0, 1]. `progress` is called with a
-    message, the number of frames written and the number of all; an error from it ends the writing.
-    """
+    """Write frames as .gif, .mp4 or .tif; return a summary like ``75 pictures, 5.0 s, 1.2 MB``."""
     path = Path(path)
     file_format = check_format(path)
     check_writable([path])

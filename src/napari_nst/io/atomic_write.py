@@ -10,10 +10,7 @@ from pathlib import Path
 
 
 def check_writable(paths: Sequence[Path], inputs: Sequence[Path] = ()) -> None:
-    """Raise an OSError if a file cannot be written, a ValueError if it is given twice or an input.
-
-    No file is written.
-    """
+    """Raise an OSError for a file that cannot be written, a ValueError for a duplicate or input."""
     for index, path in enumerate(paths):
         if any(_is_same(path, other) for other in (*inputs, *paths[:index])):
             raise ValueError(f"{path} would be overwritten; give the output another name.")

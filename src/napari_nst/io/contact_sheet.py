@@ -21,11 +21,7 @@ LIGHT, DARK = ("white", "#202020", "#e8e8e8"), ("#1c1e22", "#e0e0e0", "#2c2f36")
 
 
 class Sheet:
-    """A grid drawn as one picture, whose cells of height and width `shape` are filled by `put`.
-
-    `pixels` is uint8 (H, W, 3), or (H, W) if grey. `rectangles` has the top, left,
-    bottom and right of each cell.
-    """
+    """A grid drawn as one picture, whose cells of height and width `shape` are filled by `put`."""
 
     def __init__(
         self,
@@ -62,14 +58,14 @@ class Sheet:
             write(left + index * column_width, size, heading)
         for index, heading in enumerate(grid.rows):
             write(gap, top + index * row_height + caption_height + height // 2, heading)
-        self.rectangles: list[tuple[int, int, int, int]] = []
+        self.rectangles: list[tuple[int, int, int, int]] = []  # top, left, bottom and right
         for cell in grid.cells:
             x = left + cell.column * column_width
             y = top + cell.row * row_height + caption_height
             write(x, y - size, cell.caption)
             draw.rectangle((x, y, x + width - 1, y + height - 1), empty)
             self.rectangles.append((y, x, y + height, x + width))
-        self.pixels: Pixels = np.array(sheet)
+        self.pixels: Pixels = np.array(sheet)  # uint8 (H, W, 3), or (H, W) if grey
 
     def put(self, index: int, picture: Pixels) -> None:
         """Draw a uint8 picture into a cell, resized to the cell; an alpha channel is ignored."""

@@ -19,10 +19,7 @@ _JPEG_MAX_BYTES = 65533 - len(_JPEG_PREFIX)  # a segment has a length of 16 bits
 
 
 def read_text(path: str | os.PathLike[str]) -> str | None:
-    """Return the text that `write_image` or `write_stack` stored in a file, or None.
-
-    Raises an OSError, or a ValueError that names the file.
-    """
+    """Return the text that `write_image` or `write_stack` stored; errors are `read_image`'s."""
     return decode_file(path, {"PNG": _png_text, "JPEG": _jpeg_text, "TIFF": _tiff_text})
 
 

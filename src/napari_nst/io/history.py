@@ -110,16 +110,12 @@ class History:
 
 
 class FrameStack:
-    """Frames of several sizes as one read-only array, which napari accepts as a layer's data.
-
-    Small frames are enlarged when they are read; frames are not copied. `frames` maps each step to
-    its pixels and its label, in order. `convert` is applied to each frame when it is read.
-    """
+    """Frames of several sizes, enlarged when read, as one array that napari accepts as data."""
 
     def __init__(
         self,
-        frames: Mapping[int, tuple[Pixels, str]],
-        convert: Callable[[Pixels], Pixels] = np.asarray,
+        frames: Mapping[int, tuple[Pixels, str]],  # step → pixels and label, in order; not copied
+        convert: Callable[[Pixels], Pixels] = np.asarray,  # of each frame when it is read
     ) -> None:
         self._frames = dict(frames)
         self._convert = convert
@@ -170,10 +166,7 @@ class FrameStack:
 
 
 def enlarged(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
-    """Return an image (H, W) or (H, W, C) at another height and width, interpolated linearly.
-
-    The outer edges stay in place and the type is kept; integers are rounded.
-    """
+    """Return an image (H, W) or (H, W, C) of the same type, interpolated linearly to a shape."""
     if pixels.shape[:2] == shape:
         return pixels
     # Not by scikit-image, which takes five to ten times as long when the slider moves.

@@ -45,18 +45,12 @@ def decode_file(
 
 
 def read_image(path: str | os.PathLike[str]) -> Pixels:
-    """Return an image file as (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, uint8, uint16 or float.
-
-    Raises an OSError, or a ValueError that names the file.
-    """
+    """Return a file as (H, W), (H, W, 3) or (H, W, 4); OSError or ValueError names the file."""
     return decode_file(path, {"PNG": _read_png, "JPEG": _read_jpeg, "TIFF": _read_tiff})
 
 
 def read_labels(path: str | os.PathLike[str]) -> Pixels:
-    """Return a PNG or TIFF of labels as (H, W), integers or bool; a palette's indices are labels.
-
-    Raises an OSError, or a ValueError that names the file.
-    """
+    """Return a PNG or TIFF of labels as (H, W), integers or bool; errors are `read_image`'s."""
     return decode_file(path, {"PNG": _png_labels, "JPEG": _jpeg_labels, "TIFF": _tiff_labels})
 
 
@@ -66,7 +60,7 @@ def _png_labels(data: bytes) -> Pixels:
     with Image.open(io.BytesIO(data), formats=["PNG"]) as file:
         if file.mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
             raise Unusable("is in colour; save labels as integers in a grey PNG or a TIFF")
-        return np.asarray(file)
+        return np.asarray(file)  # of a palette, the indices
 
 
 def _jpeg_labels(_: bytes) -> Pixels:

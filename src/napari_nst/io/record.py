@@ -35,14 +35,11 @@ def record_in(text: str | None) -> dict[str, Any] | None:
 
 
 def record_of(layer: Any) -> dict[str, Any] | None:
-    """Return the record of a result layer, or None if there is none; its recipe is not checked.
-
-    If the layer has no such metadata, the file that it was opened from is read: napari does not
-    save metadata, but this plugin writes the record into the files of its results.
-    """
+    """Return the record of a result layer, or None if there is none; its recipe is not checked."""
     record = layer.metadata.get(RECORD)
     if isinstance(record, Mapping) and isinstance(record.get("recipe"), Mapping):
         return dict(record)
+    # napari does not save metadata, but this plugin writes the record into the files of results.
     path = getattr(getattr(layer, "source", None), "path", None)
     if not path:
         return None

@@ -22,10 +22,7 @@ FilePath = str | os.PathLike[str]
 
 
 def write_image(path: FilePath, image: Pixels, depth: Depth = 8, *, text: str = "") -> None:
-    """Write a grey, RGB or RGBA image as .png, .jpg, .jpeg, .tif or .tiff, with a text if given.
-
-    uint8 and uint16 are written as they are, floats in [0, 1] with `depth` bits per channel.
-    """
+    """Write uint8 or uint16 as they are, or floats in [0, 1] with `depth` bits, with a text."""
     path = Path(path)
     if image.ndim != 2 and (image.ndim != 3 or image.shape[-1] not in (3, 4)):
         raise ValueError(f"image must be (H, W), (H, W, 3) or (H, W, 4); not {image.shape}.")
@@ -55,10 +52,7 @@ def write_stack(
 
 
 def write_grid(path: FilePath, grid: Grid, images: Mapping[int, Pixels], *, text: str = "") -> None:
-    """Write floats in [0, 1] by cell index, each as a page of a TIFF, or as one 8-bit picture.
-
-    Images are enlarged to the size of the largest, and alpha channels are ignored.
-    """
+    """Write floats by cell index, as pages of a TIFF or one 8-bit picture, without alpha."""
     path = Path(path)
     is_tiff = _encoder(path, 8) is _encode_tiff
     if not images:

@@ -64,12 +64,8 @@ def on_flavour(recipe: Recipe, flavour: str) -> Recipe:
     recipe : Recipe
         A recipe for the flavour that its field `weights` names.
     flavour : {"gatys", "torchvision", "caffe"}
-        The flavour to convert to. Its `network_input` is "own".
-
-    Raises
-    ------
-    ValueError
-        If either flavour is none of these, such as a weights file.
+        The flavour to convert to. Its `network_input` is "own". ValueError if either flavour is
+        none of these, such as a weights file.
     """
     _check_known(recipe.weights, "weights")
     _check_known(flavour, "flavour")

@@ -122,13 +122,7 @@ patch_stride
         return bool(self.style_weight) and any(self.style_layers.values())
 
     def replace(self, **changes: Any) -> Recipe:
-        """Return a copy with some fields changed.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a field does not exist or its value is not allowed.
-        """
+        """Return a copy with some fields changed; TypeError or ValueError as from `from_dict`."""
         _refuse_unknown(changes)
         return dataclasses.replace(self, **changes)
 
@@ -144,13 +138,7 @@ patch_stride
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """Read a recipe from JSON text; missing fields get their defaults.
-
-        Raises
-        ------
-        ValueError
-            If the text is not a JSON object or names a field that does not exist.
-        """
+        """Read a recipe from a JSON object, as `from_dict`; ValueError for any other text."""
         try:
             fields = json.loads(text)
         except json.JSONDecodeError as error:
@@ -163,27 +151,16 @@ patch_stride
     def from_dict(cls, fields: Mapping[str, Any]) -> Recipe:
         """Make a recipe from fields such as `to_dict` returns; missing ones get their defaults.
 
-        Raises
-        ------
-        TypeError, ValueError
-            If a field does not exist or its value is not allowed.
+        TypeError or ValueError if a field does not exist or its value is not allowed.
         """
         _refuse_unknown(fields)
         return cls(**fields)
 
     @classmethod
     def from_layer(cls, layer: Any) -> Recipe:
-        """Return the recipe that made a result layer.
+        """Return the recipe that made a napari layer, which may have been saved and opened again.
 
-        Parameters
-        ----------
-        layer : napari.layers.Layer
-            A result of this plugin. It may have been saved and opened again.
-
-        Raises
-        ------
-        ValueError
-            If neither the layer's metadata nor the file that it was opened from holds a recipe.
+        ValueError if neither the layer's metadata nor the file that it was opened from has one.
         """
         # Imported here because io is built on this package.
         record = importlib.import_module("napari_nst.io.record").record_of(layer)

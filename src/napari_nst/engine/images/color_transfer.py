@@ -35,13 +35,10 @@ def match_colors(
     mask: Tensor | None = None,
     reference_mask: Tensor | None = None,
 ) -> Tensor:
-    """Give an image (a style) the colours of a reference (the content), as Gatys et al. 2017.
-
-    "cholesky", "pca" and "symmetric" are linear maps x ↦ A(x − μₛ) + μ_c with A Σₛ Aᵀ = Σ_c, which
-    give the image the reference's mean and covariance. The maps differ by a rotation of the
-    colours, and "symmetric" changes colours least. "histogram" gives each channel the reference's
-    distribution. Masks restrict the statistics, but all pixels are mapped.
-    """
+    """Give all pixels of an image (a style) the colours of a reference, as Gatys et al. 2017."""
+    # "cholesky", "pca" and "symmetric" are linear maps x ↦ A(x − μₛ) + μ_c with A Σₛ Aᵀ = Σ_c. They
+    # differ by a rotation of the colours, and "symmetric" changes colours least. "histogram" gives
+    # each channel the reference's distribution.
     sample = _pixels(image, mask)
     target = _pixels(reference, reference_mask)
     pixels = _pixels(image)
@@ -76,10 +73,7 @@ def match_luminance(
     mask: Tensor | None = None,
     reference_mask: Tensor | None = None,
 ) -> Tensor:
-    """Give a style's luminance the mean and standard deviation of the content's, unclipped.
-
-    The result (y − μₛ) σ_c/σₛ + μ_c is the first step of Gatys et al. 2017's luminance transfer.
-    """
+    """Return (y − μₛ) σ_c/σₛ + μ_c, the first step of Gatys et al. 2017's luminance transfer."""
     sample = _pixels(style_y, mask)
     target = _pixels(content_y, reference_mask)
     # All three linear methods are the same for one channel.
@@ -146,13 +140,9 @@ def _symmetric(source: Tensor, target: Tensor) -> Tensor:
 
 
 def _match_histogram(values: Tensor, sample: Tensor, target: Tensor) -> Tensor:
-    """Map values (N,) by the map that gives a sample (M,) the quantiles of a target (K,).
-
-    The i-th smallest of M values is the (i + ½)/M quantile (Hazen), which exists for a single value
-    too. Equal values of the sample get the middle of their quantiles, so they stay equal. Values
-    that are not in the sample (outside of a mask) are interpolated between those that are.
-    """
-    # NumPy, because torch does not interpolate tables.
+    """Map values (N,) by the map that gives a sample (M,) the quantiles of a target (K,)."""
+    # The i-th smallest of M values is the (i + ½)/M quantile (Hazen), which exists for one value
+    # too. Equal values get the middle of their quantiles. NumPy: torch interpolates no tables.
     levels, counts = np.unique(sample.numpy(), return_counts=True)
     quantiles = (counts.cumsum() - counts / 2) / len(sample)
     positions = (np.arange(len(target)) + 0.5) / len(target)

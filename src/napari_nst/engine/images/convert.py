@@ -25,15 +25,12 @@ def to_array(image: Tensor) -> np.ndarray[Any, Any]:
 def resize(
     image: Tensor, shape: tuple[int, int], *, smooth: bool = True, periodic: bool = False
 ) -> Tensor:
-    """Resample an image or mask (N, C, H, W) to the height and width in `shape`, antialiased.
-
-    `smooth` means bicubic, otherwise bilinear, which never leaves the range of the values.
-    `periodic` means that the image continues beyond each border at the opposite border.
-    """
+    """Resample an image or mask (N, C, H, W) antialiased, bicubic if `smooth`, else bilinear."""
     if image.shape[-2:] == shape:
         return image
     if periodic:
-        # Nine copies keep the phase at any ratio; padding by whole pixels would shift it.
+        # The image continues beyond each border at the opposite one. Nine copies keep the phase at
+        # any ratio; padding by whole pixels would shift it.
         height, width = shape
         copies = resize(image.repeat(1, 1, 3, 3), (3 * height, 3 * width), smooth=smooth)
         return copies[..., height : 2 * height, width : 2 * width]

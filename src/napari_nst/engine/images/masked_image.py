@@ -74,12 +74,8 @@ class Composite:
         self.alpha = None if alpha is None else torch.from_numpy(alpha)[None, None].to(device)
 
     def at(self, image: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Return the mask of the free pixels and the image of the fixed pixels, at some shape.
-
-        The image (1, 3, H, W) has the window's size and the run's colours. A pixel of the mask
-        (1, 1, H', W') is free if at least half of its area is. Free pixels are left out of the
-        average when the fixed ones (1, 3, H', W') are resized.
-        """
+        """Return the mask of the free pixels and the image of the fixed pixels, at some shape."""
+        # A pixel is free if at least half of its area is. Free pixels are left out of the average.
         is_fixed = 1 - self.free.to(image)
         area = resize(is_fixed, shape, smooth=False)
         fixed = resize(image * is_fixed, shape, smooth=False)

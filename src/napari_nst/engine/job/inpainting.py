@@ -51,10 +51,7 @@ class Inpainting:
             self.metadata["exemplar_pixels"] = int(labels[0].sum())
 
     def changed(
-        self,
-        mask: Mask,
-        exemplar_region: ArrayLike | None,
-        exemplars: Sequence[InputImage] | None,
+        self, mask: Mask, exemplar_region: ArrayLike | None, exemplars: Sequence[InputImage] | None
     ) -> Inpainting:
         """Return the same for another mask, and for other exemplars unless they are None."""
         if np.count_nonzero(mask) > np.count_nonzero(mask[self.window]):

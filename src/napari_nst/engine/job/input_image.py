@@ -100,10 +100,7 @@ def relative_pixels(pixel_sizes: Sequence[float] | None, styles: int) -> list[fl
 
 
 def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
-    """Return an image (H, W), (H, W, 3) or (H, W, 4) as RGB without alpha; errors call it `name`.
-
-    Raises TypeError or ValueError if its dtype, shape or values are not an image's.
-    """
+    """Return an image (H, W), (H, W, 3) or (H, W, 4) as RGB, or raise TypeError or ValueError."""
     array: np.ndarray[Any, Any] = np.asarray(image)
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=-1)

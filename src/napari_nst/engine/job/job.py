@@ -64,10 +64,7 @@ class Strokes:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """All changes of a job since the run last asked; None is no change.
-
-    Callables are called in the run's thread, because reading images may take long.
-    """
+    """Changes of a job since the run last asked; callables read slow images in its thread."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)  # of the recipe
     styles: Callable[[], Sequence[ArrayLike]] | None = None

@@ -33,10 +33,7 @@ class Fit:
 
 
 def plan_scales(recipe: Recipe, shape: tuple[int, ...], least: int) -> list[Scale]:
-    """Return the scales of a run on a content of a shape, whose sides need `least` pixels.
-
-    Coarse scales that are too small are left out; a very long content gets a larger size.
-    """
+    """Return the scales of a run on a content of a shape, whose sides need `least` pixels."""
     finest = recipe.size or max(shape[:2])
     if min(shape_fitting(shape, finest)) < least:
         enough = math.ceil(least * max(shape[:2]) / min(shape[:2]))
@@ -45,7 +42,7 @@ def plan_scales(recipe: Recipe, shape: tuple[int, ...], least: int) -> list[Scal
                 f"size {finest} makes the content {min(shape_fitting(shape, finest))} pixels "
                 f"narrow, and the recipe's layers need {least}; take a size of at least {enough}."
             )
-        finest = enough
+        finest = enough  # a very long content
     return _plan(recipe, finest, lambda size: shape_fitting(shape, size), least)
 
 
@@ -87,11 +84,7 @@ def middle(shape: tuple[int, int], wanted: tuple[int, int]) -> Window:
 def style_fit(
     shape: tuple[int, int], scale: Scale, recipe: Recipe, least: int, relative_pixel: float | None
 ) -> Fit:
-    """Return the fit of a style to a scale; both sides get at least `least` pixels.
-
-    `relative_pixel` is the style's pixel size over that of the content at this scale; None fits the
-    style to the scale's size instead, and never enlarges it but by the recipe's `style_scale`.
-    """
+    """Return the fit of a style to a scale; None for its pixel size fits it to the scale's size."""
     own = max(shape)
     window = middle(shape, shape)
     if relative_pixel is None:
@@ -116,7 +109,7 @@ def _plan(
     sizes, smallest = [finest], recipe.min_size
     while 0 < smallest <= (size := round(finest / recipe.scale_ratio ** len(sizes))) < sizes[0]:
         sizes.insert(0, size)
-    sizes = [size for size in sizes if min(shape_at(size)) >= least]
+    sizes = [size for size in sizes if min(shape_at(size)) >= least]  # the others are too small
     sizes = sizes[-recipe.steps :]  # each scale needs a step; the coarsest scales go first
     steps = _share_out(recipe.steps, [recipe.first_scale_share] + [1.0] * (len(sizes) - 1))
     return [Scale(size, shape_at(size), n) for size, n in zip(sizes, steps, strict=True)]

@@ -37,30 +37,11 @@ if TYPE_CHECKING:
     from napari_nst.recipe import Recipe
 
 __all__ = [
-    "STYLE_LOSSES",
-    "AnyExemplar",
-    "CentredGramLoss",
-    "ContentLoss",
-    "Exemplar",
-    "FeatureLoss",
-    "GramLoss",
-    "GuidedLoss",
-    "ImageLoss",
-    "MeanCovarianceLoss",
-    "MeasuredExemplar",
-    "MomentLoss",
-    "Moments",
-    "PatchLoss",
-    "SeamLoss",
-    "ShiftedGramLoss",
-    "SlicedWassersteinLoss",
-    "StyleLoss",
-    "TotalVariationLoss",
-    "WassersteinLoss",
-    "gradient_by_features",
-    "gram_matrix",
-    "moment_losses",
-]
+    "STYLE_LOSSES", "AnyExemplar", "CentredGramLoss", "ContentLoss", "Exemplar", "FeatureLoss",
+    "GramLoss", "GuidedLoss", "ImageLoss", "MeanCovarianceLoss", "MeasuredExemplar", "MomentLoss",
+    "Moments", "PatchLoss", "SeamLoss", "ShiftedGramLoss", "SlicedWassersteinLoss", "StyleLoss",
+    "TotalVariationLoss", "WassersteinLoss", "gradient_by_features", "gram_matrix", "moment_losses",
+]  # fmt: skip
 
 MakeStyleLoss = Callable[[Sequence[AnyExemplar], "Recipe", Tensor | None], StyleLoss]
 """Exemplars at one layer, recipe, mask of the image at that layer → loss."""

@@ -26,12 +26,8 @@ class Exemplar:
     share : float
         Weight of this style; the shares of all exemplars of a loss sum to 1.
     mask : Tensor, optional
-        (1, 1, H, W) in [0, 1], the weight of each position; 1 everywhere by default.
-
-    Raises
-    ------
-    ValueError
-        If the mask has another size than the features, or is 0 everywhere.
+        (1, 1, H, W) in [0, 1], the weight of each position; 1 everywhere by default. ValueError if
+        it has another size than the features, or is 0 everywhere.
     """
 
     features: Tensor
@@ -53,17 +49,7 @@ class Exemplar:
 class MeasuredExemplar:
     """The moments of one style's features at one layer; a `MomentLoss` needs nothing else.
 
-    Parameters
-    ----------
-    moments : Moments
-        Of one image.
-    share : float
-        As for `Exemplar`.
-
-    Raises
-    ------
-    ValueError
-        If the moments have weight 0.
+    `share` is as for `Exemplar`; moments of weight 0 raise a ValueError.
     """
 
     moments: Moments
@@ -95,15 +81,10 @@ class FeatureLoss(nn.Module):
     Parameters
     ----------
     norm : str
-        How the error is scaled: one of the class's `norms`.
+        How the error is scaled: one of the class's `norms`; ValueError for any other.
     mask : Tensor, optional
         (1, 1, H, W) in [0, 1], the weight of each position of the image's features; 1 everywhere
-        by default.
-
-    Raises
-    ------
-    ValueError
-        If the loss has no such norm, or the mask is 0 everywhere.
+        by default. ValueError if it is 0 everywhere.
     """
 
     norms: ClassVar[tuple[str, ...]] = ("relative", "mean")
@@ -131,14 +112,10 @@ class StyleLoss(FeatureLoss):
     Parameters
     ----------
     exemplars : sequence of Exemplar or MeasuredExemplar
-        At least one; their sizes may differ, their channels may not.
+        At least one; their sizes may differ, their channels may not. ValueError if there are none,
+        or if their shares do not sum to 1.
     norm, mask
         As for every `FeatureLoss`.
-
-    Raises
-    ------
-    ValueError
-        If there are no exemplars, or their shares do not sum to 1.
     """
 
     def __init__(

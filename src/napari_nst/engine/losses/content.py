@@ -21,12 +21,8 @@ class ContentLoss(FeatureLoss):
         mean (F − P)²; that divided by the target's energy, mean P²; or Σ (F − P)². Published sums
         have a factor ½, which here is part of the weight.
     mask : Tensor, optional
-        (1, 1, H, W) in [0, 1], weights of the positions in all of these means and sums.
-
-    Raises
-    ------
-    ValueError
-        As for every `FeatureLoss`, or if the mask has another size than the target.
+        (1, 1, H, W) in [0, 1], weights of the positions in all of these means and sums. ValueError
+        if it has another size than the target.
     """
 
     norms: ClassVar = ("relative", "mean", "sum")
@@ -45,10 +41,7 @@ class ContentLoss(FeatureLoss):
         return self.in_window(features, (slice(None), slice(None)))
 
     def in_window(self, features: Tensor, window: tuple[slice, slice]) -> Tensor:
-        """Return the contribution of a window, which are rows and columns of the target.
-
-        `features` (1, C, h, w) are the image's in the window; the target may be on another device.
-        """
+        """Return the loss of features (1, C, h, w) in a window: rows and columns of the target."""
         target = self.target[(..., *window)].to(features.device)
         difference = full_precision(features) - full_precision(target)
         mask = None if self.mask is None else self.mask[(..., *window)].to(features.device)

@@ -14,12 +14,7 @@ from napari_nst.engine.losses.base import (
     blended,
     blended_moments,
 )
-from napari_nst.engine.losses.moments import (
-    Moments,
-    covariance_energy,
-    covariance_matrix,
-    energy,
-)
+from napari_nst.engine.losses.moments import Moments, covariance_energy, covariance_matrix, energy
 
 
 class GramLoss(MomentLoss):

@@ -52,12 +52,8 @@ class Moments:
     ) -> Moments:
         """Sum features over their positions; the result can be differentiated once.
 
-        Parameters
-        ----------
-        features, mask
-            As for `gram_matrix`; fastest with memory format channels last.
-        weight : float, optional
-            Sum of the mask, if the caller knows it: to compute it, the CPU waits for the GPU.
+        Features and mask are as for `gram_matrix`; channels last is fastest. `weight` is the sum of
+        the mask, if the caller knows it: to compute it, the CPU waits for the GPU.
         """
         if mask is None:
             weight = features.shape[2] * features.shape[3]
@@ -110,7 +106,8 @@ def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
     features : Tensor
         (N, C, H, W).
     mask : Tensor, optional
-        (1, 1, H, W) in [0, 1], the weight of each position; 1 everywhere by default.
+        (1, 1, H, W) in [0, 1], the weight of each position; 1 everywhere by default. ValueError if
+        it has another size than the features.
 
     Returns
     -------
@@ -118,11 +115,6 @@ def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
         (N, C, C), float32: mean over positions of the products of channels. Gatys et al. 2016,
         eq. 3, with the division by H·W of their published programs. With a mask it is
         Σ w f fᵀ / Σ w whatever the mask's area, like the guided Gram matrix of Gatys et al. 2017.
-
-    Raises
-    ------
-    ValueError
-        If the mask has another size than the features.
     """
     return Moments.of(features, mask).second_moment
 
@@ -225,12 +217,9 @@ def _sums(vectors: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
-    """Return the product of two bfloat16 matrices in float32, with an error of 3e-6.
-
-    CPUs accumulate products of bfloat16 in float32, but torch rounds the result to bfloat16. The
-    rounding error is a second product minus the rounded first one, and two products in bfloat16
-    take less time than one in float32.
-    """
+    """Return the product of two bfloat16 matrices in float32, with an error of 3e-6."""
+    # CPUs accumulate in float32, but torch rounds the result to bfloat16. The rounding error is a
+    # second product minus the rounded one; both take less time than one product in float32.
     rounded = left @ right
     return rounded.float() + torch.addmm(rounded, left, right, beta=-1)
 

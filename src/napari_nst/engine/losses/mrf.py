@@ -37,12 +37,8 @@ class PatchLoss(StyleLoss):
         mask above 0.5.
     patch_size, stride : int
         Side of the patches and distance between them, in features. Features at the bottom and at
-        the right that are left after the last whole stride are not covered.
-
-    Raises
-    ------
-    ValueError
-        If features or the region of a mask are too small for a patch.
+        the right that are left after the last whole stride are not covered. ValueError if features
+        or the region of a mask are too small for a patch.
     """
 
     norms: ClassVar = ("relative", "mean", "sum")
@@ -92,10 +88,8 @@ class PatchLoss(StyleLoss):
 
     @torch.no_grad()
     def _nearest(self, patches: Tensor) -> Tensor:
-        """Return, for each patch (L, C·k²), the index of the most similar patch of the styles.
-
-        The similarity is the cosine times the length of the image's patch, a common factor.
-        """
+        """Return, for each patch (L, C·k²), the index of the most similar patch of the styles."""
+        # The similarity is the cosine times the length of the image's patch, a common factor.
         rows = max(1, MOST_SIMILARITIES // len(self.styles))
         similarities = (
             (some @ self.styles.mT).div_(self.lengths) for some in torch.split(patches, rows)

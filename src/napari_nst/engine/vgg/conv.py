@@ -27,14 +27,11 @@ COPIED_ROWS = {"replicate": (0, -1), "reflect": (1, -2), "circular": (-1, 0)}
 
 
 class Convolution:
-    """A `torch.nn.Conv2d` of fixed 3 × 3 kernels with a padding of 1, in any padding mode.
-
-    `quick` uses Winograd's algorithm where it is faster; it rounds more.
-    """
+    """A `torch.nn.Conv2d` of fixed 3 × 3 kernels with a padding of 1, in any padding mode."""
 
     def __init__(self, module: nn.Conv2d, *, quick: bool = False) -> None:
         self.module = module
-        self.quick = quick
+        self.quick = quick  # use Winograd's algorithm where it is faster; it rounds more
         self._transposed: Tensor | None = None
         self._winograd: Winograd | None = None
 

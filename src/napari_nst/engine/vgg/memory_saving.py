@@ -28,8 +28,7 @@ WrapAround = tuple[int | None, int | None]
 NO_WRAP_AROUND: WrapAround = (None, None)
 
 BLOCK, BLOCK_ON_GPU = 2**18, 2**22
-"""Elements of a block of rows: temporary tensors take a few MB on the CPU, and on a GPU, where
-every call costs time, there are fewer blocks."""
+"""Elements of a block of rows: a few MB on the CPU; more on a GPU, where every call costs time."""
 
 
 def never_cancelled() -> None:
@@ -37,10 +36,7 @@ def never_cancelled() -> None:
 
 
 class Layer(Protocol):
-    """A layer with its own backward pass, which reads one saved tensor.
-
-    `in_place` permits both passes to overwrite the tensor that they are given.
-    """
+    """A layer whose passes may overwrite the tensor that they are given if `in_place`."""
 
     def forward(self, features: Tensor, *, in_place: bool) -> tuple[Tensor, Tensor | None]:
         """Return the output for features (N, C, H, W), and the tensor to save."""
@@ -89,15 +85,11 @@ class ReLUBetween:
 
 
 class Pooling:
-    """A pooling that saves its input; average pooling saves the shape of its input only.
-
-    Pooling drops an odd last row of an image. In a tile it drops the image's odd last row, which
-    is just before `wrap_around`.
-    """
+    """A pooling that saves its input; average pooling saves the shape of its input only."""
 
     def __init__(self, module: nn.Module, wrap_around: WrapAround = NO_WRAP_AROUND) -> None:
         self.module = module
-        self.wrap_around = wrap_around
+        self.wrap_around = wrap_around  # the image's odd last row, just before, is dropped
 
     @property
     def kind(self) -> type[nn.Module]:
@@ -140,11 +132,10 @@ class Pooling:
 
 
 class ReLUMaxPooling:
-    """ReLU and max pooling in one: saves the positions of the maxima as int16.
+    """ReLU and max pooling in one: saves the positions of the maxima as int16, -1 for an output 0.
 
-    They take an eighth of the ReLU's output in float32. Each pair of rows is pooled as an image of
-    its own: positions count within an image, so int16 holds them, and several threads share the
-    backward pass. A position is -1 where the maximum is not above 0.
+    Each pair of rows is pooled as an image of its own: positions count within an image, so int16
+    holds them, and several threads share the backward pass.
     """
 
     def forward(self, features: Tensor, *, in_place: bool) -> tuple[Tensor, Tensor]:
@@ -199,11 +190,9 @@ def iter_features(
     wrap_around: WrapAround = NO_WRAP_AROUND,
     check_cancelled: CheckCancelled = never_cancelled,
 ) -> Iterator[tuple[str, Tensor]]:
-    """Yield the `wanted` layers and their features, shallow to deep, differentiable once.
-
-    Torch's backward pass goes in reverse order. If the loss of each layer is computed before the
-    next layer is asked for, only one layer has a gradient at a time.
-    """
+    """Yield the `wanted` layers and their features, shallow to deep, differentiable once."""
+    # Torch's backward pass goes in reverse order. If the loss of each layer is computed before the
+    # next layer is asked for, only one layer has a gradient at a time.
     needs_gradient = image.requires_grad and torch.is_grad_enabled()
     features, segment = image, list[Layer]()
     for name, layer in layers.items():

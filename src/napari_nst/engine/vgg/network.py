@@ -65,11 +65,6 @@ class VGG19(nn.Module):
     quick : bool
         Use Winograd's convolutions where they are faster, float32 on the CPU; they round more.
 
-    Attributes
-    ----------
-    check_cancelled : callable
-        Called before each layer, in the forward and in the backward pass; may raise `Cancelled`.
-
     Raises
     ------
     ValueError
@@ -108,15 +103,13 @@ class VGG19(nn.Module):
         self.quick = quick
         modules = _modules(self.layers[-1], pooling, rescale_pooling, padding)
         self.features = nn.Sequential(OrderedDict(modules))
+        # Called before each layer, in the forward and in the backward pass.
         self.check_cancelled: CheckCancelled = never_cancelled
         self._load(weights, network_input)
         self._layers = layers_of(self.features, quick=quick)
 
     def with_padding(self, padding: str) -> VGG19:
-        """Return the same network with other padding and shared parameters.
-
-        The copy is not `quick`, so that no Winograd kernels are kept twice.
-        """
+        """Return the network with other padding, shared parameters and no Winograd kernels."""
         shared = {id(one): one for one in (*self.parameters(), self.check_cancelled)}
         other = copy.deepcopy(self, shared)
         other.padding = padding

@@ -28,12 +28,7 @@ def preset_names(job: str | None = None) -> list[str]:
     Parameters
     ----------
     job : {"transfer", "texture", "reconstruction"}, optional
-        Return only the presets for this job.
-
-    Raises
-    ------
-    ValueError
-        If there is no such job.
+        Return only the presets for this job; ValueError for any other.
     """
     if job is not None and job not in DEFAULT_PRESETS:
         raise ValueError(f"job must be one of {', '.join(DEFAULT_PRESETS)}; not {job!r}.")
@@ -47,16 +42,12 @@ def preset(name: str = "default", **changes: Any) -> Recipe:
     Parameters
     ----------
     name : str
-        One of `preset_names`.
+        One of `preset_names`; ValueError for any other.
     **changes
-        Fields of `Recipe` to change, as in ``preset("gatys-2016", steps=300)``. If `weights` names
+        Fields of `Recipe` to change, as for `Recipe.replace`: ``preset("gatys-2016", steps=300)``.
+        If `weights` names
         another flavour and the source has a recipe for it, that recipe is returned. Otherwise layer
         weights are not converted to the flavour: use `on_flavour` for that.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such preset or field, or a value is not allowed.
     """
     found = published(name)
     flavour = str(changes.get("weights", found.flavour))

@@ -39,10 +39,7 @@ REGISTERED: dict[str, Published] = {}
 def register(
     *, job: str, source: str, variants: tuple[MakeRecipe, ...] = ()
 ) -> Callable[[MakeRecipe], MakeRecipe]:
-    """Register a function's recipe as a preset, whose summary is the function's docstring.
-
-    `variants` make the recipes that the source has for other flavours of the network.
-    """
+    """Register a function's recipe, and `variants` for other flavours; its docstring sums it up."""
 
     def add(make: MakeRecipe) -> MakeRecipe:
         name = make.__name__.replace("_", "-")
@@ -108,11 +105,10 @@ def published_recipe(**fields: Any) -> Recipe:
 def adam(
     rate: float, *, white: float, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
 ) -> dict[str, Any]:
-    """Return the fields of Adam for [0, 1] pixels, given those of the source for its own pixels.
+    """Return the fields of Adam for [0, 1] pixels; `white` is the source's `BYTES` or `NORMALISED`.
 
-    `white` is the difference of white and black in the source, `BYTES` or `NORMALISED`. Gradients
-    are larger by that factor here, and so is `epsilon`. The defaults are those of TensorFlow 1,
-    PyTorch and Torch 7.
+    Gradients are larger by that factor here, and so is `epsilon`. The defaults are those of
+    TensorFlow 1, PyTorch and Torch 7.
     """
     return {
         "optimizer": "adam",

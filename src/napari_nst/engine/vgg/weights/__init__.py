@@ -43,8 +43,6 @@ CONTENT_SHA256 = {"gatys": "ae90e03877ee0f735a0e55f0ec2bd334333884e8646202b33f3b
 
 SECONDS_PER_DAY = 24 * 60 * 60
 
-Triple = tuple[float, float, float]
-
 
 @dataclass(frozen=True, eq=False)
 class PretrainedVGG:
@@ -59,8 +57,8 @@ class PretrainedVGG:
     sha256: str  # of the parameters' content, the same for every file format
     channel_order: Literal["RGB", "BGR"]  # also the order of `mean` and `std`
     input_scale: float  # 1 or 255
-    mean: Triple
-    std: Triple
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -126,10 +124,7 @@ def verify(flavour: str) -> WeightsStatus:
 
 
 def fetch(flavour: str, progress: Progress | None = None, force: bool = False) -> Path:
-    """Return the cached file of a flavour, fetching it if it is absent or damaged, or by `force`.
-
-    An intact cached file is replaced only when the new file is complete.
-    """
+    """Return the cached file of a flavour, fetching it if absent, damaged, or by `force`."""
     if force or _read_cached(flavour) is None:
         _fill(flavour, progress)
     return cached_file(flavour)
@@ -204,10 +199,7 @@ def _fill(flavour: str, progress: Progress | None) -> tuple[formats.Parameters, 
 
 
 def _converted(flavour: str, source: Source, progress: Progress) -> formats.Parameters:
-    """Find or download the published file, convert it into the cache folder, and return it.
-
-    Two processes may do so at once: each replaces the cached file in one move.
-    """
+    """Find or download the published file, convert it into the cache folder, and return it."""
     target = cached_file(flavour)
     target.parent.mkdir(parents=True, exist_ok=True)
     for abandoned in target.parent.glob(".fetch-*"):  # by a process that was killed: up to 575 MB
@@ -221,5 +213,5 @@ def _converted(flavour: str, source: Source, progress: Progress) -> formats.Para
         _, parameters = formats.read(path)
         converted = Path(folder, target.name)
         converted.write_bytes(formats.to_safetensors(flavour, parameters, source.origin))
-        converted.replace(target)
+        converted.replace(target)  # in one move: two processes may do so at once
     return parameters

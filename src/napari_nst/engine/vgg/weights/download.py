@@ -155,10 +155,8 @@ def _download_with_pip(source: Source, folder: Path, report: Callable[[int], Non
 
 
 def _pip() -> list[str]:
-    """Return the command that runs pip: the installed one, or the one that ensurepip carries.
-
-    ``-P`` keeps a ``pip.py`` in the current folder from being run.
-    """
+    """Return the command that runs pip: the installed one, or the one that ensurepip carries."""
+    # -P keeps a pip.py in the current folder from being run.
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-P", "-m", "pip"]
     ensurepip = importlib.util.find_spec("ensurepip")

