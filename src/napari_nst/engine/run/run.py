@@ -195,11 +195,7 @@ class Run:
         )
 
     def _optimizer(
-        self,
-        image: Tensor,
-        objective: AdaptiveObjective,
-        scale: Scale,
-        moments: AdamMoments | None,
+        self, image: Tensor, objective: AdaptiveObjective, scale: Scale, moments: AdamMoments | None
     ) -> ImageOptimizer:
         return OPTIMIZERS[self.job.recipe.optimizer](
             self.job.recipe,

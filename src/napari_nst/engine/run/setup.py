@@ -91,13 +91,7 @@ class RunSetup:
         if not is_tiled:
             return Objective(self.network, losses, on_image, fixed)
         return TiledObjective(
-            self.network,
-            losses,
-            on_image,
-            fixed,
-            tile=tile,
-            processes=processes,
-            on_tile=on_tile,
+            self.network, losses, on_image, fixed, tile=tile, processes=processes, on_tile=on_tile
         )
 
     def _feature_losses(

@@ -108,18 +108,9 @@ def _small_scale(job: Job, side: int) -> Scale:
 def _key(setup: RunSetup) -> tuple[object, ...]:
     """Return what the time of a step depends on."""
     recipe, network, guides = setup.job.recipe, setup.network, setup.job.guides
-    return (
-        str(network.device),
-        str(setup.device),
-        torch.get_num_threads(),
-        network.dtype,
-        network.quick,
-        tuple(network.layers),
-        recipe.pooling,
-        recipe.padding,
-        recipe.style_loss,
-        len(guides.labels) if guides else 0,
-    )
+    devices = str(network.device), str(setup.device), torch.get_num_threads()
+    passes = network.dtype, network.quick, *network.layers, recipe.pooling, recipe.padding
+    return *devices, *passes, recipe.style_loss, len(guides.labels) if guides else 0
 
 
 def _seconds_of_step(setup: RunSetup, scale: Scale) -> float:

@@ -68,11 +68,7 @@ class TilePlanner:
     """
 
     def __init__(
-        self,
-        job: Job,
-        device: torch.device,
-        dtype: torch.dtype,
-        tell: Callable[[str], None],
+        self, job: Job, device: torch.device, dtype: torch.dtype, tell: Callable[[str], None]
     ) -> None:
         self.device, self.dtype, self.tell = device, dtype, tell
         self.processes = present()
