@@ -22,8 +22,7 @@ class History:
     """Images of some steps of a run: with the spacing "even" each `every`-th, with "log" fewer.
 
     The first and the newest image are always kept. When the images exceed `megabytes`, every second
-    one is removed, and from then on half as many are added. One thread may add images while others
-    read them. `convert` is applied to an iteration's picture, float in [0, 1], before it is kept.
+    one is removed, and from then on half as many are added.
     """
 
     def __init__(
@@ -32,7 +31,7 @@ class History:
         *,
         every: int = 1,
         megabytes: float = DEFAULT_MEGABYTES,
-        convert: Callable[[Pixels], Pixels] = eight_bit,
+        convert: Callable[[Pixels], Pixels] = eight_bit,  # of a float picture before it is kept
     ) -> None:
         if spacing not in get_args(Spacing):
             raise ValueError(f"spacing must be 'log' or 'even'; not {spacing!r}.")
@@ -46,7 +45,7 @@ class History:
         self._convert = convert
         self._stride = 1  # doubled whenever every second image is removed
         self._frames: dict[int, tuple[Pixels, str]] = {}  # steps ascend
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # one thread may add images while others read them
 
     def step(self, iteration: Any, *, is_last: bool = False) -> None:
         """Keep the picture of an `Iteration` of one panel if its step is wanted or is the last."""

@@ -38,14 +38,9 @@ class TotalVariationLoss(ImageLoss):
         pixels in 0–255, as in neural-style-pt (with β = 1). "inner_sum": the same sum without the
         last row and the last column, as in pystiche's Li & Wand 2016 (with β = 2).
     exponent : float
-        β, above 0. Equal neighbours have no gradient, even if β is below 1.
+        β, above 0, else ValueError. Equal neighbours have no gradient, even if β is below 1.
     circular : bool
         Whether opposite edges are neighbours, for an image that tiles.
-
-    Raises
-    ------
-    ValueError
-        If the kind is unknown or the exponent not above 0.
     """
 
     def __init__(
@@ -68,10 +63,8 @@ class TotalVariationLoss(ImageLoss):
         return self._of_rows(image[:, :, self._padded_rows(image)], image, starts=True)
 
     def value_and_grad(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss of an image (1, 3, H, W), and its gradient by the image.
-
-        It works in blocks of rows: autograd of `forward` would take memory for ten images.
-        """
+        """Return the loss of an image (1, 3, H, W), and its gradient by the image."""
+        # In blocks of rows: autograd of `forward` would take memory for ten images.
         image = image.detach()
         value, gradient = image.new_zeros(()), torch.zeros_like(image)
         rows = self._padded_rows(image)
