@@ -69,7 +69,7 @@ WRONG = {
     # Textures and reconstructions
     "animation of many": ([*KEEP, "--compare", "--animation", "a.gif"], "go with --animation"),
     "layers of one": ([*TEXTURE, "--layers", "conv1_1"], "--layers is what --compare goes through"),
-    "no layers": ([*KEEP, "--compare", "--layers", ""], "layers is empty"),
+    "no layers": ([*KEEP, "--compare", "--layers", ""], "layers must name"),
     # Sweeps
     "nothing to vary": (SWEEP, "--vary says what to sweep, such as style_weight=2,4,8; give it."),
     "no values": ([*SWEEP, "--vary", "size"], "--vary must be such as style_weight=2,4,8; not"),

@@ -131,7 +131,7 @@ def test_strokes_painted_during_a_pause_reach_the_run(widget, running, until):
     assert not state.changes
     widget.pause.changed.emit(False)
     until(lambda: state.changes)
-    assert widget.panel.brush.native.isHidden()
+    until(widget.panel.brush.native.isHidden)
     [strokes] = state.changes[0].strokes
     assert strokes.where.sum() == 100
     np.testing.assert_allclose(strokes.picture[5:15, 5:15], [[[1, 0, 0]] * 10] * 10)
