@@ -32,11 +32,7 @@ PAINT_TOOLTIP = (
 
 
 class Stroke:
-    """One stroke of one colour, from the press of the mouse button to its release.
-
-    It changes `pixels`, (H, W) or (H, W, C), in place; `ink` is one of their values, `radius` is in
-    pixels. A pixel that the stroke crosses twice is covered once: the edge stays smooth.
-    """
+    """One stroke of one colour, which changes `pixels`, (H, W) or (H, W, C), in place."""
 
     def __init__(self, pixels: Array, ink: Array, radius: float) -> None:
         self._pixels = pixels
@@ -49,6 +45,7 @@ class Stroke:
         """Draw along a line between two positions (vertical, horizontal) in pixels."""
         height, width = self._coverage.shape
         box, coverage = capsule(start, end, self._radius, (height, width))
+        # A pixel that the stroke crosses twice is covered once: the edge stays smooth.
         np.maximum(self._coverage[box], coverage, out=self._coverage[box])
         before, dtype = self._before[box], self._pixels.dtype
         share = self._coverage[box].reshape(*coverage.shape, *(1,) * (before.ndim - 2))
@@ -67,12 +64,8 @@ class Stroke:
 
 
 def capsule(start: Array, end: Array, radius: float, shape: tuple[int, int]) -> tuple[Box, Array]:
-    """Return the box of an image that a round brush touches along a line, and the coverage in it.
-
-    Positions are (vertical, horizontal) in pixels, whose centres are at whole numbers; Pillow would
-    round them. The coverage, in [0, 1], falls from 1 to 0 over one pixel at the edge.
-    """
-    outer = radius + 0.5
+    """Return the box that a round brush touches along a line, and the coverage in [0, 1] there."""
+    outer = radius + 0.5  # Pillow's lines would round the positions
     low = np.clip(np.ceil(np.minimum(start, end) - outer), 0, shape).astype(int)
     stop = np.clip(np.floor(np.maximum(start, end) + outer) + 1, 0, shape).astype(int)
     stop = np.maximum(stop, low)

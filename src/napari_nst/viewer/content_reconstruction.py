@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import napari.viewer
 from magicgui.widgets import CheckBox, ComboBox
 
 from napari_nst.recipe import Recipe
@@ -17,9 +18,6 @@ from napari_nst.viewer.controls.layer_choice import (
 )
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.run.request import RunRequest
-
-if TYPE_CHECKING:
-    import napari.viewer
 
 SEVERAL = "several (see Losses)"
 """The entry of the drop-down for a recipe with several layers, or none."""

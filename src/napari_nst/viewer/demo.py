@@ -11,16 +11,11 @@ from qtpy.QtCore import QTimer
 from napari_nst.errors import NstError
 from napari_nst.viewer.layers.save import save_result
 
-WINDOW = (1440, 900)
-"""Width and height of the window in pixels, for a small laptop."""
+WINDOW = (1440, 900)  # width and height of the window in pixels, for a small laptop
 
 
 def run_demo(headless: bool, output: Path, **changes: int) -> list[Path]:
-    """Open napari with the sample layers and the Style Transfer widget, and start a run.
-
-    `headless` waits for the end, writes a screenshot and the result into the folder `output`, and
-    closes the window. `changes` are values of the widget's controls. Returns the files.
-    """
+    """Open napari, start a style transfer of the samples, and return the files if `headless`."""
     viewer: Any = napari.Viewer()
     viewer.window.resize(*WINDOW)
     viewer.open_sample("napari-nst", "content_and_style")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, Label, PushButton
 from magicgui.widgets.bases import ValueWidget
+from napari.components import Dims, ViewerModel
 from napari.layers import Image
 
 from napari_nst.recipe import SECTIONS, Recipe
@@ -24,27 +25,19 @@ from napari_nst.viewer.settings.menu import ControlValues, SettingsMenu
 from napari_nst.viewer.steering import Followed, LiveControls
 from napari_nst.viewer.sweep.controls import SweepControls
 
-if TYPE_CHECKING:
-    from napari.components import Dims, ViewerModel
-
 Controls = Sequence[ValueWidget[Any]]
 
 
 class JobWidget(Followed, Container[Any]):
-    """Controls, buttons and progress of a job; a subclass says which job.
-
-    Every control and button is an attribute by its name. `kind` is "transfer", "texture" or
-    "reconstruction". `choosers` are the drop-downs of layers, the content's first. `up_front` are
-    fields of the recipe and controls outside the sections, `extras` controls in the sections.
-    """
+    """Controls, buttons and progress of a job; every control is an attribute by its name."""
 
     def __init__(
         self,
         viewer: ViewerModel,
-        kind: str,
-        choosers: Sequence[ComboBox],
-        up_front: Sequence[str | ValueWidget[Any]],
-        extras: Mapping[str, Controls] = MappingProxyType({}),
+        kind: str,  # "transfer", "texture" or "reconstruction"
+        choosers: Sequence[ComboBox],  # of layers, the content's first
+        up_front: Sequence[str | ValueWidget[Any]],  # fields and controls outside the sections
+        extras: Mapping[str, Controls] = MappingProxyType({}),  # other controls in the sections
     ) -> None:
         self.viewer = self._viewer = viewer
         self.recipe_controls = RecipeControls(kind)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from magicgui.widgets import Container, ProgressBar, PushButton
+from napari.components import ViewerModel
 from napari.utils.notifications import show_error, show_info
 from psygnal import Signal
 from qtpy.QtCore import Qt
@@ -24,12 +25,7 @@ from napari_nst.viewer.run.runner import Runner
 from napari_nst.viewer.run.status import busy_seconds, finished_text, how_far, progress_text
 from napari_nst.viewer.run.worker import RunThread
 
-if TYPE_CHECKING:
-    from napari.components import ViewerModel
-
-LONG = 10.0
-"""Seconds from which on a notification says that a run has ended."""
-
+LONG = 10.0  # seconds from which on a notification says that a run has ended
 _STATUS_LINES = 3
 """Lines that the text below the buttons has at least, so that nothing moves when a run begins."""
 
@@ -101,10 +97,7 @@ class GoingOn:
 
 
 class RunPanel(Container[Any]):
-    """Starts, pauses and ends runs, one at a time, and shows their progress.
-
-    `read_request` reads the controls, with some of the recipe's fields replaced.
-    """
+    """Starts, pauses and ends runs, one at a time, and shows their progress."""
 
     ended = Signal(description="Emitted when a run is over, however it ended.")
 

@@ -29,20 +29,14 @@ _EVENTS = (
     "affine",
 )
 
-EDIT_SETTLED = 100
-"""Milliseconds without another edit after which a stroke or a drag is over."""
-
+EDIT_SETTLED = 100  # milliseconds without another edit after which a stroke or a drag is over
 SETTLED = 80
 """Milliseconds without another change after which the controls are read: choosing a preset changes
 forty controls, and a number is typed digit by digit."""
 
 
 def edits_of(layer: Layer) -> list[Any]:
-    """Return the events that an Image, Labels or Shapes layer emits when its content changes.
-
-    napari emits nothing when pixels of an array are written before `layer.refresh()`, or a column
-    of `layer.features` is changed in place.
-    """
+    """Return the events that an Image, Labels or Shapes layer emits when its content changes."""
     emitters = layer.events.emitters
     return [emitters[name] for name in _EVENTS if name in emitters]
 

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import napari.viewer
 import numpy as np
 from magicgui.widgets import ComboBox
+from napari.components import Dims
+from napari.layers import Image, Layer
 
 from napari_nst.engine.job.guides import Guides
+from napari_nst.recipe import Recipe
 from napari_nst.viewer.controls.layer_choice import (
     IN_TURN,
     SLICE,
@@ -26,12 +30,7 @@ from napari_nst.viewer.layers.read import LayerSlice, OriginalPixels, comparable
 from napari_nst.viewer.run.request import RunRequest
 
 if TYPE_CHECKING:
-    import napari.viewer
-    from napari.components import Dims
-    from napari.layers import Image, Layer
-
     from napari_nst.engine.steering import Steering
-    from napari_nst.recipe import Recipe
 
 Array = np.ndarray[Any, Any]
 

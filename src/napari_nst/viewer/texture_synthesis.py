@@ -7,7 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import napari.viewer
 from magicgui.widgets import CheckBox, ComboBox
+from napari.layers import Image, Layer
 
 from napari_nst.engine.job.input_image import shape_fitting
 from napari_nst.recipe import Recipe, preset
@@ -27,15 +29,11 @@ from napari_nst.viewer.layers.save import tile_preview
 from napari_nst.viewer.run.request import RunRequest
 
 if TYPE_CHECKING:
-    import napari.viewer
-    from napari.layers import Image, Layer
-
     from napari_nst.engine.steering import Steering
 
 OFF, EACH, CUMULATIVE = "off", "layer by layer", "cumulative"
 
-PERIODIC = "circular"
-"""The padding of a seamless texture."""
+PERIODIC = "circular"  # the padding of a seamless texture
 
 
 class TextureSynthesis(JobWidget):

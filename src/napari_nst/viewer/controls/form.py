@@ -1,8 +1,4 @@
-"""Forms of labelled controls, sections that fold, and boxes for numbers.
-
-The rows are in Qt's QFormLayout, because magicgui measures labels in the application's font, which
-napari's theme replaces, and a docked magicgui container loses its scroll bars.
-"""
+"""Forms of labelled controls, sections that fold, and boxes for numbers."""
 
 from __future__ import annotations
 
@@ -87,6 +83,7 @@ class Section:
 def form(controls: Iterable[Any]) -> QWidget:
     """Return magicgui controls in rows with their labels; plain Qt widgets get no label."""
     body = QWidget()
+    # Not magicgui's, which measures labels in another font and loses its scroll bars in a dock.
     rows = QFormLayout(body)
     rows.setContentsMargins(0, 0, 0, 0)
     rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)

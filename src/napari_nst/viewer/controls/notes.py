@@ -19,11 +19,7 @@ OURS = "gatys"  # offered instead of a missing network: the smallest download
 
 
 class Notes:
-    """Labels among a widget's controls that follow the controls.
-
-    `where_in` returns which slice of a chosen layer is read, or raises `ValueError`; `is_closed`
-    returns whether Qt has deleted the widget.
-    """
+    """Labels among a widget's controls that follow the controls."""
 
     def __init__(
         self,

@@ -31,17 +31,11 @@ Guide = Callable[[tuple[int, int]], LabelMap]
 """Returns the label map, 0 for no label, for the height and width at which an image was read; it is
 made in the main thread and called in the run's thread."""
 
-LABEL = "label"
-"""The column of a Shapes layer's features with the label of each shape."""
+LABEL = "label"  # the column of a Shapes layer's features with the label of each shape
 
 
 def guide_of(layer: Labels | Shapes, position: Position, dims: Dims) -> Guide:
-    """Return the regions that a layer marks on the image at a position, as they are displayed.
-
-    The layer may have another scale, rotation, unit, size or number of dimensions than the image.
-    The label of a shape is its entry in the column ``label`` of the layer's features, or else its
-    number, counted from 1. For the slice at an earlier time, `dims` is a copy from that time.
-    """
+    """Return the regions that a layer marks on the image at a position, as they are displayed."""
     if not isinstance(layer, Labels | Shapes):
         raise TypeError(f"Layer {layer.name!r} is no guide; choose a Labels or a Shapes layer.")
     own = _plane_to_world(position.transform, position.axes, dims)
@@ -156,7 +150,7 @@ def _draw_shapes(layer: Shapes, dims: Dims) -> Draw:
 
 
 def _labels_of(layer: Shapes) -> list[int]:
-    """Return the label of each shape."""
+    """Return the label of each shape: its entry in the features, or else its number from 1."""
     if LABEL not in layer.features:
         return list(range(1, len(layer.data) + 1))
     labels = list(layer.features[LABEL])
@@ -183,11 +177,9 @@ def ellipse_outline(corners: Array) -> Array:
 
 
 def polygon_mask(vertices: Array, shape: tuple[int, int]) -> Array:
-    """Return which pixels have their centre in a polygon, by the even-odd rule.
-
-    In each row, an edge of the polygon marks the first pixel to its right; a pixel is inside after
-    an odd number of marks. scikit-image's `polygon` takes seconds for an outline drawn by hand.
-    """
+    """Return which pixels have their centre in a polygon, by the even-odd rule."""
+    # In each row, an edge marks the first pixel to its right; a pixel is inside after an odd number
+    # of marks. scikit-image's `polygon` takes seconds for an outline drawn by hand.
     height, width = shape
     start, end = vertices, np.roll(vertices, -1, axis=0)
     first, stop = (

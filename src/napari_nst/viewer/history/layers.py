@@ -133,11 +133,7 @@ class IterationLayers:
 
 
 class RunHistory:
-    """The kept images of a run, and their layers; the run's thread calls `step` only.
-
-    `spacing`, `every` and `megabytes` are those of `History`. With `each_as_layer`, every iteration
-    also gets a layer.
-    """
+    """The kept images of a run, and their layers; the run's thread calls `step` only."""
 
     def __init__(
         self,

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from napari.components import Dims
+from napari.layers import Image
 
 from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.position import axis_name, shown_axes
 from napari_nst.viewer.layers.read import LayerSlice, check_is_image, shown_slice
 
-if TYPE_CHECKING:
-    from napari.components import Dims
-    from napari.layers import Image
-
-MOST_CHANNELS = 16
-"""A longer axis is assumed to be depth or time."""
+MOST_CHANNELS = 16  # a longer axis is assumed to be depth or time
 
 
 def channel_axes(layer: Image, dims: Dims | None = None) -> dict[str, int]:
-    """Return name → number of a grey layer's axes that are not shown and have 2 to 16 entries.
-
-    Without the viewer's `dims`, the last two axes count as shown.
-    """
+    """Return name → number of a grey layer's axes that are not shown and have 2 to 16 entries."""
     if layer.rgb or layer.ndim < 3:
         return {}
     shown = shown_axes(layer, dims) if dims else (layer.ndim - 2, layer.ndim - 1)
@@ -39,10 +33,7 @@ def channel_axes(layer: Image, dims: Dims | None = None) -> dict[str, int]:
 
 
 def channel_slices(layer: Image, dims: Dims, axis: int | str, size: int = 0) -> list[LayerSlice]:
-    """Return each channel of the shown slice, along an axis by number or name of `channel_axes`.
-
-    Raises `ValueError` if the layer has no such axis.
-    """
+    """Return each channel of the shown slice, along an axis by number or name."""
     check_is_image(layer)
     candidates = channel_axes(layer, dims)
     number = candidates.get(axis) if isinstance(axis, str) else axis
@@ -56,10 +47,7 @@ def channel_slices(layer: Image, dims: Dims, axis: int | str, size: int = 0) -> 
 
 
 def rgb_slice(slices: Sequence[LayerSlice]) -> LayerSlice:
-    """Return three grey slices of one shape, each with its own limits, as red, green and blue.
-
-    Raises `ValueError` if there are not three, one is RGB, or their shapes differ.
-    """
+    """Return three grey slices of one shape, each with its own limits, as red, green and blue."""
     if len(slices) != 3:
         raise ValueError(f"RGB takes three channels, for red, green and blue; not {len(slices)}.")
     if colourful := [one.name for one in slices if not one.intensity.is_grey]:

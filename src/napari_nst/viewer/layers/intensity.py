@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from napari.layers import Image
 
 from napari_nst.engine.job.input_image import as_rgb
-
-if TYPE_CHECKING:
-    from napari.layers import Image
 
 Array = np.ndarray[Any, Any]
 Limits = tuple[float, float]
@@ -26,11 +24,7 @@ class Intensity:
     colormap: Any = "gray"
 
     def restore(self, picture: Array, keep_dtype: bool = False) -> Array:
-        """Return an image in [0, 1], (H, W) or (H, W, C), as values like the layer's own.
-
-        Grey of a grey layer is scaled to its contrast limits, as float32, or as the layer's dtype
-        if `keep_dtype`. All else is uint8, or, if `keep_dtype` and the layer is RGB, of its dtype.
-        """
+        """Return an image in [0, 1], (H, W) or (H, W, C), as values like the layer's own."""
         dtype = self._dtype_for(picture, keep_dtype)
         low, high = self.limits_in(dtype)
         if self.limits is not None and picture.ndim == 2:
@@ -70,10 +64,7 @@ def intensity_of(layer: Image) -> Intensity:
 
 
 def to_unit(pixels: Array, limits: Limits | None, name: str) -> Array:
-    """Return a layer's values, grey with `limits` or RGB or RGBA, as float32 in [0, 1].
-
-    Raises `TypeError` or `ValueError` if their dtype has no agreed range or if all are NaN.
-    """
+    """Return a layer's values, grey with `limits` or RGB or RGBA, as float32 in [0, 1]."""
     if np.issubdtype(pixels.dtype, np.floating):
         if not np.isfinite(pixels).any():
             raise ValueError(f"{name} is all NaN; choose one that shows an image.")

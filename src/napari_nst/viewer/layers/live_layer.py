@@ -6,20 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.components import ViewerModel
 
 from napari_nst.io.record import RECORD
 from napari_nst.viewer.layers.intensity import Intensity, to_unit
-from napari_nst.viewer.layers.live_pixels import LivePixels
+from napari_nst.viewer.layers.live_pixels import LivePixels, Pyramid
 from napari_nst.viewer.layers.panels import PanelText, known_units
 from napari_nst.viewer.layers.position import Position, move_slider, shown_index
 from napari_nst.viewer.layers.read import OriginalPixels
 from napari_nst.viewer.layers.save import LAYOUT
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
-
     from napari_nst.engine.iteration import Iteration
-    from napari_nst.viewer.layers.live_pixels import Pyramid
 
 Array = np.ndarray[Any, Any]
 
@@ -27,12 +25,7 @@ _KEPT_IN_REPLACEMENT = ("visible", "opacity", "blending", "gamma", "interpolatio
 
 
 class LiveLayer:
-    """An image layer that shows the iterations of a run at the content's position.
-
-    The first image makes the layer, so that a run that fails early leaves none. Several images of
-    one run share a layer, and the viewer's slider follows the current one unless the user moves it.
-    An image that will be large gets a multiscale layer; its pixels are written in the run's thread.
-    """
+    """An image layer that shows the iterations of a run at the content's position."""
 
     def __init__(
         self,
@@ -55,7 +48,7 @@ class LiveLayer:
         self._layout: dict[str, Any] = {}
         self._version = 0
         self.drawn = LivePixels(intensity, keep_dtype, original)  # the run's thread draws into it
-        self.layer: Any = None
+        self.layer: Any = None  # made by the first image: a run that fails early leaves none
         self.shown: Iteration | None = None  # tiles of the next one may be shown, too
 
     @property
@@ -95,10 +88,7 @@ class LiveLayer:
             self._remembered = self._position.image(self.layer.data).copy()
 
     def strokes(self) -> tuple[Array, Array] | None:
-        """Return the image in [0, 1] and which pixels were painted since `remember`, or None.
-
-        Raises `ValueError` if the layer's data has another shape now.
-        """
+        """Return the image in [0, 1] and which pixels were painted since `remember`, or None."""
         if self._remembered is None or self.removed:
             return None
         before, now = self._remembered, self._position.image(self.layer.data)

@@ -24,22 +24,15 @@ LARGE = 2048
 """Longest side in pixels beyond which a layer is multiscale. Of a multiscale layer, napari sends
 the visible part to the graphics card for every frame, of others all pixels, 12 MB at this size."""
 
-COARSEST = 512
-"""Longest side in pixels of the last level, from which napari makes each thumbnail."""
-
-_ROWS = 256
-"""Rows that are converted at once: a large image never exists in floats as a whole."""
+COARSEST = 512  # longest side in pixels of the last level, from which napari makes each thumbnail
+_ROWS = 256  # rows that are converted at once: a large image never exists in floats as a whole
 
 
 class Pyramid:
-    """An image and its halves, down to a small one; each pixel is the mean of two by two.
-
-    `like` has the dtype and the channels. `coarsest` is the longest side of the last level; 0 makes
-    one level only.
-    """
+    """An image and its halves, down to a small one; each pixel is the mean of two by two."""
 
     def __init__(self, shape: tuple[int, int], like: Array, coarsest: int = COARSEST) -> None:
-        self.multiscale = coarsest > 0
+        self.multiscale = coarsest > 0  # otherwise one level only
         # From fine to coarse; always the same arrays.
         self.levels = [np.zeros((*shape, *like.shape[2:]), like.dtype)]
         while coarsest and max(self.levels[-1].shape[:2]) > coarsest:
@@ -79,11 +72,7 @@ def halved(pixels: Array) -> Array:
 
 
 class LivePixels:
-    """Pixels that the run's thread writes and the main thread displays.
-
-    A small image without tiles needs only its iteration's `picture`, which is computed here. Any
-    other is written in place into arrays of the layer's dtype.
-    """
+    """Pixels that the run's thread writes and the main thread displays."""
 
     def __init__(
         self, intensity: Intensity, keep_dtype: bool = False, original: OriginalPixels | None = None

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
 import numpy as np
+from napari.components import Dims, ViewerModel
 
 from napari_nst.io.record import RECORD
 from napari_nst.viewer.layers.position import Position, move_slider, shown_axes, shown_index
 from napari_nst.viewer.layers.save import LAYOUT
-
-if TYPE_CHECKING:
-    from napari.components import Dims, ViewerModel
 
 
 class PanelText:
@@ -95,10 +93,8 @@ class PanelText:
 
 
 def known_units(units: tuple[Any, ...], dims: Dims, ndim: int) -> tuple[Any, ...]:
-    """Return a new layer's units, with the viewer's unit on the axis before its last `ndim`.
-
-    With two units on one axis, the viewer would drop all units.
-    """
+    """Return a new layer's units, with the viewer's unit on the axis before its last `ndim`."""
+    # With two units on one axis, the viewer would drop all units.
     if dims.units and len(dims.units) > ndim < len(units):
         return (dims.units[-ndim - 1], *units[1:])
     return units
@@ -113,10 +109,7 @@ def add_stack(
     axis_label: str,
     **display: Any,
 ) -> Any:
-    """Add labelled grey images (N, H, W) at a position, with an axis before all others.
-
-    `display` are arguments of `add_image`, such as ``name`` and ``colormap``.
-    """
+    """Add labelled grey images (N, H, W) at a position, with an axis before all others."""
     position = replace(position, panel_axis=None)
     count, (height, width) = len(pictures), pictures.shape[1:3]
     transform = position.transform_at((height, width), count)

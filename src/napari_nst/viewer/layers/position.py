@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from napari.components import Dims
+from napari.layers import Image, Labels, Layer
 from napari.utils.transforms import Affine, CompositeAffine
-
-if TYPE_CHECKING:
-    from napari.components import Dims
-    from napari.layers import Image, Labels, Layer
 
 Array = np.ndarray[Any, Any]
 
@@ -41,10 +39,7 @@ class Position:
         return (0, *(axis + 1 for axis in self.axes))
 
     def data(self, pixels: Array, panels: int = 0) -> Array:
-        """Return a view of an image with axes of length one for the other dimensions.
-
-        `pixels` are (H, W) or (H, W, C) as displayed, or (panels, H, W) or (panels, H, W, C).
-        """
+        """Return a view of an upright image, or of several, with the layer's dimensions."""
         axes = self.pixel_axes(panels)
         turned = pixels.transpose(*np.argsort(axes), *range(len(axes), pixels.ndim))
         others = set(range(self._result_ndim(panels))) - set(axes)
@@ -55,15 +50,11 @@ class Position:
         return np.moveaxis(data, self.axes, (0, 1)).squeeze(tuple(range(2, self.ndim)))
 
     def transform_at(self, shape: tuple[int, int], panels: int = 0) -> dict[str, Any]:
-        """Return the transform of an image of `shape` (H, W) that covers the same area.
-
-        Integer coordinates are pixel centres, so a change of size moves the first pixel by half the
-        difference of the pixel sizes. The axis of several `panels` is in pixels.
-        """
+        """Return the transform of an image of `shape` (H, W) that covers the same area."""
         own, shown = self.transform, list(self.axes)
         ratio, first = np.ones(self.ndim), np.array(self.index, float)
         ratio[shown] = np.divide(self.shape, shape)
-        first[shown] = (ratio[shown] - 1) / 2
+        first[shown] = (ratio[shown] - 1) / 2  # integer coordinates are pixel centres
         if panels and self.panel_axis is not None:
             first[self.panel_axis] = 0
         moved = own | {"scale": own["scale"] * ratio, "translate": _composite(own)(first)}
@@ -182,11 +173,8 @@ def _composite(transform: dict[str, Any]) -> CompositeAffine:
 
 
 def _slicing(layer: Layer, dims: Dims) -> tuple[list[int], Array, Array]:
-    """Return the axes that are not shown, and the matrix and offset from the world to the data.
-
-    napari ignores a tilt of the layer out of the shown plane.
-    """
-    shown = shown_axes(layer, dims)
+    """Return the axes that are not shown, and the matrix and offset from the world to the data."""
+    shown = shown_axes(layer, dims)  # napari ignores a tilt of the layer out of this plane
     hidden = [axis for axis in range(layer.ndim) if axis not in shown]
     to_data = np.linalg.inv(data_to_world(layer).affine_matrix)
     return hidden, to_data[np.ix_(hidden, hidden)], to_data[hidden, -1]

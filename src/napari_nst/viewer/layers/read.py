@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from napari.components import Dims
+from napari.layers import Image
 
 from napari_nst.viewer.layers.intensity import Intensity, intensity_of, to_unit
 from napari_nst.viewer.layers.position import Position, data_to_world, position_of, slice_text
-
-if TYPE_CHECKING:
-    from napari.components import Dims
-    from napari.layers import Image
 
 Array = np.ndarray[Any, Any]
 
@@ -37,13 +35,10 @@ class LayerSlice:
 def shown_slice(
     layer: Image, dims: Dims, size: int = 0, *, channel: tuple[int, int] | None = None
 ) -> LayerSlice:
-    """Return the slice of a layer that the viewer shows; raise `ValueError` if it is no image.
-
-    Of a multiscale layer, the coarsest level with at least `size` pixels along its longest side is
-    read; 0 reads the finest. `channel` is an axis and an index to read instead of the shown one.
-    """
+    """Return the slice of a layer that the viewer shows; raise `ValueError` if it is no image."""
     check_is_image(layer)
     position = position_of(layer, dims)
+    # Of a multiscale layer, the coarsest level with `size` pixels is read; 0 reads the finest.
     level = _level_for(layer, position.axes, size)
     data = layer.data[level] if layer.multiscale else layer.data
     name, intensity, at = layer.name, intensity_of(layer), list(position.index)
@@ -97,11 +92,7 @@ def _index_at(
 
 
 def pixel_size_of(layer: Image, axes: tuple[int, int]) -> tuple[float | None, str]:
-    """Return the geometric mean of the sides of a layer's pixels along two axes, and its unit.
-
-    The unit is ``micrometer``, or ``pixel`` for a layer that has a scale but no unit of length. The
-    size is None for a layer without scale.
-    """
+    """Return the mean side of a layer's pixels along two axes, None without scale, and its unit."""
     for common in ("micrometer", "pixel"):  # napari gives layers without a unit in pixels
         if all(layer.units[axis].is_compatible_with(common) for axis in axes):
             break
@@ -126,10 +117,7 @@ def comparable_sizes(slices: Sequence[LayerSlice]) -> list[float] | None:
 
 
 class OriginalPixels:
-    """The values of a layer's pixels that a run does not change.
-
-    The engine works on [0, 1], and values beyond the contrast limits would be lost there.
-    """
+    """Values of pixels that a run does not change, also those beyond the contrast limits."""
 
     def __init__(self) -> None:
         self._values: Array | None = None
@@ -145,10 +133,7 @@ class OriginalPixels:
         window: tuple[slice, slice] = (slice(None), slice(None)),
         shape: tuple[int, ...] = (),
     ) -> Array:
-        """Return a result (H, W) or (H, W, C) with the original values outside `free`, (H, W).
-
-        With `window` and `shape`, `pixels` are some rows and columns of a result of this shape.
-        """
+        """Return a result, or a window of it, with the original values outside `free`."""
         if self._values is None or free is None or free.shape != (shape or pixels.shape[:2]):
             return pixels
         values, free = self._values[window], free[window]

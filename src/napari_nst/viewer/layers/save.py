@@ -6,18 +6,16 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image
 
 from napari_nst.io.record import RECORD
 from napari_nst.io.write_image import depth_for, write_image, write_stack
 from napari_nst.viewer.layers.intensity import to_unit
 from napari_nst.viewer.layers.position import layer_transform
-
-if TYPE_CHECKING:
-    from napari.components import ViewerModel
-    from napari.layers import Image
 
 Array = np.ndarray[Any, Any]
 
@@ -28,10 +26,7 @@ _TILES_OF = "napari-nst-tiles-of"
 
 
 def tile_preview(viewer: ViewerModel, layer: Image) -> Any:
-    """Show a texture three by three around itself, to see whether its edges match.
-
-    A preview from an earlier call is updated. Returns the preview layer.
-    """
+    """Show a texture three by three around itself; update the preview of an earlier call."""
     vertical, horizontal = _layout(layer)["axes"][-2:]
     repeats, first = np.ones(layer.data.ndim, int), np.zeros(layer.ndim)
     for axis in (vertical, horizontal):
@@ -60,12 +55,7 @@ def tile_preview(viewer: ViewerModel, layer: Image) -> Any:
 
 
 def save_result(layer: Image, path: str | os.PathLike[str]) -> None:
-    """Write the image of a result layer into a PNG, JPEG or TIFF file, with its record as text.
-
-    Integers of 8 and 16 bits are written unchanged if the format allows, and a TIFF takes other
-    values as float32. The rest is written as displayed, through the contrast limits. Several images
-    become the pages of a TIFF, or else a labelled grid, without alpha.
-    """
+    """Write the image of a result layer into a PNG, JPEG or TIFF file, with its record as text."""
     layout = _layout(layer)
     record = {key: value for key, value in layer.metadata[RECORD].items() if key != LAYOUT}
     text = json.dumps(record) if record else ""

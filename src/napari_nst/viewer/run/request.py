@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari.components import ViewerModel
 from napari.utils.notifications import show_warning
 
 from napari_nst.recipe import Recipe
@@ -16,8 +17,6 @@ from napari_nst.viewer.layers.position import Position
 from napari_nst.viewer.layers.read import OriginalPixels
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
-
     from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.job.job import Job
     from napari_nst.engine.steering import Steering
@@ -54,10 +53,7 @@ class RunRequest:
     def start(
         self, progress: Progress, steering: Steering, after: Iteration | None = None
     ) -> Iterator[Iteration]:
-        """Read the layers and return the iterations, those after an iteration if it is given.
-
-        Called in the run's thread.
-        """
+        """Read the layers, in the run's thread; return the iterations, those after one if given."""
         import napari_nst
 
         function: Callable[..., Iterator[Iteration]] = getattr(napari_nst, self.function)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari.components import ViewerModel
 from psygnal import Signal
 from qtpy.QtWidgets import QWidget
 
@@ -21,8 +22,6 @@ from napari_nst.viewer.settings.menu import CONTROLS as CONTROLS_KEY
 from napari_nst.viewer.settings.preferences import preferred
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
-
     from napari_nst.engine.iteration import Iteration
 
 _TEXT_INTERVAL, _TEXT_PATIENCE, _PLOT_INTERVAL = 0.25, 5.0, 1.0
@@ -81,10 +80,7 @@ class Runner:
         *,
         go_on: bool = False,
     ) -> None:
-        """Start a run, or with `go_on` continue the last; does nothing while a run goes on.
-
-        `watch` is called in the run's thread with every iteration.
-        """
+        """Start a run, or with `go_on` continue the last; does nothing while a run goes on."""
         if self.active is not None:
             return
         after = self.last if go_on else None
@@ -146,8 +142,6 @@ class Runner:
             original=request.original,
         )
 
-    # ── drawing: each state is None if there is nothing to draw ──────────────────────────────
-
     def _text_state(self) -> tuple[object, ...] | None:
         run = self.active
         if run is None or self.closed:
@@ -194,8 +188,6 @@ class Runner:
         else:
             if strokes is not None:
                 run.steering.paint(*strokes)
-
-    # ── the end ──────────────────────────────────────────────────────────────────────────────
 
     def _on_finished(self) -> None:
         run = self.active

@@ -12,27 +12,20 @@ from typing import Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
-PAUSE = 20
-"""A drawing is followed by a pause of this many times its own duration."""
+PAUSE = 20  # a drawing is followed by a pause of this many times its own duration
 
 
 class Throttle:
-    """Decides when something may be drawn again; for one thread only.
-
-    `interval` is the least number of seconds between two drawings; after `patience` seconds, an
-    unchanged state is drawn again, too.
-    """
+    """Decides when something may be drawn again; for one thread only."""
 
     def __init__(self, interval: float = 0.0, patience: float = math.inf) -> None:
+        # Least seconds between two drawings; seconds until an unchanged state is drawn again.
         self._interval, self._patience = interval, patience
         self._state: Any = None
         self._began = self._next = -math.inf
 
     def due(self, state: Any = None, *, at_once: bool = False) -> bool:
-        """Return whether a state is to be drawn now; a state of None always counts as new.
-
-        `at_once` skips the pause, because the user waits for an answer.
-        """
+        """Return whether to draw a state now, `at_once` without a pause; None counts as new."""
         now = time.perf_counter()
         if state is not None and state == self._state and now < self._began + self._patience:
             return False
@@ -59,11 +52,7 @@ class Throttle:
 
 
 class RedrawTimer:
-    """Redraws the parts of a window whose state has changed, one part per turn of the event loop.
-
-    Qt paints the window after each turn, so that a key press waits for one part at most. If the
-    user waits for an answer, as `is_urgent` says, all parts are redrawn at once.
-    """
+    """Redraws the parts of a window that have changed, one per turn of the event loop."""
 
     def __init__(self, parent: QWidget, is_urgent: Callable[[], bool]) -> None:
         self._is_urgent = is_urgent
@@ -100,5 +89,5 @@ class RedrawTimer:
             finally:
                 # A timer of 1 ms fires after Qt has painted the window, one of 0 ms before.
                 QTimer.singleShot(1, partial(throttle.end, counts=counts))
-            if not is_urgent:
+            if not is_urgent:  # Qt paints first, so that a key press waits for one part at most
                 return

@@ -1,7 +1,4 @@
-"""Background threads: one run, or one function.
-
-A run keeps its newest iteration and all losses, and the main thread reads them when it draws.
-"""
+"""Background threads: one run, or one function."""
 
 from __future__ import annotations
 
@@ -27,21 +24,17 @@ if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
     from napari_nst.viewer.layers.live_pixels import LivePixels
 
-IsClosing = Callable[[], bool]
+IsClosing = Callable[[], bool]  # says whether the window closes; the function has to end then
 
 
 def run_in_background(
     function: Callable[[IsClosing], Any],
     *,
     failed: Callable[[Exception], object],
-    finished: Callable[[], object],
+    finished: Callable[[], object],  # called in any case, after `returned` or `failed`
     returned: Callable[[Any], object] | None = None,
 ) -> None:
-    """Call a function in a thread; the other functions are called in the main thread.
-
-    The function gets a function that returns whether the window closes, and has to end then.
-    `finished` is called in any case, after `returned` or `failed`.
-    """
+    """Call a function in a thread; the other functions are called in the main thread."""
     apply_cache_folder()
     keep_triton_out()
     # napari keeps each worker until its window closes: the list lets go of the function and its
@@ -60,12 +53,9 @@ def run_in_background(
 
 
 def keep_triton_out() -> None:
-    """Make `import triton` fail where it would crash the process.
-
-    Mesa's drivers compile shaders with LLVM, which napari's canvas has loaded before a run starts.
-    triton brings an LLVM of its own, and beside Mesa's it ends the process with a segmentation
-    fault. Torch imports triton for an optimizer, but works without.
-    """
+    """Make `import triton` fail where it would crash the process."""
+    # Beside Mesa's LLVM, which napari's canvas has loaded, triton's LLVM ends the process with a
+    # segmentation fault. Torch imports triton for an optimizer, but works without.
     maps = Path("/proc/self/maps")
     has_llvm = maps.exists() and "libLLVM" in maps.read_text(errors="replace")
     if has_llvm and "triton" not in sys.modules:
@@ -85,11 +75,7 @@ class _RunSteering(Steering):
 
 
 class RunThread:
-    """One run in a thread, and its state as the main thread sees it.
-
-    `start` returns the iterations. `losses` are those of an earlier run that is continued. `watch`
-    is called in the thread with every iteration. Iterations and tiles are drawn into `drawn`.
-    """
+    """One run in a thread, and its state as the main thread sees it."""
 
     def __init__(
         self,
@@ -120,8 +106,6 @@ class RunThread:
         self.picture_wanted = True  # whether the next iteration is to be prepared for a drawing
         self._arrived = 0.0
         self._recent: deque[float] = deque(maxlen=20)
-
-    # ── called in the main thread ────────────────────────────────────────────────────────────
 
     def stop(self) -> None:
         """Ask the run to end within its current iteration."""
@@ -172,8 +156,6 @@ class RunThread:
             return math.inf
         busy = 1 - self.paused_seconds / max(self.newest.seconds, 1e-9)
         return self.newest.seconds_left * busy - (time.perf_counter() - self._arrived)
-
-    # ── called in the thread ─────────────────────────────────────────────────────────────────
 
     def work(self, is_closing: IsClosing = lambda: False) -> None:
         """Run to the end, or until asked to stop."""

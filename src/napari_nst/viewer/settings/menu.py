@@ -16,9 +16,7 @@ from napari_nst.recipe import Recipe
 from napari_nst.viewer.controls.recipe_form import RecipeControls
 from napari_nst.viewer.settings.preferences import recalled, remember
 
-CONTROLS = "controls"
-"""Key in a result's metadata of the values that `ControlValues.read` returned."""
-
+CONTROLS = "controls"  # key in a result's metadata of the values that `ControlValues.read` returned
 _CHOOSERS = {"start": "init_image"}
 """Role of a recorded input → name of the control that chooses it, if that differs."""
 
@@ -38,18 +36,14 @@ _FILTER = "Recipe (*.json)"
 
 
 class ControlValues:
-    """Reads and sets the controls of a widget: those of its recipe, and its own.
-
-    `kind` is "transfer", "texture" or "reconstruction". Of its `own` controls, each comes after
-    those on which its choices depend.
-    """
+    """Reads and sets the controls of a widget: those of its recipe, and its own."""
 
     def __init__(
         self,
         viewer: ViewerModel,
         kind: str,
         recipe_controls: RecipeControls,
-        own: Iterable[ValueWidget[Any]],
+        own: Iterable[ValueWidget[Any]],  # each after those on which its choices depend
     ) -> None:
         self.kind = kind
         self._viewer = viewer
@@ -62,12 +56,8 @@ class ControlValues:
         return {name: _as_data(control.value) for name, control in self._own.items()}
 
     def take(self, recipe: Recipe, own: Mapping[str, Any]) -> list[str]:
-        """Set the controls to a recipe and to values from `read`; return names of missing layers.
-
-        Controls of missing layers do not change, nor those whose value is no longer allowed. A
-        recipe for another job raises `ValueError` before any change.
-        """
-        fitted = self._recipe_controls.fitted(recipe)
+        """Set the controls to a recipe and to values from `read`; return missing layers."""
+        fitted = self._recipe_controls.fitted(recipe)  # may raise, before any change
         missing = self._show(own)
         # After its own controls, because some of them set a field of the recipe.
         self._recipe_controls.take(fitted)
@@ -134,10 +124,7 @@ class ControlValues:
 
 
 class SettingsMenu(QPushButton):
-    """A button with a menu that reads and writes the controls of a widget.
-
-    `controls_from` returns values for the widget's own controls from recorded arguments.
-    """
+    """A button with a menu that reads and writes the controls of a widget."""
 
     def __init__(
         self,
