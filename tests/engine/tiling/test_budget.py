@@ -43,7 +43,7 @@ def needed(job, tile, history=None):
 
 def plan_of(planner, job, free):
     plan = planner(job, free).plan(job, job.scales[-1])
-    return plan.tile, plan.history
+    return plan.tile, plan.memory.history
 
 
 def test_an_image_that_fits_is_computed_whole(planner):
@@ -110,7 +110,7 @@ def test_the_recipes_tile_is_taken_whatever_is_free(planner):
     plans = planner(job, 1).plans(job)
     for scale, plan in zip(job.scales, plans, strict=True):
         assert plan.tile == (1024 if max(scale.shape) > 1024 else 0)
-    assert plans[-1].history == LEAST_HISTORY
+    assert plans[-1].memory.history == LEAST_HISTORY
 
 
 class Several(Processes):

@@ -99,7 +99,7 @@ class Run:
     def iterations(self) -> Iterator[Iteration]:
         """Yield an iteration per step. Closing the generator ends the run."""
         periodic = self.job.recipe.padding == "circular"
-        clock = _Clock(self.after.seconds if self.after else 0.0)
+        before, began, done = self.after.seconds if self.after else 0.0, time.perf_counter(), 0.0
         # A list, so that the large image can be freed before the next scale.
         start = [self._first_image()]
         moments: AdamMoments | None = None
@@ -126,8 +126,12 @@ class Run:
                 losses = summarise(optimizer.step())
                 self.step += 1
                 work = work_of_step(self.job, scale, objective.tile)
-                seconds, left = clock.tick(work, work * (scale.steps - taken) + later)
-                yield self._iteration(scale, optimizer.image, losses, objective.tile, seconds, left)
+                done += work
+                seconds = time.perf_counter() - began
+                left = seconds * (work * (scale.steps - taken) + later) / done
+                yield self._iteration(
+                    scale, optimizer.image, losses, objective.tile, before + seconds, left
+                )
             moments = optimizer.moments
             start.append(optimizer.image)
             del optimizer, objective
@@ -203,7 +207,7 @@ class Run:
             objective,
             grey=self.setup.grey,
             moments=moments,
-            history=self.planner.plan(self.job, scale).history,
+            history=self.planner.plan(self.job, scale).memory.history,
         )
 
     def _apply(
@@ -267,21 +271,6 @@ class Run:
         )
         metadata |= {"forecast": self.estimate.metadata()}
         return metadata | ({"steered": list(self.steered)} if self.steered else {})
-
-
-class _Clock:
-    """Measures a run, and estimates the time left from the time that the work so far took."""
-
-    def __init__(self, before: float) -> None:
-        self._before = before
-        self._began = time.perf_counter()
-        self._done = 0.0
-
-    def tick(self, work: float, to_come: float) -> tuple[float, float]:
-        """Return the seconds so far and the seconds left, after some more work."""
-        self._done += work
-        seconds = time.perf_counter() - self._began
-        return self._before + seconds, seconds * to_come / self._done
 
 
 def _painted(picture: Tensor, strokes: Strokes) -> Tensor:

@@ -53,18 +53,12 @@ class Plan:
     tile: int  # longest side of a tile's core in pixels; 0 for the whole image
     memory: MemoryEstimate
 
-    @property
-    def history(self) -> int:
-        """The number of past steps that L-BFGS stores."""
-        return self.memory.history
-
 
 class TilePlanner:
     """Chooses tiles that fit into the memory that is free when it is made.
 
     `device` computes. The images of a run that are too large for a GPU's memory are stored on the
-    host, as `image_device` says. `tell` gets a sentence when a run goes on in
-    smaller tiles.
+    host, as `image_device` says. `tell` gets a sentence when a run goes on in smaller tiles.
     """
 
     def __init__(
@@ -92,7 +86,7 @@ class TilePlanner:
         is_limited = self.limit and (not found.tile or self.limit < found.tile)
         if is_limited and self.limit < max(scale.shape):
             memory = self._estimate(job, scale, self.limit)
-            return Plan(self.limit, replace(memory, history=found.history))
+            return Plan(self.limit, replace(memory, history=found.memory.history))
         return found
 
     def plans(self, job: Job) -> list[Plan]:
@@ -105,10 +99,10 @@ class TilePlanner:
         sentences = []
         for scale, plan in zip(job.scales, self.plans(job), strict=True):
             wanted = min(job.recipe.history, scale.steps)
-            if plan.memory.past_step and plan.history < wanted:
+            if plan.memory.past_step and plan.memory.history < wanted:
                 sentences.append(
-                    f"At {max(scale.shape)} pixels there is memory for {plan.history} of the "
-                    f"{wanted} past steps that L-BFGS would store."
+                    f"At {max(scale.shape)} pixels there is memory for {plan.memory.history} "
+                    f"of the {wanted} past steps that L-BFGS would store."
                 )
         return sentences
 
