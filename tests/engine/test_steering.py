@@ -9,6 +9,7 @@ import torch
 import napari_nst as nst
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.steering import LIVE_FIELDS, Steering
+from napari_nst.engine.vgg.network import VGG19
 from napari_nst.errors import Cancelled
 from napari_nst.recipe import CONTROLS
 
@@ -254,3 +255,33 @@ def test_one_of_several_images_cannot_be_continued(quick):
     one = Iteration(1, 1, {}, (8, 8), 0, 0, torch.zeros(1, 3, 8, 8), panels=("a", "b"))
     with pytest.raises(ValueError, match="after is one of several"):
         nst.stylize(CONTENT, STYLE, quick(), after=one)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda s: s.paint(RED, UPPER), lambda s: s.change(learning_rate=0.5)],
+    ids=["stroke", "learning rate"],
+)
+def test_a_change_that_leaves_the_losses_as_they_are_measures_no_image_again(
+    quick, monkeypatch, change
+):
+    forward, calls = VGG19.iter_features, []
+
+    def counted(network, *arguments):
+        calls.append(arguments)
+        return forward(network, *arguments)
+
+    monkeypatch.setattr(VGG19, "iter_features", counted)
+    steps_with(quick(steps=4), 2, lambda s: None)
+    plain = len(calls)
+    calls.clear()
+    steps_with(quick(steps=4), 2, change)
+    assert len(calls) == plain + 1  # the changed image's
+
+
+@pytest.mark.parametrize(
+    "picture", [np.full((32, 32, 3), np.nan), np.full((32, 32), 7.0), np.zeros((32, 32, 2))]
+)
+def test_paint_that_is_no_picture_is_refused_at_once(picture):
+    with pytest.raises(ValueError, match="picture"):
+        Steering().paint(picture, UPPER)

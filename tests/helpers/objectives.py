@@ -41,6 +41,22 @@ class Misbehaving(Differentiated):
         return parts, gradient
 
 
+class Redrawn(Differentiated):
+    """Distances to a target that every redraw moves; `curvature` is that of the variables."""
+
+    def __init__(self, target):
+        super().__init__(self._distance)
+        self.target = target
+        self.curvature = torch.linspace(1, 4, target.numel()).view_as(target)
+
+    def _distance(self, image):
+        return {"tv": (self.curvature * (image - self.target).square()).sum() / 2}
+
+    def redraw(self):
+        self.target = 1 - self.target
+        return True
+
+
 def distance_to(target, weight=1.0):
     """Return a function in two parts whose minimum, 0, is at `target`."""
     curvature = torch.linspace(1, 4, target.numel()).view_as(target) * weight

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.job.guides import Guides
+from napari_nst.engine.job.input_image import as_rgb
 from napari_nst.engine.job.job import Change, Strokes
 from napari_nst.errors import Cancelled
 from napari_nst.recipe import CONTROLS, SECTIONS
@@ -112,7 +113,8 @@ class Steering:
 
         The mask (H, W) is bool. Both are resampled if they have another size than the image.
         """
-        stroke = Strokes(np.array(picture), np.array(where, bool))  # copies: the caller paints on
+        # Copies: the caller paints on.
+        stroke = Strokes(as_rgb(picture, "picture"), np.array(where, bool))
         with self._lock:
             pending = self._pending or Change()
             self._pending = replace(pending, strokes=(*pending.strokes, stroke))

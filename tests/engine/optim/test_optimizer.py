@@ -13,7 +13,7 @@ from napari_nst.engine.optim.optimizer import LBFGS, OPTIMIZERS, Adam
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
-from tests.helpers.objectives import Differentiated, Misbehaving, distance_to, valley
+from tests.helpers.objectives import Differentiated, Misbehaving, Redrawn, distance_to, valley
 from tests.helpers.transfer_objective import transfer_objective
 
 BOTH = pytest.mark.parametrize("make", [LBFGS, Adam])
@@ -174,6 +174,62 @@ def test_explosions_one_after_another_leave_the_best_image(make, random_image):
     assert optimizer.image.isfinite().all()
 
 
+@pytest.mark.parametrize("fields", [{}, {"line_search": True}, {"optimizer": "adam"}], ids=str)
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e38])
+def test_a_gradient_that_is_not_finite_is_taken_back(fields, value, random_image):
+    """Even of one pixel, and with a loss that is finite."""
+    objective = Differentiated(distance_to(random_image(6, 8)))
+    recipe = Recipe(**fields)
+    optimizer = OPTIMIZERS[recipe.optimizer](recipe, image_of(0.5), objective)
+    steps(optimizer, 3)
+    right = objective.value_and_grad
+
+    def wrong(image):
+        losses, gradient = right(image)
+        gradient[0, 1, 2, 3] = value
+        return losses, gradient
+
+    objective.value_and_grad = wrong
+    for failures in (1, 2):
+        before = total(optimizer.losses)
+        assert total(optimizer.step()) <= before
+        assert optimizer.failures == failures
+        assert optimizer.image.isfinite().all()
+    objective.value_and_grad = right
+    for _ in range(60):
+        optimizer.step()
+        assert optimizer.failures == 0
+    assert total(optimizer.losses) < before
+    assert optimizer.image.isfinite().all()
+
+
+@BOTH
+def test_an_image_that_is_not_finite_is_restored(make, random_image):
+    """The loss may depend on some of its pixels only."""
+    half = random_image(6, 8)
+    objective = Differentiated(lambda image: {"left": (image - half)[..., :4].square().sum()})
+    optimizer = make(Recipe(ema=0.5), image_of(0.5), objective)
+    steps(optimizer, 3)
+    with torch.no_grad():
+        optimizer.variables[0, 0, 0, 7] = math.nan
+    optimizer.step()
+    assert optimizer.failures == 1
+    assert optimizer.current.isfinite().all()
+    assert optimizer.image.isfinite().all()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_adams_moments_that_are_not_finite_end_with_their_scale(value, random_image):
+    objective = Differentiated(distance_to(random_image(6, 8)))
+    first = Adam(Recipe(), image_of(0.5), objective)
+    steps(first, 2)
+    first.moments.second[0, 0, 0, 0] = value
+    second = Adam(Recipe(), image_of(0.5), objective, moments=first.moments)
+    before = total(second.losses)
+    assert total(steps(second, 20)[-1]) < 0.7 * before
+    assert second.failures == 0
+
+
 def test_a_small_rise_is_no_explosion(random_image):
     """L-BFGS may go uphill for a while; taking that back would only slow it down."""
     objective = Misbehaving(distance_to(random_image(6, 8)), {2}, 1.5)
@@ -224,6 +280,24 @@ def test_random_directions_are_redrawn_as_often_as_the_optimizer_can_take(
         expected, _ = objective.value_and_grad(optimizer.image)
         assert losses == pytest.approx(expected, rel=1e-3)
     assert changed == list(range(every, 21, every))
+
+
+@pytest.mark.parametrize("line_search", [False, True])
+def test_a_redraw_is_not_taken_for_curvature(line_search, random_image):
+    objective = Redrawn(random_image(6, 8))
+    recipe = Recipe(line_search=line_search, image_range="free")
+    optimizer = LBFGS(recipe, image_of(0.5), objective)
+    steps(optimizer, 13)  # three after the redraw
+    if line_search:
+        state = optimizer.optimizer.state[optimizer.variables]
+        past, changes = state["old_stps"], state["old_dirs"]
+    else:
+        past, changes = optimizer.optimizer.past.flatten(2)[:, optimizer.optimizer.order]
+    assert len(past) == 12
+    curvature = objective.curvature.flatten() * optimizer.gradient_scale / LBFGS.unit**2
+    for step, change in zip(past, changes, strict=True):
+        expected = (curvature * step.float()).norm()
+        assert (change.float() - curvature * step.float()).norm() < 0.02 * expected
 
 
 # ── Adam, against the formula of Kingma & Ba 2015 ───────────────────────────────────────────────

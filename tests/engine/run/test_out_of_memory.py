@@ -177,3 +177,39 @@ def test_a_failed_attempt_frees_its_tensors_before_the_next():
 def test_out_of_memory_is_recognised_on_every_device(error):
     assert is_out_of_memory(error)
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+@pytest.mark.parametrize("error", [no_memory, MemoryError])
+def test_a_change_that_there_is_no_memory_for_leaves_the_run_as_it_was(quick, monkeypatch, error):
+    """The image is too small for tiles; the objective that the run has stays as it is."""
+    recipe, said, found = quick(steps=6), [], []
+    forward, steering = VGG19.iter_features, Steering(said.append)
+
+    def without_targets(network, image, *wrap_around):
+        if not image.requires_grad:
+            raise error()
+        return forward(network, image, *wrap_around)
+
+    for it in nst.stylize(CONTENT, STYLE, recipe, steering=steering):
+        found.append(it)
+        if it.step == 2:
+            monkeypatch.setattr(VGG19, "iter_features", without_targets)
+            steering.change(style_weight=3.0)
+    assert [sentence.split(":")[0] for sentence in said] == ["Not changed"]
+    expected, _ = run(recipe)
+    assert len(found) == 6
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+
+
+def test_a_change_goes_on_in_smaller_tiles(quick, memory_for):
+    recipe, said, found = quick(size=75, steps=4), [], []
+    steering = Steering(said.append)
+    for it in nst.stylize(CONTENT, STYLE, recipe, steering=steering):
+        found.append(it)
+        if it.step == 2:
+            memory_for(40)
+            steering.change(style_weight=3.0)
+    assert [("tiles of 32 pixels" in sentence) for sentence in said] == [True]
+    assert [it.record()["tile"] for it in found] == [0, 0, 32, 32]
+    assert found[-1].facts["recipe"]["style_weight"] == 3

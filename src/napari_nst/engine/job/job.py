@@ -20,7 +20,7 @@ from napari_nst.engine.job.guides import (
     small_regions,
 )
 from napari_nst.engine.job.inpainting import Inpainting, read_region
-from napari_nst.engine.job.input_image import InputImage, read_styles, relative_pixels
+from napari_nst.engine.job.input_image import RGB, InputImage, read_styles, relative_pixels
 from napari_nst.engine.job.layers import least_side, shares_of
 from napari_nst.engine.job.schedule import Fit, Scale, style_fit
 from napari_nst.recipe import Recipe
@@ -53,7 +53,7 @@ _LABEL_ARGUMENTS = {
 class Strokes:
     """Pixels that a user has painted over a picture."""
 
-    picture: np.ndarray[Any, Any]  # (H, W), (H, W, 3) or (H, W, 4), float in [0, 1]
+    picture: RGB  # (H, W, 3)
     where: Mask  # the painted pixels
 
     def __post_init__(self) -> None:

@@ -120,6 +120,10 @@ class _Best(NamedTuple):
     losses: dict[str, float]
 
 
+class NotFinite(NstError):
+    """The loss or the gradient of the image that an optimizer starts from is not finite."""
+
+
 class ImageOptimizer:
     """Improves an image step by step, and takes back a step that went wrong.
 
@@ -139,6 +143,9 @@ class ImageOptimizer:
 
     explosion: ClassVar[float] = math.inf
     """A loss so many times the best one is taken back."""
+
+    failures: int = 0
+    """How many steps, the last one and those just before it, gave numbers that are not finite."""
 
     def __init__(
         self,
@@ -161,10 +168,10 @@ class ImageOptimizer:
         self.gradient_scale = 1.0
         self.steps = 0
         self._evaluate()
-        if not math.isfinite(self._total):
-            raise NstError(
-                "The loss of the starting image is not finite; check the weights, or take "
-                "precision float32."
+        if not self._is_finite:
+            raise NotFinite(
+                "The loss or the gradient of the starting image is not finite; take smaller "
+                "weights, or precision float32."
             )
         self._scale_gradient()
         empty = torch.empty_like(self.variables.detach())
@@ -175,19 +182,25 @@ class ImageOptimizer:
         self.average = MovingAverage(recipe.ema, self.current) if recipe.ema else None
 
     def step(self) -> dict[str, float]:
-        """Improve the image once and return the weighted parts of its loss."""
+        """Improve the image once and return the weighted parts of its loss.
+
+        After a step that was taken back, they are those of the best image, which is restored.
+        """
         self.steps += 1
         if self.steps % self.redraws_every == 0 and self.objective.redraw():
-            # By the new measure, another step may be the best.
+            self._measure_again()
+        if self._is_finite:
+            self.optimizer.step(self._closure())
+            with torch.no_grad():
+                self.parametrization.limit(self.variables)
+            self._after_step()
             self._evaluate()
-            self._remember()
-        self.optimizer.step(self._closure())
-        with torch.no_grad():
-            self.parametrization.limit(self.variables)
-        self._after_step()
-        self._evaluate()
-        if not math.isfinite(self._total) or self._total > self._best_total * self.explosion:
-            self._take_back()
+        self.failures = 0 if self._is_finite else self.failures + 1
+        if self.failures:
+            # A second failure in a row says that steps are far too long.
+            self._take_back(2 if self.failures == 1 else 10)
+        elif self._total > self._best_total * self.explosion:
+            self._take_back(2)
         elif self._total < self._best_total:
             self._remember()
         if self.average is not None:
@@ -226,6 +239,18 @@ class ImageOptimizer:
         self.losses, by_image = self.objective.value_and_grad(self.parametrization.image(variables))
         gradient = self.parametrization.gradient(variables, by_image).contiguous()
         self.variables.grad = gradient.mul_(self.gradient_scale)
+        # A gradient whose squares overflow is of no use to either optimizer. The loss need not
+        # depend on all pixels.
+        sizes = [torch.linalg.vector_norm(one) for one in (variables, self.variables.grad)]
+        self._is_finite = math.isfinite(self._total + sum(torch.stack(sizes).tolist()))
+
+    def _measure_again(self) -> None:
+        """Evaluate the objective, which has become another function, at the current image."""
+        before = self._gradient
+        self._evaluate()
+        if self._is_finite:
+            self._shift_gradient(self._gradient - before)
+            self._remember()  # by the new measure, another step may be the best
 
     def _remember(self) -> None:
         self._best_total = self._total
@@ -233,12 +258,13 @@ class ImageOptimizer:
         variables.copy_(self.variables.detach())
         self._best = _Best(variables, gradient.copy_(self._gradient), self.losses)
 
-    def _take_back(self) -> None:
+    def _take_back(self, divisor: float) -> None:
         """Restore the best image and continue from it with a smaller learning rate."""
         variables, gradient, self.losses = self._best
         self.variables.data.copy_(variables)
         self._gradient.copy_(gradient)
-        self.lr /= 2
+        self._is_finite = True
+        self.lr /= divisor
         del self.optimizer  # before the next one takes as much memory
         self.optimizer = self._new_optimizer()
 
@@ -257,6 +283,9 @@ class ImageOptimizer:
 
     def _after_step(self) -> None:
         """Adapt torch's optimizer after a step."""
+
+    def _shift_gradient(self, change: Tensor) -> None:
+        """Adapt the optimizer to a change of the gradient at the current image."""
 
 
 class LBFGS(ImageOptimizer):
@@ -316,6 +345,16 @@ class LBFGS(ImageOptimizer):
         if isinstance(self.optimizer, torch.optim.Optimizer):
             self.optimizer.param_groups[0]["lr"] = self.lr
 
+    def _shift_gradient(self, change: Tensor) -> None:
+        # L-BFGS learns from the change of the gradient at the last step. With the previous gradient
+        # shifted, this change is still that of the function before.
+        if isinstance(self.optimizer, LimitedMemoryBFGS):
+            previous = self.optimizer.previous
+        else:
+            previous = self.optimizer.state[self.variables].get("prev_flat_grad")
+        if previous is not None:
+            previous.add_(change.view_as(previous))
+
 
 class Adam(ImageOptimizer):
     """Adam (Kingma & Ba 2015) on pixels in [0, 1], its moments carried across scales.
@@ -338,6 +377,8 @@ class Adam(ImageOptimizer):
     def _warm_start(self, moments: AdamMoments | None) -> None:
         # An image that became grey, or coloured, has other variables.
         if moments is None or moments.first.shape[1] != self.variables.shape[1]:
+            return
+        if not math.isfinite(float(moments.first.norm() + moments.second.norm())):
             return
         shape = (self.variables.shape[2], self.variables.shape[3])
         periodic = self.recipe.padding == "circular"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from traceback import clear_frames
 from typing import Any
 
 import torch
@@ -13,22 +14,29 @@ from torch import Tensor
 from napari_nst.engine.device import choose_device, choose_precision
 from napari_nst.engine.images.convert import resize, to_tensor
 from napari_nst.engine.iteration import Iteration
-from napari_nst.engine.job.input_image import as_rgb
 from napari_nst.engine.job.job import Change, Job, Strokes
 from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.job.schedule import Scale, continued
 from napari_nst.engine.objective.objective import summarise
-from napari_nst.engine.optim.optimizer import OPTIMIZERS, AdamMoments, ImageOptimizer
+from napari_nst.engine.optim.optimizer import (
+    OPTIMIZERS,
+    AdamMoments,
+    ImageOptimizer,
+    NotFinite,
+)
 from napari_nst.engine.run.provenance import run_metadata
 from napari_nst.engine.run.setup import RunSetup
 from napari_nst.engine.run.time_estimate import estimate_run
 from napari_nst.engine.steering import Steering, TileDone
 from napari_nst.engine.tiling.budget import AdaptiveObjective, TilePlanner, work_of_step
-from napari_nst.engine.torch_errors import explained_errors
+from napari_nst.engine.torch_errors import explained_errors, is_out_of_memory, release
 from napari_nst.engine.vgg.network import VGG19, network_of
 from napari_nst.engine.vgg.weights import PretrainedVGG, Progress, load
-from napari_nst.errors import Cancelled
+from napari_nst.errors import Cancelled, NstError, ProcessLost
 from napari_nst.recipe import Recipe
+
+MOST_FAILURES = 3
+"""After so many steps in a row whose numbers are not finite, a run ends."""
 
 
 def run(
@@ -84,6 +92,7 @@ class Run:
         self.steering = steering
         self.after = after
         self.step = after.step if after else 0
+        self.told_of_failure = False
         self.steered: list[dict[str, Any]] = list(after.facts.get("steered", ())) if after else []
         self.device = choose_device(job.recipe.device)
         self.dtype = choose_precision(job.recipe.precision, self.device)
@@ -113,28 +122,57 @@ class Run:
                 self.steering.check_cancelled()
                 change = self.steering.take_changes()
                 if change is not None:
-                    current = optimizer.current
+                    current, former = optimizer.current, (self.job, self.setup)
                     changed = self._apply(change, current, scale)
                     if changed is not None:
                         image, new = changed
-                        objective = new or objective
                         moments = optimizer.moments
                         del optimizer  # before the next one takes memory
-                        optimizer = self._optimizer(image, objective, scale, moments)
-                        del image, moments
-                    del current, changed
+                        try:
+                            optimizer = self._optimizer(image, new or objective, scale, moments)
+                            objective = new or objective
+                        except NotFinite as error:
+                            self.steering.tell(f"Not changed: {error}")
+                            self.job, self.setup = former
+                            self.steered.pop()
+                            self.metadata = self._metadata()
+                            optimizer = self._optimizer(current, objective, scale, moments)
+                        del image, new, moments
+                    del current, former, changed
                 losses = summarise(optimizer.step())
                 self.step += 1
                 work = work_of_step(self.job, scale, objective.tile)
                 done += work
                 seconds = time.perf_counter() - began
                 left = seconds * (work * (scale.steps - taken) + later) / done
-                yield self._iteration(
+                iteration = self._iteration(
                     scale, optimizer.image, losses, objective.tile, before + seconds, left
                 )
+                if self._must_end(optimizer.failures):
+                    yield replace(iteration, steps=self.step, seconds_left=0.0)
+                    return
+                yield iteration
+                del iteration
             moments = optimizer.moments
             start.append(optimizer.image)
             del optimizer, objective
+
+    def _must_end(self, failures: int) -> bool:
+        """Tell the user about steps whose numbers were not finite; return whether the run ends."""
+        if failures and not self.told_of_failure:
+            self.told_of_failure = True
+            self.steering.tell(
+                f"Step {self.step} gave numbers that are not finite; the best image so far is "
+                "restored, and the run goes on with smaller steps."
+            )
+        if failures < MOST_FAILURES:
+            return False
+        self.steering.tell(
+            f"The run ends after step {self.step} with the best image so far, because "
+            f"{failures} steps in a row gave numbers that are not finite; take smaller weights, a "
+            "smaller learning_rate, or precision float32."
+        )
+        return True
 
     def _iteration(
         self,
@@ -222,8 +260,17 @@ class Run:
         objective: AdaptiveObjective | None = None
         try:
             found, objective = self._apply_to_job(change, scale)
-        except (ValueError, TypeError) as error:
+        except (Cancelled, ProcessLost):
+            raise
+        except (ValueError, TypeError, NstError) as error:
             self.steering.tell(f"Not changed: {error}")
+        except (MemoryError, RuntimeError) as error:
+            # Other processes would wait for one that is out of memory alone.
+            if not is_out_of_memory(error) or self.planner.processes.count > 1:
+                raise
+            clear_frames(error.__traceback__)
+            release(self.device)
+            self.steering.tell("Not changed: there is not enough memory for it at this size.")
         for strokes in change.strokes:
             picture = _painted(picture, strokes)
             found["painted_pixels"] = int(strokes.where.sum()) + found.get("painted_pixels", 0)
@@ -241,6 +288,9 @@ class Run:
         found = self.job.differences(job)
         if not found:
             return {}, None
+        if found.keys() == {"learning_rate"}:
+            self.job = self.setup.job = job
+            return found, None
         network = self.setup.network
         if network_layers(job.recipe) != network_layers(self.job.recipe):
             network = self._network(job.recipe)
@@ -275,7 +325,7 @@ class Run:
 
 def _painted(picture: Tensor, strokes: Strokes) -> Tensor:
     """Return an image (1, 3, H, W) with strokes on it, resampled to its size."""
-    paint = to_tensor(as_rgb(strokes.picture.astype("float32"), "picture"), picture.device)
+    paint = to_tensor(strokes.picture, picture.device)
     where = torch.from_numpy(strokes.where.astype("float32"))[None, None].to(picture.device)
     shape = (picture.shape[2], picture.shape[3])
     return torch.lerp(picture, resize(paint, shape), resize(where, shape, smooth=False))
