@@ -1,6 +1,7 @@
 """Settings that must be in place before napari is imported, and the division among workers."""
 
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,20 @@ settings.load_profile("tests")
 # The user's own settings stay as they are, and a layer touched off the main thread is an error.
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp(prefix="napari-nst-")) / "settings.yaml")
 os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of one megabyte."""
+    folder = tmp_path / "small disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting needs the rights of the administrator")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -165,12 +165,31 @@ def test_the_message_for_a_missing_ffmpeg_comes_before_the_writing(tmp_path, col
     assert not list(tmp_path.iterdir())
 
 
-# imageio-ffmpeg leaves its pipe open if ffmpeg has ended by itself.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_failing_ffmpeg_leaves_no_file(tmp_path, colours, monkeypatch):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", sys.executable)
     with pytest.raises(NstError, match=r"^ffmpeg could not write the MP4 \(.+\); write a \.gif"):
         write_animation(tmp_path / "a.mp4", stack_of(colours))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_for_ffmpeg_leaves_no_file(tmp_path, small_disk, monkeypatch, capfd):
+    """ffmpeg fails after the first frames, when it has written a part of its file."""
+    monkeypatch.setattr("tempfile.tempdir", str(small_disk))
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 256, (256, 256, 3), np.uint8) for _ in range(30)]
+    path = tmp_path / "a.mp4"
+    with pytest.raises(NstError, match=r"^ffmpeg could not write the MP4 \(.*space"):
+        write_animation(path, stack_of(noise))
+    assert not path.exists()
+    assert not list(small_disk.iterdir())
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("ending", ["gif", "mp4"])
+def test_a_size_beyond_the_format_is_refused_at_once(tmp_path, ending):
+    wide = np.broadcast_to(np.uint8(0), (2, 70_000))
+    with pytest.raises(ValueError, match="take a TIFF, or a smaller size"):
+        write_animation(tmp_path / f"a.{ending}", stack_of([wide]), progress=pytest.fail)
     assert not list(tmp_path.iterdir())
 
 

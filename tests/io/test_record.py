@@ -85,5 +85,5 @@ def test_other_files_are_refused_by_name(tmp_path, data):
 def test_files_that_cannot_be_read_or_written_are_named(tmp_path):
     with pytest.raises(OSError, match=r"nowhere.json cannot be read: No such file"):
         load_recipe(tmp_path / "nowhere.json")
-    with pytest.raises(OSError, match=r"look.json cannot be written: No such file"):
+    with pytest.raises(OSError, match=r"^There is no folder .*nowhere"):
         save_recipe(Recipe(), tmp_path / "nowhere" / "look.json")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from napari_nst.errors import NstError
-from napari_nst.io.atomic_write import check_writable, write_atomically
+from napari_nst.io.atomic_write import check_size, check_writable, write_atomically
 from napari_nst.io.embedded_text import SOFTWARE
 from napari_nst.io.history import FrameStack
 from napari_nst.io.write_image import eight_bit, encode_tiff_stack
@@ -45,6 +45,7 @@ def write_animation(
     """Write frames as .gif, .mp4 or .tif; return a summary like ``75 pictures, 5.0 s, 1.2 MB``."""
     path = Path(path)
     file_format = check_format(path)
+    check_size(path, stack.size)
     check_writable([path])
 
     def frames() -> Iterator[Pixels]:
@@ -132,26 +133,38 @@ def _with_palette(image: Any) -> Any:
 
 
 def _encode_mp4(frames: Iterator[Pixels], shape: tuple[int, int], fps: float) -> bytes:
-    from imageio_ffmpeg import write_frames
+    from imageio_ffmpeg import get_ffmpeg_exe
 
     height, width = (length + length % 2 for length in shape)
+    # Not by imageio's `write_frames`, which does not tell whether ffmpeg succeeded.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "animation.mp4"
-        try:
-            writer = write_frames(
-                path, (width, height), fps=fps, codec="libx264", macro_block_size=1, quality=None,
-                output_params=_X264,
-            )  # fmt: skip
-            writer.send(None)
-            with contextlib.closing(writer):
-                for frame in frames:
-                    writer.send(np.ascontiguousarray(_even_rgb(frame)))
+        command = [
+            get_ffmpeg_exe(), "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24",
+            "-s", f"{width}x{height}", "-r", f"{fps:g}", "-i", "-",
+            "-c:v", "libx264", "-pix_fmt", "yuv420p", *_X264, str(path),
+        ]  # fmt: skip
+        # In a session of its own, because Ctrl-C would end ffmpeg too.
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            start_new_session=True, creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        ) as ffmpeg:  # fmt: skip
+            assert ffmpeg.stdin is not None
+            assert ffmpeg.stderr is not None
+            try:
+                with ffmpeg.stdin as pipe:
+                    for frame in frames:
+                        pipe.write(np.ascontiguousarray(_even_rgb(frame)).data)
+            except BrokenPipeError:  # ffmpeg has ended, and said why
+                pass
+            except BaseException:
+                ffmpeg.kill()
+                raise
+            said = ffmpeg.stderr.read().decode(errors="replace").splitlines()
+        if ffmpeg.returncode == 0:
             return path.read_bytes()
-        except (OSError, RuntimeError) as error:
-            first_line = next(iter(str(error).splitlines()), type(error).__name__)
-            raise NstError(
-                f"ffmpeg could not write the MP4 ({first_line}); write a .gif or .tif."
-            ) from error
+        reason = said[0] if said else f"exit status {ffmpeg.returncode}"
+        raise NstError(f"ffmpeg could not write the MP4 ({reason}); write a .gif or .tif.")
 
 
 def _even_rgb(frame: Pixels) -> Pixels:

@@ -54,10 +54,7 @@ def save_recipe(recipe: Recipe, path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     if path.suffix.lower() != ".json":
         path = path.with_name(path.name + ".json")
-    try:
-        write_atomically(path, f"{recipe.to_json()}\n".encode())
-    except OSError as error:
-        raise OSError(f"{path} cannot be written: {error.strerror}.") from error
+    write_atomically(path, f"{recipe.to_json()}\n".encode())
     return path
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from napari_nst.io.atomic_write import write_atomically
+from napari_nst.io.atomic_write import check_size, write_atomically
 from napari_nst.io.contact_sheet import resized, sheet_of
 from napari_nst.io.embedded_text import SOFTWARE, add_png_text, jpeg_comment
 from napari_nst.recipe.grid import Cell, Grid
@@ -19,6 +19,8 @@ from napari_nst.recipe.grid import Cell, Grid
 Pixels = np.ndarray[Any, Any]
 Depth = Literal[8, 16, 32]
 FilePath = str | os.PathLike[str]
+
+_LARGEST_CLASSIC_TIFF = 2**32 - 2**25  # bytes; offsets have 32 bits, and a text needs room
 
 
 def write_image(path: FilePath, image: Pixels, depth: Depth = 8, *, text: str = "") -> None:
@@ -29,6 +31,7 @@ def write_image(path: FilePath, image: Pixels, depth: Depth = 8, *, text: str = 
     if is_integer := image.dtype.kind == "u" and image.dtype.itemsize <= 2:
         depth = 8 if image.dtype.itemsize == 1 else 16
     encode = _encoder(path, depth)
+    check_size(path, (image.shape[0], image.shape[1]))
     if encode is _encode_jpeg and image.shape[2:] == (4,):
         raise ValueError(f"{path}: a JPEG has no alpha channel; write a PNG or TIFF for RGBA.")
     # Integers may be in another byte order.
@@ -156,6 +159,7 @@ def _encode_tiff(pixels: Pixels, text: str) -> bytes:
         # ImageJ does not support the predictor for floats.
         compression="zlib", predictor=pixels.dtype.kind == "u",
         metadata=None, software=SOFTWARE, description=text.encode() or None,
+        bigtiff=pixels.nbytes > _LARGEST_CLASSIC_TIFF,
     )  # fmt: skip
     return file.getvalue()
 
