@@ -183,6 +183,7 @@ def test_out_of_memory_is_recognised_on_every_device(error):
 def test_a_change_that_there_is_no_memory_for_leaves_the_run_as_it_was(quick, monkeypatch, error):
     """The image is too small for tiles; the objective that the run has stays as it is."""
     recipe, said, found = quick(steps=6), [], []
+    expected, _ = run(recipe)
     forward, steering = VGG19.iter_features, Steering(said.append)
 
     def without_targets(network, image, *wrap_around):
@@ -196,7 +197,6 @@ def test_a_change_that_there_is_no_memory_for_leaves_the_run_as_it_was(quick, mo
             monkeypatch.setattr(VGG19, "iter_features", without_targets)
             steering.change(style_weight=3.0)
     assert [sentence.split(":")[0] for sentence in said] == ["Not changed"]
-    expected, _ = run(recipe)
     assert len(found) == 6
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one.image, other.image)
