@@ -15,7 +15,8 @@ from napari_nst.cli.terminal import ProgressBar, input_errors, say
 from napari_nst.engine.job import build
 from napari_nst.engine.job.job import Job
 from napari_nst.io.atomic_write import check_writable
-from napari_nst.io.read_image import Pixels, read_image
+from napari_nst.io.decoded_image import Pixels
+from napari_nst.io.read_image import read_image
 from napari_nst.io.write_image import depth_for, write_stack
 
 # Job → the inputs that its losses depend on.

@@ -14,9 +14,9 @@ import numpy as np
 from napari_nst.cli.tensorboard import check_tensorboard
 from napari_nst.io.animation import check_format, write_animation
 from napari_nst.io.atomic_write import check_writable
+from napari_nst.io.decoded_image import Pixels
 from napari_nst.io.embedded_text import jpeg_comment
 from napari_nst.io.history import History
-from napari_nst.io.read_image import Pixels
 from napari_nst.io.write_image import (
     Depth,
     depth_for,

@@ -14,8 +14,9 @@ import numpy as np
 
 from napari_nst.cli.outputs import Outputs
 from napari_nst.engine.vgg import weights as network
+from napari_nst.io.decoded_image import Pixels
 from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import Pixels, read_image, read_labels
+from napari_nst.io.read_image import read_image, read_labels
 from napari_nst.io.record import PRESET_JOBS, load_recipe, record_in
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, on_flavour, preset, preset_names
 from napari_nst.recipe.convert_weights import FLAVOURS

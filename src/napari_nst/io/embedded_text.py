@@ -8,7 +8,7 @@ import struct
 import zlib
 from typing import Any
 
-from napari_nst.io.read_image import decode_file
+from napari_nst.io.read_image import decode_file, inflated, png_chunks
 
 SOFTWARE = "napari-nst"
 """Marks a text as ours: keyword of a PNG's text, Software of a TIFF, start of a JPEG's comment."""
@@ -45,26 +45,19 @@ def jpeg_comment(text: str) -> bytes:
 
 def _png_text(data: bytes) -> str | None:
     # Pillow is not used because it refuses very large images.
-    position, kind = 8, b""
-    while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", data, position)
-        body = data[position + 8 : position + 8 + length]
-        (checksum,) = struct.unpack_from(">I", data, position + 8 + length)
+    for kind, body in png_chunks(data):
         if kind == b"iTXt" and body.startswith(_PNG_KEYWORD):
-            if zlib.crc32(kind + body) != checksum:
-                raise ValueError("the checksum of its text is wrong")
             rest = body[len(_PNG_KEYWORD) :]
             is_compressed, _method = rest[:2]
             _language, _translated, text = rest[2:].split(b"\0", 2)
-            return (zlib.decompress(text) if is_compressed else text).decode()
-        position += 8 + length + 4
+            return (inflated(text) if is_compressed else text).decode()
     return None
 
 
 def _jpeg_text(data: bytes) -> str | None:
-    from PIL import Image
+    from PIL.JpegImagePlugin import JpegImageFile  # `Image.open` refuses very large images
 
-    with Image.open(io.BytesIO(data), formats=["JPEG", "MPO"]) as file:
+    with JpegImageFile(io.BytesIO(data)) as file:
         comment: bytes = file.info.get("comment", b"")
     is_ours = comment.startswith(_JPEG_PREFIX)
     return comment.removeprefix(_JPEG_PREFIX).decode() if is_ours else None

@@ -1,28 +1,80 @@
-"""Read PNG, JPEG and TIFF files as arrays. The content of a file gives its format, not its name."""
+"""Read image files as arrays. The content of a file gives its format, not its name."""
 
 from __future__ import annotations
 
 import io
 import logging
+import math
 import os
-from collections.abc import Callable, Mapping
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+from napari_nst.io.decoded_image import (
+    DecodedImage,
+    Limits,
+    Pixels,
+    Unusable,
+    cmyk_as_rgb,
+    decoded,
+    divided_by_alpha,
+    from_pillow,
+    labels_from_pillow,
+    with_alpha,
+)
+
+if TYPE_CHECKING:
+    from PIL import ImageFile
 
 # Without a handler, the messages of tifffile about broken files would appear in the terminal.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
-Pixels = np.ndarray[Any, Any]
 Result = TypeVar("Result")
+_Decoders = dict[str, Callable[[bytes], DecodedImage]]
 
-_SIGNATURES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
-_SIGNATURES |= dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF")  # + is BigTIFF
+_SIGNATURES: Mapping[str, Callable[[bytes], bool]] = {
+    "PNG": lambda start: start.startswith(b"\x89PNG\r\n\x1a\n"),
+    "JPEG": lambda start: start.startswith(b"\xff\xd8\xff"),
+    # + is BigTIFF.
+    "TIFF": lambda start: start.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    "WebP": lambda start: start[:4] == b"RIFF" and start[8:12] == b"WEBP",
+    "GIF": lambda start: start.startswith((b"GIF87a", b"GIF89a")),
+    "BMP": lambda start: start.startswith(b"BM"),
+    "AVIF": lambda start: start[4:12] in (b"ftypavif", b"ftypavis", b"ftypmif1"),
+}
+_WORKING_BYTES = 12  # of each pixel of a run's input: RGB in float32
+_LARGEST_CHUNK = 1 << 26  # bytes of a compressed text or profile; records have a few thousand
 
 
-class Unusable(Exception):
-    """An intact image that cannot be used; the message continues a sentence after its file name."""
+def read_image(path: str | os.PathLike[str]) -> Pixels:
+    """Return a file's pixels as `decode_image` does."""
+    return decode_image(path).pixels
+
+
+def decode_image(path: str | os.PathLike[str]) -> DecodedImage:
+    """Return the image in a file, upright; an OSError or a ValueError names the file."""
+    decoders: _Decoders = {"PNG": _read_png, "TIFF": _read_tiff}
+    others = ("JPEG", "WebP", "GIF", "BMP", "AVIF")
+    return decode_file(path, decoders | {kind: partial(_with_pillow, kind) for kind in others})
+
+
+def decode_labels(path: str | os.PathLike[str]) -> DecodedImage:
+    """Return labels, (H, W) integers or bool, as `decode_image` does."""
+    decoders: _Decoders = {"TIFF": _tiff_labels}
+    decoders |= {kind: partial(_labels_with_pillow, kind) for kind in ("PNG", "GIF", "BMP")}
+    decoders |= {kind: partial(_no_labels, kind) for kind in ("JPEG", "WebP", "AVIF")}
+    return decode_file(path, decoders)
+
+
+def read_labels(path: str | os.PathLike[str]) -> Pixels:
+    """Return the labels in a file, upright; errors are `decode_image`'s."""
+    return decode_labels(path).pixels
 
 
 def decode_file(
@@ -30,69 +82,135 @@ def decode_file(
 ) -> Result:
     """Return the result of the decoder for a file's format; a ValueError names a broken file."""
     with Path(path).open("rb") as file:
-        start = file.read(8)  # other files may be too large to be read as a whole
-        kind = next((kind for magic, kind in _SIGNATURES.items() if start.startswith(magic)), None)
+        start = file.read(16)  # other files may be too large to be read as a whole
+        kind = next((kind for kind in decoders if _SIGNATURES[kind](start)), None)
         if kind is None:
-            raise ValueError(f"{path} is not a PNG, JPEG or TIFF image; convert it to one of them.")
-        data = start + file.read()
-    try:
-        return decoders[kind](data)
-    except Unusable as error:
-        raise ValueError(f"{path} {error}.") from None
-    except Exception as error:
-        # Decoders raise many kinds of errors for broken files: struct.error, KeyError and others.
-        raise ValueError(f"{path} is broken and cannot be read ({error}).") from error
+            *names, last = sorted(decoders, key=list(_SIGNATURES).index)
+            known = f"{', '.join(names)} or {last}"
+            state = "is not a" if start else "is empty; it must be a"
+            raise ValueError(f"{path} {state} {known} image.")
+        try:
+            check_memory(os.fstat(file.fileno()).st_size)
+            return decoders[kind](start + file.read())
+        except Unusable as error:
+            raise ValueError(f"{path} {error}.") from None
+        except MemoryError:
+            raise ValueError(f"{path} does not fit into memory; make it smaller.") from None
+        except Exception as error:
+            # Decoders raise many kinds of errors for broken files: struct.error and others.
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"{path} is broken and cannot be read ({reason}).") from error
 
 
-def read_image(path: str | os.PathLike[str]) -> Pixels:
-    """Return a file as (H, W), (H, W, 3) or (H, W, 4); OSError or ValueError names the file."""
-    return decode_file(path, {"PNG": _read_png, "JPEG": _read_jpeg, "TIFF": _read_tiff})
+def check_memory(needed: float, what: str = "") -> None:
+    """Raise `Unusable` if some bytes are more than the memory that is free."""
+    import psutil
+
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise Unusable(
+            f"is too large{what}: it takes {needed / 1e9:.1f} GB of memory, and "
+            f"{free / 1e9:.1f} GB are free; make it smaller"
+        )
 
 
-def read_labels(path: str | os.PathLike[str]) -> Pixels:
-    """Return a PNG or TIFF of labels as (H, W), integers or bool; errors are `read_image`'s."""
-    return decode_file(path, {"PNG": _png_labels, "JPEG": _jpeg_labels, "TIFF": _tiff_labels})
+def _check_size(width: int, height: int, bytes_per_pixel: float) -> None:
+    """Raise `Unusable` before a file of a few bytes fills the memory with pixels."""
+    needed = width * height * (bytes_per_pixel + _WORKING_BYTES)
+    check_memory(needed, f", {width} × {height} pixels")
 
 
-def _png_labels(data: bytes) -> Pixels:
+# PNG
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the kind and the body of a PNG's chunks; an error tells of one that is damaged."""
+    position, kind = 8, b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", data, position)
+        body = data[position + 8 : position + 8 + length]
+        (checksum,) = struct.unpack_from(">I", data, position + 8 + length)
+        # Chunks of pixels are checked where they are decoded.
+        if kind != b"IDAT" and zlib.crc32(kind + body) != checksum:
+            raise ValueError(f"the checksum of its {kind.decode('latin-1')} is wrong")
+        yield kind, body
+        position += 8 + length + 4
+
+
+def inflated(data: bytes) -> bytes:
+    """Return decompressed text or a profile; a ValueError tells of one that is too long."""
+    stream = zlib.decompressobj()
+    result = stream.decompress(data, _LARGEST_CHUNK)
+    if stream.unconsumed_tail:
+        raise ValueError(f"it holds a text of more than {_LARGEST_CHUNK >> 20} MB")
+    return result
+
+
+def _read_png(data: bytes) -> DecodedImage:
+    import imagecodecs  # Pillow reduces 16-bit RGB to 8 bits
     from PIL import Image
 
-    with Image.open(io.BytesIO(data), formats=["PNG"]) as file:
-        if file.mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
-            raise Unusable("is in colour; save labels as integers in a grey PNG or a TIFF")
-        return np.asarray(file)  # of a palette, the indices
+    orientation, profile = 1, b""
+    for kind, body in png_chunks(data):
+        if kind == b"IHDR":
+            width, height, bits = struct.unpack_from(">IIB", body)
+            _check_size(width, height, 4 * max(bits, 8) / 8)
+        elif kind == b"acTL" and body[:4] != b"\0\0\0\1":
+            raise Unusable(_ANIMATION)
+        elif kind == b"eXIf":
+            exif = Image.Exif()
+            exif.load(body)
+            orientation = exif.get(_ORIENTATION, 1)
+        elif kind == b"iCCP":
+            _name, _, compressed = body.partition(b"\0")
+            profile = inflated(compressed[1:])
+    # Palettes are converted to RGB, 1-bit images to 0 and 255, and transparent colours to alpha.
+    return decoded(imagecodecs.png_decode(data), orientation=orientation, profile=profile)
 
 
-def _jpeg_labels(_: bytes) -> Pixels:
-    raise Unusable("is a JPEG, whose compression changes labels; save them as PNG or TIFF")
+_ORIENTATION = 274  # the tag of EXIF and of TIFF
+_ANIMATION = "is an animation; save one of its frames in a file of its own"
 
 
-def _tiff_labels(data: bytes) -> Pixels:
-    import tifffile
-
-    labels: Pixels = tifffile.imread(io.BytesIO(data)).squeeze()
-    if labels.ndim != 2 or labels.dtype.kind not in "bui":
-        raise Unusable("holds no labels; save one page of integers, one for each pixel")
-    return labels
+# What Pillow reads
 
 
-def _read_png(data: bytes) -> Pixels:
-    import imagecodecs  # Pillow reduces 16-bit RGB to 8 bits
-
-    # Palettes are converted to RGB, and 1-bit images to 0 and 255.
-    pixels: Pixels = imagecodecs.png_decode(data)
-    return pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 2 else pixels
-
-
-def _read_jpeg(data: bytes) -> Pixels:
-    from PIL import Image, ImageOps
-
-    with Image.open(io.BytesIO(data), formats=["JPEG", "MPO"]) as file:
-        image = ImageOps.exif_transpose(file)
-        return np.asarray(image if image.mode == "L" else image.convert("RGB"))
+def _open_with_pillow(kind: str, data: bytes) -> ImageFile.ImageFile:
+    # `Image.open` refuses images of more than 179 million pixels, whatever memory there is.
+    try:
+        plugin = import_module(f"PIL.{_PLUGINS[kind]}ImagePlugin")
+    except ImportError:
+        raise Unusable(f"is {kind}, which this version of Pillow cannot read; update it") from None
+    opened: ImageFile.ImageFile = getattr(plugin, f"{_PLUGINS[kind]}ImageFile")(io.BytesIO(data))
+    if kind != "JPEG" and getattr(opened, "is_animated", False):
+        raise Unusable(_ANIMATION)
+    _check_size(*opened.size, 4)
+    return opened
 
 
-def _read_tiff(data: bytes) -> Pixels:
+_PLUGINS = {
+    "PNG": "Png", "JPEG": "Jpeg", "WebP": "WebP", "GIF": "Gif", "BMP": "Bmp", "AVIF": "Avif"
+}  # fmt: skip
+
+
+def _with_pillow(kind: str, data: bytes) -> DecodedImage:
+    with _open_with_pillow(kind, data) as file:
+        return from_pillow(file)
+
+
+def _labels_with_pillow(kind: str, data: bytes) -> DecodedImage:
+    with _open_with_pillow(kind, data) as file:
+        return labels_from_pillow(file)
+
+
+def _no_labels(kind: str, _: bytes) -> DecodedImage:
+    raise Unusable(f"is a {kind}, whose compression changes labels; save them as PNG or TIFF")
+
+
+# TIFF
+
+
+def _read_tiff(data: bytes) -> DecodedImage:
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
@@ -100,30 +218,95 @@ def _read_tiff(data: bytes) -> Pixels:
         pages = [page for page in all_pages if not page.is_reduced]  # thumbnails, pyramids
         if len(pages) != 1 or tiff.series[0].size != pages[0].size:
             raise Unusable("has several pages; save one page in a file of its own")
-        return _page_pixels(pages[0])
+        (page,) = pages
+        pixels = _page_pixels(page)
+        return decoded(
+            pixels,
+            orientation=_tag(page, _ORIENTATION, 1),
+            profile=b"" if page.photometric.name == "SEPARATED" else page.iccprofile or b"",
+            limits=_display_range(tiff, page) if pixels.dtype.itemsize > 1 else None,
+        )
+
+
+def _tiff_labels(data: bytes) -> DecodedImage:
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+        page: Any = tiff.pages[0]
+        _check_page(page)
+        labels: Pixels = tiff.asarray().squeeze()
+        if labels.ndim != 2 or labels.dtype.kind not in "bui":
+            raise Unusable("holds no labels; save one page of integers, one for each pixel")
+        return decoded(labels, orientation=_tag(page, _ORIENTATION, 1))
 
 
 def _page_pixels(page: Any) -> Pixels:
-    """Return a TIFF page as grey, RGB or RGBA."""
+    """Return a TIFF page as stored: grey, RGB, or one of them with straight alpha."""
     kind, samples = page.photometric.name, page.samplesperpixel
-    if page.dtype not in (np.uint8, np.uint16, np.float16, np.float32, np.float64):
+    if page.dtype is None or page.dtype.kind not in "buif":
         raise Unusable(f"has values of type {page.dtype}; convert it to 8 or 16 bit first")
-    if page.bitspersample != page.dtype.itemsize * 8:
-        raise Unusable(f"has {page.bitspersample} bits per channel; convert it to 8 or 16 first")
-    are_alpha = [sample.name in ("ASSOCALPHA", "UNASSALPHA") for sample in page.extrasamples]
-    colours = samples - len(are_alpha)
     if kind == "YCBCR" and page.compression.name.endswith("JPEG"):
         kind = "RGB"  # the decoder converts the colours
-    wanted = {"RGB": 3, "PALETTE": 1, "MINISBLACK": 1, "MINISWHITE": 1}
-    if wanted.get(kind) != colours or not all(are_alpha) or page.imagedepth != 1:
+    extra = [sample.name for sample in page.extrasamples]
+    colours = samples - len(extra)
+    are_alpha = [name in ("ASSOCALPHA", "UNASSALPHA") for name in extra]
+    # A second sample of grey may be another channel, but beyond RGB, others have no colour.
+    is_known = _SAMPLES.get(kind) == colours and (colours > 1 or all(are_alpha))
+    if not is_known or page.imagedepth != 1 or (kind == "SEPARATED" and _tag(page, 332, 1) != 1):
         raise Unusable(f"is {kind} of {samples} channels; convert it to grey or RGB first")
-    pixels: Pixels = page.asarray()
+    _check_page(page)
+    stored = page.asarray()
     if page.axes == "SYX":
-        pixels = np.moveaxis(pixels, 0, -1)
-    if pixels.ndim == 3 and colours == 1:
-        pixels = pixels[..., 0]
+        stored = np.moveaxis(stored, 0, -1)
+    stored = stored if stored.ndim == 3 else stored[..., None]
+    whole = _full_range(stored, page.bitspersample)
+    pixels = whole[..., 0] if colours == 1 else whole[..., :colours]
+    alpha = whole[..., colours + are_alpha.index(True)] if any(are_alpha) else None
+    if alpha is not None and "ASSOCALPHA" in extra:
+        pixels = divided_by_alpha(pixels, alpha)
     if kind == "PALETTE":
-        pixels = (page.colormap >> 8).astype(np.uint8).T[pixels]
+        pixels = (page.colormap >> 8).astype(np.uint8).T[stored[..., 0]]
     if kind == "MINISWHITE":
         pixels = (1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max) - pixels
-    return pixels[..., :4] if pixels.ndim == 3 else pixels
+    if kind == "SEPARATED":
+        pixels = cmyk_as_rgb(pixels, page.iccprofile or b"")
+    return with_alpha(pixels, alpha)
+
+
+_SAMPLES = {"RGB": 3, "PALETTE": 1, "MINISBLACK": 1, "MINISWHITE": 1, "SEPARATED": 4}
+
+
+def _check_page(page: Any) -> None:
+    """Raise `Unusable` if a page, or one of its tiles, does not fit into memory."""
+    pixels = max(math.prod(page.shape), math.prod(page.chunks))
+    check_memory(pixels * (page.dtype.itemsize + _WORKING_BYTES / page.samplesperpixel),
+                 f", {page.imagewidth} × {page.imagelength} pixels")  # fmt: skip
+
+
+def _full_range(pixels: Pixels, bits: Any) -> Pixels:
+    """Return values of some bits per sample, so that the largest is that of their type."""
+    if pixels.dtype == bool:
+        return pixels * np.uint8(255)
+    if pixels.dtype.kind != "u" or bits == pixels.dtype.itemsize * 8:
+        return pixels
+    if not isinstance(bits, int):
+        raise Unusable(f"has {bits} bits per channel; convert it to 8 or 16 first")
+    factor = np.iinfo(pixels.dtype).max / (2**bits - 1)
+    scaled: Pixels = np.rint(pixels * factor).astype(pixels.dtype)
+    return scaled
+
+
+def _display_range(tiff: Any, page: Any) -> Limits | None:
+    """Return the display range that ImageJ or the tags of the samples give."""
+    imagej = tiff.imagej_metadata or {}
+    low, high = _tag(page, 340, imagej.get("min")), _tag(page, 341, imagej.get("max"))
+    try:
+        limits = float(np.min(low)), float(np.max(high))
+    except (TypeError, ValueError):
+        return None
+    return limits if -math.inf < limits[0] < limits[1] < math.inf else None
+
+
+def _tag(page: Any, code: int, default: Any) -> Any:
+    tag = page.tags.get(code)
+    return default if tag is None else tag.value

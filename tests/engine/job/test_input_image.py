@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from napari_nst.engine.job.guides import read_guides
 from napari_nst.engine.job.input_image import as_rgb, read_input, shape_fitting
 
 IMAGE = np.random.default_rng(0).random((4, 5, 3))
@@ -69,3 +71,69 @@ def test_fitting_keeps_the_aspect_and_at_least_one_pixel(shape, longest):
     assert max(fitting) == longest
     for side, before in zip(fitting, shape, strict=False):
         assert abs(side - max(1, before * longest / max(shape))) <= 0.5
+
+
+# Images of Pillow
+
+SMALL = Image.fromarray((IMAGE * 255).astype(np.uint8))
+
+
+def turned(image):
+    """Say that an image is to be rotated clockwise by 90 degrees."""
+    image = image.copy()
+    image.getexif()[0x0112] = 6
+    return image
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (SMALL.quantize(8), SMALL.quantize(8).convert("RGB")),
+        (Image.new("CMYK", (5, 4), (0, 255, 255, 0)), Image.new("RGB", (5, 4), "red")),
+        (SMALL.convert("1"), SMALL.convert("1").convert("RGB")),
+        (turned(SMALL), SMALL.transpose(Image.Transpose.ROTATE_270)),
+    ],
+    ids=["P", "CMYK", "1", "turned"],
+)
+def test_images_of_pillow_are_read_as_they_look(image, expected):
+    found = read_input(image, "content")
+    np.testing.assert_allclose(found.rgb, np.asarray(expected) / 255, atol=1e-6)
+    assert found.alpha is None
+    np.testing.assert_array_equal(as_rgb(image), found.rgb)
+
+
+def test_grey_with_alpha_is_grey():
+    image = SMALL.convert("LA")
+    image.putpixel((2, 1), (40, 0))
+    found = read_input(image, "style")
+    assert found.is_grey
+    assert (found.alpha[1, 2], found.alpha.sum()) == (0, 19)
+    np.testing.assert_allclose(found.rgb[..., 1], np.asarray(image)[..., 0] / 255, atol=1e-6)
+
+
+def test_labels_of_pillow_are_turned_as_their_image():
+    labels = Image.fromarray(np.arange(20, dtype=np.uint8).reshape(4, 5), mode="P")
+    image = turned(SMALL)
+    guides = read_guides(turned(labels), None, read_input(image, "content").shape, [(4, 5)])
+    np.testing.assert_array_equal(guides.content, np.rot90(np.asarray(labels), -1))
+
+
+def test_other_modes_and_masked_arrays_are_refused():
+    with pytest.raises(ValueError, match=r"^content has Pillow's mode 'LAB'"):
+        read_input(Image.new("LAB", (5, 4)), "content")
+    with pytest.raises(ValueError, match=r"^guide is in colour"):
+        read_guides(SMALL, None, (4, 5), [(4, 5)])
+    with pytest.raises(ValueError, match=r"^style has masked pixels"):
+        read_input(np.ma.masked_greater(IMAGE, 0.5), "style")
+
+
+@pytest.mark.parametrize("alpha", [1, 100, 127])
+def test_any_alpha_above_0_is_seen(alpha):
+    array = np.full((4, 5, 4), alpha, np.uint8)
+    array[0, 0, 3] = 0
+    image = read_input(array, "content")
+    assert image.alpha.max() == pytest.approx(alpha / 255)
+    assert (image.weights[0, 0], image.weights[1:].min()) == (0, 1)
+    array[..., 3] = 0
+    with pytest.raises(ValueError, match=r"^content is transparent everywhere"):
+        read_input(array, "content")

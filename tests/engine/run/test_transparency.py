@@ -106,3 +106,21 @@ def test_a_visible_region_may_be_smaller_than_a_position_of_a_layer(quick, style
 def test_a_visible_region_smaller_than_a_patch_is_refused(quick):
     with pytest.raises(ValueError, match="patch"):
         next(nst.stylize(*small_regions(8), quick(style_loss="mrf", **DEEP)))
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"style_loss": "mrf"}, {"style_loss": "sliced_wasserstein"}]
+)
+def test_an_image_that_is_faint_everywhere_counts_like_an_opaque_one(quick, fields):
+    """Only proportions of alpha matter, also where masks are compared with a half."""
+    recipe = quick(color="symmetric", init="mix", style_norm="mean", **SCALES, **fields)
+    guide = (np.indices((64, 64))[1] > 31) + 1
+    found = []
+    for content, style in ((CONTENT, STYLE), (faint(CONTENT, 100), faint(STYLE, 9))):
+        found += list(nst.stylize(content, style, recipe, guide=guide))[-1:]
+    assert found[1].losses == pytest.approx(found[0].losses, rel=1e-3)
+    np.testing.assert_allclose(found[1].picture[..., 3], 100 / 255, atol=1e-6)
+
+
+def faint(image, alpha):
+    return np.dstack([image, np.full(image.shape[:2], alpha, np.uint8)])

@@ -25,9 +25,10 @@ class MaskedImage:
     def of(cls, image: InputImage, device: torch.device) -> MaskedImage:
         """Copy a checked image to the device; transparent pixels get the mean visible colour."""
         pixels = to_tensor(image.rgb, device)
-        if image.alpha is None:
+        weights = image.weights
+        if weights is None:
             return cls(pixels)
-        mask = torch.from_numpy(image.alpha.copy())[None, None].to(device)
+        mask = torch.from_numpy(weights)[None, None].to(device)
         # Receptive fields reach across the border of the visible pixels.
         visible = mask > 0
         mean = (pixels * visible).sum(dim=(2, 3), keepdim=True) / visible.sum()

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from napari_nst.engine.job.input_image import InputImage, Window
 from napari_nst.engine.job.layers import layer_weights
 from napari_nst.engine.job.schedule import Fit
+from napari_nst.io.decoded_image import Unusable, labels_from_pillow
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import poolings_before
 
@@ -139,7 +140,7 @@ def read_guides(
 
 def read_labels(labels: ArrayLike, name: str, of: str, shape: tuple[int, int]) -> Labels:
     """Check and copy labels of an image of a shape; errors call them `name`, the image `of`."""
-    array: np.ndarray[Any, Any] = np.asarray(labels)
+    array = _label_pixels(labels, name)
     if array.dtype.kind not in "bui":
         raise TypeError(
             f"{name} must be whole numbers or bool; its type is {array.dtype}, convert it first."
@@ -152,12 +153,23 @@ def read_labels(labels: ArrayLike, name: str, of: str, shape: tuple[int, int]) -
     return array.astype(np.int64)
 
 
+def _label_pixels(labels: Any, name: str) -> np.ndarray[Any, Any]:
+    from PIL import Image
+
+    if not isinstance(labels, Image.Image):
+        return np.asarray(labels)
+    try:
+        return labels_from_pillow(labels).pixels
+    except Unusable as error:
+        raise ValueError(f"{name} {error}.") from None
+
+
 def _metadata(labels: Labels) -> dict[str, Any]:
     return {"labels": list(labels_in(labels)), "shape": list(labels.shape)}
 
 
 def small_regions(
-    labels: Labels, fit: Fit, recipe: Recipe, alpha: np.ndarray[Any, Any] | None = None
+    labels: Labels, fit: Fit, recipe: Recipe, weights: np.ndarray[Any, Any] | None = None
 ) -> list[SmallRegion]:
     """Return each label, with each style layer at which its visible region is too small."""
     from PIL import Image
@@ -166,8 +178,8 @@ def small_regions(
     found = []
     for label in labels_in(labels):
         region = (labels == label)[fit.window].astype(np.float32)
-        if alpha is not None:
-            region *= alpha[fit.window]
+        if weights is not None:
+            region *= weights[fit.window]
         # Pillow shrinks with the same antialiasing filter as the run does.
         resampled = Image.fromarray(region).resize((width, height), Image.Resampling.BILINEAR)
         mask = np.asarray(resampled)

@@ -118,7 +118,7 @@ def _around(picture: InputImage, mask: Mask) -> tuple[list[InputImage], list[Lab
     alpha = (~hidden).astype(np.float32) * (1 if around.alpha is None else around.alpha)
     # The filled pixels are hidden, and their border is an edge that is not part of the texture.
     labels = 1 - _enlarged(hidden)
-    if not (labels * alpha > 0.5).any():
+    if not (labels * alpha > 0).any():
         raise ValueError("region leaves too little of into to take a texture from; give exemplar.")
     # Without metadata: the caller did not hand in this part as an image of its own.
     return [InputImage(around.rgb, alpha, around.is_grey, {})], [labels]

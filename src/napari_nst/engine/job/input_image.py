@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.job.layers import check_size, shares_of
+from napari_nst.io.decoded_image import DecodedImage, Pixels, Unusable, from_pillow, split_alpha
 from napari_nst.recipe import Recipe
 
 RGB = np.ndarray[Any, np.dtype[np.float32]]
@@ -28,7 +29,7 @@ class InputImage:
     """A checked image."""
 
     rgb: RGB
-    alpha: RGB | None  # (H, W) in [0, 1]: the weight of each pixel; None: all count alike
+    alpha: RGB | None  # (H, W) in [0, 1]; None: no pixel is transparent
     is_grey: bool
     metadata: dict[str, Any]  # shape, dtype and SHA-256 of the array that was handed in
 
@@ -42,8 +43,13 @@ class InputImage:
         alpha = None if self.alpha is None else self.alpha[window]
         return InputImage(self.rgb[window], alpha, self.is_grey, self.metadata)
 
+    @property
+    def weights(self) -> RGB | None:
+        """How much each pixel counts: alpha, of which only proportions matter."""
+        return None if self.alpha is None else self.alpha / max(float(self.alpha.max()), 1e-6)
 
-ImageLike = ArrayLike | InputImage
+
+ImageLike = ArrayLike | DecodedImage | InputImage  # Pillow's images are array-like
 """An image as callers hand it in, or a checked one, which several jobs can share."""
 
 Images = ImageLike | Sequence[ImageLike]
@@ -51,15 +57,14 @@ Images = ImageLike | Sequence[ImageLike]
 
 
 def read_input(image: ImageLike, name: str) -> InputImage:
-    """Check an image (H, W), (H, W, 3) or (H, W, 4), which errors call `name`."""
+    """Check an image (H, W), (H, W, 3) or (H, W, 4), or of Pillow, which errors call `name`."""
     if isinstance(image, InputImage):
         return image
-    array: np.ndarray[Any, Any] = np.asarray(image)
-    rgb = as_rgb(array, name)
-    alpha = None
-    if array.ndim == 3 and array.shape[-1] == 4:
-        alpha = as_rgb(array[..., 3], f"alpha of {name}")[..., 0]
-        if not (alpha > 0.5).any():
+    array, colours, alpha = _samples(image, name)
+    rgb = as_rgb(colours, name)
+    if alpha is not None:
+        alpha = as_rgb(alpha, f"alpha of {name}")[..., 0]
+        if not alpha.any():
             raise ValueError(f"{name} is transparent everywhere; give it pixels that can be seen.")
         if alpha.min() == 1:
             alpha = None
@@ -68,7 +73,25 @@ def read_input(image: ImageLike, name: str) -> InputImage:
         "dtype": str(array.dtype),
         "sha256": hashlib.sha256(np.ascontiguousarray(array).data).hexdigest(),
     }
-    return InputImage(rgb, alpha, array.ndim == 2, metadata)
+    return InputImage(rgb, alpha, colours.ndim == 2, metadata)
+
+
+def _samples(image: Any, name: str) -> tuple[Pixels, Pixels, Pixels | None]:
+    """Return an image as it was handed in, its colours, and its alpha if it has one."""
+    from PIL import Image
+
+    if isinstance(image, Image.Image):
+        try:
+            image = from_pillow(image)
+        except Unusable as error:
+            raise ValueError(f"{name} {error}.") from None
+    if isinstance(image, DecodedImage):
+        return (image.pixels, *split_alpha(image.pixels))
+    if np.ma.is_masked(image):
+        raise ValueError(f"{name} has masked pixels; give RGBA with an alpha of 0 there.")
+    array: Pixels = np.asarray(image)
+    # Two channels of an array may be those of a microscope, not grey and alpha.
+    return (array, *split_alpha(array)) if array.shape[2:] == (4,) else (array, array, None)
 
 
 def read_styles(images: Images, name: str, recipe: Recipe) -> list[InputImage]:
@@ -101,12 +124,11 @@ def relative_pixels(pixel_sizes: Sequence[float] | None, styles: int) -> list[fl
 
 def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
     """Return an image (H, W), (H, W, 3) or (H, W, 4) as RGB, or raise TypeError or ValueError."""
-    array: np.ndarray[Any, Any] = np.asarray(image)
+    _, array, _ = _samples(image, name)
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=-1)
-    if array.ndim != 3 or array.shape[-1] not in (3, 4):
+    if array.ndim != 3 or array.shape[-1] != 3:
         raise ValueError(f"{name} must be an image {_ACCEPTED}; its shape is {array.shape}.")
-    array = array[..., :3]
     if array.size == 0:
         raise ValueError(f"{name} must have at least one pixel; its shape is {array.shape[:2]}.")
     if array.dtype.newbyteorder("=") in (np.uint8, np.uint16):

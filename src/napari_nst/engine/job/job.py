@@ -148,7 +148,7 @@ class Job:
         scale = self.scales[-1]
         visible = guides.content
         if content.alpha is not None:  # a label on transparent pixels alone takes no style
-            visible = visible * (content.alpha > 0.5)
+            visible = visible * (content.alpha > 0)
         whole = Fit((slice(None), slice(None)), scale.shape)
         labelled = [(visible, content, whole, of_content)]
         for own, style, fit in zip(guides.styles, self.styles, self.fits(scale), strict=True):
@@ -157,7 +157,7 @@ class Job:
                 labelled.append((used, style, fit, of_styles))
         sentences = []
         for labels, image, fit, argument in labelled:
-            if found := small_regions(labels, fit, self.recipe, image.alpha):
+            if found := small_regions(labels, fit, self.recipe, image.weights):
                 sentences.append(describe_small_regions(found, argument, self.recipe))
         return sentences
 

@@ -153,9 +153,11 @@ class RunSetup:
         """Return the alpha channel of the shown image, (1, 1, H, W), if there is one."""
         if self.composite is not None:
             return self.composite.alpha
-        mask = self._mask_at(scale.shape)
+        mask, content = self._mask_at(scale.shape), self.job.content
+        if mask is None or content is None or content.alpha is None:
+            return None
         # Resampling exceeds [0, 1] by a rounding error, which image writers refuse.
-        return None if mask is None else mask.clamp(0, 1)
+        return mask.clamp(0, 1) * float(content.alpha.max())
 
     @property
     def shows_one_channel(self) -> bool:
