@@ -21,6 +21,8 @@ _EVENTS = (
     "features",
     "edge_width",
     "contrast_limits",
+    "projection_mode",
+    "locked_data_level",
     # The layer's transform; a hidden layer emits nothing else when it is moved.
     "scale",
     "translate",

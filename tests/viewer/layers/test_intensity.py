@@ -7,6 +7,12 @@ from napari.utils import Colormap
 from napari_nst.viewer.layers.read import shown_slice
 
 
+def intensity_in_whole_range(model, dtype):
+    white = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    layer = model.add_image(np.zeros((4, 4, 3), dtype), rgb=True, contrast_limits=(0, white))
+    return shown_slice(layer, model.dims).intensity
+
+
 @pytest.mark.parametrize("keep_dtype", [False, True])
 @pytest.mark.parametrize(
     ("dtype", "limits"),
@@ -56,14 +62,36 @@ def test_limits_beyond_the_type_are_cut_to_it(model, dtype):
     ],
 )
 def test_rgb_is_8_bit_or_of_the_contents_type(model, dtype, keep_dtype, expected):
-    intensity = shown_slice(
-        model.add_image(np.zeros((4, 4, 3), dtype), rgb=True), model.dims
-    ).intensity
+    intensity = intensity_in_whole_range(model, dtype)
     picture = np.array([[[0, 0.5, 1]]], np.float32)
     restored = intensity.restore(picture, keep_dtype)
     assert restored.dtype == expected.dtype
     assert restored[0, 0].tolist() == expected.tolist()
-    assert intensity.display(picture, keep_dtype) == {"rgb": True}
+    limits = intensity.display(picture, keep_dtype)["contrast_limits"]
+    assert limits == (expected[0], expected[2])
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("keep_dtype", [False, True])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_rgb_comes_back_as_it_is_shown(model, dtype, keep_dtype, channels):
+    """napari applies contrast limits to RGB, and computes those of 16 bits and floats itself."""
+    random = np.random.default_rng(0).integers(20, 101, (8, 12, channels)).astype(dtype)
+    layer = model.add_image(random, rgb=True, contrast_limits=(10, 110))
+    if channels == 4:
+        random[..., 3] = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    picture = shown_slice(layer, model.dims)
+    pixels = picture.read()
+    np.testing.assert_allclose(pixels[..., :3], (random[..., :3] - 10.0) / 100, atol=1e-6)
+    assert (pixels[..., 3:] == 1).all()
+    restored = picture.intensity.restore(pixels, keep_dtype)
+    if keep_dtype or dtype == np.uint8:
+        assert restored.dtype == dtype
+        np.testing.assert_allclose(restored, random, rtol=1e-6)
+    result = model.add_image(restored, **picture.intensity.display(pixels, keep_dtype))
+    assert result.contrast_limits == ([10, 110] if restored.dtype == dtype else [0, 255])
+    again = shown_slice(result, model.dims).read()
+    np.testing.assert_allclose(again, pixels, atol=0.5 / 255 + 1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, bool])
@@ -75,7 +103,7 @@ def test_colours_made_of_grey_are_8_bit(model, dtype, keep_dtype):
     restored = intensity.restore(picture, keep_dtype)
     assert restored.dtype == np.uint8
     assert (restored == 255).all()
-    assert intensity.display(picture, keep_dtype) == {"rgb": True}
+    assert intensity.display(picture, keep_dtype) == {"rgb": True, "contrast_limits": (0, 255)}
 
 
 @pytest.mark.parametrize(
@@ -83,9 +111,7 @@ def test_colours_made_of_grey_are_8_bit(model, dtype, keep_dtype):
     [(np.uint16, False, 255), (np.uint16, True, 65535), (np.float32, True, 1)],
 )
 def test_grey_made_of_colours_fills_the_types_range(model, dtype, keep_dtype, white):
-    intensity = shown_slice(
-        model.add_image(np.zeros((4, 4, 3), dtype), rgb=True), model.dims
-    ).intensity
+    intensity = intensity_in_whole_range(model, dtype)
     picture = np.ones((4, 4), np.float32)
     assert (intensity.restore(picture, keep_dtype) == white).all()
     shown = intensity.display(picture, keep_dtype)

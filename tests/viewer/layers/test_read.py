@@ -3,6 +3,9 @@
 import dask.array
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from napari.components import ViewerModel
 
 from napari_nst.viewer.layers.read import shown_slice
 
@@ -22,15 +25,16 @@ def test_rgb_is_divided_by_the_range_of_its_dtype(model):
 def test_alpha_is_the_fourth_channel(model, dtype):
     pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 4), np.uint8)
     given = pixels if dtype == np.uint8 else (pixels / 255).astype(dtype)
-    picture = read(model, model.add_image(given, rgb=True))
+    white = 255 if dtype == np.uint8 else 1
+    picture = read(model, model.add_image(given, rgb=True, contrast_limits=(0, white)))
     assert picture.dtype == np.float32
     np.testing.assert_allclose(picture, pixels / 255, atol=1e-6)
 
 
-def test_rgb_of_a_type_without_a_range_is_refused_when_it_is_read(model):
-    layer = model.add_image(np.zeros((4, 4, 3), np.int32), rgb=True, name="odd")
-    with pytest.raises(TypeError, match="Layer 'odd' must be"):
-        read(model, layer)
+def test_rgb_of_any_type_goes_through_the_contrast_limits(model):
+    pixels = np.array([[[-5, 0, 5], [20, 95, 200]]], np.int32)
+    layer = model.add_image(pixels, rgb=True, contrast_limits=(-5, 95))
+    np.testing.assert_allclose(read(model, layer), [[[0, 0.05, 0.1], [0.25, 1, 1]]], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +66,99 @@ def test_the_shown_slice_of_a_stack_is_read(model):
     layer = model.add_image(stack, contrast_limits=(0, 279), scale=(10, 2, 3))
     model.dims.set_point(0, 30)
     np.testing.assert_allclose(read(model, layer), stack[3] / 279, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["mean", "sum", "max", "min"])
+def test_the_shown_projection_of_a_thick_slice_is_read(model, mode):
+    stack = np.zeros((6, 7, 8), np.uint8)
+    stack[::2] = 200
+    layer = model.add_image(stack, contrast_limits=(0, 1000), projection_mode=mode)
+    layer.axis_labels = ["z", "y", "x"]
+    model.dims.set_point(0, 3)
+    model.dims.thickness = (4, 0, 0)  # planes 1 to 5
+    shown = shown_slice(layer, model.dims)
+    expected = {"mean": 80, "sum": 400, "max": 200, "min": 0}[mode]
+    np.testing.assert_allclose(shown.read(), expected / 1000, atol=1e-6)
+    assert "1 to 5 of 6" in shown.where
+    assert mode in shown.where
+    restored = shown.intensity.restore(shown.read(), keep_dtype=True)
+    assert (restored == expected).all(), "a sum is beyond 8 bits"
+    layer.projection_mode = "none"
+    assert "3 of 6" in shown_slice(layer, model.dims).where
+
+
+@settings(max_examples=25)
+@given(st.data())
+def test_what_napari_shows_is_read(data):
+    """However a stack is scaled, turned, sliced and projected, napari's own slice is the same."""
+    model, random = ViewerModel(), np.random.default_rng(0)
+    shape = data.draw(st.lists(st.integers(3, 8), min_size=3, max_size=4), "shape")
+    ndim = len(shape)
+    layer = model.add_image(
+        random.random(shape),
+        scale=data.draw(st.lists(st.sampled_from([0.5, 1, 3]), min_size=ndim, max_size=ndim)),
+        contrast_limits=(0, 1),
+        projection_mode=data.draw(st.sampled_from(["none", "mean", "sum", "max", "min"])),
+    )
+    dims = model.dims
+    dims.order = data.draw(st.permutations(range(ndim)), "order")
+    for axis, (start, stop, _) in enumerate(dims.range):
+        dims.set_point(axis, data.draw(st.floats(start, stop), "point"))
+    margins = st.lists(st.sampled_from([0, 0.5, 1, 3]), min_size=ndim, max_size=ndim)
+    dims.margin_left, dims.margin_right = data.draw(margins), data.draw(margins)
+    np.testing.assert_array_equal(shown_slice(layer, dims).read_raw(), layer._slice.image.raw)
+
+
+def test_the_projection_of_an_rgb_stack_is_read(model):
+    stack = np.zeros((4, 6, 5, 4), np.uint8)
+    stack[::2] = 100
+    stack[..., 3] = 255
+    layer = model.add_image(stack, rgb=True, projection_mode="mean")
+    model.dims.set_point(0, 1)
+    model.dims.thickness = (2, 0, 0)  # planes 0 to 2
+    np.testing.assert_allclose(read(model, layer)[0, 0], [200 / 3 / 255] * 3 + [1], atol=1e-6)
+
+
+def test_the_projection_of_a_channel_has_that_channel_only(model):
+    stack = np.zeros((2, 4, 6, 5), np.float32)
+    stack[1] = np.arange(4)[:, None, None]
+    layer = model.add_image(stack, contrast_limits=(0, 4), projection_mode="mean")
+    model.dims.set_point(1, 1)
+    model.dims.thickness = (9, 2, 0, 0)
+    channels = [shown_slice(layer, model.dims, channel=(0, at)) for at in (0, 1)]
+    assert [float(one.read().mean()) for one in channels] == [0, 0.25]
+
+
+def test_a_projection_of_a_coarser_level_has_its_planes(model):
+    stack = np.repeat(np.arange(8.0), 2)[:, None, None] * np.ones((16, 64, 64))
+    levels = [stack, stack[::2, ::2, ::2]]
+    layer = model.add_image(levels, multiscale=True, contrast_limits=(0, 8), projection_mode="mean")
+    model.dims.set_point(0, 8)
+    model.dims.thickness = (8, 0, 0)
+    for size, shape in ((64, (64, 64)), (32, (32, 32))):
+        pixels = read(model, layer, size)
+        assert pixels.shape == shape
+        layer.locked_data_level = 0 if size == 64 else 1
+        np.testing.assert_allclose(pixels * 8, layer._slice.image.raw.mean(), rtol=1e-6)
+        layer.locked_data_level = None
+
+
+def test_a_level_that_the_user_has_locked_is_read(model):
+    levels = [np.zeros((64, 64)), np.ones((16, 16))]
+    layer = model.add_image(levels, multiscale=True, contrast_limits=(0, 1))
+    layer.locked_data_level = 1
+    assert read(model, layer, 64).shape == (16, 16)
+
+
+def test_in_3d_the_slice_of_2d_is_read(model):
+    stack = np.arange(5 * 4 * 4, dtype=np.float32).reshape(5, 4, 4)
+    layer = model.add_image(stack, contrast_limits=(0, 79))
+    model.dims.set_point(0, 3)
+    flat = shown_slice(layer, model.dims)
+    model.dims.ndisplay = 3
+    deep = shown_slice(layer, model.dims)
+    np.testing.assert_array_equal(deep.read(), flat.read())
+    assert deep.where != flat.where, "it is not what is on the canvas"
 
 
 def test_the_shown_slice_of_an_rgb_stack_is_read(model):
@@ -110,7 +207,8 @@ def test_the_slice_is_found_in_the_viewers_unit(model):
 
 def test_a_flat_layer_beside_a_stack_is_read_whole(model):
     model.add_image(np.zeros((9, 30, 30)))
-    flat = model.add_image(np.random.default_rng(0).random((30, 40, 3)), rgb=True)
+    pixels = np.random.default_rng(0).random((30, 40, 3))
+    flat = model.add_image(pixels, rgb=True, contrast_limits=(0, 1))
     model.dims.set_point(0, 5)
     picture = shown_slice(flat, model.dims)
     np.testing.assert_allclose(picture.read(), flat.data, atol=1e-6)

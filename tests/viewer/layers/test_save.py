@@ -38,7 +38,9 @@ def grey(model, dtype=np.float32, limits=(100, 1100), shape=(6, 8)):
 
 
 def rgb(model, dtype=np.uint8, channels=3):
-    return model.add_image(np.ones((6, 8, channels), dtype), rgb=True)
+    white = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    pixels = np.ones((6, 8, channels), dtype)
+    return model.add_image(pixels, rgb=True, contrast_limits=(0, white))
 
 
 # ── tiles ────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox
 from napari.components import ViewerModel
+from napari.layers import Image
 
 from napari_nst.engine.vgg.weights import cache_folder, cached_file
 from napari_nst.engine.vgg.weights.download import SOURCES
@@ -52,7 +53,8 @@ class Notes:
         fields, dims = self._recipe_controls.fields, self._viewer.dims.events
         for chooser in choosers:
             chooser.changed.connect(self.show_where)
-        for moved in (dims.current_step, dims.order, dims.ndim):
+        thickness = (dims.margin_left, dims.margin_right)
+        for moved in (dims.current_step, dims.order, dims.ndim, dims.ndisplay, *thickness):
             moved.connect(self.show_where)
         self._recipe_controls.preset.changed.connect(self.show_preset)
         fields["weights"].changed.connect(self.show_preset)
@@ -67,6 +69,8 @@ class Notes:
         lines = []
         for chooser in self._choosers:
             if isinstance(chooser, ComboBox):
+                if isinstance(chooser.value, Image):  # connects it once
+                    chooser.value.events.projection_mode.connect(self.show_where)
                 try:
                     place = self._where_in(chooser)
                 except ValueError as error:

@@ -20,7 +20,7 @@ from napari_nst.errors import Cancelled, NstError
 from napari_nst.io.animation import FORMATS, check_format, write_animation
 from napari_nst.io.history import DEFAULT_MEGABYTES, FrameStack
 from napari_nst.viewer.history.layers import IterationLayers, RunHistory
-from napari_nst.viewer.layers.intensity import to_uint8, to_unit
+from napari_nst.viewer.layers.intensity import to_uint8, to_unit, whole_range
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.throttle import Throttle
 from napari_nst.viewer.run.worker import IsClosing, RunThread, run_in_background
@@ -180,9 +180,11 @@ class HistoryControls:
     def _write(self, path: Path, stack: FrameStack, history: RunHistory) -> None:
         """Write images in a thread: grey ones in a TIFF with their intensities, else as shown."""
         text = json.dumps(history.facts) if history.facts else ""
-        display = history.request.intensity.display(stack.originals[0], history.request.keep_dtype)
-        if "contrast_limits" in display and FORMATS[path.suffix.lower()] != "TIFF":
-            stack = stack.converted(partial(_displayed, limits=display["contrast_limits"]))
+        first = stack.originals[0]
+        limits = history.request.intensity.limits_in(first.dtype, first.ndim)
+        is_as_shown = first.ndim == 3 and limits == whole_range(first.dtype)
+        if not is_as_shown and (first.ndim == 3 or FORMATS[path.suffix.lower()] != "TIFF"):
+            stack = stack.converted(partial(_displayed, limits=limits))
         self._writing = f"Writing {path.name} …"
 
         def write(is_closing: IsClosing) -> str:

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from napari.layers import Image
 
-from napari_nst.engine.job.input_image import as_rgb
-
 Array = np.ndarray[Any, Any]
 Limits = tuple[float, float]
 
@@ -18,7 +16,7 @@ Limits = tuple[float, float]
 class Intensity:
     """How a layer's values are displayed."""
 
-    limits: Limits | None  # of a grey layer; gamma is left out, for an exact conversion back
+    limits: Limits | None  # gamma is left out, for an exact conversion back; None: the whole range
     dtype: np.dtype[Any]
     is_grey: bool
     colormap: Any = "gray"
@@ -26,18 +24,21 @@ class Intensity:
     def restore(self, picture: Array, keep_dtype: bool = False) -> Array:
         """Return an image in [0, 1], (H, W) or (H, W, C), as values like the layer's own."""
         dtype = self._dtype_for(picture, keep_dtype)
-        low, high = self.limits_in(dtype)
-        if self.limits is not None and picture.ndim == 2:
-            return as_type(low + picture.astype(np.float64) * (high - low), dtype)
-        if dtype == np.uint8:
+        low, high = self.limits_in(dtype, picture.ndim)
+        if dtype == np.uint8 and (low, high) == whole_range(dtype):
             return to_uint8(picture)
-        return as_type(picture * np.float32(high), dtype)
+        # Limits of grey may be close together and far from zero.
+        number = np.dtype(np.float64 if picture.ndim == 2 else np.float32)
+        values = as_type(low + picture.astype(number) * number.type(high - low), dtype)
+        if picture.shape[2:] == (4,):
+            values[..., 3] = as_type(picture[..., 3] * number.type(whole_range(dtype)[1]), dtype)
+        return values
 
     def display(self, picture: Array, keep_dtype: bool = False) -> dict[str, Any]:
         """Return the arguments of `add_image` that display what `restore` returns."""
+        limits = self.limits_in(self._dtype_for(picture, keep_dtype), picture.ndim)
         if picture.ndim == 3:
-            return {"rgb": True}
-        limits = self.limits_in(self._dtype_for(picture, keep_dtype))
+            return {"rgb": True, "contrast_limits": limits}
         return {"rgb": False, "contrast_limits": limits, "colormap": self.colormap}
 
     def _dtype_for(self, picture: Array, keep_dtype: bool) -> np.dtype[Any]:
@@ -48,40 +49,48 @@ class Intensity:
         kept = keep_dtype and has_range and not self.is_grey
         return self.dtype if kept else np.dtype(np.uint8)
 
-    def limits_in(self, dtype: np.dtype[Any]) -> Limits:
-        """Return the values of black and white in grey of a dtype."""
-        if self.limits is not None:
-            return self.limits
-        return 0.0, 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
+    def limits_in(self, dtype: np.dtype[Any], ndim: int) -> Limits:
+        """Return the values of black and white in grey (2) or RGB (3 dimensions) of a dtype."""
+        is_own = ndim == 2 if self.is_grey else dtype == self.dtype
+        return self.limits if self.limits is not None and is_own else whole_range(dtype)
+
+
+def whole_range(dtype: np.dtype[Any]) -> Limits:
+    """Return the values of black and white in images of a dtype."""
+    return 0.0, float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
 
 
 def intensity_of(layer: Image) -> Intensity:
     """Return how a layer's values are displayed."""
-    if layer.rgb:
-        return Intensity(None, np.dtype(layer.dtype), is_grey=False)
     low, high = (float(limit) for limit in layer.contrast_limits)
-    return Intensity((low, high), np.dtype(layer.dtype), is_grey=True, colormap=layer.colormap)
+    if layer.rgb:
+        return Intensity((low, high), np.dtype(layer.dtype), is_grey=False)
+    dtype = np.dtype(layer.dtype)
+    if str(layer.projection_mode) == "sum":  # may be beyond the range of the layer's dtype
+        dtype = np.zeros(1, dtype).sum().dtype
+    return Intensity((low, high), dtype, is_grey=True, colormap=layer.colormap)
 
 
-def to_unit(pixels: Array, limits: Limits | None, name: str) -> Array:
-    """Return a layer's values, grey with `limits` or RGB or RGBA, as float32 in [0, 1]."""
+def to_unit(pixels: Array, limits: Limits, name: str, white: float | None = None) -> Array:
+    """Return values, grey, RGB or RGBA, as float32 in [0, 1]; `white` is the largest alpha."""
     if np.issubdtype(pixels.dtype, np.floating):
         if not np.isfinite(pixels).any():
             raise ValueError(f"{name} is all NaN; choose one that shows an image.")
         # napari displays a NaN at the lower end of the range.
-        pixels = np.nan_to_num(pixels, nan=limits[0] if limits else 0.0)
-    if limits is not None:
-        low, high = limits
+        pixels = np.nan_to_num(pixels, nan=limits[0])
+    low, high = limits
+    colours = pixels[..., :3] if pixels.ndim == 3 else pixels
+    if colours.dtype.itemsize <= 2 and limits == whole_range(colours.dtype):
+        shown: Array = colours.astype(np.float32) / np.float32(high)
+    else:
         # In double precision, because limits may be close together and far from zero.
-        shown = np.subtract(pixels, low, dtype=np.float64) / max(high - low, 1e-300)
-        return np.clip(shown, 0, 1).astype(np.float32)
-    if np.issubdtype(pixels.dtype, np.floating):
-        pixels = np.clip(pixels, 0, 1)
-    colours = as_rgb(pixels, name)
-    if pixels.shape[-1] != 4:
-        return colours
-    alpha = as_rgb(pixels[..., 3], f"alpha of {name}")[..., :1]
-    return np.concatenate([colours, alpha], axis=-1)
+        shown = np.subtract(colours, low, dtype=np.float64) / max(high - low, 1e-300)
+    shown = np.clip(shown, 0, 1).astype(np.float32, copy=False)
+    if pixels.shape[2:] != (4,):
+        return shown
+    opaque = whole_range(pixels.dtype)[1] if white is None else white
+    alpha = np.clip(pixels[..., 3:] / opaque, 0, 1).astype(np.float32)
+    return np.concatenate([shown, alpha], axis=-1)
 
 
 def to_uint8(image: Array) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -103,7 +103,7 @@ class LiveLayer:
             changed = changed[..., :3].any(axis=-1)
         if not changed.any():
             return None
-        limits = self._intensity.limits_in(now.dtype) if now.ndim == 2 else None
+        limits = self._intensity.limits_in(now.dtype, now.ndim)
         return to_unit(now, limits, name), changed
 
     def describe(self, record: Mapping[str, Any]) -> None:

@@ -126,6 +126,29 @@ def shown_point(layer: Layer, dims: Dims) -> Array:
     return point
 
 
+def shown_planes(layer: Image, dims: Dims, shape: Sequence[int]) -> tuple[int | slice, ...]:
+    """Return the index that the viewer shows of a level of `shape`; slices are to be projected."""
+    hidden, linear, _ = _slicing(layer, dims)
+    lengths = np.array(shape)[: layer.ndim]
+    ratio, last = lengths / layer.level_shapes[0][: layer.ndim], lengths - 1
+    point = shown_point(layer, dims) * ratio
+    nearest = np.clip(point, 0, last)  # napari shows nothing of a layer that is elsewhere
+    planes: list[int | slice] = [slice(None)] * layer.ndim
+    for axis in hidden:
+        planes[axis] = round(nearest[axis])
+    if str(layer.projection_mode) == "none":
+        return tuple(planes)
+    # The following is what napari does: `_ScalarFieldSliceRequest._data_slice_to_slices`.
+    point = nearest if layer.multiscale else point
+    for axis, margins in zip(hidden, linear @ _margins(layer, dims)[hidden], strict=True):
+        before, after = margins * ratio[axis]
+        low, high = (max(round(at), 0) for at in (point[axis] - before, point[axis] + after))
+        high += bool(np.isclose(high, point[axis] + after))
+        low = min(low, last[axis])
+        planes[axis] = slice(low, max(high, low + 1))
+    return tuple(planes)
+
+
 def move_slider(layer: Image, dims: Dims, axis: int, index: int) -> None:
     """Let the viewer show another slice of a layer along an axis that is not shown."""
     hidden, linear, first = _slicing(layer, dims)
@@ -136,16 +159,23 @@ def move_slider(layer: Image, dims: Dims, axis: int, index: int) -> None:
         dims.set_point(dims.ndim - layer.ndim + axis, world[hidden.index(axis)])
 
 
-def slice_text(layer: Image, dims: Dims, index: Sequence[int], skip: int | None = None) -> str:
+def slice_text(layer: Image, dims: Dims, skip: int | None = None) -> str:
     """Return the name of a slice without the axis `skip`: ``slice z = 5 of 40``, or ""."""
-    axes = shown_axes(layer, dims)
     shape = layer.level_shapes[0]
-    parts = [
-        f"{axis_name(layer, dims, axis)} = {index[axis]} of {shape[axis]}"
-        for axis in range(layer.ndim)
-        if axis not in axes and axis != skip and shape[axis] > 1
-    ]
-    return f"slice {', '.join(parts)}" if parts else ""
+    parts, is_thick = [], False
+    for axis, shown in enumerate(shown_planes(layer, dims, shape)):
+        if axis == skip or shape[axis] == 1 or shown == slice(None):
+            continue
+        planes = range(shape[axis])[shown if isinstance(shown, slice) else slice(shown, shown + 1)]
+        is_thick |= len(planes) > 1
+        which = f"{planes[0]} to {planes[-1]}" if len(planes) > 1 else planes[0]
+        parts.append(f"{axis_name(layer, dims, axis)} = {which} of {shape[axis]}")
+    if not parts:
+        return ""
+    projection = f", {layer.projection_mode} of them" if is_thick else ""
+    # A volume's rendering is no image that could be read.
+    as_in_2d = ", as shown in 2D" if dims.ndisplay == 3 else ""
+    return f"slice{'s' if is_thick else ''} {', '.join(parts)}{projection}{as_in_2d}"
 
 
 def axis_name(layer: Image, dims: Dims | None, axis: int) -> str:
@@ -178,6 +208,12 @@ def _slicing(layer: Layer, dims: Dims) -> tuple[list[int], Array, Array]:
     hidden = [axis for axis in range(layer.ndim) if axis not in shown]
     to_data = np.linalg.inv(data_to_world(layer).affine_matrix)
     return hidden, to_data[np.ix_(hidden, hidden)], to_data[hidden, -1]
+
+
+def _margins(layer: Layer, dims: Dims) -> Array:
+    """Return how far a thick slice reaches before and after the sliders, (axes, 2) in the world."""
+    margins = np.stack([dims.margin_left[-layer.ndim :], dims.margin_right[-layer.ndim :]], axis=1)
+    return np.asarray(margins * world_units(layer.units, dims)[:, None])
 
 
 def world_units(units: Sequence[Any], dims: Dims) -> Array:

@@ -10,8 +10,20 @@ import numpy as np
 from napari.components import Dims
 from napari.layers import Image
 
-from napari_nst.viewer.layers.intensity import Intensity, intensity_of, to_unit
-from napari_nst.viewer.layers.position import Position, data_to_world, position_of, slice_text
+from napari_nst.viewer.layers.intensity import (
+    Intensity,
+    as_type,
+    intensity_of,
+    to_unit,
+    whole_range,
+)
+from napari_nst.viewer.layers.position import (
+    Position,
+    data_to_world,
+    position_of,
+    shown_planes,
+    slice_text,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -38,26 +50,34 @@ def shown_slice(
     """Return the slice of a layer that the viewer shows; raise `ValueError` if it is no image."""
     check_is_image(layer)
     position = position_of(layer, dims)
-    # Of a multiscale layer, the coarsest level with `size` pixels is read; 0 reads the finest.
+    # Of a multiscale layer, the coarsest level with `size` pixels is read; 0 reads the finest. A
+    # level that the user has locked is read whatever its size.
     level = _level_for(layer, position.axes, size)
     data = layer.data[level] if layer.multiscale else layer.data
-    name, intensity, at = layer.name, intensity_of(layer), list(position.index)
-    where = slice_text(layer, dims, at, skip=channel[0] if channel else None)
+    name, intensity = layer.name, intensity_of(layer)
+    where = slice_text(layer, dims, skip=channel[0] if channel else None)
+    planes = list(shown_planes(layer, dims, data.shape))
     if channel:
-        position, at[channel[0]] = replace(position, panel_axis=channel[0]), channel[1]
-        name = f"{name} channel {channel[1]}"
-    index = _index_at(layer, data, position.axes, at)
+        axis, number = channel
+        position = replace(position, panel_axis=axis)
+        planes[axis] = round(number * data.shape[axis] / layer.level_shapes[0][axis])
+        name = f"{name} channel {number}"
+    limits = intensity.limits or whole_range(intensity.dtype)
+    white = whole_range(np.dtype(layer.dtype))[1]
+    # NumPy's function that puts the planes of a thick slice together.
+    project = getattr(np, str(layer.projection_mode), None)
+    index, thick = tuple(planes), _thick_axes(planes)
     finest, unit = pixel_size_of(layer, position.axes)
     # Pixels of a coarser level are larger.
     ratio = np.divide(position.shape, [data.shape[axis] for axis in position.axes])
     pixel_size = None if finest is None else finest * float(np.sqrt(ratio.prod()))
 
     def read_raw() -> Array:
-        shown = np.asarray(data[index])  # computes a lazy layer
+        shown = _projected(np.asarray(data[index]), thick, project)  # computes a lazy layer
         return shown.swapaxes(0, 1) if position.axes[0] > position.axes[1] else shown
 
     def read() -> Array:
-        return to_unit(read_raw(), intensity.limits, f"Layer {name!r}")
+        return to_unit(read_raw(), limits, f"Layer {name!r}", white)
 
     return LayerSlice(name, position, intensity, where, pixel_size, read, unit, read_raw)
 
@@ -73,22 +93,25 @@ def check_is_image(layer: Image) -> None:
 
 
 def _level_for(layer: Image, axes: tuple[int, int], size: int) -> int:
+    if layer.multiscale and layer.locked_data_level is not None:
+        return int(layer.locked_data_level)
     if not layer.multiscale or not size:
         return 0
     longest = [max(shape[axes[0]], shape[axes[1]]) for shape in layer.level_shapes]
     return max((i for i, pixels in enumerate(longest) if pixels >= size), default=0)
 
 
-def _index_at(
-    layer: Image, data: Any, axes: tuple[int, int], index: Sequence[int]
-) -> tuple[int | slice, ...]:
-    """Return what selects a slice of a level, from the slice's index in the finest level."""
-    lengths = data.shape[: layer.ndim]
-    ratio = np.divide(lengths, layer.level_shapes[0][: layer.ndim])
-    return tuple(
-        slice(None) if axis in axes else min(round(index[axis] * ratio[axis]), length - 1)
-        for axis, length in enumerate(lengths)
-    )
+def _thick_axes(planes: Sequence[int | slice]) -> tuple[int, ...]:
+    """Return the axes of several planes in data that are indexed with `planes`."""
+    kept = [plane for plane in planes if isinstance(plane, slice)]
+    return tuple(axis for axis, plane in enumerate(kept) if plane != slice(None))
+
+
+def _projected(shown: Array, axes: tuple[int, ...], project: Callable[..., Any] | None) -> Array:
+    """Return the projection of a thick slice, as napari computes it."""
+    if project is None or all(shown.shape[axis] == 1 for axis in axes):
+        return shown.squeeze(axes)
+    return np.asarray(project(shown, axis=axes))
 
 
 def pixel_size_of(layer: Image, axes: tuple[int, int]) -> tuple[float | None, str]:
@@ -141,4 +164,6 @@ class OriginalPixels:
         if values.shape != pixels.shape or (pixels.ndim == 3 and values.dtype != pixels.dtype):
             return pixels
         where = free if pixels.ndim == 2 else free[..., None]
-        return np.where(where, pixels, values.astype(pixels.dtype, copy=False))
+        # The mean of a thick slice's planes is no integer.
+        kept = values if values.dtype == pixels.dtype else as_type(values, pixels.dtype)
+        return np.where(where, pixels, kept)

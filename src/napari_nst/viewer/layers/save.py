@@ -61,10 +61,10 @@ def save_result(layer: Image, path: str | os.PathLike[str]) -> None:
     text = json.dumps(record) if record else ""
     finest = layer.data[0] if layer.multiscale else layer.data
     pixels = _upright(np.asarray(finest), layer.ndim, layout["axes"])
-    limits = None if layer.rgb else tuple(layer.contrast_limits)
+    low, high = map(float, layer.contrast_limits)
     name = f"Layer {layer.name!r}"
     if labels := layout["panels"]:
-        shown = [to_unit(picture, limits, name) for picture in pixels]
+        shown = [to_unit(picture, (low, high), name) for picture in pixels]
         opaque = [picture[..., :3] if layer.rgb else picture for picture in shown]
         write_stack(path, opaque, labels, text=text)
         return
@@ -76,7 +76,7 @@ def save_result(layer: Image, path: str | os.PathLike[str]) -> None:
     elif ending in (".tif", ".tiff"):
         write_image(path, pixels.astype(np.float32), 32, text=text)
     else:
-        write_image(path, to_unit(pixels, limits, name), depth_for(path, pixels), text=text)
+        write_image(path, to_unit(pixels, (low, high), name), depth_for(path, pixels), text=text)
 
 
 def _layout(layer: Image) -> dict[str, Any]:
