@@ -3,6 +3,7 @@
 # make lint      ruff, mypy, import contracts, counts of lines and files, the manifest
 # make bench     speed and memory compared with other programs; ARGS="--quick" is a short trial
 # make measure   stalls of the window during a run
+# make soak      what grows in a window during 10,000 iterations
 #
 # Each makes .venv and installs what it needs first; a second call uses the same .venv.
 
@@ -17,7 +18,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VIRTUAL_DISPLAY := $(if $(filter Linux,$(shell uname -s)),xvfb-run -a -s "-screen 0 1920x1080x24")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench measure clean
+.PHONY: help demo test lint bench measure soak clean
 
 help:
 	@sed -n '/^$$/q; s/^# *//p' Makefile
@@ -44,6 +45,10 @@ bench: $(VENV)/.bench
 
 measure: $(VENV)/.bench
 	$(VIRTUAL_DISPLAY) $(BIN)/python -m benchmarks.measure
+
+soak: $(VENV)/.bench
+	$(BIN)/napari-nst weights fetch
+	$(VIRTUAL_DISPLAY) $(BIN)/python -m benchmarks.soak $(ARGS)
 
 clean:
 	rm -rf $(VENV) demo-output build dist *.egg-info

@@ -1,0 +1,26 @@
+"""Long runs in a real window; `make soak` is the long form."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from benchmarks.soak import Sample, slope
+
+pytestmark = [pytest.mark.window, pytest.mark.network]
+
+
+def test_nothing_grows_while_a_window_iterates_is_steered_and_shows_its_history(tmp_path):
+    report = tmp_path / "samples.json"
+    command = [sys.executable, "-m", "benchmarks.soak", "--steps", "420", "--json", report]
+    # In a process of its own: other tests' windows leave objects behind that are freed later.
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    samples = [Sample(**one) for one in json.loads(report.read_text())]
+    settled = [one for one in samples[:-1] if one.step > 200]
+    for name in ("threads", "python_threads", "timers", "connections", "layers"):
+        counts = [getattr(one, name) for one in settled]
+        assert max(counts) <= counts[0], (name, counts)
+    # A tensor per iteration would be 200; one objective has more tensors than another.
+    assert settled[-1].tensors - settled[0].tensors < 50
+    # Each change of a setting adds an entry to the record and a mark to the plot.
+    assert slope(settled, "objects") < 5
