@@ -1,5 +1,6 @@
 """A run: numbering, sizes, time, images that belong to the caller, and how it ends."""
 
+import itertools
 import json
 
 import numpy as np
@@ -147,7 +148,6 @@ def test_stop_ends_a_run_within_its_step(quick, monkeypatch, tile, after):
 @pytest.fixture
 def timed_at_once(monkeypatch):
     """Time even short runs, on a small image."""
-    monkeypatch.setattr(time_estimate, "_seconds_per_pixel", {})
     monkeypatch.setattr(time_estimate, "WORTH", 0)
     monkeypatch.setitem(time_estimate.SIDE, "cpu", 24)
 
@@ -172,29 +172,43 @@ def test_the_estimate_is_reported_before_the_first_step_and_recorded(quick, time
     json.dumps(metadata)
 
 
-def test_a_run_that_is_over_at_once_is_not_timed(quick, monkeypatch):
-    monkeypatch.setattr(time_estimate, "_seconds_per_pixel", {})
+def test_a_run_that_is_over_at_once_is_not_timed(quick):
     assert first_of(quick())[1].facts["forecast"]["seconds"] is None
 
 
-def test_times_are_measured_once_for_runs_of_a_kind(quick, timed_at_once, monkeypatch):
+def test_the_estimate_counts_steps(quick, timed_at_once, monkeypatch):
+    monkeypatch.setattr(time_estimate, "_seconds_of_step", lambda *_: 1.0)
     seconds = [
         first_of(quick(**fields))[1].facts["forecast"]["seconds"]
         for fields in ({"steps": 10}, {"steps": 21}, {"steps": 10, "line_search": True})
     ]
-    assert len(time_estimate._seconds_per_pixel) == 1
     assert seconds[0] < seconds[1] < 2.2 * seconds[0]
     assert 1.5 * seconds[0] < seconds[2] < 2 * seconds[0]
-    first_of(quick(style_layers={"relu1_2": 1}))
-    first_of(quick(precision="bfloat16"))
-    assert len(time_estimate._seconds_per_pixel) == 3
+
+
+def test_a_time_measured_on_a_busy_machine_is_not_kept_for_later_runs(
+    quick, timed_at_once, monkeypatch
+):
+    now = itertools.count(step=1000)
+    with monkeypatch.context() as busy:
+        busy.setattr(time_estimate.time, "perf_counter", lambda: next(now))
+        first = first_of(quick(steps=10))[1]
+    later = first_of(quick(steps=10))[1]
+    assert first.facts["forecast"]["seconds"] > 1000
+    assert later.facts["forecast"]["seconds"] < 100
+
+
+def test_the_time_left_is_that_of_the_runs_own_steps(quick, timed_at_once, monkeypatch):
+    monkeypatch.setattr(time_estimate, "_seconds_of_step", lambda *_: 1000.0)
+    _, first = first_of(quick(steps=10))
+    assert first.facts["forecast"]["seconds"] > 1000
+    assert first.seconds_left == pytest.approx(first.seconds * 9)
 
 
 def test_timing_changes_nothing_of_the_run(quick, timed_at_once, monkeypatch):
     recipe = quick(init="noise", style_loss="sliced_wasserstein", tv_weight=1.0)
     timed = [it.image for it in nst.stylize(CONTENT, STYLE, recipe)]
     monkeypatch.setattr(time_estimate, "WORTH", np.inf)
-    monkeypatch.setattr(time_estimate, "_seconds_per_pixel", {})
     for image, it in zip(timed, nst.stylize(CONTENT, STYLE, recipe), strict=True):
         np.testing.assert_array_equal(image, it.image)
 

@@ -1,11 +1,14 @@
-"""What runs start from: every init with every noise."""
+"""What runs start from: every init with every noise; and how much their targets cost."""
 
 import numpy as np
 import pytest
 import torch
 
+import napari_nst as nst
 from napari_nst.engine.images.masked_image import MaskedImage
-from napari_nst.engine.run.setup import MEAN_COLOUR, initial_image
+from napari_nst.engine.job.layers import network_layers
+from napari_nst.engine.run.setup import MEAN_COLOUR, RunSetup, initial_image
+from napari_nst.engine.vgg.network import network_of
 from napari_nst.recipe import Recipe
 
 SHAPE = (90, 130)
@@ -164,3 +167,52 @@ def test_every_start_has_the_shape_of_the_picture_and_its_range(
     assert image.dtype == torch.float32
     assert 0 <= image.min() <= image.max() <= 1
     assert image.std() > 0.02
+
+
+# ── what the targets cost ───────────────────────────────────────────────────────────────────────
+
+SQUARE = np.random.default_rng(0).random((48, 48, 3), dtype=np.float32)
+REGION = np.zeros((48, 48), int)
+REGION[8:40, 8:40] = 1
+
+FIELDS = {
+    "content_layers": {"relu1_2": 1},
+    "style_layers": {"relu1_1": 1, "relu2_1": 1},
+    "precision": "float32",
+    "device": "cpu",
+}
+UP_TO_CONTENT, UP_TO_STYLE = 4, 7  # conv1_1 to relu1_2, and to relu2_1
+
+
+def layers_computed(job, untrained, tile=0):
+    """Return how many layers of the network are computed for the targets of the last scale."""
+    network = network_of(job.recipe, network_layers(job.recipe), untrained)
+    calls = []
+    network.check_cancelled = lambda: calls.append(1)
+    RunSetup(job, network, torch.device("cpu")).objective(job.scales[-1], tile)
+    return len(calls)
+
+
+@pytest.mark.parametrize("guide", [None, REGION], ids=["", "guided"])
+@pytest.mark.parametrize("style_loss", ["gram", "mrf", "sliced_wasserstein"])
+@pytest.mark.parametrize(
+    ("weights", "layers"),
+    [
+        ({}, UP_TO_CONTENT + UP_TO_STYLE),
+        ({"content_weight": 0.0}, UP_TO_STYLE),
+        ({"content_layers": {"relu1_2": 0.0}}, UP_TO_STYLE),
+        ({"style_weight": 0.0}, UP_TO_CONTENT),
+    ],
+    ids=str,
+)
+def test_layers_without_a_loss_are_not_computed(untrained, style_loss, guide, weights, layers):
+    recipe = Recipe(**{**FIELDS, "style_loss": style_loss, "size": 48, "min_size": 0, **weights})
+    job = nst.order_to_stylize(SQUARE, SQUARE, recipe, guide=guide)
+    assert layers_computed(job, untrained) == layers
+    if style_loss == "gram" and guide is None:
+        assert layers_computed(job, untrained, tile=47) % layers == 0
+
+
+def test_a_fill_has_no_content_pass(untrained):
+    job = nst.order_to_synthesize(SQUARE, Recipe(**FIELDS), into=SQUARE, region=REGION)
+    assert layers_computed(job, untrained) == UP_TO_STYLE

@@ -257,3 +257,36 @@ def test_positions_in_wide_images_do_not_overflow():
     output, saved = layer.forward(features, in_place=True)
     by_features = layer.backward(torch.ones_like(output), saved, in_place=True)
     assert torch.equal(by_features, features)
+
+
+@pytest.mark.parametrize("when", ["before the next layer", "after all layers"])
+@pytest.mark.parametrize("pooling", ["max", "average", "l2"])
+@pytest.mark.parametrize(
+    "layers", [["conv1_1", "relu1_1"], ["relu1_2", "pool1"], ["conv1_2", "pool1", "relu2_1"]]
+)
+def test_an_edit_in_place_has_its_own_gradient_or_raises_an_error(
+    untrained, pixels, layers, pooling, when
+):
+    network, image = VGG19(layers, untrained, pooling, dtype=torch.float64), pixels(9, 12)
+    early = when.startswith("before")
+    for edited in layers:
+        in_place = {}
+        for layer, features in network.iter_features(image):
+            in_place[layer] = features.mul_(2) if early and layer == edited else features
+        if not early:
+            in_place[edited].mul_(2)
+        apart, features = network(image), None
+        for name, module in network.features.named_children():
+            if features is not None:
+                features = module(features)
+                apart = {**apart, name: features} if name in layers else apart
+            if name == edited:
+                apart[edited] = apart[edited] * 2
+                features = apart[edited] if early else None
+        try:
+            found = gradient(in_place, image)
+        except RuntimeError as error:
+            if "modified in place" not in str(error):
+                raise
+        else:
+            torch.testing.assert_close(found, gradient(apart, image))

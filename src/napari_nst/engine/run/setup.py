@@ -30,6 +30,7 @@ from napari_nst.engine.objective.guided import guided_style_losses
 from napari_nst.engine.objective.objective import Objective
 from napari_nst.engine.tiling.features import TiledStyleMoments, features_by_tiles
 from napari_nst.engine.tiling.objective import OnTile, TiledObjective
+from napari_nst.engine.vgg.memory_saving import NO_WRAP_AROUND
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe import Recipe
 
@@ -99,40 +100,37 @@ class RunSetup:
     ) -> dict[str, WeightedLoss]:
         recipe, guides = self.job.recipe, self.job.guides
         mask = self._mask_at(scale.shape)
-        features = self._content_features(scale, tile, processes)
+        content = self._content_features(scale, tile, processes)
+        losses = content_losses(recipe, content, mask)
+        if not self.styles or not layer_weights(recipe, "style"):
+            return losses
         styles = self.styles_at(scale)
         of_styles = [self._style_features(style, tile, processes) for style in styles]
-        losses: dict[str, WeightedLoss] = {}
-        if features is not None:
-            losses = content_losses(recipe, features, mask)
-        if guides is not None and features is not None:
+        if guides is not None:
             fits = self.job.fits(scale)
-            losses |= guided_style_losses(
+            return losses | guided_style_losses(
                 recipe, guides, scale.shape, mask, styles, fits, of_styles
             )
-        elif styles:
-            losses |= style_losses(recipe, of_styles, [style.mask for style in styles], mask)
-        return losses
+        return losses | style_losses(recipe, of_styles, [style.mask for style in styles], mask)
 
     def _content_features(
         self, scale: Scale, tile: int, processes: Processes
-    ) -> Mapping[str, Tensor] | None:
-        """Return the content's features at its layers; None for a texture."""
-        if self.content is None:
-            return None
-        image = resize(self.content.image, scale.shape)
+    ) -> Mapping[str, Tensor]:
+        """Return the content's features at its layers; none for a texture."""
         layers = layer_weights(self.job.recipe, "content")
+        if self.content is None or not layers:
+            return {}
+        image = resize(self.content.image, scale.shape)
         if self._is_tiled(scale.shape, tile, processes):
             with processes.all_or_none():
                 return features_by_tiles(self.target_network, image, layers, tile)
-        iterated = self.target_network.iter_features(image)
-        return {layer: features for layer, features in iterated if layer in layers}
+        return dict(self.target_network.iter_features(image, NO_WRAP_AROUND, layers))
 
     def _style_features(self, style: MaskedImage, tile: int, processes: Processes) -> StyleFeatures:
+        layers = layer_weights(self.job.recipe, "style")
         if self.job.needs_only_moments or self._is_tiled(style.shape, tile, processes):
-            return TiledStyleMoments(self.target_network, style.image, tile, processes)
-        features: dict[str, Tensor] = self.target_network(style.image)
-        return features
+            return TiledStyleMoments(self.target_network, style.image, layers, tile, processes)
+        return dict(self.target_network.iter_features(style.image, NO_WRAP_AROUND, layers))
 
     @staticmethod
     def _is_tiled(shape: tuple[int, int], tile: int, processes: Processes) -> bool:

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-
 from napari_nst.engine.device import describe_device
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import least_side
@@ -24,9 +22,6 @@ which need no less time for a smaller image."""
 
 WORTH = 15
 """A run is timed if it takes at least so many times as long as the timing."""
-
-_seconds_per_pixel: dict[tuple[object, ...], float] = {}
-"""Times that this process has measured."""
 
 
 @dataclass(frozen=True)
@@ -82,18 +77,18 @@ def _work(job: Job, scale: Scale, tile: int) -> float:
 
 
 def _time_step(setup: RunSetup, work: float) -> float | None:
-    """Return the seconds per pixel of a step; None if the run is too short to be timed."""
+    """Return the seconds per pixel of a step; None if the run is too short to be timed.
+
+    Each run measures its own, because the last one may have been measured on a busy machine.
+    """
     scale = _small_scale(setup.job, SIDE.get(setup.network.device.type, 1024))
     pixels = math.prod(scale.shape)
-    key = (*_key(setup), scale.shape)
-    if key not in _seconds_per_pixel:
-        if work < WORTH * 3 * pixels:
-            return None
-        try:
-            _seconds_per_pixel[key] = _seconds_of_step(setup, scale) / pixels
-        except ValueError:  # a region is too small in so small an image
-            return None
-    return _seconds_per_pixel[key]
+    if work < WORTH * 3 * pixels:
+        return None
+    try:
+        return _seconds_of_step(setup, scale) / pixels
+    except ValueError:  # a region is too small in so small an image
+        return None
 
 
 def _small_scale(job: Job, side: int) -> Scale:
@@ -103,14 +98,6 @@ def _small_scale(job: Job, side: int) -> Scale:
     factor = min(1.0, max(factor, least / min(last.shape)))
     height, width = (max(least, round(length * factor)) for length in last.shape)
     return Scale(max(1, round(last.longest * factor)), (height, width), 2)
-
-
-def _key(setup: RunSetup) -> tuple[object, ...]:
-    """Return what the time of a step depends on."""
-    recipe, network, guides = setup.job.recipe, setup.network, setup.job.guides
-    devices = str(network.device), str(setup.device), torch.get_num_threads()
-    passes = network.dtype, network.quick, *network.layers, recipe.pooling, recipe.padding
-    return *devices, *passes, recipe.style_loss, len(guides.labels) if guides else 0
 
 
 def _seconds_of_step(setup: RunSetup, scale: Scale) -> float:

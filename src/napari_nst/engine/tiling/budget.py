@@ -69,8 +69,8 @@ class TilePlanner:
         self.limit = 0  # longest side of a tile, after memory has run out
         self.image_device = device
         if device.type == "cuda" and can_be_tiled(job.recipe) and self.processes.count == 1:
-            usual = self._estimate(job, job.scales[-1], USUAL_TILE)
-            if self._reduced(usual, 0).bytes > free_memory(device) * SHARE:
+            usual = self._reduced(self._plan(job, job.scales[-1], USUAL_TILE), 0)
+            if usual.memory.bytes > free_memory(device) * SHARE:
                 self.image_device = torch.device("cpu")
         sharing = processes_on_this_machine() if self.image_device.type == "cpu" else 1
         # All processes must choose alike.
@@ -85,8 +85,9 @@ class TilePlanner:
             raise NstError(self._refusal(job, scale))
         is_limited = self.limit and (not found.tile or self.limit < found.tile)
         if is_limited and self.limit < max(scale.shape):
-            memory = self._estimate(job, scale, self.limit)
-            return Plan(self.limit, replace(memory, history=found.memory.history))
+            limited = self._plan(job, scale, self.limit)
+            memory = replace(limited.memory, history=found.memory.history)
+            return replace(limited, memory=memory)
         return found
 
     def plans(self, job: Job) -> list[Plan]:
@@ -128,19 +129,18 @@ class TilePlanner:
     def _fitting(self, job: Job, scale: Scale) -> Plan | None:
         longest, asked, available = max(scale.shape), job.recipe.tile, self.free * SHARE
         if asked:
-            tile = asked if asked < longest else 0
-            return Plan(tile, self._reduced(self._estimate(job, scale, tile), available))
-        plan = Plan(0, self._estimate(job, scale, 0))
+            return self._reduced(self._plan(job, scale, asked), available)
+        plan = self._plan(job, scale, 0)
         if self._fits(plan, available):
             return plan
-        plan = Plan(0, self._reduced(plan.memory, available))
+        plan = self._reduced(plan, available)
         if can_be_tiled(job.recipe):
-            for tile in range(longest // 64 * 64, USUAL_TILE - 1, -64):
-                plan = Plan(tile, self._estimate(job, scale, tile))
+            for tile in range((longest - 1) // 64 * 64, USUAL_TILE - 1, -64):
+                plan = self._plan(job, scale, tile)
                 if self._fits(plan, available):
                     return plan
             for tile in (USUAL_TILE, SMALLEST_TILE):
-                plan = Plan(tile, self._reduced(self._estimate(job, scale, tile), available))
+                plan = self._reduced(self._plan(job, scale, tile), available)
                 if self._fits(plan, available):
                     return plan
         # Without a choice, a run may take all memory.
@@ -149,33 +149,37 @@ class TilePlanner:
     def _fits(self, plan: Plan, available: float) -> bool:
         return plan.memory.bytes <= available and plan.memory.passes <= self.free_for_passes
 
-    def _estimate(self, job: Job, scale: Scale, tile: int) -> MemoryEstimate:
-        return estimate_memory(job, scale, self.dtype, tile=tile)
+    def _plan(self, job: Job, scale: Scale, tile: int) -> Plan:
+        """Return the plan for a tile; a tile of the whole image is none."""
+        tile = tile if tile < max(scale.shape) else 0
+        return Plan(tile, estimate_memory(job, scale, self.dtype, tile=tile))
 
     @staticmethod
-    def _reduced(memory: MemoryEstimate, available: float) -> MemoryEstimate:
-        """Return an estimate with as many past steps as there is memory for, but a few."""
+    def _reduced(plan: Plan, available: float) -> Plan:
+        """Return a plan with as many past steps as there is memory for, but a few."""
+        memory = plan.memory
         if not memory.past_step:
-            return memory
+            return plan
         left = available - replace(memory, history=0).bytes
         steps = max(LEAST_HISTORY, int(left // memory.past_step))
-        return replace(memory, history=min(memory.history, steps))
+        return replace(plan, memory=replace(memory, history=min(memory.history, steps)))
 
     def _refusal(self, job: Job, scale: Scale) -> str:
         recipe, longest = job.recipe, max(scale.shape)
-        tile = SMALLEST_TILE if can_be_tiled(recipe) else 0
-        least = self._reduced(self._estimate(job, scale, tile), 0)
-        if tile:
-            how = f"even in tiles of {tile} pixels"
+        is_tiled = can_be_tiled(recipe)
+        least = self._reduced(self._plan(job, scale, SMALLEST_TILE if is_tiled else 0), 0)
+        if is_tiled:
+            how = f", even in tiles of {least.tile} pixels" if least.tile else ""
             other = "optimizer adam, which takes less" if recipe.optimizer == "lbfgs" else ""
         else:
-            how = f"and style_loss {recipe.style_loss} cannot be computed in tiles"
+            how = f", and style_loss {recipe.style_loss} cannot be computed in tiles"
             other = f"another style_loss, such as {MOMENT_LOSSES[0]}"
         size = next(self._sizes_that_fit(job, scale), 0)
         cures = filter(None, [f"size {size} or less" if size else "", other])
+        needed = memory_text(least.memory.bytes)
         return (
-            f"An image of {longest} pixels needs about {memory_text(least.bytes)} of memory on "
-            f"{self.device}, {how}, and {memory_text(self.free)} are free; "
+            f"An image of {longest} pixels needs about {needed} of memory on "
+            f"{self.device}{how}, and {memory_text(self.free)} are free; "
             f"take {', or '.join(cures) or 'another device'}."
         )
 

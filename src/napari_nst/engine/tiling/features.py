@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import TypeVar
 
 import torch
@@ -25,36 +25,43 @@ def tiles_of(
     return make_grid(shape, tile, network.layers, network.padding, processes.count)
 
 
-def iter_core_features(tile: Tile, network: VGG19, image: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """Yield each layer and the features (1, C, h, w) of a tile's core."""
-    for layer, features in network.iter_features(tile.cut(image), tile.wrap_around):
+def iter_core_features(
+    tile: Tile, network: VGG19, image: Tensor, layers: Collection[str]
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield some layers and the features (1, C, h, w) of a tile's core."""
+    for layer, features in network.iter_features(tile.cut(image), tile.wrap_around, layers):
         yield layer, features[(..., *tile.positions_in_extent(layer))]
 
 
 @torch.no_grad()
 def features_by_tiles(
-    network: VGG19, image: Tensor, layers: Iterable[str], tile: int
+    network: VGG19, image: Tensor, layers: Collection[str], tile: int
 ) -> dict[str, Tensor]:
     """Return the features of an image (1, 3, H, W) at some layers, in the network's dtype."""
-    whole, wanted = dict[str, Tensor](), set(layers)
+    whole = dict[str, Tensor]()
     shape = (image.shape[2], image.shape[3])
     for one in tiles_of(network, shape, tile):
-        for layer, features in iter_core_features(one, network, image):
-            if layer in wanted:
-                if layer not in whole:
-                    whole[layer] = _buffer_for(features, layer, shape, image.device)
-                whole[layer][(..., *one.positions(layer))] = features
+        for layer, features in iter_core_features(one, network, image, layers):
+            if layer not in whole:
+                whole[layer] = _buffer_for(features, layer, shape, image.device)
+            whole[layer][(..., *one.positions(layer))] = features
             del features  # before those of the next layer are computed
     return whole
 
 
 class TiledStyleMoments:
-    """The moments of a style's features at each layer, computed tile by tile."""
+    """The moments of a style's features at some layers, computed tile by tile."""
 
     def __init__(
-        self, network: VGG19, image: Tensor, tile: int, processes: Processes = ALONE
+        self,
+        network: VGG19,
+        image: Tensor,
+        layers: Collection[str],
+        tile: int,
+        processes: Processes = ALONE,
     ) -> None:
         self._network, self._image, self._processes = network, image, processes
+        self._layers = layers
         self._tiles = tiles_of(network, (image.shape[2], image.shape[3]), tile, processes)
         self._found: tuple[Tensor | None, dict[str, Moments]] | None = None
 
@@ -67,11 +74,12 @@ class TiledStyleMoments:
 
     @torch.no_grad()
     def _moments(self, mask: Tensor | None) -> dict[str, Moments]:
-        masks = {layer: mask_at(mask, layer) for layer in self._network.layers}
+        masks = {layer: mask_at(mask, layer) for layer in self._layers}
         sums: dict[str, Moments] = {}
         with self._processes.all_or_none():
             for tile in self._processes.share(self._tiles):
-                for layer, features in iter_core_features(tile, self._network, self._image):
+                found = iter_core_features(tile, self._network, self._image, self._layers)
+                for layer, features in found:
                     moments = Moments.of(features, tile.crop(masks[layer], layer))
                     sums[layer] = sums[layer] + moments if layer in sums else moments
                     del features  # before those of the next layer are computed

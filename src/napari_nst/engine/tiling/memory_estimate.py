@@ -35,7 +35,7 @@ IMAGES = 14
 """float32 copies of the image: variables, gradients, the best image so far, the one shown, …"""
 
 OWN_GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
-"""Where Linux says which control group a process is in, and what groups may take."""
+"""Where Linux says which control groups a process is in, and what groups may take."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,48 @@ def _pixels_read(shape: tuple[int, int], tile: int, recipe: Recipe) -> int:
     )
 
 
+@dataclass(frozen=True)
+class _Files:
+    """The files that say what a control group may take and takes, in bytes."""
+
+    limits: tuple[str, ...]
+    used: str
+    reclaimable: str  # the line of memory.stat with the page cache that is given up first
+
+    def left_of(self, group: Path) -> float:
+        """Return what the limit of a group leaves; infinite without a limit."""
+        try:
+            limits = [(group / name).read_text().strip() for name in self.limits]
+            used = int((group / self.used).read_text())
+            statistics = dict(
+                line.split(maxsplit=1) for line in (group / "memory.stat").read_text().splitlines()
+            )
+            cache = int(statistics[self.reclaimable])
+            least = min((int(limit) for limit in limits if limit != "max"), default=math.inf)
+        except (OSError, ValueError, KeyError):
+            return math.inf  # no such group, or another system
+        return max(0, least - (used - cache))
+
+
+_FIRST = _Files(("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file")
+_SECOND = _Files(("memory.max", "memory.high"), "memory.current", "inactive_file")
+
+
 def _left_of_limit() -> float:
-    """Return what the limit of a container or a batch job leaves; infinite without a limit."""
+    """Return what the limits of containers and batch jobs leave; infinite without a limit."""
     try:
-        _, _, own = OWN_GROUP.read_text(encoding="ascii").partition("0::/")
-        group = GROUPS / own.splitlines()[0]
-        limit = (group / "memory.max").read_text(encoding="ascii").strip()
-        used = int((group / "memory.current").read_text(encoding="ascii"))
-    except (OSError, IndexError, ValueError):
-        return math.inf  # another system, or an older Linux
-    return math.inf if limit == "max" else max(0, int(limit) - used)
+        own = OWN_GROUP.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return math.inf
+    left = math.inf
+    for _, controllers, path in (line.split(":", 2) for line in own):
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        root, files = (GROUPS / "memory", _FIRST) if controllers else (GROUPS, _SECOND)
+        # In a container, the path may be that of the host, and the root the container's own group.
+        group = root / path.lstrip("/")
+        while group != root:
+            left = min(left, files.left_of(group))
+            group = group.parent
+        left = min(left, files.left_of(root))
+    return left

@@ -194,8 +194,10 @@ def iter_features(
     # Torch's backward pass goes in reverse order. If the loss of each layer is computed before the
     # next layer is asked for, only one layer has a gradient at a time.
     needs_gradient = image.requires_grad and torch.is_grad_enabled()
-    features, segment = image, list[Layer]()
+    features, segment, left = image, list[Layer](), len(wanted)
     for name, layer in layers.items():
+        if not left:
+            return
         if isinstance(layer, Pooling):
             layer = Pooling(layer.module, wrap_around)
             row, column = wrap_around
@@ -205,6 +207,7 @@ def iter_features(
             features = _Segment.apply(features, segment, check_cancelled)
             yield name, features
             segment = []
+            left -= 1
 
 
 def _appended(segment: list[Layer], layer: Layer) -> list[Layer]:

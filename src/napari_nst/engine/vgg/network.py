@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,10 @@ class VGG19(nn.Module):
     """The convolutional part of VGG-19 (Simonyan & Zisserman 2014), frozen, up to a layer.
 
     A conv layer's features are those before its ReLU; in torchvision's own network the ReLU works
-    in place and overwrites them. The backward pass can run once for each forward pass, and
-    features must not be modified in place before it.
+    in place and overwrites them. The backward pass can run once for each forward pass. It raises
+    an error if features that it needs were modified in place. The layers are computed in groups,
+    without calling their modules: name a layer in `layers` to get its features, because a hook on
+    a module inside the network is never called. Hooks on tensors work as everywhere in torch.
 
     Parameters
     ----------
@@ -157,9 +159,12 @@ class VGG19(nn.Module):
         return dict(self.iter_features(image, wrap_around))
 
     def iter_features(
-        self, image: Tensor, wrap_around: WrapAround = NO_WRAP_AROUND
+        self,
+        image: Tensor,
+        wrap_around: WrapAround = NO_WRAP_AROUND,
+        layers: Collection[str] | None = None,
     ) -> Iterator[tuple[str, Tensor]]:
-        """Yield the layers, shallow to deep, and their features of an image.
+        """Yield the layers, or some of them, shallow to deep, and their features of an image.
 
         The image is (N, 3, H, W), RGB in [0, 1]; features are (N, C, H', W') in the network's
         number format and can be differentiated once. Of a tile across the border of a periodic
@@ -176,9 +181,8 @@ class VGG19(nn.Module):
         # A large image may be in host memory while its tiles are computed on the device.
         features = (image.to(mean.device) * self.input_scale - mean) / std
         features = features.to(dtype=self.dtype, memory_format=torch.channels_last)
-        yield from iter_features(
-            features, self._layers, self.layers, wrap_around, self.check_cancelled
-        )
+        wanted = self.layers if layers is None else layers
+        yield from iter_features(features, self._layers, wanted, wrap_around, self.check_cancelled)
 
     def extra_repr(self) -> str:
         """Describe the network in ``repr``."""
