@@ -14,6 +14,11 @@ from napari_nst.cli.outputs import Outputs
 from napari_nst.cli.request import Request, split
 from napari_nst.cli.run import run
 from napari_nst.cli.terminal import input_errors
+from napari_nst.engine.job.build import (
+    order_to_reconstruct,
+    order_to_stylize,
+    order_to_synthesize,
+)
 from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.recipe.fields import Control
 from napari_nst.recipe.grid import SMALL, parse_values, swept
@@ -85,15 +90,15 @@ def stylize(
             sizes = request.recorded("pixel_sizes")
         labels = request.read_labels(guide, "guide", "guide")
         of_styles = [request.read_labels(path) for path in style_guides]
+        job = order_to_stylize(
+            images["content"][0], images["style"], request.recipe, request.start,
+            sizes or None, labels, of_styles or None, keep_unlabelled,
+        )  # fmt: skip
+        request.outputs.check_size(job.shape)
 
     from napari_nst.engine import api
 
-    start = partial(
-        api.stylize, images["content"][0], images["style"], request.recipe,
-        init_image=request.start, pixel_sizes=sizes or None, guide=labels,
-        style_guides=of_styles or None, keep_unlabelled=keep_unlabelled,
-    )  # fmt: skip
-    return run(request, start)
+    return run(request, partial(api.start, job))
 
 
 @job_command("synthesize")
@@ -162,6 +167,12 @@ def synthesize(
         to_fill = request.read_labels(region, "region", "filled_pixels")
         to_take = request.read_labels(exemplar_region, "exemplar-region", "exemplar_pixels")
         shape = shape or request.recorded("shape")
+        if not compared:
+            job = order_to_synthesize(
+                images["exemplar"] or None, request.recipe, shape, request.start,
+                images.get("into", [None])[0], to_fill, to_take,
+            )  # fmt: skip
+            request.outputs.check_size(job.shape)
 
     from napari_nst.engine import api
     from napari_nst.engine.compare import compare_textures
@@ -172,11 +183,7 @@ def synthesize(
             layers=compared["layers"], cumulative=compared["compare"] == "cumulative",
         )  # fmt: skip
     else:
-        start = partial(
-            api.synthesize, images["exemplar"] or None, request.recipe, shape=shape,
-            into=images.get("into", [None])[0], region=to_fill, exemplar_region=to_take,
-            init_image=request.start,
-        )  # fmt: skip
+        start = partial(api.start, job)
     return run(request, start)
 
 
@@ -205,6 +212,9 @@ def reconstruct(
             request.imply("layer", "content_layers", layer)
         compared = request.compare("layers" if compare else None, layers, varied="content_layers")
         pixels = request.read(image=[image])["image"][0]
+        if not compared:
+            job = order_to_reconstruct(pixels, request.recipe, request.start)
+            request.outputs.check_size(job.shape)
 
     from napari_nst.engine import api
     from napari_nst.engine.compare import compare_reconstructions
@@ -212,7 +222,7 @@ def reconstruct(
     if compared:
         start = partial(compare_reconstructions, pixels, request.recipe, layers=compared["layers"])
     else:
-        start = partial(api.reconstruct, pixels, request.recipe, init_image=request.start)
+        start = partial(api.start, job)
     return run(request, start)
 
 

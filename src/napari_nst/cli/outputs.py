@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nst.cli.tensorboard import check_tensorboard
+from napari_nst.cli.terminal import sentence
 from napari_nst.io.animation import check_format, write_animation
-from napari_nst.io.atomic_write import check_writable
+from napari_nst.io.atomic_write import check_size, check_writable
 from napari_nst.io.decoded_image import Pixels
 from napari_nst.io.embedded_text import jpeg_comment
 from napari_nst.io.history import History
@@ -90,36 +93,79 @@ class Outputs:
                 convert=partial(quantized, "picture", depth=depth),
             )
 
+    def check_size(self, shape: tuple[int, int]) -> None:
+        """Raise unless the formats of the files hold pictures of a height and width."""
+        height, width = shape
+        check_size(self.output, shape)
+        if self.animation:
+            check_size(self.animation, shape)
+        if self.tile_preview:
+            check_size(self.tile_preview, (3 * height, 3 * width))
+
     def write(self, finished: Sequence[Iteration], inputs: Sequence[Path]) -> str:
-        """Write the last iteration of each picture, and return a phrase that says so."""
+        """Write the last iteration of each picture, and return a phrase that says so.
+
+        Where that fails, the picture is written elsewhere, and an OSError says why and where.
+        """
+        try:
+            return self._write(self.output, finished, inputs)
+        except Exception as error:  # whatever it is, hours of work are in memory
+            # The disk is full, or the folder is gone; other errors are of the format.
+            name = self.output.name if isinstance(error, OSError) else f"{self.output.stem}.tif"
+            path = self._write_elsewhere(name, finished, inputs)
+            if path is None:
+                raise
+            raise OSError(f"{sentence(error)} The picture is in {path} instead.") from error
+
+    def _write_elsewhere(
+        self, name: str, finished: Sequence[Iteration], inputs: Sequence[Path]
+    ) -> Path | None:
+        """Write the picture into a new folder among temporary files, or else at home."""
+        for find in (tempfile.gettempdir, Path.home):
+            with suppress(Exception):
+                folder = Path(tempfile.mkdtemp(prefix="napari-nst-", dir=find()))
+                try:
+                    self._write(folder / name, finished, inputs)
+                    return folder / name
+                except BaseException:
+                    folder.rmdir()
+                    raise
+        return None
+
+    def _write(self, output: Path, finished: Sequence[Iteration], inputs: Sequence[Path]) -> str:
         last = finished[-1]
         height, width = finished[0].shape
         text = json.dumps(self._record(finished, inputs))
         size = f"{width} × {height} pixels"
         if "grid" in last.facts:
             grid = Grid.from_dict(last.facts["grid"])
-            write_grid(self.output, grid, {one.panel: one.picture for one in finished}, text=text)
-            return f"wrote {self.output} ({len(finished)} of {len(grid.cells)} pictures)"
+            write_grid(output, grid, {one.panel: one.picture for one in finished}, text=text)
+            return f"{output} ({len(finished)} of {len(grid.cells)} pictures)"
         if self.comparison:
             # A picture that was interrupted may be smaller than the others.
             alike = [one for one in finished if one.shape == (height, width)]
             pictures = [one.picture for one in alike]
             if pictures[0].ndim == 3:
                 pictures = [picture[..., :3] for picture in pictures]
-            write_stack(self.output, pictures, [one.panels[one.panel] for one in alike], text=text)
-            return f"wrote {self.output} ({len(alike)} of {len(last.panels)} pictures, {size})"
+            write_stack(output, pictures, [one.panels[one.panel] for one in alike], text=text)
+            return f"{output} ({len(alike)} of {len(last.panels)} pictures, {size})"
         depth = self.depths[self.output]
-        write_image(self.output, last.picture, depth, text=text)
-        said = f"wrote {self.output} ({size}, {depth} bit)"
+        write_image(output, last.picture, depth, text=text)
+        return f"{output} ({size}, {depth} bit)"
+
+    def write_more(self, last: Iteration, inputs: Sequence[Path]) -> Iterator[str]:
+        """Write what was asked for beside the picture, and yield a phrase for each file."""
+        if self.comparison:
+            return
         if self.tile_preview:
             tiles = np.tile(last.picture, (3, 3, 1)[: last.picture.ndim])
             write_image(self.tile_preview, tiles, self.depths[self.tile_preview])
-            said += f" and {self.tile_preview}"
+            yield str(self.tile_preview)
         if self.animation and self.history is not None:
             self.history.step(last, is_last=True)
+            text = json.dumps(self._record([last], inputs))
             summary = write_animation(self.animation, self.history.stack(), text=text)
-            said += f" and {self.animation} ({summary})"
-        return said
+            yield f"{self.animation} ({summary})"
 
     def _record(self, finished: Sequence[Iteration], inputs: Sequence[Path]) -> dict[str, Any]:
         """Return the record of the last iteration, with the absolute paths of the inputs."""

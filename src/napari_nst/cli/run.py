@@ -3,89 +3,137 @@
 from __future__ import annotations
 
 import json
-import signal
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from functools import partial
-from typing import TYPE_CHECKING, Any, TextIO
+from contextlib import ExitStack, suppress
+from functools import cache, partial
+from io import FileIO
+from typing import TYPE_CHECKING, Any
 
+from napari_nst.cli.outputs import Outputs
 from napari_nst.cli.request import Request
+from napari_nst.cli.signals import EndingSignals, SignalReceived, ending_signals
 from napari_nst.cli.tensorboard import EventWriter
-from napari_nst.cli.terminal import INTERRUPTED, ProgressBar, input_errors, say
+from napari_nst.cli.terminal import (
+    INTERRUPTED,
+    WENT_WRONG,
+    ProgressBar,
+    input_errors,
+    say,
+    sentence,
+)
 from napari_nst.engine.distributed import joined
 from napari_nst.engine.steering import Steering
-from napari_nst.errors import ProcessLost
+from napari_nst.errors import NstError
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
 
 Watcher = Callable[["Iteration"], object]
+_FAILURES = (NstError, OSError, MemoryError, ValueError)  # of files, not of this program
 
 
 def run(request: Request, start: Callable[..., Iterator[Iteration]]) -> int:
     """Run a job and return the exit status; the first of several processes reports and writes."""
-    with joined(request.recipe.device) as ours:
-        if ours.count > 1:
-            # torchrun sends SIGTERM after another process is lost, and SIGKILL 30 s later.
-            signal.signal(signal.SIGTERM, _raise_process_lost)
-        return _run_along(start) if ours.rank else _run_and_write(request, start)
+    with joined(request.recipe.device) as ours, ending_signals(ours.count) as signals:
+        if ours.rank == 0:
+            return _run_and_write(request, start, signals)
+        with signals.raised(), input_errors():
+            quiet = Steering(lambda _: None)
+            iterations = start(progress=lambda *_: None, steering=quiet)
+        finished, end = _follow(iterations, [], signals, lambda _: None)
+        return _status(finished[-1], end)
 
 
-def _raise_process_lost(*_: object) -> None:
-    raise ProcessLost("The launcher has ended this run; one of its processes was lost.")
+def _run_and_write(
+    request: Request, start: Callable[..., Iterator[Iteration]], signals: EndingSignals
+) -> int:
+    """Write what is there when the run ends, however it ends."""
+    outputs, problems = request.outputs, []
+    with ProgressBar(show_estimate=not outputs.comparison) as bar:
+
+        def complain(error: Exception) -> None:
+            problems.append(error)
+            bar.say(sentence(error))
+
+        with signals.raised(), input_errors():
+            iterations = start(progress=bar.before_run, steering=Steering(cache(bar.say), bar.tile))
+        for note in request.notes:
+            say(note)
+        files = ExitStack()
+        try:
+            watchers = [bar.step, *_watchers(outputs, files)]
+            finished, end = _follow(iterations, watchers, signals, complain)
+        finally:
+            try:
+                files.close()
+            except _FAILURES as error:
+                complain(error)
+    last, written = finished[-1], []
+    try:
+        written.append(outputs.write(finished, request.paths))
+        with signals.raised():
+            written.extend(outputs.write_more(last, request.paths))
+    except _FAILURES as error:
+        complain(error)
+    except KeyboardInterrupt as signal:
+        end = end or signal
+    if written:
+        stopped = f"stopped after step {last.step} of {last.steps}; "
+        say(f"{'' if last.step == last.steps else stopped}wrote {' and '.join(written)}.")
+    if end is not None and not isinstance(end, KeyboardInterrupt):
+        raise end
+    return WENT_WRONG if problems and end is None else _status(last, end)
 
 
-def _run_along(start: Callable[..., Iterator[Iteration]]) -> int:
-    """Compute for the first process, which reports and writes."""
-    with input_errors(), warnings.catch_warnings(action="ignore", category=UserWarning):
-        iterations = start(progress=lambda *_: None, steering=Steering(lambda _: None))
-    last = _follow(iterations, [])[-1]
+def _watchers(outputs: Outputs, files: ExitStack) -> Iterator[Watcher]:
+    """Yield what writes each step into log, TensorBoard and history; `files` closes them."""
+    if outputs.log:
+        yield partial(_log_step, files.enter_context(FileIO(outputs.log, "w")))
+    if outputs.tensorboard:
+        yield files.enter_context(EventWriter(outputs.tensorboard)).step
+    if outputs.history is not None:
+        yield outputs.history.step
+
+
+def _follow(
+    iterations: Iterable[Iteration],
+    watchers: Sequence[Watcher],
+    signals: EndingSignals,
+    complain: Callable[[Exception], object],
+) -> tuple[list[Iteration], BaseException | None]:
+    """Return the last iteration of each picture, and what ended the run before its last step.
+
+    What cannot watch a step, because its disk is full for example, watches no more.
+    """
+    last: dict[int, Iteration] = {}
+    working = list(watchers)
+    try:
+        with signals.raised():
+            for iteration in iterations:
+                last[iteration.panel] = iteration
+                for watch in watchers:
+                    try:
+                        if watch in working:
+                            watch(iteration)
+                    except _FAILURES as error:
+                        working.remove(watch)
+                        complain(error)
+                signals.check()
+    except BaseException as end:
+        if not last:
+            raise
+        return list(last.values()), end
+    return list(last.values()), None  # a recipe has at least one step
+
+
+def _status(last: Iteration, end: BaseException | None) -> int:
+    if isinstance(end, SignalReceived):
+        return 128 + end.number
     return 0 if last.step == last.steps else INTERRUPTED
 
 
-def _run_and_write(request: Request, start: Callable[..., Iterator[Iteration]]) -> int:
-    outputs = request.outputs
-    with ProgressBar(show_estimate=not outputs.comparison) as bar, ExitStack() as open_files:
-        with input_errors(), warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always", UserWarning)
-            iterations = start(progress=bar.before_run, steering=Steering(bar.say, bar.tile))
-        for note in [*request.notes, *(str(one.message) for one in warned)]:
-            say(note)
-        watchers: list[Watcher] = [bar.step]
-        if outputs.log:
-            log = open_files.enter_context(outputs.log.open("w", encoding="utf-8"))
-            watchers.append(partial(_log_step, log))
-        if outputs.tensorboard:
-            watchers.append(open_files.enter_context(EventWriter(outputs.tensorboard)).step)
-        if outputs.history is not None:
-            watchers.append(outputs.history.step)
-        finished = _follow(iterations, watchers)
-    last = finished[-1]
-    wrote = outputs.write(finished, request.paths)
-    is_whole = last.step == last.steps
-    say(f"{'' if is_whole else f'stopped after step {last.step} of {last.steps}; '}{wrote}.")
-    return 0 if is_whole else INTERRUPTED
-
-
-def _follow(iterations: Iterable[Iteration], watchers: Sequence[Watcher]) -> list[Iteration]:
-    """Return the last iteration of each picture, at the end of the run or after Ctrl-C."""
-    last: dict[int, Iteration] = {}
-    try:
-        for iteration in iterations:
-            last[iteration.panel] = iteration
-            for watch in watchers:
-                watch(iteration)
-    except (KeyboardInterrupt, ProcessLost) as end:
-        if not last:
-            raise
-        if isinstance(end, ProcessLost):
-            say(str(end))
-    return list(last.values())  # a recipe has at least one step
-
-
-def _log_step(file: TextIO, iteration: Iteration) -> None:
-    """Write a step as one JSON object on a line."""
+def _log_step(file: FileIO, iteration: Iteration) -> None:
+    """Write a step as one JSON object on a line, completely or not at all."""
     height, width = iteration.shape
     line: dict[str, Any] = {
         "step": iteration.step, "steps": iteration.steps, "seconds": iteration.seconds,
@@ -94,4 +142,11 @@ def _log_step(file: TextIO, iteration: Iteration) -> None:
     }  # fmt: skip
     if iteration.panels:
         line["picture"] = iteration.panels[iteration.panel]
-    print(json.dumps(line), file=file, flush=True)
+    data, start = f"{json.dumps(line)}\n".encode(), file.tell()
+    try:
+        while data:  # of a disk with little space, the first call writes a part
+            data = data[file.write(data) :]
+    except OSError as error:
+        with suppress(OSError):
+            file.truncate(start)
+        raise type(error)(error.errno, error.strerror, str(file.name)) from error

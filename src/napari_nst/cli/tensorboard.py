@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import socket
 import textwrap
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from napari_nst.errors import NstError
 from napari_nst.io.atomic_write import check_writable
 
 if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
-
     from napari_nst.engine.iteration import Iteration
 
 PREVIEWS = 20  # pictures that a run writes
@@ -46,7 +47,7 @@ class EventWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._writer: SummaryWriter | None = None
+        self._writer: _EventFile | None = None
         self._panel = 0
         self._step = 0  # of the current picture
         self._previews: frozenset[int] = frozenset()
@@ -64,35 +65,64 @@ class EventWriter:
             self._close()
             self._writer = self._open(iteration)
             self._step, self._panel = 0, iteration.panel
+        self._unwritten = None  # so that a disk that is full now gets no last picture
         self._step += 1
         for name, loss in iteration.losses.items():
-            self._writer.add_scalar(f"loss/{name}", loss, self._step)
-        self._writer.add_scalar("progress/longest side", max(iteration.shape), self._step)
-        self._writer.add_scalar("progress/seconds", iteration.seconds, self._step)
+            self._writer.add("scalar", self._step, f"loss/{name}", loss)
+        self._writer.add("scalar", self._step, "progress/longest side", max(iteration.shape))
+        self._writer.add("scalar", self._step, "progress/seconds", iteration.seconds)
         self._unwritten = iteration
         if self._step in self._previews:
             self._add_picture(self._writer, iteration)
 
-    def _open(self, iteration: Iteration) -> SummaryWriter:
-        from torch.utils.tensorboard import SummaryWriter
-
+    def _open(self, iteration: Iteration) -> _EventFile:
         folder, recipe = self._folder, iteration.facts["recipe"]
         if iteration.panels:
             folder /= iteration.panels[iteration.panel].replace(" ", "-")
         self._previews = preview_steps(recipe["steps"])
-        writer = SummaryWriter(str(folder), flush_secs=5)
+        writer = _EventFile(folder)
         # Markdown shows indented text as code.
-        writer.add_text("recipe", textwrap.indent(json.dumps(recipe, indent=2), "    "))
+        writer.add("text", 0, "recipe", textwrap.indent(json.dumps(recipe, indent=2), "    "))
         return writer
 
     def _close(self, add_last: bool = True) -> None:
         if self._writer is not None:
-            if add_last and self._unwritten is not None:
-                self._add_picture(self._writer, self._unwritten)
-            self._writer.close()
+            try:
+                if add_last and self._unwritten is not None:
+                    self._add_picture(self._writer, self._unwritten)
+            finally:
+                self._writer.close()
 
-    def _add_picture(self, writer: SummaryWriter, iteration: Iteration) -> None:
+    def _add_picture(self, writer: _EventFile, iteration: Iteration) -> None:
         picture = iteration.picture
         axes = "HW" if picture.ndim == 2 else "HWC"
-        writer.add_image("picture", picture, self._step, dataformats=axes)
+        writer.add("image", self._step, "picture", picture, dataformats=axes)
         self._unwritten = None
+
+
+class _EventFile:
+    """A new event file; torch's `SummaryWriter` writes in a thread, whose errors are lost."""
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
+        # Not buffered, so that no data is left to be written when a disk is full.
+        self._records = RecordWriter((folder / name).open("xb", buffering=0))
+        self._event = Event
+        self._write(file_version="brain.Event:2")
+
+    def add(self, kind: str, step: int, *values: Any, **options: Any) -> None:
+        """Write the summary of a kind that torch makes of some values."""
+        from torch.utils.tensorboard import summary
+
+        self._write(step=step, summary=getattr(summary, kind)(*values, **options))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._records.close()
+
+    def _write(self, **parts: Any) -> None:
+        self._records.write(self._event(wall_time=time.time(), **parts).SerializeToString())

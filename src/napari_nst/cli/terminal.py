@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -25,7 +25,7 @@ WRONG_INPUT, WENT_WRONG, INTERRUPTED = 2, 1, 130  # exit statuses
 def say(message: str) -> None:
     """Print a line on stderr, from the first of several processes alone."""
     if process_rank() == 0:
-        click.echo(f"{PROGRAM}: {message}", err=True)
+        print(f"{PROGRAM}: {message}", file=_STDERR)
 
 
 @contextmanager
@@ -39,9 +39,35 @@ def input_errors() -> Iterator[None]:
 
 def sentence(error: Exception) -> str:
     """Return the message of an error, with the file of an OSError."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}."
-    return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    return str(error) or f"{type(error).__name__}."
+
+
+class _Stderr:
+    """Stderr as it is now; where it is closed, a run goes on without words."""
+
+    encoding = property(lambda _: getattr(sys.stderr, "encoding", "ascii"))
+
+    def isatty(self) -> bool:
+        """Return whether it is a terminal."""
+        return sys.stderr is not None and sys.stderr.isatty()
+
+    def write(self, text: str) -> None:
+        """Write a text."""
+        self._try("write", text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._try("flush")
+
+    def _try(self, method: str, *arguments: str) -> None:
+        # ValueError: the stream is closed; AttributeError: it was so from the beginning.
+        with suppress(OSError, ValueError, AttributeError):
+            getattr(sys.stderr, method)(*arguments)
+
+
+_STDERR = _Stderr()
 
 
 class ProgressBar:
@@ -70,7 +96,7 @@ class ProgressBar:
 
     def say(self, message: str) -> None:
         """Print a line above the bar."""
-        with tqdm.external_write_mode(file=sys.stderr):
+        with tqdm.external_write_mode(file=_STDERR):
             say(message)
 
     def download(self, message: str, done: int, total: int) -> None:
@@ -116,10 +142,10 @@ class ProgressBar:
             if self._bar is not None:
                 self._bar.close()
             # In a file that collects stderr, each state of the bar is a line.
-            pause = 0.1 if sys.stderr.isatty() else 10.0
+            pause = 0.1 if _STDERR.isatty() else 10.0
             self._title = title
             self._bar = tqdm(
-                total=total or None, desc=title, file=sys.stderr,
+                total=total or None, desc=title, file=_STDERR,
                 mininterval=pause, maxinterval=pause,
                 # tqdm by itself shows nothing on a terminal whose size is unknown.
                 ncols=shutil.get_terminal_size((80, 24)).columns, nrows=24, **looks,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 
 from numpy.typing import ArrayLike
@@ -83,7 +82,8 @@ def stylize(
     Warns
     -----
     UserWarning
-        If a region is too small at a layer, which then leaves it out.
+        If a region is too small at a layer, which then leaves it out; `steering` gets the sentence
+        if it has a `tell` of its own.
     """
     job = order_to_stylize(
         content, style, recipe, init_image, pixel_sizes, guide, style_guides, keep_unlabelled
@@ -171,6 +171,7 @@ def start(
 ) -> Iterator[Iteration]:
     """Return the iterations of a job; refuse a missing device, and warn of small regions."""
     choose_device(job.recipe.device)
+    tell = (steering or Steering()).tell
     for sentence in job.small_regions():
-        warnings.warn(sentence, UserWarning, stacklevel=3)
+        tell(sentence)
     return run(job, progress, steering, after)

@@ -46,7 +46,8 @@ class Steering:
     ----------
     tell : callable, optional
         Called in the run's thread with a sentence if a change is not possible, or if the run has to
-        continue in another way. By default, the sentence is a warning.
+        continue in another way, and in the caller's if a region is small. By default, the sentence
+        is a warning.
     watch : callable, optional
         Called in the run's thread with a `TileDone` after each tile, if the run uses tiles.
 
@@ -149,4 +150,5 @@ def _callable(value: Any) -> Callable[[], Any]:
 
 
 def _warn(sentence: str) -> None:
-    warnings.warn(sentence, UserWarning, stacklevel=3)
+    # Of small regions, this is the line that calls `stylize`.
+    warnings.warn(sentence, UserWarning, stacklevel=4)

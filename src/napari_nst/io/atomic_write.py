@@ -85,7 +85,7 @@ def _check_target(target: Path, path: Path) -> None:
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a folder; give the name of a file.")
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {target.parent}; make it first.")
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     if target.exists():
         # To replace a device such as /dev/null would break it for everyone.
         if not target.is_file():
@@ -96,16 +96,17 @@ def _check_target(target: Path, path: Path) -> None:
         # Permissions are not sufficient: the disk may be read-only.
         tempfile.TemporaryFile(dir=target.parent).close()
     except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(target.parent)) from error
+        raise type(error)(error.errno, error.strerror) from error
 
 
 def _explained(error: OSError, path: Path) -> OSError:
     """Return an error with a sentence for the user instead of a number and a temporary name."""
     if error.strerror is None:  # it has its sentence
         return error
-    folder = path.parent
+    folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
-        said = f"There is no folder {folder}; make it first."
+        missing = folder if path.parent.is_dir() else path.parent  # of a link, its target's
+        said = f"There is no folder {missing}; make it first."
     elif error.errno in (errno.ENOSPC, errno.EDQUOT):
         said = f"The disk of the folder {folder} is full; free some space, or take another folder."
     elif error.errno == errno.ENAMETOOLONG:

@@ -97,6 +97,11 @@ class Job:
         return self.content or self.styles[0]
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the result."""
+        return self.keep_outside.picture.shape if self.keep_outside else self.scales[-1].shape
+
+    @property
     def shows_grey(self) -> bool:
         """Whether the result has a single channel."""
         channels = self.recipe.channels

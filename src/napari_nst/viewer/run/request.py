@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.components import ViewerModel
-from napari.utils.notifications import show_warning
 
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers.intensity import Intensity
@@ -59,20 +57,11 @@ class RunRequest:
         function: Callable[..., Iterator[Iteration]] = getattr(napari_nst, self.function)
         progress("reading the layers", 0, 0)
         function = partial(function, **self.read(), progress=progress, steering=steering)
-        # napari's worker catches the warnings of its thread and shows none of them.
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UserWarning)
-            if self.axes is not None:
-                iterations = napari_nst.sweep(
-                    lambda recipe: function(recipe=recipe), self.recipe, self.axes
-                )
-            elif self.is_single:
-                iterations = function(recipe=self.recipe, after=after)
-            else:
-                iterations = function()
-        for warning in caught:
-            show_warning(str(warning.message))
-        return iterations
+        if self.axes is not None:
+            return napari_nst.sweep(lambda recipe: function(recipe=recipe), self.recipe, self.axes)
+        if self.is_single:
+            return function(recipe=self.recipe, after=after)
+        return function()
 
     def build_job(self) -> Job:
         """Read the layers and return the checked job, to inspect what it computes."""
