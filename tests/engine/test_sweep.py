@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import napari_nst as nst
+from napari_nst.engine.job import input_image
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.grid import Grid
 from tests.helpers.panels import assert_same_images, panels_of
@@ -104,6 +105,34 @@ def test_checked_runs_are_not_held_until_their_turn(quick):
     assert begun == [5, 6]
     assert not alive
     assert [it.facts["seed"] for it in iterations] == [5, 6]
+
+
+def test_images_are_converted_and_hashed_once(quick, monkeypatch):
+    convert, converted = input_image.as_rgb, []
+
+    def counted(image, name):
+        converted.append(name)
+        return convert(image, name)
+
+    monkeypatch.setattr(input_image, "as_rgb", counted)
+    recipe, start = quick(steps=1, init="image"), CONTENT.copy()
+    panels = panels_of(
+        nst.sweep(lambda one: nst.stylize(CONTENT, STYLE, one, init_image=start), recipe, AXES)
+    )
+    assert len(panels) == 4
+    assert converted == ["content", "style", "init_image"]
+
+
+def test_an_array_that_takes_the_place_of_another_is_read(quick):
+    """Arrays may be made for each image and freed; the next may have the same address."""
+
+    def begin(recipe):
+        return nst.stylize(np.full((32, 32, 3), 25 * recipe.seed, np.uint8), STYLE, recipe)
+
+    recipe = quick(steps=1, learning_rate=1e-6)
+    panels = panels_of(nst.sweep(begin, recipe, {"seed": range(1, 5)}))
+    for seed, panel in enumerate(panels, start=1):
+        assert panel[-1].image.mean() * 255 == pytest.approx(25 * seed, abs=1)
 
 
 # Layers explored

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from napari_nst.engine.compare import Panel, checked_layers, in_turn, panels_of
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.build import order_to_reconstruct, order_to_synthesize
-from napari_nst.engine.job.input_image import read_input
+from napari_nst.engine.job.input_image import Known, read_input, reading_once
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
 from napari_nst.recipe import Recipe, preset
@@ -38,7 +38,8 @@ def sweep(run: Begin, recipe: Recipe, axes: Axes) -> Iterator[Iteration]:
     run : callable
         Takes a recipe and calls `stylize`, `synthesize` or `reconstruct` with it. It is called for
         each recipe before this function returns, which checks all arguments, and again when it is
-        the image's turn. A `Steering` that it passes to all of them can stop the whole sweep.
+        the image's turn. An array that it hands over more than once is read the first time only. A
+        `Steering` that it passes to all of them can stop the whole sweep.
     recipe : Recipe
         The other settings: best a small size and few steps, ``preset(size=128, steps=40)``.
     axes : mapping of str to sequence
@@ -66,12 +67,18 @@ def sweep(run: Begin, recipe: Recipe, axes: Axes) -> Iterator[Iteration]:
     ...     print(it.panels[it.panel], it.step)  # doctest: +SKIP
     """
     recipes = swept(recipe, axes)
+    inputs: Known = {}
+
+    def begin(recipe: Recipe) -> Iterator[Iteration]:
+        with reading_once(inputs):
+            return run(recipe)
+
     for one in recipes:
-        run(one)  # checks its arguments; kept, it would hold its images in memory
+        begin(one)  # checks its arguments; kept, it would hold its guides in memory
     settings = [{name: one.to_dict()[name] for name in axes} for one in recipes]
     grid = _table(settings)
     panels = [
-        Panel(cell.label, one.steps, partial(run, one))
+        Panel(cell.label, one.steps, partial(begin, one))
         for cell, one in zip(grid.cells, recipes, strict=True)
     ]
     values = {name: _unique([one[name] for one in settings]) for name in axes}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,10 +59,40 @@ Images = ImageLike | Sequence[ImageLike]
 """One image, or a list of images."""
 
 
+Known = dict[int, tuple[weakref.ref[Any], InputImage]]
+"""The `id` of an image that was handed in → the image, and what was read of it."""
+
+_known: ContextVar[Known | None] = ContextVar("_known", default=None)
+
+
+@contextmanager
+def reading_once(known: Known) -> Iterator[None]:
+    """Read each image only once in all ``with`` blocks of one `known`."""
+    token = _known.set(known)
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
 def read_input(image: ImageLike, name: str) -> InputImage:
     """Check an image (H, W), (H, W, 3) or (H, W, 4), or of Pillow, which errors call `name`."""
     if isinstance(image, InputImage):
         return image
+    known, key = _known.get(), id(image)
+    if known is None:
+        return _read(image, name)
+    if key not in known:
+        found = _read(image, name)
+        try:
+            # Forgotten with the image, because another image may then get the same id.
+            known[key] = weakref.ref(image, lambda _: known.pop(key, None)), found
+        except TypeError:  # such as a list of numbers
+            return found
+    return known[key][1]
+
+
+def _read(image: Any, name: str) -> InputImage:
     array, colours, alpha = _samples(image, name)
     rgb = as_rgb(colours, name)
     if alpha is not None:
