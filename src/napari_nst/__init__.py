@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_nst.engine import losses
-    from napari_nst.engine.api import reconstruct, stylize, synthesize
+    from napari_nst.engine.api import reconstruct, resume, stylize, synthesize
     from napari_nst.engine.compare import (
         compare_reconstructions,
         compare_textures,
@@ -52,6 +52,7 @@ _HOMES = {
     "preset": "napari_nst.recipe",
     "preset_names": "napari_nst.recipe",
     "reconstruct": "napari_nst.engine.api",
+    "resume": "napari_nst.engine.api",
     "stylize": "napari_nst.engine.api",
     "stylize_channels": "napari_nst.engine.compare",
     "sweep": "napari_nst.engine.sweep",
@@ -63,8 +64,8 @@ __all__ = [
     "VGG19", "Iteration", "NstError", "Recipe", "Steering",
     "compare_reconstructions", "compare_textures", "explore_layers", "feature_maps", "gram_view",
     "loss_maps", "losses", "on_flavour", "order_to_reconstruct", "order_to_stylize",
-    "order_to_synthesize", "preset", "preset_names", "reconstruct", "stylize", "stylize_channels",
-    "sweep", "synthesize",
+    "order_to_synthesize", "preset", "preset_names", "reconstruct", "resume", "stylize",
+    "stylize_channels", "sweep", "synthesize",
 ]  # fmt: skip
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from numpy.typing import ArrayLike
 
+from napari_nst.engine.checkpoint.saved_runs import claim, read_about, read_state
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.build import order_to_reconstruct, order_to_stylize, order_to_synthesize
 from napari_nst.engine.job.input_image import Images
 from napari_nst.engine.job.job import Job
+from napari_nst.engine.run import run as engine_run
 from napari_nst.engine.run.run import run
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
@@ -161,6 +165,47 @@ def reconstruct(
         As for `stylize`; so are the returned iterator and errors.
     """
     return start(order_to_reconstruct(image, recipe, init_image), progress, steering, after)
+
+
+def resume(
+    path: str | os.PathLike[str],
+    progress: Progress | None = None,
+    steering: Steering | None = None,
+) -> Iterator[Iteration]:
+    """Continue an interrupted run from its saved state (see `Steering`).
+
+    Needs neither the images nor the recipe of the run: the state has both, with the changes that
+    were made while the run went on. On the CPU, the run ends with exactly the image that it would
+    have had without the interruption.
+
+    Parameters
+    ----------
+    path : str or path
+        File of the state. ``napari-nst resume --list`` shows those of interrupted runs. Another
+        process can no longer resume the run. A copy of a state in another folder stays as it is.
+    progress, steering
+        As for `stylize`. Without `Steering.save_every`, the run saves no further state.
+
+    Returns
+    -------
+    iterator of Iteration
+        The saved step again, then the remaining steps. `Iteration.record` says where the run was
+        resumed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the file is damaged or no state of a run, if the run still goes on, or if another process
+        has resumed it.
+    NstError
+        As for `stylize`.
+    """
+    path = Path(path)
+    state = read_state(path)
+    choose_device(state.job.recipe.device)
+    if steering is not None and not steering.about:
+        steering.about = read_about(path)
+    return engine_run.resume(state, claim(path), progress, steering)
 
 
 def start(

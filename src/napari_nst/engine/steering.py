@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,19 @@ class Steering:
         is a warning.
     watch : callable, optional
         Called in the run's thread with a `TileDone` after each tile, if the run uses tiles.
+    save_every : float
+        Seconds between two times at which the run saves its state into the cache folder, so that
+        `resume` can continue it if its process is killed; 0 saves nothing. Saving takes at most a
+        twentieth of the run's time. The state is deleted at the end of the run.
+    about : mapping, optional
+        What the caller needs to know of a run when it is resumed, as numbers, strings, lists, dicts
+        and arrays; it is the ``about`` of the saved state. ``title`` and ``program`` are shown in
+        the list of interrupted runs. It may be replaced while the run goes on.
+
+    Raises
+    ------
+    ValueError
+        If `save_every` is not a number of seconds, 0 or more.
 
     Examples
     --------
@@ -63,9 +77,17 @@ class Steering:
         self,
         tell: Callable[[str], None] | None = None,
         watch: Callable[[TileDone], None] | None = None,
+        save_every: float = 0.0,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
+        if not 0 <= save_every < math.inf:
+            raise ValueError(
+                f"save_every must be a number of seconds, 0 or more; not {save_every!r}."
+            )
         self.tell = tell or _warn
         self.watch = watch
+        self.save_every = float(save_every)
+        self.about: Mapping[str, Any] = about or {}
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._pending: Change | None = None

@@ -7,9 +7,13 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 # Side in pixels above which the libraries that write a format refuse or write an empty file.
 _LARGEST_SIDE = {
@@ -48,8 +52,11 @@ def check_size(path: Path, shape: tuple[int, int]) -> None:
     )
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file completely or not at all; an OSError names the file, or its folder, and why."""
+def write_atomically(path: Path, data: bytes | Iterable[ReadableBuffer]) -> None:
+    """Write a file completely or not at all; an OSError names the file, or its folder, and why.
+
+    Data in several parts are written one after another, so that memory need not hold all.
+    """
     target = Path(os.path.realpath(path))  # a symbolic link remains a link
     # The name is unique because several threads or processes may write the same file. tempfile is
     # not used because it permits only the owner to read its files.
@@ -58,7 +65,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         _check_target(target, path)
         try:
             with temporary.open("xb") as file:
-                file.write(data)
+                for part in [data] if isinstance(data, bytes) else data:
+                    file.write(part)
                 file.flush()
                 os.fsync(file.fileno())
             with suppress(OSError):  # the file to replace may not exist

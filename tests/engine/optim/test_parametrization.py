@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from napari_nst.engine.optim.optimizer import Parametrization
+from napari_nst.engine.optim.parametrization import Parametrization
 
 KINDS = pytest.mark.parametrize(
     ("image_range", "grey", "unit"),

@@ -36,3 +36,14 @@ def resize(
         return copies[..., height : 2 * height, width : 2 * width]
     mode = "bicubic" if smooth else "bilinear"
     return functional.interpolate(image, shape, mode=mode, align_corners=False, antialias=True)
+
+
+def painted(picture: Tensor, paint: np.ndarray[Any, Any], where: np.ndarray[Any, Any]) -> Tensor:
+    """Return an image (1, 3, H, W) with RGB pixels (h, w, 3) over it where a mask (h, w) is true.
+
+    The pixels and the mask are resampled to its size.
+    """
+    shape = (picture.shape[2], picture.shape[3])
+    mask = torch.from_numpy(where.astype("float32"))[None, None].to(picture.device)
+    pixels = resize(to_tensor(paint, picture.device), shape)
+    return torch.lerp(picture, pixels, resize(mask, shape, smooth=False))

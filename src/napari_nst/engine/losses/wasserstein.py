@@ -158,6 +158,7 @@ class SlicedWassersteinLoss(StyleLoss):
 
     styles: Tensor
     selected: Tensor | None
+    random_state: Tensor
     directions: Tensor
     ordered: Tensor
 
@@ -189,8 +190,11 @@ class SlicedWassersteinLoss(StyleLoss):
         self.redraw()
 
     @torch.no_grad()
-    def redraw(self) -> None:
-        """Draw the directions of all evaluations until the next call."""
+    def redraw(self, state: Tensor | None = None) -> None:
+        """Draw the directions of all evaluations until the next call, or again those of a state."""
+        if state is not None:
+            self._generator.set_state(state)
+        self.random_state = self._generator.get_state()  # from which the directions are drawn
         shape = (self.projections, self.styles.shape[0])
         directions = torch.randn(shape, generator=self._generator)
         self.directions = functional.normalize(directions, dim=1).to(self.styles)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,10 +80,23 @@ class Objective(nn.Module):
 
     def redraw(self) -> bool:
         """Draw random directions of losses again; return whether there are any."""
-        random = [loss for loss in self.modules() if isinstance(loss, SlicedWassersteinLoss)]
-        for loss in random:
+        for loss in self._random_losses():
             loss.redraw()
-        return bool(random)
+        return bool(self._random_losses())
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next evaluations depend on, besides the recipe and the images."""
+        drawn = [loss.random_state for loss in self._random_losses()]
+        return {"gradient_scale": self.gradient_scale, "random": drawn}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state of an equal objective."""
+        self.gradient_scale = state["gradient_scale"]
+        for loss, drawn in zip(self._random_losses(), state["random"], strict=True):
+            loss.redraw(drawn)
+
+    def _random_losses(self) -> list[SlicedWassersteinLoss]:
+        return [loss for loss in self.modules() if isinstance(loss, SlicedWassersteinLoss)]
 
     def _computed(self, image: Tensor) -> tuple[Parts, Tensor]:
         """Return the parts and the gradient, without the mask."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -69,6 +70,35 @@ class LimitedMemoryBFGS:
             scale = gradient.numel() / max(float(gradient.abs().sum()), 1e-30)
         self._move(gradient, weights, scale)
         self.previous = gradient
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next steps depend on, besides the variables and their gradient."""
+        rows = max([self.row, *self.order]) + 1
+        return {
+            "lr": self.lr,
+            "history": self.past.shape[1],
+            "past": self.past[:, :rows],
+            "products": self.products,
+            "with_gradient": self.with_gradient,
+            "order": list(self.order),
+            "row": self.row,
+            "learned": self.learned,
+            "previous": self.previous,
+            "scaling": [self.scaling.moved, self.scaling.changed, self.scaling.of_pixels],
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state of the same history, which is that of variables of the same shape."""
+        device, past, previous = self.past.device, state["past"], state["previous"]
+        self.lr, self.row, self.learned = state["lr"], state["row"], state["learned"]
+        self.order = list(state["order"])
+        self.past[:, : past.shape[1]].copy_(past)
+        self.products.copy_(state["products"])
+        self.with_gradient.copy_(state["with_gradient"])
+        self.previous = None if previous is None else previous.to(device)
+        moved, changed, of_pixels = (one.to(device) for one in state["scaling"])
+        self.scaling.moved, self.scaling.changed = moved, changed
+        self.scaling.of_pixels = of_pixels
 
     def _learn(self, gradient: Tensor, previous: Tensor) -> None:
         """Store the change of the gradient at the last step, if it tells a positive curvature."""

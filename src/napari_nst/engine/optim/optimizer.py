@@ -7,88 +7,18 @@ then has, so image and numbers always belong together.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
 
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.optim.lbfgs import LimitedMemoryBFGS
+from napari_nst.engine.optim.moving_average import MovingAverage
+from napari_nst.engine.optim.parametrization import Parametrization
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Parametrization:
-    """Maps variables to an image (1, 3, H, W) in [0, 1].
-
-    A grey image has one variable per pixel instead of three, and so no colour noise.
-    """
-
-    image_range: str = "clip"
-    """``clip`` limits pixels to [0, 1] after each step; ``free`` does not, as in most published
-    programs; ``tanh`` makes pixels (tanh x + 1)/2 of variables x."""
-
-    grey: bool = False
-    unit: float = 1.0
-    """The variable of a white pixel, except with ``tanh``."""
-
-    steepest = 0.999
-    """With ``tanh``, the largest distance of a pixel from mid-grey at the start. Closer to 1, black
-    or white, the gradient vanishes."""
-
-    def variables(self, image: Tensor) -> Tensor:
-        """Return the variables of an image, (1, 3 or 1, H, W), contiguous, a copy."""
-        if self.grey:
-            image = image.mean(dim=1, keepdim=True)
-        if self.image_range == "tanh":
-            image = torch.atanh((image * 2 - 1).clamp(-self.steepest, self.steepest))
-        return (image.detach() * self.unit).contiguous()
-
-    def image(self, variables: Tensor) -> Tensor:
-        """Return the image of the variables; differentiable, no copy where none is needed."""
-        image = variables if self.unit == 1 else variables / self.unit
-        if self.image_range == "tanh":
-            image = (image.tanh() + 1) / 2
-        return image.expand(-1, 3, -1, -1) if self.grey else image
-
-    def gradient(self, variables: Tensor, by_image: Tensor) -> Tensor:
-        """Return the gradient by the variables, given that by the image."""
-        if self.grey:
-            by_image = by_image.sum(dim=1, keepdim=True)
-        if self.image_range == "tanh":
-            by_image = by_image * (1 - (variables / self.unit).tanh().square()) / 2
-        return by_image if self.unit == 1 else by_image.div_(self.unit)
-
-    def limit(self, variables: Tensor) -> None:
-        """Limit variables to black and white in place, if the range is ``clip``."""
-        if self.image_range == "clip":
-            variables.clamp_(0, self.unit)
-
-
-class MovingAverage:
-    """Exponential moving average, corrected for its start as Adam's moments are.
-
-    crowsonkb/style-transfer-pytorch shows and saves such an average: it removes the jitter of
-    Adam's steps. `decay` is the weight of the past, from 0 to nearly 1.
-    """
-
-    def __init__(self, decay: float, first: Tensor) -> None:
-        self.decay = decay
-        self._sum = first * (1 - decay)
-        self._weight = 1 - decay
-
-    def update(self, value: Tensor) -> None:
-        """Take in another value."""
-        self._sum = self._sum.mul_(self.decay).add_(value, alpha=1 - self.decay)
-        self._weight = self._weight * self.decay + (1 - self.decay)
-
-    @property
-    def value(self) -> Tensor:
-        """The average of all values so far."""
-        return self._sum / self._weight
 
 
 class Differentiable(Protocol):
@@ -122,6 +52,12 @@ class _Best(NamedTuple):
 
 class NotFinite(NstError):
     """The loss or the gradient of the image that an optimizer starts from is not finite."""
+
+
+_PLAIN = (
+    "lr", "history", "gradient_scale", "steps", "failures", "losses", "_best_total", "_is_finite"
+)  # fmt: skip
+"""Attributes of an `ImageOptimizer` that are saved as they are."""
 
 
 class ImageOptimizer:
@@ -206,6 +142,59 @@ class ImageOptimizer:
         if self.average is not None:
             self.average.update(self.current)
         return self.losses
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next steps depend on, besides the recipe and the objective."""
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        average = self.average
+        return plain | {
+            "variables": self.variables.detach(),
+            "gradient": self._gradient,
+            "best": tuple(self._best),
+            "average": None if average is None else average.state(),
+            "optimizer": self._optimizer_state(),
+        }
+
+    @classmethod
+    def from_state(
+        cls,
+        recipe: Recipe,
+        objective: Differentiable,
+        state: Mapping[str, Any],
+        *,
+        grey: bool,
+        device: torch.device,
+    ) -> Self:
+        """Return an optimizer that goes on from a state, without an evaluation."""
+        self = cls.__new__(cls)
+        self.recipe, self.objective = recipe, objective
+        self.parametrization = Parametrization(recipe.image_range, grey, cls.unit)
+        for name in _PLAIN:
+            setattr(self, name, state[name])
+        self.variables = state["variables"].to(device).requires_grad_()
+        self.variables.grad = state["gradient"].to(device)
+        variables, gradient, losses = state["best"]
+        self._best = _Best(variables.to(device), gradient.to(device), losses)
+        self.average = None
+        if state["average"] is not None:
+            self.average = MovingAverage.from_state(recipe.ema, state["average"], device)
+        self.optimizer = self._new_optimizer()
+        self._load_optimizer_state(state["optimizer"])
+        return self
+
+    def _optimizer_state(self) -> dict[str, Any]:
+        if isinstance(self.optimizer, LimitedMemoryBFGS):
+            return self.optimizer.state()
+        of_variables = dict(self.optimizer.state.get(self.variables, {}))
+        return {"lr": self.optimizer.param_groups[0]["lr"], "state": of_variables}
+
+    def _load_optimizer_state(self, state: Mapping[str, Any]) -> None:
+        if isinstance(self.optimizer, LimitedMemoryBFGS):
+            self.optimizer.load_state(state)
+            return
+        own = self.optimizer.state_dict()
+        own["param_groups"][0]["lr"] = state["lr"]
+        self.optimizer.load_state_dict({**own, "state": {0: state["state"]}})
 
     @property
     def current(self) -> Tensor:

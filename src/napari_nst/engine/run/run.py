@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from traceback import clear_frames
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from napari_nst.engine.checkpoint.codec import RunState
+from napari_nst.engine.checkpoint.saved_runs import Checkpoints
 from napari_nst.engine.device import choose_device, choose_precision
-from napari_nst.engine.images.convert import resize, to_tensor
+from napari_nst.engine.images.convert import painted, resize
 from napari_nst.engine.iteration import Iteration
-from napari_nst.engine.job.job import Change, Job, Strokes
+from napari_nst.engine.job.job import Change, Job
 from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.job.schedule import Scale, continued
 from napari_nst.engine.objective.objective import summarise
@@ -25,6 +28,7 @@ from napari_nst.engine.optim.optimizer import (
     NotFinite,
 )
 from napari_nst.engine.run.provenance import run_metadata
+from napari_nst.engine.run.resume import absolute_weights, differences, machine, restored
 from napari_nst.engine.run.setup import RunSetup
 from napari_nst.engine.run.time_estimate import estimate_run
 from napari_nst.engine.steering import Steering, TileDone
@@ -67,14 +71,28 @@ def run(
     return _iterate(job, progress, steering or Steering(), after)
 
 
+def resume(
+    state: RunState, path: Path, progress: Progress | None = None, steering: Steering | None = None
+) -> Iterator[Iteration]:
+    """Return the iterations of an interrupted run, whose state is in a file of this process."""
+    return _iterate(state.job, progress, steering or Steering(), state=state, path=path)
+
+
 def _iterate(
-    job: Job, progress: Progress | None, steering: Steering, after: Iteration | None
+    job: Job,
+    progress: Progress | None,
+    steering: Steering,
+    after: Iteration | None = None,
+    state: RunState | None = None,
+    path: Path | None = None,
 ) -> Iterator[Iteration]:
     try:
-        with explained_errors(job.recipe, job.scales):
-            this = Run(job, load(job.recipe.weights, progress), steering, after)
+        with Checkpoints(steering, path) as saved, explained_errors(job.recipe, job.scales):
+            weights = state.weights if state else job.recipe.weights
+            this = Run(job, load(weights, progress), steering, saved, after, state)
+            state = None  # the run frees its memory
             if progress is not None:
-                progress(str(this.estimate), 0, 0)
+                progress(this.announcement, 0, 0)
             yield from this.iterations()
     except Cancelled:
         if not steering.stopped:
@@ -85,40 +103,71 @@ class Run:
     """A job under way, and how steering changes it."""
 
     def __init__(
-        self, job: Job, pretrained: PretrainedVGG, steering: Steering, after: Iteration | None
-    ) -> None:
+        self, job: Job, pretrained: PretrainedVGG, steering: Steering, saved: Checkpoints,
+        after: Iteration | None, state: RunState | None,
+    ) -> None:  # fmt: skip
         self.job = job
         self.pretrained = pretrained
         self.steering = steering
+        self.saved = saved
         self.after = after
-        self.step = after.step if after else 0
+        self.state = state
         self.told_of_failure = False
+        # Steps and seconds of the run that this one continues.
+        self.earlier = (after.step, after.seconds) if after else (0, 0.0)
+        self.began = time.time()
+        self.step = self.earlier[0]
         self.steered: list[dict[str, Any]] = list(after.facts.get("steered", ())) if after else []
+        self.resumed: list[dict[str, Any]] = list(after.facts.get("resumed", ())) if after else []
+        if state is not None:
+            self.earlier, self.began, self.step = state.earlier, state.began, state.step
+            self.steered = list(state.steered)
+            self.resumed = [*state.resumed, {"after_step": state.step}]
         self.device = choose_device(job.recipe.device)
         self.dtype = choose_precision(job.recipe.precision, self.device)
         self.planner = TilePlanner(job, self.device, self.dtype, steering.tell)
+        self.machine = machine(pretrained, self.device, self.dtype)
+        if state is not None:
+            self.resumed[-1] |= differences(state, self.machine, self.planner)
         self.setup = RunSetup(job, self._network(job.recipe), self.planner.image_device)
         plans = self.planner.plans(job)
-        processes = self.planner.sharing(job, job.scales[-1]).count
-        self.estimate = estimate_run(self.setup, plans, processes)
-        for sentence in self.planner.short_histories(job):
-            steering.tell(sentence)
+        if state is None:
+            processes = self.planner.sharing(job, job.scales[-1]).count
+            estimate = estimate_run(self.setup, plans, processes)
+            self.estimate, self.announcement = estimate.metadata(), str(estimate)
+            for sentence in self.planner.short_histories(job):
+                steering.tell(sentence)
+        else:
+            self.estimate = state.estimate
+            self.announcement = f"The run goes on after step {state.step} of {state.steps}."
         self.metadata = self._metadata()
 
     def iterations(self) -> Iterator[Iteration]:
         """Yield an iteration per step. Closing the generator ends the run."""
         periodic = self.job.recipe.padding == "circular"
-        before, began, done = self.after.seconds if self.after else 0.0, time.perf_counter(), 0.0
+        state, self.state = self.state, None  # frees its memory when it is restored
+        first = state.index if state else 0
+        before, began, done = self.earlier[1], time.perf_counter(), 0.0
         # A list, so that the large image can be freed before the next scale.
-        start = [self._first_image()]
+        start = [] if state else [self._first_image()]
         moments: AdamMoments | None = None
-        for index, scale in enumerate(self.job.scales):
+        for index, scale in enumerate(self.job.scales[first:], start=first):
             later = self._work_of(self.job.scales[index + 1 :])
-            objective = self._objective(scale)
-            image = resize(start.pop(), scale.shape, periodic=periodic).clamp(0, 1)
-            optimizer = self._optimizer(image, objective, scale, moments)
-            del image, moments
-            for taken in range(1, scale.steps + 1):
+            already = 0
+            if state is not None:
+                objective = self._objective(scale, state.tile)
+                optimizer = restored(state, objective, self.setup)
+                already, before, left = state.taken, state.seconds, state.seconds_left
+                losses, state = state.losses, None  # the rest of the state has been taken over
+                self.saved.has_yielded = True
+                yield self._iteration(scale, optimizer.image, losses, objective.tile, before, left)
+            else:
+                objective = self._objective(scale)
+                image = resize(start.pop(), scale.shape, periodic=periodic).clamp(0, 1)
+                optimizer = self._optimizer(image, objective, scale, moments)
+                del image
+            moments = None
+            for taken in range(already + 1, scale.steps + 1):
                 self.steering.check_cancelled()
                 change = self.steering.take_changes()
                 if change is not None:
@@ -145,13 +194,17 @@ class Run:
                 done += work
                 seconds = time.perf_counter() - began
                 left = seconds * (work * (scale.steps - taken) + later) / done
+                seconds += before
                 iteration = self._iteration(
-                    scale, optimizer.image, losses, objective.tile, before + seconds, left
+                    scale, optimizer.image, losses, objective.tile, seconds, left
                 )
                 if self._must_end(optimizer.failures):
                     yield replace(iteration, steps=self.step, seconds_left=0.0)
                     return
                 yield iteration
+                self.saved.save_if_due(
+                    partial(self._state, index, taken, iteration, objective, optimizer)
+                )
                 del iteration
             moments = optimizer.moments
             start.append(optimizer.image)
@@ -174,6 +227,29 @@ class Run:
         )
         return True
 
+    def _state(
+        self,
+        index: int,
+        taken: int,
+        iteration: Iteration,
+        objective: AdaptiveObjective,
+        optimizer: ImageOptimizer,
+    ) -> RunState:
+        names = ("job", "began", "step", "earlier", "steered", "resumed", "estimate", "machine")
+        return RunState(
+            **{name: getattr(self, name) for name in names},
+            index=index,
+            taken=taken,
+            seconds=iteration.seconds,
+            seconds_left=iteration.seconds_left,
+            weights=absolute_weights(self.job.recipe),
+            planner=self.planner.state(),
+            tile=objective.tile,
+            losses=iteration.losses,
+            objective=objective.state(),
+            optimizer=optimizer.state(),
+        )
+
     def _iteration(
         self,
         scale: Scale,
@@ -184,10 +260,9 @@ class Run:
         seconds_left: float,
     ) -> Iteration:
         keep = self.job.keep_outside
-        done = self.after.step if self.after else 0
         return Iteration(
             step=self.step,
-            steps=done + sum(one.steps for one in self.job.scales),
+            steps=self.earlier[0] + sum(one.steps for one in self.job.scales),
             losses=losses,
             shape=keep.picture.shape if keep else scale.shape,
             seconds=seconds,
@@ -212,8 +287,8 @@ class Run:
             return self.setup.initial_image(shape)
         return self.setup.image_of(self.after.pixels.to(self.setup.device), shape)
 
-    def _objective(self, scale: Scale) -> AdaptiveObjective:
-        """Return the objective of a scale, in tiles that fit into memory."""
+    def _objective(self, scale: Scale, tile: int | None = None) -> AdaptiveObjective:
+        """Return the objective of a scale, in tiles of a given size or that fit into memory."""
         setup, job = self.setup, self.job
         processes = self.planner.sharing(job, scale)
 
@@ -232,7 +307,7 @@ class Run:
             lambda tile: setup.objective(
                 scale, tile, processes, on_tile if self.steering.watch is not None else None
             ),
-            self.planner.plan(job, scale).tile,
+            self.planner.plan(job, scale).tile if tile is None else tile,
             lambda tile, error: self.planner.smaller(job, scale, tile, error),
         )
 
@@ -272,7 +347,7 @@ class Run:
             release(self.device)
             self.steering.tell("Not changed: there is not enough memory for it at this size.")
         for strokes in change.strokes:
-            picture = _painted(picture, strokes)
+            picture = painted(picture, strokes.picture, strokes.where)
             found["painted_pixels"] = int(strokes.where.sum()) + found.get("painted_pixels", 0)
         if not found:
             return None
@@ -314,18 +389,11 @@ class Run:
 
     def _metadata(self) -> dict[str, Any]:
         job, recipe = self.job, self.job.recipe
-        if self.after is not None:  # as if both runs were one
-            recipe = recipe.replace(steps=self.after.step + recipe.steps)
+        if self.earlier[0]:  # as if both runs were one
+            recipe = recipe.replace(steps=self.earlier[0] + recipe.steps)
         metadata = run_metadata(
             job.name, recipe, job.images, self.pretrained, self.device, self.dtype, job.arguments
         )
-        metadata |= {"forecast": self.estimate.metadata()}
-        return metadata | ({"steered": list(self.steered)} if self.steered else {})
-
-
-def _painted(picture: Tensor, strokes: Strokes) -> Tensor:
-    """Return an image (1, 3, H, W) with strokes on it, resampled to its size."""
-    paint = to_tensor(strokes.picture, picture.device)
-    where = torch.from_numpy(strokes.where.astype("float32"))[None, None].to(picture.device)
-    shape = (picture.shape[2], picture.shape[3])
-    return torch.lerp(picture, resize(paint, shape), resize(where, shape, smooth=False))
+        metadata |= {"forecast": self.estimate}
+        lists = {"steered": list(self.steered), "resumed": list(self.resumed)}
+        return metadata | {name: one for name, one in lists.items() if one}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -126,6 +127,18 @@ class TilePlanner:
             self.tell(f"Out of memory; the run goes on in tiles of {half} pixels.")
         return half
 
+    def state(self) -> dict[str, int]:
+        """Return what the plans depend on."""
+        return {"limit": self.limit, "free": self.free}
+
+    def load_state(self, state: Mapping[str, int], job: Job) -> bool:
+        """Plan as in a state, so that the results are the same; False if memory does not allow."""
+        own, self.free, self.limit = self.free, state["free"], state["limit"]
+        fits = max(plan.memory.bytes for plan in self.plans(job)) <= own
+        if not fits:
+            self.free = own
+        return fits
+
     def _fitting(self, job: Job, scale: Scale) -> Plan | None:
         longest, asked, available = max(scale.shape), job.recipe.tile, self.free * SHARE
         if asked:
@@ -221,6 +234,14 @@ class AdaptiveObjective:
     def redraw(self) -> bool:
         """Draw random directions of losses again; return whether there are any."""
         return self._objective.redraw()
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next evaluations depend on, besides the tile."""
+        return self._objective.state()
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state of an equal objective in tiles of the same size."""
+        self._objective.load_state(state)
 
     def _take_less(self, error: BaseException) -> None:
         self.tile = self._smaller(self.tile, error)

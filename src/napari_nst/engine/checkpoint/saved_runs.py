@@ -1,0 +1,323 @@
+"""The files of runs' states: one for each run, in the cache folder, while the run goes on.
+
+A file's name says which process owns it. What is owned by a process that has ended is the state of
+an interrupted run. This module needs no torch, so that a widget can look for such runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from napari_nst.engine.checkpoint.codec import Encoder, RunState, decoded
+from napari_nst.engine.distributed import process_count
+from napari_nst.engine.steering import Steering
+from napari_nst.engine.vgg.weights import cache_folder
+from napari_nst.errors import Cancelled
+from napari_nst.io.tensor_file import is_intact, read_texts, write_tensor_file
+
+FORMAT = 1
+"""Raised when the meaning of a state changes, so that older versions refuse newer files."""
+
+ENDING = ".safetensors"
+
+SHARE = 20
+"""Saving takes at most one part in so many of a run's time."""
+
+_ABANDONED = 3600.0  # seconds after which an incomplete file belongs to no process that writes it
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """The state of a run in a file."""
+
+    path: Path
+    title: str  # such as "astronaut × painting"
+    program: str  # "terminal", "viewer", or another that the caller named
+    job: str  # name of the public function
+    step: int
+    steps: int
+    began: float  # seconds since 1970
+    saved: float
+
+    @property
+    def label(self) -> str:
+        """The run in a few words."""
+        began = time.localtime(self.began)
+        is_today = began[:3] == time.localtime()[:3]
+        when = time.strftime("%H:%M" if is_today else "%d %b, %H:%M", began)
+        return f"the run of {when} ({self.title}, step {self.step} of {self.steps})"
+
+
+def runs_folder() -> Path:
+    """Return the folder of the states."""
+    return cache_folder() / "runs"
+
+
+def interrupted_runs() -> list[SavedRun]:
+    """Return the runs of this machine whose process has ended, the last saved first."""
+    found = []
+    for path in _files():
+        _, machine, pid, created = _owner(path)
+        if machine == _machine() and not _is_alive(pid, created):
+            with suppress(ValueError):
+                found.append(read_summary(path))
+    return sorted(found, key=lambda run: run.saved, reverse=True)
+
+
+def read_summary(path: Path) -> SavedRun:
+    """Read what a file says about its run, without the arrays; ValueError if that is not all."""
+    try:
+        texts = read_texts(path)
+        number = int(texts["format"])
+        if number > FORMAT:
+            raise _Newer(f"{path} was written by a newer version of napari-nst; take that one.")
+        summary = SavedRun(path, **json.loads(texts["summary"]))
+        summary = replace(summary, title=_printable(summary.title))
+        numbers = (summary.step, summary.steps, summary.began, summary.saved)
+        texts_of = (summary.title, summary.program, summary.job)
+        if not all(isinstance(one, str) for one in texts_of) or not all(
+            map(math.isfinite, numbers)
+        ):
+            raise ValueError("The summary is none.")
+        _ = summary.label
+    except _Newer:
+        raise
+    except FileNotFoundError:
+        raise _gone(path) from None
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    return summary
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """Read what the caller of a run said about it, without the run; raises as `read_summary`."""
+    read_summary(path)
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = decoded(file.metadata()["about"], file.get_tensor)
+        return dict(about)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def read_state(path: Path) -> RunState:
+    """Read a whole state; raises ValueError, in one sentence, for a file that is none."""
+    read_summary(path)
+    from safetensors import safe_open
+
+    try:
+        if not is_intact(path):
+            raise ValueError("The checksum is wrong.")
+        with safe_open(path, framework="pt") as file:
+            state = decoded(file.metadata()["state"], lambda name: file.get_tensor(name).clone())
+        if not isinstance(state, RunState):
+            raise ValueError("The file holds another object.")
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    return state
+
+
+def claim(path: Path) -> Path:
+    """Make this process the owner of a state, and return its new path.
+
+    A file outside the folder of the states is a copy, which stays as it is. Raises ValueError if
+    the run still goes on, or if another process has claimed it.
+    """
+    if path.absolute().parent != runs_folder():
+        return _new_path()
+    try:
+        name, machine, pid, created = _owner(path)
+    except ValueError:
+        return _new_path()
+    if machine == _machine() and _is_alive(pid, created):
+        raise ValueError(
+            f"{path} is the state of a run that goes on in process {pid}; stop that run, or wait "
+            "for its end."
+        )
+    try:
+        return path.rename(_owned(path, name, *_this_process()))
+    except FileNotFoundError:
+        raise _gone(path) from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be renamed: {error.strerror}.") from error
+
+
+def release(path: Path) -> None:
+    """Give up the ownership of a state: its run is interrupted, and can be resumed."""
+    with suppress(OSError):
+        path.rename(_owned(path, _owner(path)[0], 0, 0))
+
+
+def discard(path: Path) -> None:
+    """Delete the state of an interrupted run; raises ValueError as `claim`."""
+    path = claim(path) if path.absolute().parent == runs_folder() else path
+    try:
+        path.unlink()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be deleted: {error.strerror}.") from error
+
+
+class Checkpoints:
+    """Saves the state of a run from time to time; a ``with`` statement is as long as the run.
+
+    `path` is the file of a resumed run, which this process owns.
+    """
+
+    def __init__(self, steering: Steering, path: Path | None = None) -> None:
+        self.steering = steering
+        self.path = path
+        self.has_yielded = path is None  # whether the caller has an image of the saved step
+        self._due = time.monotonic() + steering.save_every
+        self._has_told = False
+
+    def save_if_due(self, make_state: Callable[[], RunState]) -> None:
+        """Save if the time has come. A failure is told once, and the run goes on."""
+        every = self.steering.save_every
+        is_due = every > 0 and time.monotonic() >= self._due
+        if not is_due or self.steering.stopped or process_count() > 1:
+            return
+        began = time.monotonic()
+        try:
+            self._save(make_state())
+        except (OSError, TypeError, MemoryError) as error:
+            if not self._has_told:
+                self._has_told = True
+                reason = getattr(error, "strerror", None) or str(error) or "out of memory"
+                self.steering.tell(
+                    f"The state of the run cannot be saved in {runs_folder()}: "
+                    f"{reason.rstrip('.')}. The run goes on, and tries again every {every:g} s."
+                )
+        ended = time.monotonic()
+        self._due = ended + max(every, SHARE * (ended - began))
+
+    def _save(self, state: RunState) -> None:
+        about, encoder = dict(self.steering.about), Encoder()
+        summary = {
+            "title": str(about.get("title", state.job.name)),
+            "program": str(about.get("program", "Python")),
+            "job": state.job.name,
+            "step": state.step,
+            "steps": state.steps,
+            "began": state.began,
+            "saved": time.time(),
+        }
+        texts = {
+            "format": str(FORMAT),
+            "summary": json.dumps(summary),
+            "about": encoder.text(about),
+            "state": encoder.text(state),
+        }
+        path = self.path or _new_path()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _delete_abandoned(path.parent)
+        write_tensor_file(path, encoder.blocks, texts)
+        self.path = path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if self.path is None:
+            return
+        has_failed = isinstance(error, Exception) and not isinstance(error, Cancelled)
+        if has_failed or not self.has_yielded:  # the caller may lack the image
+            release(self.path)
+        else:
+            with suppress(OSError):
+                self.path.unlink()
+
+
+class _Newer(ValueError):
+    """A file of a later version."""
+
+
+def _printable(text: str) -> str:
+    """Return a text without characters that command a terminal."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def _files() -> list[Path]:
+    """Return the files whose names are those of states."""
+    with suppress(OSError):
+        return [path for path in runs_folder().iterdir() if _has_owner(path)]
+    return []
+
+
+def _has_owner(path: Path) -> bool:
+    with suppress(ValueError):
+        return bool(_owner(path))
+    return False
+
+
+def _owner(path: Path) -> tuple[str, str, int, int]:
+    """Return name, machine, process and its time of creation; ValueError for another file name."""
+    if path.suffix != ENDING:
+        raise ValueError(f"{path} has another name than a state.")
+    name, machine, pid, created = path.stem.split(".")
+    return name, machine, int(pid), int(created)
+
+
+def _owned(path: Path, name: str, pid: int, created: int) -> Path:
+    return path.with_name(f"{name}.{_machine()}.{pid}.{created}{ENDING}")
+
+
+def _new_path() -> Path:
+    return _owned(runs_folder() / "new", uuid.uuid4().hex, *_this_process())
+
+
+def _this_process() -> tuple[int, int]:
+    return os.getpid(), int(psutil.Process().create_time())
+
+
+def _machine() -> str:
+    """Return a short name of this machine, because several may share a home folder."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _is_alive(pid: int, created: int) -> bool:
+    """Whether a process still exists; another one may have its number by now."""
+    if not pid:
+        return False
+    try:
+        # The clock may have been set meanwhile.
+        return abs(psutil.Process(pid).create_time() - created) < 5
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:  # it exists, but is another user's
+        return True
+
+
+def _delete_abandoned(folder: Path) -> None:
+    """Delete incomplete files that were being written when their process ended."""
+    for part in folder.glob(".napari-nst-*.part"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > _ABANDONED:
+                part.unlink()
+
+
+def _gone(path: Path) -> ValueError:
+    return ValueError(f"{path} is gone: its run was resumed elsewhere, or discarded.")
+
+
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    if isinstance(error, OSError) and error.strerror:
+        return ValueError(f"{path} cannot be read: {error.strerror}.")
+    return ValueError(f"{path} is damaged, or is not the state of a run; nothing was read of it.")
