@@ -9,14 +9,13 @@ from typing import Any
 
 import click
 
-from napari_nst.cli.options import FILE
-from napari_nst.cli.request import Provenance, read_recipe
+from napari_nst.cli.options import FILE, limits_option
+from napari_nst.cli.request import Provenance, read_in_range, read_recipe
 from napari_nst.cli.terminal import ProgressBar, input_errors, say
 from napari_nst.engine.job import build
 from napari_nst.engine.job.job import Job
 from napari_nst.io.atomic_write import check_writable
-from napari_nst.io.decoded_image import Pixels
-from napari_nst.io.read_image import read_image
+from napari_nst.io.decoded_image import DecodedImage, Pixels
 from napari_nst.io.write_image import depth_for, write_stack
 
 # Job → the inputs that its losses depend on.
@@ -34,11 +33,14 @@ layer_option = partial(click.option, "--layer", metavar="LAYER")
 @output_option
 @layer_option(required=True, help="The layer to show, such as relu3_1.")
 @click.option("--size", default=0, help="Longest side that IMAGE is resampled to; 0: as it is.")
+@limits_option
 @click.option(
     "--preset", "preset_or_file", metavar="NAME|FILE", default="default", show_default=True,
     help="The recipe whose network is used: its weights, pooling, padding and device.",
 )  # fmt: skip
-def features(image: Path, output: Path, layer: str, size: int, preset_or_file: str) -> None:
+def features(
+    image: Path, output: Path, layer: str, size: int, limits: str | None, preset_or_file: str
+) -> None:
     """Show the features of IMAGE at a layer of the network.
 
     Each channel of the layer is a map. All maps have one scale: white is the 99.9th percentile of
@@ -48,7 +50,7 @@ def features(image: Path, output: Path, layer: str, size: int, preset_or_file: s
     """
     with input_errors():
         recipe = read_recipe(preset_or_file, {})
-        pixels = _read(image, output)
+        pixels = _read(image, output, limits)
 
     from napari_nst.engine.inspect import displayable, feature_maps
 
@@ -103,18 +105,18 @@ def gram(picture: Path, output: Path, layer: str) -> None:
     _write(output, view.shown, labels)
 
 
-def _read(image: Path, output: Path) -> Pixels:
+def _read(image: Path, output: Path, limits: str | None) -> DecodedImage:
     """Read an image after checking that the output can be written."""
     check_writable([output], [image])
-    pixels = read_image(image)
-    depth_for(output, pixels)
-    return pixels
+    read = read_in_range(image, limits)
+    depth_for(output, read.pixels)
+    return read
 
 
 @input_errors()
-def _read_result(picture: Path, output: Path) -> tuple[Pixels, Job]:
+def _read_result(picture: Path, output: Path) -> tuple[DecodedImage, Job]:
     """Return a picture and the job that made it, with its recorded inputs."""
-    pixels = _read(picture, output)
+    pixels = _read(picture, output, "full")
     made = Provenance(picture)
     if made.argument("compare"):
         raise ValueError(f"{picture} holds several pictures; make the one that you mean alone.")
@@ -126,7 +128,7 @@ def _read_result(picture: Path, output: Path) -> tuple[Pixels, Job]:
     name = made.record["job"]
     if name not in _ROLES:
         raise ValueError(f"{picture} was made by {name}, which this version does not know.")
-    images = {role: list(map(read_image, made.inputs(role))) for role in _ROLES[name]}
+    images = {role: made.read(role) for role in _ROLES[name]}
     for note in made.changes_in(images):
         say(note)
     # The losses do not depend on the initial image, but a recipe may require one.

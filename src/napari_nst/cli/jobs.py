@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_nst.cli.options import FILE, job_command
+from napari_nst.cli.options import FILE, job_command, limits_option
 from napari_nst.cli.outputs import Outputs
 from napari_nst.cli.request import Request, split
 from napari_nst.cli.run import run
@@ -74,8 +74,8 @@ def stylize(
 ) -> int:
     """Paint CONTENT in the style of another image, or of several.
 
-    Files are PNG, JPEG or TIFF, of 8 or 16 bit or float. The result has the channels of CONTENT:
-    grey stays grey, and alpha is kept. Ctrl-C writes the image of the last step.
+    Files are PNG, JPEG, TIFF, WebP, GIF, BMP or AVIF. The result has the channels of CONTENT: grey
+    stays grey, and alpha is kept. Ctrl-C writes the image of the last step.
 
     Example:  napari-nst stylize photo.jpg painting.jpg -o painted.png
     """
@@ -88,8 +88,11 @@ def stylize(
         sizes = Control("", kind=tuple).parse("--pixel-size", ",".join(pixel_sizes))
         if not (sizes or content or style):  # recorded sizes belong to recorded files
             sizes = request.recorded("pixel_sizes")
-        labels = request.read_labels(guide, "guide", "guide")
-        of_styles = [request.read_labels(path) for path in style_guides]
+        labels = request.read_labels(guide, images["content"], "guide", "guide")
+        of_styles = [
+            request.read_labels(path, images["style"][index : index + 1])
+            for index, path in enumerate(style_guides)
+        ]
         job = order_to_stylize(
             images["content"][0], images["style"], request.recipe, request.start,
             sizes or None, labels, of_styles or None, keep_unlabelled,
@@ -164,13 +167,16 @@ def synthesize(
         images = request.read(labels=[region, exemplar_region], **roles)
         if compared and "into" in images:
             raise ValueError("--compare does not go with --into; leave out one of them.")
-        to_fill = request.read_labels(region, "region", "filled_pixels")
-        to_take = request.read_labels(exemplar_region, "exemplar-region", "exemplar_pixels")
+        into_image = images.get("into", [])
+        to_fill = request.read_labels(region, into_image, "region", "filled_pixels")
+        to_take = request.read_labels(
+            exemplar_region, images["exemplar"], "exemplar-region", "exemplar_pixels"
+        )
         shape = shape or request.recorded("shape")
         if not compared:
             job = order_to_synthesize(
                 images["exemplar"] or None, request.recipe, shape, request.start,
-                images.get("into", [None])[0], to_fill, to_take,
+                into_image[0] if into_image else None, to_fill, to_take,
             )  # fmt: skip
             request.outputs.check_size(job.shape)
 
@@ -297,9 +303,12 @@ def _axes(request: Request, vary: Sequence[str]) -> dict[str, list[Any]]:
     "--size", default=EXPLORED_SIZE, show_default=True, help="Longest side of each in pixels."
 )
 @click.option("--steps", default=EXPLORED_STEPS, show_default=True, help="Iterations of each.")
+@limits_option
 @click.option("--weights", default=Recipe.weights, show_default=True, help="The network.")
 @click.option("--device", default=Recipe.device, show_default=True, help="Where to compute.")
-def explore(image: Path, output: Path, layers: str | None, **fields: Any) -> int:
+def explore(
+    image: Path, output: Path, layers: str | None, limits: str | None, **fields: Any
+) -> int:
     """Show what each layer of the network keeps of IMAGE.
 
     Each layer gets a small reconstruction, which shows what the layer keeps as a content layer, and
@@ -310,7 +319,8 @@ def explore(image: Path, output: Path, layers: str | None, **fields: Any) -> int
     with input_errors():
         given = split(layers) if layers is not None else EXPLORED_LAYERS
         names = [canonical_layer(name) for name in given]
-        request = Request("reconstruct", Outputs(output, comparison={"explore": names}), fields)
+        outputs = Outputs(output, comparison={"explore": names})
+        request = Request("reconstruct", outputs, fields, limits=limits)
         pixels = request.read(image=[image])["image"][0]
 
     from napari_nst.engine.sweep import explore_layers

@@ -31,7 +31,7 @@ _COMMON = ("size", "steps", "style_weight", "content_weight", "tv_weight", "seed
 _METAVARS: Mapping[type, str] = {LayerWeights: "LAYER:WEIGHT,…", tuple: "NUMBER,…"}
 _OUTPUTS = ("output", "depth", "log", "tensorboard", "animation", "animation_every")
 _HEADINGS = {  # option → heading in the help, if it is not "This job"
-    **dict.fromkeys((*_OUTPUTS, "init_image", "tile_preview"), "Files"),
+    **dict.fromkeys((*_OUTPUTS, "init_image", "limits", "tile_preview"), "Files"),
     **dict.fromkeys(("preset_or_file", "like", "convert"), "Recipe"),
     **{name: title for title, names in SECTIONS.items() for name in names},
     **dict.fromkeys(_COMMON, "Most used"),
@@ -89,6 +89,12 @@ def job_command(
     return make
 
 
+LIMITS_HELP = (
+    "The values that are black and white in images of more than 8 bits, such as 0,4095 for 12 bits "
+    "in a TIFF of 16; auto takes the extremes of each image.  [default: the display range in the "
+    "file, or the range of its type]"
+)
+limits_option = click.option("--limits", metavar="LOW,HIGH|auto", help=LIMITS_HELP)
 _FILE_OPTIONS = [
     click.Option(
         ["-o", "--output"], type=FILE, required=True,
@@ -103,6 +109,7 @@ _FILE_OPTIONS = [
     click.Option(
         ["--init-image"], type=FILE, help="An image to start from; implies --init image."
     ),
+    click.Option(["--limits"], metavar="LOW,HIGH|auto", help=LIMITS_HELP),
     click.Option(
         ["--log"], type=FILE, help="Write one JSON object per step to this file (.jsonl)."
     ),

@@ -17,7 +17,7 @@ from napari_nst.cli.tensorboard import check_tensorboard
 from napari_nst.cli.terminal import sentence
 from napari_nst.io.animation import check_format, write_animation
 from napari_nst.io.atomic_write import check_size, check_writable
-from napari_nst.io.decoded_image import Pixels
+from napari_nst.io.decoded_image import Limits, Pixels, split_alpha
 from napari_nst.io.embedded_text import jpeg_comment
 from napari_nst.io.history import History
 from napari_nst.io.write_image import (
@@ -51,6 +51,7 @@ class Outputs:
     tile_preview: Path | None = None
     comparison: dict[str, Any] = field(default_factory=dict)  # for the record; empty: one picture
     depths: dict[Path, Depth] = field(default_factory=dict)
+    limits: Sequence[Limits | None] = ()  # of each input, where its values were rescaled
     history: History | None = None  # collects the frames of the animation
 
     def check_files(self, recipe: Recipe, inputs: Sequence[Path], others: Sequence[Path]) -> None:
@@ -172,6 +173,9 @@ class Outputs:
         record = finished[-1].record([str(path) for path in inputs])
         for entry, path in zip(record["inputs"].values(), inputs, strict=False):
             entry["path"] = str(path.absolute())
+        for entry, limits in zip(record["inputs"].values(), self.limits, strict=False):
+            if limits is not None:
+                entry["limits"] = list(limits)
         if self.comparison:
             record["arguments"] = record.get("arguments", {}) | self.comparison
             in_grid = "grid" in record  # has up to 64 pictures: too many for the losses of layers
@@ -191,4 +195,5 @@ def _is_jpeg(path: Path) -> bool:
 def _has_alpha(image: Pixels) -> bool:
     """Return whether some pixels are transparent; the engine drops the channel otherwise."""
     opaque = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1
-    return image.shape[2:] == (4,) and bool((image[..., 3] < opaque).any())
+    _, alpha = split_alpha(image)
+    return alpha is not None and bool((alpha < opaque).any())

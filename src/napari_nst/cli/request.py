@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ import numpy as np
 
 from napari_nst.cli.outputs import Outputs
 from napari_nst.engine.vgg import weights as network
-from napari_nst.io.decoded_image import Pixels
+from napari_nst.io.decoded_image import DecodedImage, Limits, Pixels
 from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image, read_labels
+from napari_nst.io.read_image import decode_image, decode_labels
 from napari_nst.io.record import PRESET_JOBS, load_recipe, record_in
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, on_flavour, preset, preset_names
 from napari_nst.recipe.convert_weights import FLAVOURS
@@ -63,7 +64,16 @@ class Provenance:
             files.append(path)
         return files
 
-    def changes_in(self, images: Mapping[str, Sequence[Pixels]]) -> list[str]:
+    def read(self, role: str, limits: str | None = None) -> list[DecodedImage]:
+        """Read the files of a role in the recorded ranges, or in those of ``--limits``."""
+        images = []
+        for path, entry in zip(self.inputs(role), self._entries(role), strict=True):
+            recorded = entry.get("limits")
+            text = limits if limits or recorded is None else str(recorded).strip("[]")
+            images.append(read_in_range(path, text or "full"))
+        return images
+
+    def changes_in(self, images: Mapping[str, Sequence[DecodedImage]]) -> list[str]:
         """Return a note that names the files whose images, by role, differ from the recorded."""
         changed = [
             str(path)
@@ -71,7 +81,8 @@ class Provenance:
             for path, image, entry in zip(
                 self.inputs(role), found, self._entries(role), strict=True
             )
-            if hashlib.sha256(np.ascontiguousarray(image).data).hexdigest() != entry.get("sha256")
+            if hashlib.sha256(np.ascontiguousarray(image.pixels).data).hexdigest()
+            != entry.get("sha256")
         ]
         note = f"not as it was when {self.picture} was made: {', '.join(changed)}."
         return [note] if changed else []
@@ -92,7 +103,8 @@ class Request:
     like: Path | None = None
     convert: bool = False
     init_image: Path | None = None
-    start: Pixels | None = None  # the pixels of init_image
+    limits: str | None = None  # the values that are black and white, or "auto"
+    start: DecodedImage | None = None  # the pixels of init_image
     paths: list[Path] = field(default_factory=list)  # files of the inputs, in the record's order
     notes: list[str] = field(default_factory=list)  # sentences to print before the run
 
@@ -155,7 +167,7 @@ class Request:
 
     def read(
         self, labels: Sequence[Path | None] = (), **given: Sequence[Path | None]
-    ) -> dict[str, list[Pixels]]:
+    ) -> dict[str, list[DecodedImage]]:
         """Check all outputs, then return the images of each role, given or else recorded ones."""
         roles = {role: [path for path in paths if path] for role, paths in given.items()}
         if self.recipe.init == "image":  # the engine has a message for a missing initial image
@@ -173,7 +185,13 @@ class Request:
         others = [path for path in (*labels, self.like) if path]
         self.outputs.check_files(self.recipe, self.paths, others)
 
-        images = {role: list(map(read_image, paths)) for role, paths in files.items()}
+        images = {
+            role: self.provenance.read(role, self.limits)
+            if self.provenance and role in recorded
+            else [read_in_range(path, self.limits) for path in paths]
+            for role, paths in files.items()
+        }
+        self.outputs.limits = [image.limits for found in images.values() for image in found]
         if self.provenance:
             step, steps = (self.provenance.record.get(name) for name in ("step", "steps"))
             if step != steps:
@@ -184,11 +202,17 @@ class Request:
             self.notes += self.provenance.changes_in({role: images[role] for role in recorded})
         self.start = next(iter(images.pop("start", [])), None)
         source = next(iter(images.values()))[0]
-        self.outputs.check_picture(source, self.job != "synthesize" or "into" in given)
+        self.outputs.check_picture(source.pixels, self.job != "synthesize" or "into" in given)
         return images
 
-    def read_labels(self, path: Path | None, option: str = "", argument: str = "") -> Pixels | None:
-        """Read the labels of an option, which are required if the recorded `argument` had some."""
+    def read_labels(
+        self,
+        path: Path | None,
+        of: Sequence[DecodedImage],
+        option: str = "",
+        argument: str = "",
+    ) -> Pixels | None:
+        """Read an option's labels of an image; required if the recorded `argument` had some."""
         if path is None:
             if self.recorded(argument):
                 raise ValueError(
@@ -196,7 +220,24 @@ class Request:
                     "again."
                 )
             return None
-        return read_labels(path)
+        labels = decode_labels(path)
+        return self._upright_as(of[0], labels, path) if of else labels.pixels
+
+    def _upright_as(self, image: DecodedImage, labels: DecodedImage, path: Path) -> Pixels:
+        """Return labels, turned as their image was if they were drawn on it as it is stored."""
+        shape, stored, upright = labels.pixels.shape, image.stored_shape, image.pixels.shape[:2]
+        if image.orientation == 1 or labels.orientation != 1 or shape != stored:
+            return labels.pixels
+        if stored != upright:
+            self.notes.append(
+                f"{path} has the shape of its image as it is stored; both are turned upright."
+            )
+            return labels.turned_as(image).pixels
+        self.notes.append(
+            f"{path} is taken as drawn on the upright image; its image is stored in another "
+            "orientation, and napari shows it as stored."
+        )
+        return labels.pixels
 
     def _on_available_network(self, recipe: Recipe) -> Recipe:
         """Return the recipe, converted if ``--convert`` is given and its network is missing."""
@@ -230,6 +271,34 @@ def read_recipe(preset_or_file: str, changes: Mapping[str, Any]) -> Recipe:
         known = ", ".join(preset_names())
         raise ValueError(f"preset must be {known} or a recipe's JSON file; not {preset_or_file!r}.")
     return load_recipe(path).replace(**changes)
+
+
+def read_in_range(path: Path, limits: str | None) -> DecodedImage:
+    """Read an image; of more than 8 bits, in [0, 1] by limits, by default those in the file.
+
+    `limits` are two numbers, ``auto`` for the extremes, or ``full`` for the range of the type.
+    """
+    image = decode_image(path)
+    if image.pixels.dtype == np.uint8 or limits == "full":
+        return replace(image, limits=None)
+    if limits == "auto":
+        return image.scaled(image.extremes())
+    if limits is not None:
+        return image.scaled(parse_limits(limits))
+    return image if image.limits is None else image.scaled(image.limits)
+
+
+def parse_limits(text: str) -> Limits:
+    """Return the values of black and white in the text of ``--limits``."""
+    try:
+        low, high = (float(number) for number in split(text))
+    except ValueError:
+        low = high = math.nan
+    if not -math.inf < low < high < math.inf:
+        raise ValueError(
+            f"--limits must be auto, or the values of black and white such as 0,4095; not {text}."
+        )
+    return low, high
 
 
 def split(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from napari_nst.engine.checkpoint.saved_runs import claim, read_about, read_stat
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.build import order_to_reconstruct, order_to_stylize, order_to_synthesize
-from napari_nst.engine.job.input_image import Images
+from napari_nst.engine.job.input_image import ImageLike, Images
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.run import run as engine_run
 from napari_nst.engine.run.run import run
@@ -22,11 +22,11 @@ from napari_nst.recipe import Recipe
 
 
 def stylize(
-    content: ArrayLike,
+    content: ImageLike,
     style: Images,
     recipe: Recipe | None = None,
     *,
-    init_image: ArrayLike | None = None,
+    init_image: ImageLike | None = None,
     pixel_sizes: Sequence[float] | None = None,
     guide: ArrayLike | None = None,
     style_guides: ArrayLike | Sequence[ArrayLike | None] | None = None,
@@ -41,7 +41,8 @@ def stylize(
     ----------
     content : array-like
         (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey; uint8, uint16 or float in [0, 1]. Transparent
-        pixels are ignored. Grey content gives a grey result, unless the recipe says otherwise.
+        pixels are ignored. Grey content gives a grey result, unless the recipe says otherwise. An
+        image of Pillow is converted, and turned upright by its EXIF orientation.
     style : array-like, or list of array-like
         One image or several, like the content. `Recipe.style_blend` weighs several styles.
     recipe : Recipe, optional
@@ -86,8 +87,9 @@ def stylize(
     Warns
     -----
     UserWarning
-        If a region is too small at a layer, which then leaves it out; `steering` gets the sentence
-        if it has a `tell` of its own.
+        If a region is too small at a layer, which then leaves it out, a 16-bit image is nearly
+        black, the size must be larger for a narrow image, or a guide has very many labels;
+        `steering` gets the sentence if it has a `tell` of its own.
     """
     job = order_to_stylize(
         content, style, recipe, init_image, pixel_sizes, guide, style_guides, keep_unlabelled
@@ -100,10 +102,10 @@ def synthesize(
     recipe: Recipe | None = None,
     *,
     shape: tuple[int, int] | None = None,
-    into: ArrayLike | None = None,
+    into: ImageLike | None = None,
     region: ArrayLike | None = None,
     exemplar_region: ArrayLike | None = None,
-    init_image: ArrayLike | None = None,
+    init_image: ImageLike | None = None,
     progress: Progress | None = None,
     steering: Steering | None = None,
     after: Iteration | None = None,
@@ -141,10 +143,10 @@ def synthesize(
 
 
 def reconstruct(
-    image: ArrayLike,
+    image: ImageLike,
     recipe: Recipe | None = None,
     *,
-    init_image: ArrayLike | None = None,
+    init_image: ImageLike | None = None,
     progress: Progress | None = None,
     steering: Steering | None = None,
     after: Iteration | None = None,
@@ -214,9 +216,9 @@ def start(
     steering: Steering | None = None,
     after: Iteration | None = None,
 ) -> Iterator[Iteration]:
-    """Return the iterations of a job; refuse a missing device, and warn of small regions."""
+    """Return the iterations of a job; refuse a missing device, and warn of doubtful input."""
     choose_device(job.recipe.device)
     tell = (steering or Steering()).tell
-    for sentence in job.small_regions():
+    for sentence in job.notes():
         tell(sentence)
     return run(job, progress, steering, after)

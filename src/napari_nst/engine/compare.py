@@ -19,7 +19,7 @@ from napari_nst.engine.job.build import (
     order_to_stylize,
     order_to_synthesize,
 )
-from napari_nst.engine.job.input_image import Images, read_input
+from napari_nst.engine.job.input_image import ImageLike, Images, read_input
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
@@ -37,7 +37,7 @@ class Panel:
 
 
 def compare_reconstructions(
-    image: ArrayLike,
+    image: ImageLike,
     recipe: Recipe | None = None,
     *,
     layers: Sequence[str] = COMPARED_LAYERS,
@@ -110,7 +110,7 @@ def compare_textures(
 
 def stylize_channels(
     contents: Sequence[ArrayLike],
-    styles: Sequence[ArrayLike],
+    styles: Sequence[ImageLike],
     recipe: Recipe | None = None,
     *,
     labels: Sequence[str] = (),
@@ -149,7 +149,9 @@ def stylize_channels(
             f"labels must be one for each of the {count} channels, all different; they are "
             f"{', '.join(names)}."
         )
-    images = {f"content {name}": one for name, one in zip(names, contents, strict=True)}
+    images: dict[str, ImageLike] = {
+        f"content {name}": one for name, one in zip(names, contents, strict=True)
+    }
     images |= {f"style {index}": one for index, one in enumerate(styles, start=1)}
     inputs = {role: read_input(one, role) for role, one in images.items()}
     jobs = {}

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,7 +15,7 @@ from napari_nst.engine.device import choose_device
 from napari_nst.engine.images.convert import to_tensor
 from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.build import checked_recipe
-from napari_nst.engine.job.input_image import RGB, as_rgb, read_input, shape_fitting
+from napari_nst.engine.job.input_image import RGB, ImageLike, as_rgb, read_input, shape_fitting
 from napari_nst.engine.job.job import ROLES, Job
 from napari_nst.engine.job.layers import least_size, network_layers
 from napari_nst.engine.job.schedule import Scale
@@ -34,7 +33,7 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def feature_maps(
-    image: ArrayLike,
+    image: ImageLike,
     layer: str,
     recipe: Recipe | None = None,
     *,
@@ -83,7 +82,7 @@ def feature_maps(
 
 
 def loss_maps(
-    order: Job, picture: ArrayLike, *, layer: str | None = None, progress: Progress | None = None
+    order: Job, picture: ImageLike, *, layer: str | None = None, progress: Progress | None = None
 ) -> dict[str, Array]:
     """Return how much each pixel of a picture contributes to each loss.
 
@@ -150,7 +149,7 @@ class GramView:
 
 
 def gram_view(
-    order: Job, picture: ArrayLike, layer: str, *, progress: Progress | None = None
+    order: Job, picture: ImageLike, layer: str, *, progress: Progress | None = None
 ) -> GramView:
     """Compare the Gram matrices of content, styles and picture at a layer.
 
@@ -231,7 +230,7 @@ def _check_size(shape: tuple[int, int], layer: str, recipe: Recipe, name: str) -
         )
 
 
-def _read_picture(job: Job, picture: ArrayLike) -> tuple[RGB, Scale]:
+def _read_picture(job: Job, picture: ImageLike) -> tuple[RGB, Scale]:
     """Return a picture's pixels and the scale of the job that it was made at."""
     pixels = as_rgb(picture, "picture")
     shape = (pixels.shape[0], pixels.shape[1])

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from numpy.typing import ArrayLike
-
 from napari_nst.engine.compare import Panel, checked_layers, in_turn, panels_of
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.build import order_to_reconstruct, order_to_synthesize
-from napari_nst.engine.job.input_image import Known, read_input, reading_once
+from napari_nst.engine.job.input_image import ImageLike, Known, read_input, reading_once
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
 from napari_nst.recipe import Recipe, preset
@@ -86,7 +84,7 @@ def sweep(run: Begin, recipe: Recipe, axes: Axes) -> Iterator[Iteration]:
 
 
 def explore_layers(
-    image: ArrayLike,
+    image: ImageLike,
     *,
     layers: Sequence[str] = EXPLORED_LAYERS,
     size: int = EXPLORED_SIZE,

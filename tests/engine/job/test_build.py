@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -110,3 +111,15 @@ def test_making_a_job_imports_no_torch():
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_doubtful_input_is_told_before_the_run():
+    deep = CONTENT.astype(np.uint16) * 16
+    with pytest.warns(UserWarning, match=r"^content is nearly black: .* 4\d\d\d of 65535"):
+        nst.stylize(deep, STYLE)
+    with pytest.warns(UserWarning, match="needs? a size of 500 pixels"):
+        nst.stylize(np.zeros((32, 1000, 3), np.uint8), STYLE, preset(size=200))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nst.stylize(CONTENT.astype(np.uint16) * 257, STYLE)
+        nst.stylize(np.zeros((64, 64), np.uint16), STYLE)

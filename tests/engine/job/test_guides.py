@@ -43,6 +43,24 @@ def test_a_label_takes_the_styles_that_have_it():
     assert [guides.styles_for(label) for label in (1, 2, 3)] == [[0], [1], [2]]
 
 
+@pytest.mark.parametrize(("count", "left"), [(16, 16), (40, 40), (64, 64), (65, 1), (255, 1)])
+def test_very_many_labels_are_one_region_if_all_take_one_style(count, left):
+    """A mask with a soft edge, or an image of cells: each label would cost passes of its own."""
+    labels = np.arange(600).reshape(20, 30) % (count + 1)
+    guides = read(labels)
+    assert len(guides.labels) == left
+    assert bool(guides.notes) == (count > 16)
+    np.testing.assert_array_equal(guides.content > 0, labels > 0)
+    assert len(guides.metadata["guide"]["labels"]) == left
+
+
+def test_very_many_labels_with_styles_of_their_own_are_refused():
+    labels = np.arange(600).reshape(20, 30)
+    with pytest.raises(ValueError, match=r"^guide has 599 labels"):
+        read(labels, labels, style_shapes=[(20, 30)])
+    read(HALVES, labels, style_shapes=[(20, 30)])  # labels that the content lacks cost nothing
+
+
 @pytest.mark.parametrize("dtype", [bool, np.int32, np.uint64])
 def test_integers_and_bool_are_labels(dtype):
     guides = read((HALVES > 1).astype(dtype))

@@ -77,6 +77,14 @@ def test_a_very_long_content_is_worked_at_the_size_that_its_layers_need():
     assert scale.steps == Recipe().steps
 
 
+@pytest.mark.parametrize("shape", [(3, 4000), (4000, 1), (10, 20)])
+def test_a_content_narrower_than_the_layers_need_is_not_enlarged_unasked(shape):
+    with pytest.raises(ValueError, match=rf"^content is {shape[0]} × {shape[1]} pixels") as told:
+        plan(shape, 16, size=24)
+    enough = int(str(told.value).split()[-2])
+    assert min(plan(shape, 16, size=enough)[-1].shape) == 16
+
+
 def test_a_run_continues_at_larger_scales_or_at_the_finest():
     scales = plan(size=512, min_size=128)
     assert continued(scales, 5, (300, 300)) == [

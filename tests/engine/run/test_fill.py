@@ -63,6 +63,26 @@ def test_an_image_filled_in_a_corner_is_whole(quick):
     np.testing.assert_array_equal(it.image[~region], as_float(into)[~region])
 
 
+@pytest.mark.network
+def test_many_tiny_holes_are_filled_from_all_that_is_around_them(real):
+    """Hot pixels: with the holes as part of the texture, the fill would be the mean colour."""
+    hot = np.zeros((64, 64), bool)
+    hot[3::7, 3::7] = True
+    clean = np.ascontiguousarray(skimage.data.coffee()[100:164, 200:264])
+    recipe = preset("texture", steps=10, device="cpu")
+    broken = np.where(hot[..., None], 255, clean).astype(np.uint8)
+    filled = last(nst.synthesize(recipe=recipe, into=broken, region=hot)).image
+    np.testing.assert_array_equal(filled[~hot], as_float(clean)[~hot])
+    error = np.abs(filled - as_float(clean))[hot].mean()
+    of_the_mean = np.abs(as_float(clean)[~hot].mean(axis=0) - as_float(clean)[hot]).mean()
+    assert error < of_the_mean / 5
+
+
+def test_a_region_of_transparent_pixels_is_refused():
+    with pytest.raises(ValueError, match=r"^region marks only transparent pixels"):
+        job(into=with_alpha(INTO, DISK == 0))
+
+
 # The job
 
 

@@ -36,7 +36,7 @@ def order_to_stylize(
     content: ImageLike,
     style: Images,
     recipe: Recipe | None = None,
-    init_image: ArrayLike | None = None,
+    init_image: ImageLike | None = None,
     pixel_sizes: Sequence[float] | None = None,
     guide: ArrayLike | None = None,
     style_guides: ArrayLike | Sequence[ArrayLike | None] | None = None,
@@ -87,8 +87,8 @@ def order_to_synthesize(
     exemplar: Images | None = None,
     recipe: Recipe | None = None,
     shape: tuple[int, int] | None = None,
-    init_image: ArrayLike | None = None,
-    into: ArrayLike | None = None,
+    init_image: ImageLike | None = None,
+    into: ImageLike | None = None,
     region: ArrayLike | None = None,
     exemplar_region: ArrayLike | None = None,
 ) -> Job:
@@ -118,7 +118,7 @@ def order_to_synthesize(
 
 
 def order_to_reconstruct(
-    image: ImageLike, recipe: Recipe | None = None, init_image: ArrayLike | None = None
+    image: ImageLike, recipe: Recipe | None = None, init_image: ImageLike | None = None
 ) -> Job:
     """Return the job of `reconstruct`, as `order_to_stylize`."""
     recipe = checked_recipe(recipe, "reconstruction")
@@ -155,10 +155,10 @@ def checked_recipe(recipe: Recipe | None, task: str) -> Recipe:
 def _fill(
     exemplar: Images | None,
     recipe: Recipe | None,
-    into: ArrayLike,
+    into: ImageLike,
     region: ArrayLike | None,
     exemplar_region: ArrayLike | None,
-    init_image: ArrayLike | None,
+    init_image: ImageLike | None,
 ) -> Job:
     """Return the checked job that fills a region of a picture without a visible border."""
     recipe = _texture_recipe(recipe)
@@ -209,7 +209,7 @@ def _texture_recipe(recipe: Recipe | None) -> Recipe:
     return recipe.replace(**FIXED_FIELDS["synthesize"])
 
 
-def _read_start(image: ArrayLike | None, recipe: Recipe) -> InputImage | None:
+def _read_start(image: ImageLike | None, recipe: Recipe) -> InputImage | None:
     """Read the image that a recipe with ``init="image"`` starts from."""
     if recipe.init != "image":
         return None

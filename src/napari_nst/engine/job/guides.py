@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
 from typing import Any
@@ -28,6 +28,12 @@ LEAST_SHARE = 0.5
 """A region exists at a layer if it fills at least this share of some position: otherwise every
 position shows more of the pixels around the region than of the region."""
 
+MOST_REGIONS = 64
+"""Of more labels, each of which takes passes and memory of its own, one region is made."""
+
+MANY_REGIONS = 16
+"""More labels than people draw: they may be the grey values of a mask."""
+
 SmallRegion = tuple[int, str]
 """A label, and a layer at which its region is too small."""
 
@@ -39,6 +45,7 @@ class Guides:
     content: Labels
     styles: tuple[Labels | None, ...]
     keep_unlabelled: bool = False  # whether content pixels of label 0 stay exactly as they are
+    notes: tuple[str, ...] = ()  # sentences to tell before the run
 
     @cached_property
     def labels(self) -> tuple[int, ...]:
@@ -129,6 +136,8 @@ def read_guides(
     guides = Guides(content, styles, keep_unlabelled)
     if not guides.labels:
         raise ValueError("guide labels no pixel; give pixels that take a style a number above 0.")
+    if len(guides.labels) > MANY_REGIONS:
+        guides = _with_one_region_of_many(guides)
     for label in guides.labels:
         if not guides.styles_for(label):
             raise ValueError(
@@ -136,6 +145,29 @@ def read_guides(
                 f"{label} too, or erase it from guide."
             )
     return guides
+
+
+def _with_one_region_of_many(guides: Guides) -> Guides:
+    """Return guides of many labels as one region, if all take one style; with a note that says so.
+
+    A mask with a soft edge has a label for each grey value, and a segmentation one for each cell.
+    """
+    count = len(guides.labels)
+    found = f"guide has {count} labels, each of which is a region with a style of its own"
+    cure = "if it is a mask with a soft edge, make it black and white"
+    if count <= MOST_REGIONS:
+        return replace(guides, notes=(f"{found}; {cure}.",))
+    if len(guides.styles) > 1 or guides.styles[0] is not None:
+        raise ValueError(
+            f"{found}, and at most {MOST_REGIONS} are possible; {cure}, or give all pixels that "
+            "take the same style one number."
+        )
+    region = (guides.content > 0).astype(np.int64)
+    note = (
+        f"guide has {count} labels, which all take the whole style, so they count as one region; "
+        f"{cure}."
+    )
+    return replace(guides, content=region, notes=(note,))
 
 
 def read_labels(labels: ArrayLike, name: str, of: str, shape: tuple[int, int]) -> Labels:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.job.guides import Guides, KeepOutside, Labels, Mask, read_labels, same_pixels
-from napari_nst.engine.job.input_image import InputImage, Window
+from napari_nst.engine.job.input_image import RGB, InputImage, Window
 
 MARGIN = 64
 """How many pixels around the region a run works on, so that deep features at the region's border
@@ -77,7 +77,10 @@ def read_region(region: ArrayLike | None, picture: InputImage) -> Mask:
     """Return the pixels to fill as a mask, or raise TypeError or ValueError."""
     if region is None:
         raise ValueError("into needs a region to fill; give one, with numbers above 0 there.")
-    return _read_mask(region, "region", "image into which", picture)
+    mask = _read_mask(region, "region", "image into which", picture)
+    if picture.alpha is not None and not (picture.alpha[mask] > 0).any():
+        raise ValueError("region marks only transparent pixels of into; make them opaque first.")
+    return mask
 
 
 def read_exemplar_region(
@@ -117,11 +120,36 @@ def _around(picture: InputImage, mask: Mask) -> tuple[list[InputImage], list[Lab
     around, hidden = picture.cropped(window), mask[window]
     alpha = (~hidden).astype(np.float32) * (1 if around.alpha is None else around.alpha)
     # The filled pixels are hidden, and their border is an edge that is not part of the texture.
-    labels = 1 - _enlarged(hidden)
-    if not (labels * alpha > 0).any():
+    labels, rgb = 1 - _enlarged(hidden), around.rgb
+    visible = np.count_nonzero(alpha)
+    if 2 * np.count_nonzero(labels * alpha) < visible:
+        # Between many small holes, such as hot pixels, borders would leave little or nothing.
+        # Here the picture is continued into the holes, so that features beside them see no edge.
+        labels = (~hidden & (alpha > 0)).astype(np.int64)
+        rgb, alpha = _continued(rgb, alpha)
+    if not visible:
         raise ValueError("region leaves too little of into to take a texture from; give exemplar.")
     # Without metadata: the caller did not hand in this part as an image of its own.
-    return [InputImage(around.rgb, alpha, around.is_grey, {})], [labels]
+    return [InputImage(rgb, alpha, around.is_grey, {})], [labels]
+
+
+def _continued(rgb: RGB, alpha: RGB) -> tuple[RGB, RGB]:
+    """Return an image whose visible pixels are continued by `BORDER` pixels, and its alpha."""
+    alpha = np.pad(alpha, 1)
+    rgb = np.pad(rgb, ((1, 1), (1, 1), (0, 0))) * (alpha > 0)[..., None]
+    for _ in range(BORDER):
+        known = (alpha > 0).astype(np.float32)
+        count, total, most = np.zeros_like(known), np.zeros_like(rgb), np.zeros_like(alpha)
+        for shift, axis in ((1, 0), (-1, 0), (1, 1), (-1, 1)):
+            count += np.roll(known, shift, axis)
+            total += np.roll(rgb, shift, axis)
+            most = np.maximum(most, np.roll(alpha, shift, axis))
+        new = (known == 0) & (count > 0)
+        new[[0, -1]] = new[:, [0, -1]] = False
+        if not new.any():
+            break
+        rgb[new], alpha[new] = total[new] / count[new][:, None], most[new]
+    return rgb[1:-1, 1:-1], alpha[1:-1, 1:-1]
 
 
 def _densest(marked: Mask, longest: int) -> Window:

@@ -24,6 +24,7 @@ RGB = np.ndarray[Any, np.dtype[np.float32]]
 Window = tuple[slice, slice]
 """Rows and columns of an image."""
 
+_IN_TERMINAL = " (in the terminal: --limits)"
 _ACCEPTED = "(H, W) or (H, W, 3) of uint8, uint16 or float in [0, 1]"
 
 
@@ -45,6 +46,12 @@ class InputImage:
         """Return some rows and columns."""
         alpha = None if self.alpha is None else self.alpha[window]
         return InputImage(self.rgb[window], alpha, self.is_grey, self.metadata)
+
+    @property
+    def is_nearly_black(self) -> bool:
+        """Whether 16-bit values look like those of 14 bits or fewer, which must be rescaled."""
+        is_deep = np.dtype(self.metadata.get("dtype", np.uint8)).newbyteorder("=") == np.uint16
+        return is_deep and 0 < float(self.rgb.max()) <= 2**14 / 2**16
 
     @property
     def weights(self) -> RGB | None:
@@ -155,8 +162,10 @@ def relative_pixels(pixel_sizes: Sequence[float] | None, styles: int) -> list[fl
     return [size / sizes[0] for size in sizes[1:]]
 
 
-def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
+def as_rgb(image: ImageLike, name: str = "image") -> RGB:
     """Return an image (H, W), (H, W, 3) or (H, W, 4) as RGB, or raise TypeError or ValueError."""
+    if isinstance(image, InputImage):
+        return image.rgb
     _, array, _ = _samples(image, name)
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=-1)
@@ -167,13 +176,18 @@ def as_rgb(image: ArrayLike, name: str = "image") -> RGB:
     if array.dtype.newbyteorder("=") in (np.uint8, np.uint16):
         return array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
     if not np.issubdtype(array.dtype, np.floating):
-        raise TypeError(f"{name} must be {_ACCEPTED}; its type is {array.dtype}, convert it first.")
+        raise TypeError(
+            f"{name} must be {_ACCEPTED}; its type is {array.dtype}, rescale it first"
+            f"{_IN_TERMINAL}."
+        )
     if not np.isfinite(array).all():
         raise ValueError(f"{name} has pixels that are NaN or infinite; replace them first.")
     # Cubic resampling overshoots [0, 1] slightly; that is no reason for an error.
     if array.min() < -1e-3 or array.max() > 1 + 1e-3:
         span = f"{array.min():g} to {array.max():g}"
-        raise ValueError(f"{name} must be in [0, 1]; its values go from {span}, rescale it first.")
+        raise ValueError(
+            f"{name} must be in [0, 1]; its values go from {span}, rescale it first{_IN_TERMINAL}."
+        )
     inside: RGB = np.clip(array, 0, 1).astype(np.float32)
     return inside
 

@@ -144,6 +144,23 @@ class Job:
             for style, pixel in zip(self.styles, pixels, strict=True)
         ]
 
+    def notes(self) -> list[str]:
+        """Return sentences to tell before a run; refuse a region that is too small for all."""
+        notes = [
+            f"{role} is nearly black: its largest value is {image.rgb.max() * 65535:.0f} of 65535; "
+            "rescale it to its own range (in the terminal: --limits auto)."
+            for role, image in self.images.items()
+            if image.is_nearly_black
+        ]
+        size, finest = self.recipe.size, self.scales[-1].longest
+        if 0 < size < finest:
+            notes.append(
+                f"The image is so narrow that the recipe's layers need a size of {finest} pixels; "
+                f"this run takes that instead of {size}."
+            )
+        notes += [] if self.guides is None else self.guides.notes
+        return notes + self.small_regions()
+
     def small_regions(self) -> list[str]:
         """Return sentences on regions too small for some layers; refuse one too small for all."""
         guides, content = self.guides, self.content

@@ -37,6 +37,11 @@ def plan_scales(recipe: Recipe, shape: tuple[int, ...], least: int) -> list[Scal
     finest = recipe.size or max(shape[:2])
     if min(shape_fitting(shape, finest)) < least:
         enough = math.ceil(least * max(shape[:2]) / min(shape[:2]))
+        if min(shape[:2]) < least < finest and recipe.size:
+            raise ValueError(
+                f"content is {shape[0]} × {shape[1]} pixels, and the recipe's layers need {least} "
+                f"on both sides; add pixels to its short sides, or take a size from {enough} up."
+            )
         if finest < least or (recipe.size == 0 and min(shape[:2]) < least):
             raise ValueError(
                 f"size {finest} makes the content {min(shape_fitting(shape, finest))} pixels "
