@@ -18,6 +18,7 @@ from napari_nst.viewer.controls.form import FIELDS_WIDTH
 from napari_nst.viewer.layers import live_pixels
 from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.position import shown_axes, shown_index
+from napari_nst.viewer.layers.result_layer import set_alone
 
 Array = np.ndarray[Any, Any]
 Box = tuple[slice, slice]
@@ -112,7 +113,7 @@ class Brush:
         self.layer, self._intensity = layer, intensity
         self._viewer.layers.selection.active = layer
         layer.mode = "pan_zoom"
-        layer.mouse_pan = False
+        set_alone(layer, mouse_pan=False)
         layer.mouse_drag_callbacks.append(self._drag)
         layer.bind_key(UNDO_KEY, lambda _: self.undo(), overwrite=True)
         self._show_cursor()
@@ -125,8 +126,7 @@ class Brush:
             return
         layer.mouse_drag_callbacks.remove(self._drag)
         layer.bind_key(UNDO_KEY, None)
-        layer.mouse_pan = True
-        layer.cursor = "standard"
+        set_alone(layer, mouse_pan=True, cursor="standard")
 
     def undo(self) -> None:
         """Undo the last stroke, if there is one."""
@@ -143,8 +143,7 @@ class Brush:
         origin = np.array(layer.data_to_world(np.zeros(layer.ndim)))
         pixels = np.eye(layer.ndim)[list(shown_axes(layer, self._viewer.dims))]
         sides = [np.linalg.norm(layer.data_to_world(pixel) - origin) for pixel in pixels]
-        layer.cursor_size = self._size * float(min(sides))
-        layer.cursor = "circle"
+        set_alone(layer, cursor_size=self._size * float(min(sides)), cursor="circle")
 
     def _drag(self, layer: Image, event: Any) -> Iterator[None]:
         """Draw one stroke; napari calls this at the press and resumes it at every move."""

@@ -24,7 +24,7 @@ from napari_nst.viewer.controls.layer_choice import (
     layer_box,
     layer_list,
 )
-from napari_nst.viewer.guides.controls import GuideChoice, TransferGuides
+from napari_nst.viewer.guides.controls import GuideChoice, TransferGuides, guides_above
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.read import LayerSlice, OriginalPixels, comparable_sizes
 from napari_nst.viewer.run.request import RunRequest
@@ -137,6 +137,7 @@ class StyleTransfer(JobWidget):
             read=(lambda: inputs.read_channels(recipe)) if in_turn else inputs.read,
             keep_dtype=self.keep_dtype.value,
             original=inputs.original,
+            guides=self._guides_above(),
         )
 
     def _read_inputs(self, recipe: Recipe) -> TransferInputs:
@@ -177,6 +178,7 @@ class StyleTransfer(JobWidget):
         inputs.styles = styles
         steering.restyle(inputs.read_styles, inputs.pixel_sizes)
         steering.guide(inputs.read_guides)
+        self.panel.runner.keep_below(self._guides_above())
         return inputs.names
 
     @property
@@ -196,6 +198,9 @@ class StyleTransfer(JobWidget):
                 f"take {SLICE!r}."
             )
         return guides
+
+    def _guides_above(self) -> tuple[Layer, ...]:
+        return guides_above(self._viewer, self.choice.layer.value, self.guides.layers)
 
     def where_in(self, chooser: ComboBox) -> str:
         """Return which slice of a layer is used; for the content, also where its channels are."""

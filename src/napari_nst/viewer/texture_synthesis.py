@@ -21,11 +21,11 @@ from napari_nst.viewer.controls.layer_choice import (
     compared_layers_text,
     layer_box,
 )
-from napari_nst.viewer.guides.controls import InpaintingChoice, InpaintingInputs
+from napari_nst.viewer.guides.controls import InpaintingChoice, InpaintingInputs, guides_above
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.position import Position
 from napari_nst.viewer.layers.read import LayerSlice
-from napari_nst.viewer.layers.save import tile_preview
+from napari_nst.viewer.layers.tiles import tile_preview
 from napari_nst.viewer.run.request import RunRequest
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ class TextureSynthesis(JobWidget):
             read=read,
             keep_dtype=self.keep_dtype.value,
             original=inputs.original,
+            guides=guides_above(self._viewer, inputs.layer, self.inpainting.layers),
         )
 
     @property
@@ -154,6 +155,8 @@ class TextureSynthesis(JobWidget):
             self.inpainting.update(inputs, layer)
             exemplar, names = inputs.exemplar, inputs.names
             steering.fill(inputs.read_region, inputs.read_exemplar_region)
+            above = guides_above(self._viewer, inputs.layer, self.inpainting.layers)
+            self.panel.runner.keep_below(above)
         else:
             exemplar = self.slice_of(layer, recipe.size, self._dims)
             names = (exemplar.name,)

@@ -87,6 +87,23 @@ def test_unlabelled_pixels_keep_their_exact_values(viewer, widget, optimiser, fi
 # ── while a run is going on ──────────────────────────────────────────────────────────────────
 
 
+def test_guides_stay_above_the_result_and_active(viewer, guided, running, until):
+    layers = viewer.layers
+    other = viewer.add_labels(np.ones((60, 80), int), name="other")
+    layers.move(layers.index("other"), layers.index("left"))
+    layers.selection.active = layers["left"]
+    guided.style_guide.value = None
+    running(guided)
+    until(lambda: guided.result is not None)
+    names = [layer.name for layer in layers]
+    result = guided.result.name
+    assert names == ["cells", "starry", "other", result, "left", "top"]
+    assert layers.selection.active == layers["left"], "the user draws on"
+    guided.content_guide.value = other  # which the result covers
+    until(lambda: layers.index(result) < layers.index("other"))
+    assert layers.index(result) > layers.index("starry")
+
+
 def test_labels_can_be_painted_and_removed(viewer, guided, running, until):
     state = running(guided)
     layer = viewer.layers["left"]

@@ -8,7 +8,8 @@ from napari_nst.viewer.layers import live_pixels
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.position import data_to_world, move_slider
 from napari_nst.viewer.layers.read import shown_slice
-from napari_nst.viewer.layers.save import save_result, tile_preview
+from napari_nst.viewer.layers.save import save_result
+from napari_nst.viewer.layers.tiles import tile_preview
 from napari_nst.viewer.run import throttle
 from tests.helpers.fake_iterations import iteration
 from tests.viewer.layers.test_live_pixels import tile
@@ -139,7 +140,7 @@ def test_its_preview_of_tiles_is_multiscale(viewer, model):
     show(live, 4)
     tile_preview(viewer, live.layer)
     assert len(model.layers) == 3
-    assert (preview.data[0] == 255).all()
+    assert (np.asarray(preview.data[0]) == 255).all()
 
 
 def test_continuing_at_a_large_size_replaces_the_layer(viewer, model):
@@ -151,18 +152,51 @@ def test_continuing_at_a_large_size_replaces_the_layer(viewer, model):
     assert not live.layer.multiscale
     model.add_image(np.zeros((9, 9)), name="above")
     live.layer.opacity, live.layer.colormap = 0.4, "magma"
+    live.layer.contrast_limits_range = (0, 2000)
     live.layer.contrast_limits = (0, 500)
+    live.layer.name, live.layer.locked = "mine", True
+    live.layer.projection_mode, live.layer.rendering = "max", "minip"
+    live.layer.translate = (100, 20)
     live.describe({"step": 4})
+    preview = tile_preview(viewer, live.layer)
+    model.layers.link_layers([model.layers["mine"], content], ["gamma"])
+    model.layers.selection = [content, model.layers["mine"]]
+    moved = extent(live.layer)
     show(live, 3, grey=True)
-    assert [layer.name for layer in model.layers] == ["Image", "result", "above"]
+    assert [layer.name for layer in model.layers] == ["Image", "mine", "above", "mine 3 × 3"]
     assert live.layer.multiscale
     assert (live.layer.opacity, live.layer.colormap.name) == (0.4, "magma")
     assert live.layer.contrast_limits == [0, 500]
+    assert live.layer.contrast_limits_range == [0, 2000]
+    assert live.layer.locked
+    assert (str(live.layer.projection_mode), str(live.layer.rendering)) == ("max", "minip")
     assert live.layer.metadata["napari-nst"]["step"] == 4
+    assert {layer.name for layer in model.layers.selection} == {"Image", "mine"}
+    content.gamma, content.opacity = 0.5, 0.9
+    assert (live.layer.gamma, live.layer.opacity) == (0.5, 0.4), "linked by gamma only"
     assert not live.removed
+    tile_preview(viewer, live.layer)
+    assert len(model.layers) == 4, "it takes the place of the former preview"
+    assert preview not in model.layers
+    assert model.layers["mine 3 × 3"].multiscale
     show(live, 4, (30, 40), grey=True)  # and stays so at a smaller one
     assert live.layer.multiscale
-    np.testing.assert_allclose(extent(live.layer), extent(content), atol=1e-9)
+    np.testing.assert_allclose(extent(live.layer), moved, atol=1e-9)
+
+
+def test_what_is_set_on_an_rgb_result_is_kept_when_it_is_replaced(viewer, model):
+    live = live_for(viewer, model, photo(model))
+    small = iteration(4, 4, (24, 32))
+    live.drawn.draw(small)
+    live.show(small)
+    live.layer.contrast_limits, live.layer.visible = (10, 90), False
+    live.layer.affine = [[2, 0, 5], [0, 1, 6], [0, 0, 1]]
+    moved = extent(live.layer)
+    show(live, 3)
+    assert live.layer.multiscale
+    assert live.layer.contrast_limits == [10, 90]
+    assert not live.layer.visible
+    np.testing.assert_allclose(extent(live.layer), moved, atol=1e-9)
 
 
 def test_data_that_the_user_assigned_is_replaced(viewer, model):

@@ -68,6 +68,58 @@ def test_every_size_covers_the_same_area(viewer, model):
     assert len(model.layers) == 2
 
 
+def test_layers_linked_with_a_result_keep_their_place(viewer, model):
+    content = photo(model, shape=(48, 64, 3))
+    content.scale, content.translate = (2, 3), (5, 7)
+    before = corners(content)
+    live = live_for(viewer, model, content)
+    live.show(iteration(1, 3, (12, 16)))
+    model.layers.link_layers([content, model.layers["result"]])
+    for step, shape in enumerate([(24, 32), (48, 64)], start=2):
+        live.show(iteration(step, 3, shape))
+        np.testing.assert_allclose(corners(content), before)
+        np.testing.assert_allclose(corners(live.layer), before)
+    content.opacity = 0.5
+    assert live.layer.opacity == 0.5, "what a run does not change stays linked"
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"translate": (15.5, -7)},
+        {"scale": (5, 6)},
+        {"rotate": 30},
+        {"shear": [0.5]},
+        {"affine": [[0, 2, 5], [-1, 0, 6], [0, 0, 1]]},
+    ],
+)
+def test_a_result_that_was_moved_stays_there(viewer, model, moved):
+    content = model.add_image(
+        np.zeros((48, 64, 3), np.uint8), rgb=True, scale=(2, 3), translate=(5, 7), rotate=20
+    )
+    live = live_for(viewer, model, content)
+    live.show(iteration(1, 4, (12, 16)))
+    for name, value in moved.items():
+        setattr(live.layer, name, value)
+    placed = corners(live.layer)
+    for step, shape in enumerate([(24, 32), (96, 128)], start=2):
+        live.show(iteration(step, 4, shape))
+        np.testing.assert_allclose(corners(live.layer), placed, atol=1e-9)
+
+
+def test_a_moved_result_in_a_slice_stays_there(viewer, model):
+    content = model.add_image(np.zeros((5, 48, 64), np.uint8), scale=(10, 2, 2))
+    move_slider(content, model.dims, 0, 3)
+    live = live_for(viewer, model, content)
+    live.show(iteration(1, 2, (12, 16), grey=True))
+    live.layer.translate = np.add(live.layer.translate, (10, 4, -6))
+    first = live.layer.data_to_world((0, -0.5, -0.5))
+    last = live.layer.data_to_world((0, 11.5, 15.5))
+    live.show(iteration(2, 2, (48, 64), grey=True))
+    np.testing.assert_allclose(live.layer.data_to_world((0, -0.5, -0.5)), first)
+    np.testing.assert_allclose(live.layer.data_to_world((0, 47.5, 63.5)), last)
+
+
 def test_grey_is_scaled_to_the_contrast_limits(viewer, model):
     content = micrograph(model)
     live = live_for(viewer, model, content)

@@ -1,6 +1,7 @@
 """Saving a result, and showing it three by three."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers.channels import channel_slices
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.read import shown_slice
-from napari_nst.viewer.layers.save import save_result, tile_preview
+from napari_nst.viewer.layers.save import save_result
+from napari_nst.viewer.layers.tiles import tile_preview
 from tests.helpers.fake_iterations import iteration
 
 FACTS = {"recipe": Recipe(steps=7).to_dict()}
@@ -88,10 +90,33 @@ def test_a_preview_is_updated(model):
     assert tile_preview(model, layer) is preview
     assert len(model.layers) == count
     assert preview.data.shape == (36, 48, 3)
-    assert (preview.data == 9).all()
+    assert (np.asarray(preview.data) == 9).all()
     np.testing.assert_allclose(preview.data_to_world((12, 16)), layer.data_to_world((0, 0)))
     model.layers.remove(preview)
     assert tile_preview(model, layer) is not preview
+
+
+def test_a_preview_copies_no_pixels(model):
+    """Of a large texture, three by three copies would take nine times its memory."""
+    layer = result_of(model, grey(model), ramp(6, 8), grey=True)
+    levels = [np.broadcast_to(np.float32(0), (60000 >> n, 40000 >> n)) for n in range(7)]
+    large = model.add_image(
+        levels, multiscale=True, contrast_limits=(0, 1), metadata=layer.metadata
+    )
+    tracemalloc.start()
+    preview = tile_preview(model, large)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert preview.data[0].shape == (180000, 120000)
+    assert most < 40e6, "the coarsest level only, which is displayed"
+    levels = [ramp(6, 8), ramp(3, 4)]
+    large.data = levels
+    tile_preview(model, large)
+    tiled = np.tile(levels[0], (3, 3))
+    assert preview.data[0][7, 9] == levels[0][1, 1]
+    np.testing.assert_array_equal(preview.data[0][4:14:3, 5:20], tiled[4:14:3, 5:20])
+    np.testing.assert_array_equal(preview.data[0][-2], tiled[-2])
+    np.testing.assert_array_equal(np.asarray(preview.data[0]), tiled)
 
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────

@@ -25,6 +25,16 @@ def guide_box(viewer: ViewerModel, name: str, tooltip: str) -> ComboBox:
     return layer_box(viewer, name, tooltip, optional=True, kinds=(Labels, Shapes))
 
 
+def guides_above(
+    viewer: ViewerModel, image: Layer | None, guides: Sequence[Layer]
+) -> tuple[Layer, ...]:
+    """Return those guides that are above an image in the layer list: the user sees them on it."""
+    layers = viewer.layers
+    if image not in layers:
+        return ()
+    return tuple(guide for guide in guides if layers.index(guide) > layers.index(image))
+
+
 @dataclass(frozen=True)
 class TransferGuides:
     """Which region of the content takes which region of the first style."""

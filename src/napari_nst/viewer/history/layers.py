@@ -14,6 +14,7 @@ from napari_nst.io.record import RECORD
 from napari_nst.viewer.layers import live_pixels
 from napari_nst.viewer.layers.panels import PanelText, known_units
 from napari_nst.viewer.layers.position import move_slider, shown_index
+from napari_nst.viewer.layers.result_layer import Placement, add_below, set_alone
 from napari_nst.viewer.layers.save import LAYOUT
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.worker import RunThread
@@ -33,6 +34,7 @@ class HistoryLayer:
         # The iterations need an axis of their own, even if the result has one for its panels.
         self._position = replace(request.position, panel_axis=None)
         self._axis = self._position.pixel_axes(1)[0]
+        self._placement = Placement(self._position, panels=1)
         self._stack: FrameStack | None = None
         self.layer: Any = None
 
@@ -56,11 +58,12 @@ class HistoryLayer:
                 step = self._stack.steps[index]
             self.layer.data = placed
             if self._stack.size != placed.size:
-                transform = self._transform(placed)
-                self.layer.scale, self.layer.translate = transform["scale"], transform["translate"]
+                self._placement.resize(self.layer, placed.size)
         else:
             request = self._request
-            self.layer = self._viewer.add_image(
+            self.layer = add_below(
+                self._viewer,
+                request.guides,
                 placed,
                 name=f"{request.name} · history",
                 multiscale=False,
@@ -69,6 +72,7 @@ class HistoryLayer:
                 **request.intensity.display(placed.originals[0], request.keep_dtype),
                 **self._transform(placed),
             )
+            self._placement.placed(self.layer, placed.size)
         self._stack = placed
         layout = {"axes": list(self._position.pixel_axes(1)), "panels": list(placed.labels)}
         self.layer.metadata[RECORD] = {**(facts or {}), LAYOUT: layout}
@@ -79,7 +83,7 @@ class HistoryLayer:
         if not self.exists or self._stack is None:
             return None
         if not self.layer.visible:  # setting it again would redraw the layer
-            self.layer.visible = True
+            set_alone(self.layer, visible=True)
         self._move_slider(self._stack, step)
         return self._stack.steps[self._stack.nearest(step)]
 
@@ -88,7 +92,7 @@ class HistoryLayer:
         move_slider(self.layer, self._viewer.dims, self._axis, stack.nearest(step))
 
     def _transform(self, stack: FrameStack) -> dict[str, Any]:
-        transform = self._position.transform_at(stack.size, len(stack))
+        transform = Placement(self._position, panels=1).transform_at(stack.size)
         units = known_units(transform["units"], self._viewer.dims, self._position.ndim)
         labels = ("iteration", *transform["axis_labels"][1:])
         return transform | {"units": units, "axis_labels": labels}
@@ -110,11 +114,13 @@ class IterationLayers:
         if step is None:
             return False
         for layer in self._layers.values():
-            layer.visible = False
+            set_alone(layer, visible=False)
         request, position = self._request, self._request.position
         pixels = stack.originals[stack.steps.index(step)]
         layout = {"axes": list(position.axes), "panels": []}
-        self._layers[step] = self._viewer.add_image(
+        self._layers[step] = add_below(
+            self._viewer,
+            request.guides,
             position.data(pixels),
             name=f"{request.name} {step:04d}",
             metadata={RECORD: {LAYOUT: layout}},

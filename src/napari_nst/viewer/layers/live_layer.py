@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.components import ViewerModel
+from napari.layers import Layer
 
 from napari_nst.io.record import RECORD
 from napari_nst.viewer.layers.intensity import Intensity, to_unit
@@ -14,14 +15,14 @@ from napari_nst.viewer.layers.live_pixels import LivePixels, Pyramid
 from napari_nst.viewer.layers.panels import PanelText, known_units
 from napari_nst.viewer.layers.position import Position, move_slider, shown_index
 from napari_nst.viewer.layers.read import OriginalPixels
+from napari_nst.viewer.layers.result_layer import Placement, add_below, put_below, replace_layer
 from napari_nst.viewer.layers.save import LAYOUT
+from napari_nst.viewer.layers.tiles import move_tiles
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
 
 Array = np.ndarray[Any, Any]
-
-_KEPT_IN_REPLACEMENT = ("visible", "opacity", "blending", "gamma", "interpolation2d", "metadata")
 
 
 class LiveLayer:
@@ -35,6 +36,7 @@ class LiveLayer:
         intensity: Intensity,
         keep_dtype: bool = False,
         original: OriginalPixels | None = None,
+        guides: Sequence[Layer] = (),  # that are drawn on during the run: the layer is below them
     ) -> None:
         self._viewer = viewer
         self._name = name
@@ -42,6 +44,8 @@ class LiveLayer:
         self._intensity = intensity
         self._keep_dtype = keep_dtype
         self._original = original
+        self._guides = guides
+        self._placement = Placement(position)
         self._stack: Array | None = None  # of several images
         self._remembered: Array | None = None  # what the layer showed before the user painted
         self._panel = 0
@@ -79,7 +83,7 @@ class LiveLayer:
         resized = self.layer.data.shape != data.shape
         self.layer.data = data
         if resized:
-            self._set_transform(iteration.shape)
+            self._placement.resize(self.layer, iteration.shape)
 
     def remember(self) -> None:
         """Keep what the layer shows, so that `strokes` can find what the user painted."""
@@ -105,6 +109,12 @@ class LiveLayer:
             return None
         limits = self._intensity.limits_in(now.dtype, now.ndim)
         return to_unit(now, limits, name), changed
+
+    def keep_below(self, guides: Sequence[Layer]) -> None:
+        """Stay below guides that were chosen during the run."""
+        if set(guides) - set(self._guides) and self.layer is not None and not self.removed:
+            put_below(self._viewer, self.layer, guides)
+        self._guides = guides
 
     def describe(self, record: Mapping[str, Any]) -> None:
         """Store the record of a run in the layer's metadata."""
@@ -136,23 +146,18 @@ class LiveLayer:
             whole[1] = np.subtract(levels[-1].shape[: self.layer.ndim], 1)
             self.layer.corner_pixels = whole
         self.layer.data = data
-        self._set_transform(pyramid.shape)
+        self._placement.resize(self.layer, pyramid.shape)
 
     def _replace(self, pyramid: Pyramid) -> None:
         """Put a multiscale layer in place of the layer, which cannot become one."""
-        layers, former, self.layer = self._viewer.layers, self.layer, None
-        index = layers.index(former)
-        layers.remove(former)
-        self._set_data(pyramid)
-        layers.move(layers.index(self.layer), index)
-        grey_only = () if self.layer.rgb or former.rgb else ("colormap", "contrast_limits")
-        for name in (*_KEPT_IN_REPLACEMENT, *grey_only):
-            setattr(self.layer, name, getattr(former, name))
-
-    def _set_transform(self, shape: tuple[int, int]) -> None:
-        """Let the layer cover the same area with other pixels."""
-        transform = self._position.transform_at(shape)
-        self.layer.scale, self.layer.translate = transform["scale"], transform["translate"]
+        former, self.layer = self.layer, None
+        self._placement.follow(former)
+        levels = [self._position.data(level) for level in pyramid.levels]
+        options = self._intensity.display(pyramid.levels[0], self._keep_dtype)
+        options |= self._placement.transform_at(pyramid.shape)
+        self.layer = replace_layer(self._viewer, former, levels, {**options, "multiscale": True})
+        move_tiles(self._viewer, former, self.layer)
+        self._placement.placed(self.layer, pyramid.shape)
 
     def _show_panel(self, iteration: Iteration, pixels: Array) -> None:
         count, first = len(iteration.panels), self._stack is None
@@ -184,11 +189,13 @@ class LiveLayer:
     def _add(self, data: Any, picture: Array, panels: tuple[str, ...]) -> None:
         """Make the layer; `picture` is one image of its data, upright."""
         count = len(panels)
-        transform = self._position.transform_at((picture.shape[0], picture.shape[1]), count)
-        dims = self._viewer.dims
+        shape, dims = (picture.shape[0], picture.shape[1]), self._viewer.dims
+        transform = self._position.transform_at(shape, count)
         transform["units"] = known_units(transform["units"], dims, self._position.ndim)
         self._layout = {"axes": list(self._position.pixel_axes(count)), "panels": list(panels)}
-        self.layer = self._viewer.add_image(
+        self.layer = add_below(
+            self._viewer,
+            self._guides,
             data,
             name=self._name,
             multiscale=isinstance(data, list),
@@ -197,3 +204,4 @@ class LiveLayer:
             **self._intensity.display(picture, self._keep_dtype),
             **transform,
         )
+        self._placement.placed(self.layer, shape)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.components import ViewerModel
+from napari.layers import Layer
 
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers.intensity import Intensity
@@ -39,6 +40,7 @@ class RunRequest:
     # Makes the result layer, if not a `LiveLayer`.
     make_layer: Callable[[ViewerModel, RunRequest], Any] | None = None
     keep_dtype: bool = False  # whether the result has the dtype of the input layer
+    guides: tuple[Layer, ...] = ()  # above the content, and drawn on: the result is put below them
     original: OriginalPixels | None = None  # pixels of the input layer that the result keeps
     after_run: Callable[[Any], None] | None = None  # called with the layer of a finished run
     controls: Mapping[str, Any] = field(default_factory=dict)  # values of the widget's controls

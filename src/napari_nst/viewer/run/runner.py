@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.components import ViewerModel
+from napari.layers import Layer
 from psygnal import Signal
 from qtpy.QtWidgets import QWidget
 
@@ -130,6 +131,11 @@ class Runner:
         if names and self.request is not None:
             self.request = replace(self.request, names=names)
 
+    def keep_below(self, guides: tuple[Layer, ...]) -> None:
+        """Keep the result below guides that were chosen during the run."""
+        if isinstance(self.live, LiveLayer):
+            self.live.keep_below(guides)
+
     def _make_layer(self, request: RunRequest) -> Any:
         if request.make_layer is not None:
             return request.make_layer(self._viewer, request)
@@ -140,6 +146,7 @@ class Runner:
             request.intensity,
             keep_dtype=request.keep_dtype,
             original=request.original,
+            guides=request.guides,
         )
 
     def _text_state(self) -> tuple[object, ...] | None:
