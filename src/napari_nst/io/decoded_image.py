@@ -89,6 +89,8 @@ def decoded(
     pixels: Pixels, *, orientation: int = 1, profile: bytes = b"", limits: Limits | None = None
 ) -> DecodedImage:
     """Return stored pixels, turned upright, with the colours of a profile converted to sRGB."""
+    if 0 in pixels.shape or not (pixels.ndim == 2 or pixels.shape[2:] in ((2,), (3,), (4,))):
+        raise Unusable(f"holds no image; the shape of its pixels is {pixels.shape}")
     colours, alpha = split_alpha(pixels)
     if profile:
         colours = _to_srgb(colours, profile)

@@ -26,7 +26,7 @@ def record_in(text: str | None) -> dict[str, Any] | None:
     """Return the record in the text of an image file, or None if the text is no record."""
     try:
         record = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):  # of brackets in thousands of brackets
         return None
     parts = ("recipe", "inputs", "arguments")
     is_record = isinstance(record, dict) and all(isinstance(record.get(p), dict) for p in parts)

@@ -47,8 +47,8 @@ def canonical_layer(name: str) -> str:
     """Return the canonical name of a layer, given that name or an alias, or raise a ValueError."""
     if name in LAYER_NAMES:
         return name
-    if name in _ALIASES:
-        return _ALIASES[name]
+    if str(name) in _ALIASES:  # a record may hold anything
+        return _ALIASES[str(name)]
     near = difflib.get_close_matches(str(name), (*LAYER_NAMES, *_ALIASES), n=1)
     hint = f"did you mean {near[0]!r}?" if near else "use one from conv1_1 … relu5_4, pool5."
     raise ValueError(f"VGG-19 has no layer {name!r}; {hint}")
