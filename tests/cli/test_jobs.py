@@ -63,6 +63,21 @@ def test_the_output_has_depth_and_channels_of_the_content(
     assert (written.dtype, written.shape) == (dtype, shape)
 
 
+def test_the_output_covers_the_area_of_a_calibrated_content(images, engine):
+    pixels = np.zeros((72, 96), np.uint8)
+    options = {"resolution": (4, 2), "metadata": {"unit": "um"}, "imagej": True}
+    tifffile.imwrite("cells.tif", pixels, **options)
+    given = ["--steps", 2, "--animation", "frames.tif"]
+    assert run("stylize", "cells.tif", "style.jpg", "-o", "out.tif", *given) == 0
+    for name in ("out.tif", "frames.tif"):
+        with tifffile.TiffFile(name) as tiff:
+            tags = tiff.pages[0].tags
+            assert tags["XResolution"].value == (1, 3), "4 per µm, at a twelfth of the size"
+            assert tags["YResolution"].value == (1, 6)
+            assert tiff.imagej_metadata["unit"] == "um"
+    assert json.loads(read_text("out.tif"))["job"] == "stylize"
+
+
 def test_the_output_holds_its_record(images, engine):
     given = ["deep.tif", "-o", "out.jpg", "--steps", 2, "--init-image", "grey.png"]
     assert run("stylize", "content.png", "style.jpg", *given) == 0

@@ -17,6 +17,7 @@ from napari_nst.cli.tensorboard import check_tensorboard
 from napari_nst.cli.terminal import sentence
 from napari_nst.io.animation import check_format, write_animation
 from napari_nst.io.atomic_write import check_size, check_writable
+from napari_nst.io.calibration import Calibration
 from napari_nst.io.decoded_image import Limits, Pixels, split_alpha
 from napari_nst.io.embedded_text import jpeg_comment
 from napari_nst.io.history import History
@@ -52,6 +53,7 @@ class Outputs:
     comparison: dict[str, Any] = field(default_factory=dict)  # for the record; empty: one picture
     depths: dict[Path, Depth] = field(default_factory=dict)
     limits: Sequence[Limits | None] = ()  # of each input, where its values were rescaled
+    calibration: Calibration | None = None  # of the image that the result covers
     history: History | None = None  # collects the frames of the animation
 
     def check_files(self, recipe: Recipe, inputs: Sequence[Path], others: Sequence[Path]) -> None:
@@ -148,10 +150,11 @@ class Outputs:
             pictures = [one.picture for one in alike]
             if pictures[0].ndim == 3:
                 pictures = [picture[..., :3] for picture in pictures]
-            write_stack(output, pictures, [one.panels[one.panel] for one in alike], text=text)
+            labels = [one.panels[one.panel] for one in alike]
+            write_stack(output, pictures, labels, text=text, calibration=self.calibration)
             return f"{output} ({len(alike)} of {len(last.panels)} pictures, {size})"
         depth = self.depths[self.output]
-        write_image(output, last.picture, depth, text=text)
+        write_image(output, last.picture, depth, text=text, calibration=self.calibration)
         return f"{output} ({size}, {depth} bit)"
 
     def write_more(self, last: Iteration, inputs: Sequence[Path]) -> Iterator[str]:
@@ -165,7 +168,10 @@ class Outputs:
         if self.animation and self.history is not None:
             self.history.step(last, is_last=True)
             text = json.dumps(self._record([last], inputs))
-            summary = write_animation(self.animation, self.history.stack(), text=text)
+            stack = self.history.stack()
+            summary = write_animation(
+                self.animation, stack, text=text, calibration=self.calibration
+            )
             yield f"{self.animation} ({summary})"
 
     def _record(self, finished: Sequence[Iteration], inputs: Sequence[Path]) -> dict[str, Any]:

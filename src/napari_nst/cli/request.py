@@ -202,7 +202,9 @@ class Request:
             self.notes += self.provenance.changes_in({role: images[role] for role in recorded})
         self.start = next(iter(images.pop("start", [])), None)
         source = next(iter(images.values()))[0]
-        self.outputs.check_picture(source.pixels, self.job != "synthesize" or "into" in given)
+        covers_source = self.job != "synthesize" or "into" in given
+        self.outputs.calibration = source.calibration if covers_source else None
+        self.outputs.check_picture(source.pixels, covers_source)
         return images
 
     def read_labels(

@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_nst.errors import NstError
 from napari_nst.io.atomic_write import check_size, check_writable, write_atomically
+from napari_nst.io.calibration import Calibration
 from napari_nst.io.embedded_text import SOFTWARE
 from napari_nst.io.history import FrameStack
 from napari_nst.io.write_image import eight_bit, encode_tiff_stack
@@ -40,6 +41,7 @@ def write_animation(
     *,
     fps: float = FPS,
     text: str = "",
+    calibration: Calibration | None = None,  # of a TIFF
     progress: Callable[[str, int, int], None] | None = None,  # message, frames written, all
 ) -> str:
     """Write frames as .gif, .mp4 or .tif; return a summary like ``75 pictures, 5.0 s, 1.2 MB``."""
@@ -57,7 +59,7 @@ def write_animation(
     duration = f", {len(stack) / fps:.1f} s"
     if file_format == "TIFF":
         pages = np.stack([_for_tiff(frame) for frame in frames()])
-        data = encode_tiff_stack(pages, stack.labels, text)
+        data = encode_tiff_stack(pages, stack.labels, text, calibration)
         duration = ""
     elif file_format == "GIF":
         data = _encode_gif(map(eight_bit, frames()), len(stack), fps, text)

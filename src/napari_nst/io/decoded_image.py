@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from napari_nst.io.calibration import Calibration
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,6 +35,7 @@ class DecodedImage:
     pixels: Pixels  # (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB, (H, W, 4) RGBA
     orientation: int = 1  # EXIF's, from 1 to 8, of the stored image, which has been turned upright
     limits: Limits | None = None  # the display range in the file, for more than 8 bits
+    calibration: Calibration | None = None  # the size of the pixels in a TIFF
 
     @property
     def stored_shape(self) -> tuple[int, int]:
@@ -54,7 +57,7 @@ class DecodedImage:
         if alpha is not None:
             whole = 1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
             scaled = with_alpha(scaled, (alpha / whole).astype(np.float32))
-        return DecodedImage(scaled, self.orientation, limits)
+        return replace(self, pixels=scaled, limits=limits)
 
     def extremes(self) -> Limits:
         """Return the smallest and the largest finite value of all colours."""
@@ -86,7 +89,12 @@ def divided_by_alpha(colours: Pixels, alpha: Pixels) -> Pixels:
 
 
 def decoded(
-    pixels: Pixels, *, orientation: int = 1, profile: bytes = b"", limits: Limits | None = None
+    pixels: Pixels,
+    *,
+    orientation: int = 1,
+    profile: bytes = b"",
+    limits: Limits | None = None,
+    calibration: Calibration | None = None,
 ) -> DecodedImage:
     """Return stored pixels, turned upright, with the colours of a profile converted to sRGB."""
     if 0 in pixels.shape or not (pixels.ndim == 2 or pixels.shape[2:] in ((2,), (3,), (4,))):
@@ -95,7 +103,10 @@ def decoded(
     if profile:
         colours = _to_srgb(colours, profile)
     orientation = orientation if orientation in range(1, 9) else 1  # others mean nothing
-    return DecodedImage(upright(with_alpha(colours, alpha), orientation), orientation, limits)
+    if calibration is not None and orientation in _TRANSPOSED:
+        calibration = calibration.transposed()
+    turned = upright(with_alpha(colours, alpha), orientation)
+    return DecodedImage(turned, orientation, limits, calibration)
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:

@@ -27,8 +27,14 @@ def add_png_text(png: bytes, text: str) -> bytes:
     """Return an encoded PNG with an additional text chunk, which imagecodecs cannot write."""
     # Not compressed: Pillow refuses images with compressed texts of more than a megabyte.
     uncompressed_without_language = b"\0\0\0\0"
-    chunk = b"iTXt" + _PNG_KEYWORD + uncompressed_without_language + text.encode()
-    length, checksum = struct.pack(">I", len(chunk) - 4), struct.pack(">I", zlib.crc32(chunk))
+    body = _PNG_KEYWORD + uncompressed_without_language + text.encode()
+    return add_png_chunk(png, b"iTXt", body)
+
+
+def add_png_chunk(png: bytes, kind: bytes, body: bytes) -> bytes:
+    """Return an encoded PNG with another chunk before its pixels."""
+    chunk = kind + body
+    length, checksum = struct.pack(">I", len(body)), struct.pack(">I", zlib.crc32(chunk))
     header = 8 + 25  # the signature, and IHDR, which comes first
     return png[:header] + length + chunk + checksum + png[header:]
 

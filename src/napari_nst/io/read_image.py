@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from napari_nst.io.calibration import calibration_of_tiff
 from napari_nst.io.decoded_image import (
     DecodedImage,
     Limits,
@@ -225,6 +226,7 @@ def _read_tiff(data: bytes) -> DecodedImage:
             orientation=_tag(page, _ORIENTATION, 1),
             profile=b"" if page.photometric.name == "SEPARATED" else page.iccprofile or b"",
             limits=_display_range(tiff, page) if pixels.dtype.itemsize > 1 else None,
+            calibration=calibration_of_tiff(tiff, page, (pixels.shape[0], pixels.shape[1])),
         )
 
 

@@ -12,8 +12,9 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from napari_nst.io.atomic_write import check_size, write_atomically
+from napari_nst.io.calibration import Calibration
 from napari_nst.io.contact_sheet import resized, sheet_of
-from napari_nst.io.embedded_text import SOFTWARE, add_png_text, jpeg_comment
+from napari_nst.io.embedded_text import SOFTWARE, add_png_chunk, add_png_text, jpeg_comment
 from napari_nst.recipe.grid import Cell, Grid
 
 Pixels = np.ndarray[Any, Any]
@@ -23,7 +24,14 @@ FilePath = str | os.PathLike[str]
 _LARGEST_CLASSIC_TIFF = 2**32 - 2**25  # bytes; offsets have 32 bits, and a text needs room
 
 
-def write_image(path: FilePath, image: Pixels, depth: Depth = 8, *, text: str = "") -> None:
+def write_image(
+    path: FilePath,
+    image: Pixels,
+    depth: Depth = 8,
+    *,
+    text: str = "",
+    calibration: Calibration | None = None,
+) -> None:
     """Write uint8 or uint16 as they are, or floats in [0, 1] with `depth` bits, with a text."""
     path = Path(path)
     if image.ndim != 2 and (image.ndim != 3 or image.shape[-1] not in (3, 4)):
@@ -36,11 +44,16 @@ def write_image(path: FilePath, image: Pixels, depth: Depth = 8, *, text: str = 
         raise ValueError(f"{path}: a JPEG has no alpha channel; write a PNG or TIFF for RGBA.")
     # Integers may be in another byte order.
     pixels = image.astype(f"u{depth // 8}") if is_integer else quantized("image", image, depth)
-    write_atomically(path, encode(pixels, text))
+    write_atomically(path, encode(pixels, text, calibration))
 
 
 def write_stack(
-    path: FilePath, images: Pixels | Sequence[Pixels], labels: Sequence[str], *, text: str = ""
+    path: FilePath,
+    images: Pixels | Sequence[Pixels],
+    labels: Sequence[str],
+    *,
+    text: str = "",
+    calibration: Calibration | None = None,
 ) -> None:
     """Write floats (N, H, W) or (N, H, W, 3) in [0, 1] as pages of a TIFF, or as one 8-bit grid."""
     shapes = sorted({image.shape for image in images})
@@ -51,10 +64,17 @@ def write_stack(
         raise ValueError(f"labels must be {len(images)}, one for each image; not {len(labels)}.")
     cells = [Cell(label, caption=label) for label in labels]
     grid = Grid.wrapped(cells, math.ceil(math.sqrt(len(cells))))
-    write_grid(path, grid, dict(enumerate(images)), text=text)
+    write_grid(path, grid, dict(enumerate(images)), text=text, calibration=calibration)
 
 
-def write_grid(path: FilePath, grid: Grid, images: Mapping[int, Pixels], *, text: str = "") -> None:
+def write_grid(
+    path: FilePath,
+    grid: Grid,
+    images: Mapping[int, Pixels],
+    *,
+    text: str = "",
+    calibration: Calibration | None = None,  # of the pages of a TIFF
+) -> None:
     """Write floats by cell index, as pages of a TIFF or one 8-bit picture, without alpha."""
     path = Path(path)
     is_tiff = _encoder(path, 8) is _encode_tiff
@@ -67,7 +87,7 @@ def write_grid(path: FilePath, grid: Grid, images: Mapping[int, Pixels], *, text
     shape = max(image.shape[:2] for image in shown.values())
     pages = np.stack([resized(image, shape) for image in shown.values()])
     labels = [grid.cells[index].label for index in shown]
-    write_atomically(path, encode_tiff_stack(pages, labels, text))
+    write_atomically(path, encode_tiff_stack(pages, labels, text, calibration))
 
 
 def depth_for(path: FilePath, source: Pixels, wanted: int | None = None) -> Depth:
@@ -104,20 +124,24 @@ def eight_bit(picture: Pixels) -> Pixels:
     return quantized("picture", picture, 8)
 
 
-def encode_tiff_stack(stack: Pixels, labels: Sequence[str], text: str) -> bytes:
+def encode_tiff_stack(
+    stack: Pixels, labels: Sequence[str], text: str, calibration: Calibration | None = None
+) -> bytes:
     """Return an ImageJ TIFF with one page per image: grey uint8, uint16, float32 or RGB uint8."""
     import tifffile
 
     axes, photometric = ("ZYXS", "rgb") if stack.ndim == 4 else ("ZYX", "minisblack")
-    metadata = {"axes": axes, "Labels": list(labels)} | ({"Info": text} if text else {})
+    options, known = calibration.at(stack.shape[1:3]).imagej() if calibration else ({}, {})
+    metadata = {"axes": axes, "Labels": list(labels), **known} | ({"Info": text} if text else {})
     file = io.BytesIO()
     tifffile.imwrite(
-        file, stack, imagej=True, photometric=photometric, software=SOFTWARE, metadata=metadata
-    )
+        file, stack, imagej=True, photometric=photometric, software=SOFTWARE, metadata=metadata,
+        **options,
+    )  # fmt: skip
     return file.getvalue()
 
 
-def _encoder(path: Path, depth: int) -> Callable[[Pixels, str], bytes]:
+def _encoder(path: Path, depth: int) -> Callable[..., bytes]:
     """Return the function that encodes quantized pixels and a text for the format of a path."""
     encode = _ENCODERS.get(path.suffix.lower())
     if encode is None:
@@ -131,14 +155,16 @@ def _encoder(path: Path, depth: int) -> Callable[[Pixels, str], bytes]:
     return encode
 
 
-def _encode_png(pixels: Pixels, text: str) -> bytes:
+def _encode_png(pixels: Pixels, text: str, calibration: Calibration | None) -> bytes:
     import imagecodecs  # Pillow cannot write 16-bit RGB
 
     data = bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels), level=6))
+    if calibration and (size := calibration.at(pixels.shape).png_chunk()):
+        data = add_png_chunk(data, b"pHYs", size)
     return add_png_text(data, text) if text else data
 
 
-def _encode_jpeg(pixels: Pixels, text: str) -> bytes:
+def _encode_jpeg(pixels: Pixels, text: str, _: Calibration | None) -> bytes:
     from PIL import Image
 
     file = io.BytesIO()
@@ -148,9 +174,18 @@ def _encode_jpeg(pixels: Pixels, text: str) -> bytes:
     return file.getvalue()
 
 
-def _encode_tiff(pixels: Pixels, text: str) -> bytes:
+def _encode_tiff(pixels: Pixels, text: str, calibration: Calibration | None) -> bytes:
     import tifffile
 
+    known = calibration.at(pixels.shape) if calibration else None
+    is_large = pixels.nbytes > _LARGEST_CLASSIC_TIFF
+    options: dict[str, Any] = {"metadata": None, "description": text.encode() or None}
+    is_imagej = pixels.ndim == 2 or (pixels.shape[2:] == (3,) and pixels.dtype == np.uint8)
+    if known and is_imagej and not known.is_of_tags and not is_large:
+        options, metadata = known.imagej()
+        options |= {"imagej": True, "metadata": metadata | ({"Info": text} if text else {})}
+    elif known:
+        options |= known.tags()
     file = io.BytesIO()
     tifffile.imwrite(
         file, pixels, photometric="rgb" if pixels.ndim == 3 else "minisblack",
@@ -158,13 +193,12 @@ def _encode_tiff(pixels: Pixels, text: str) -> bytes:
         extrasamples=["unassalpha"] if pixels.shape[2:] == (4,) else None,
         # ImageJ does not support the predictor for floats.
         compression="zlib", predictor=pixels.dtype.kind == "u",
-        metadata=None, software=SOFTWARE, description=text.encode() or None,
-        bigtiff=pixels.nbytes > _LARGEST_CLASSIC_TIFF,
+        software=SOFTWARE, bigtiff=is_large, **options,
     )  # fmt: skip
     return file.getvalue()
 
 
-_ENCODERS: dict[str, Callable[[Pixels, str], bytes]] = {
+_ENCODERS: dict[str, Callable[..., bytes]] = {
     ".png": _encode_png,
     **dict.fromkeys((".jpg", ".jpeg"), _encode_jpeg),
     **dict.fromkeys((".tif", ".tiff"), _encode_tiff),

@@ -183,7 +183,8 @@ def test_a_tiff_has_the_values_of_grey_and_a_gif_its_display(
     controls, model, tmp_path, until, messages
 ):
     pixels = np.zeros((60, 80), np.uint16)
-    deep = model.add_image(pixels, name="deep", contrast_limits=(100, 1100))
+    placed = {"scale": (0.5, 0.5), "units": ["um"] * 2}
+    deep = model.add_image(pixels, name="deep", contrast_limits=(100, 1100), **placed)
     history = controls.new_history(request_for(model, deep, keep_dtype=True))
     for step in range(1, 5):
         history.step(iteration(step, 4, (60, 80), grey=True))
@@ -194,6 +195,10 @@ def test_a_tiff_has_the_values_of_grey_and_a_gif_its_display(
     assert stack.dtype == np.uint16
     assert stack[:, 5, 5].tolist() == [350, 600, 850, 1100]
     assert '"step": 4' in read_text(tmp_path / "run.tif")
+    with tifffile.TiffFile(tmp_path / "run.tif") as tiff:
+        known = tiff.imagej_metadata
+        assert (known["unit"], known["min"], known["max"]) == ("um", 100, 1100)
+        assert tiff.pages[0].tags["XResolution"].value == (2, 1)
     controls.export(tmp_path / "run.gif")
     until(lambda: len(messages()) == 2, 30)
     assert iio.imread(tmp_path / "run.gif")[:, 5, 5, 0].tolist() == [64, 128, 191, 255]

@@ -3,9 +3,11 @@
 import json
 import tracemalloc
 
+import npe2
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_nst.io.embedded_text import read_text
 from napari_nst.io.read_image import read_image
@@ -183,6 +185,59 @@ def test_a_jpeg_has_8_bit_as_shown(model, tmp_path, dtype, colours):
     saved = read_image(tmp_path / "result.jpg")
     assert saved.dtype == np.uint8
     np.testing.assert_allclose(saved, 128, atol=2)
+
+
+@pytest.mark.parametrize("unit", ["um", "mm", "pixel"])
+def test_a_tiff_has_the_layers_calibration(model, tmp_path, unit):
+    content = model.add_image(
+        np.zeros((6, 8), np.uint16), contrast_limits=(100, 1100), scale=(0.32, 0.64),
+        translate=(3.2, -6.4), units=[unit] * 2,
+    )  # fmt: skip
+    layer = result_of(model, content, ramp(12, 16), grey=True)
+    save_result(layer, tmp_path / "result.tif")
+    with tifffile.TiffFile(tmp_path / "result.tif") as tiff:
+        tags, imagej = tiff.pages[0].tags, tiff.imagej_metadata
+        x, y = (tags[name].value for name in ("XResolution", "YResolution"))
+        factor = 1000 if unit == "mm" else 1
+        np.testing.assert_allclose((y[1] / y[0], x[1] / x[0]), (0.16 * factor, 0.32 * factor))
+        assert imagej["unit"] == ("pixel" if unit == "pixel" else "um")
+        assert (imagej["min"], imagej["max"]) == (100, 1100)
+        # By these, a program places the file where the layer lies in napari.
+        np.testing.assert_allclose(
+            layer.world_to_data((0, 0)), (imagej["yorigin"], imagej["xorigin"])
+        )
+    assert json.loads(read_text(tmp_path / "result.tif"))["recipe"]["steps"] == 7
+    [opened] = npe2.read([str(tmp_path / "result.tif")], stack=False, plugin_name="napari")
+    np.testing.assert_array_equal(opened[0], layer.data)
+
+
+@pytest.mark.parametrize("turned", [{"rotate": 30}, {"scale": (-1, 2)}, {"shear": [0.5]}])
+def test_what_a_file_cannot_say_is_left_out(model, tmp_path, turned):
+    options = {"scale": (2, 2), "units": ["um"] * 2, **turned}
+    content = model.add_image(np.zeros((6, 8)), contrast_limits=(0, 1), **options)
+    save_result(result_of(model, content, ramp(6, 8), grey=True), tmp_path / "result.tif")
+    with tifffile.TiffFile(tmp_path / "result.tif") as tiff:
+        assert tiff.imagej_metadata["unit"] == "um"
+        assert "xorigin" not in tiff.imagej_metadata
+
+
+def test_a_png_and_a_stack_have_the_layers_calibration(model, tmp_path):
+    content = model.add_image(
+        np.zeros((5, 6, 8, 3), np.uint8), rgb=True, scale=(3, 2, 2), units=["um"] * 3
+    )
+    model.dims.order = (2, 1, 0)
+    layer = result_of(model, content, np.zeros((6, 5, 3), np.float32))
+    save_result(layer, tmp_path / "result.png")
+    with Image.open(tmp_path / "result.png") as file:
+        x, y = file.info["dpi"]
+    np.testing.assert_allclose((x, y), (25400 / 3, 25400 / 2), atol=0.02)
+    labels = ("conv1_1", "conv2_1")
+    layer = result_of(model, content, np.zeros((6, 5, 3), np.float32), panels=labels)
+    save_result(layer, tmp_path / "stack.tif")
+    with tifffile.TiffFile(tmp_path / "stack.tif") as tiff:
+        assert tiff.pages[0].tags["XResolution"].value == (1, 3)
+        assert tiff.pages[0].tags["YResolution"].value == (1, 2)
+        assert tiff.imagej_metadata["unit"] == "um"
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])

@@ -21,6 +21,7 @@ from napari_nst.io.animation import FORMATS, check_format, write_animation
 from napari_nst.io.history import DEFAULT_MEGABYTES, FrameStack
 from napari_nst.viewer.history.layers import IterationLayers, RunHistory
 from napari_nst.viewer.layers.intensity import to_uint8, to_unit, whole_range
+from napari_nst.viewer.layers.save import calibration_of
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.throttle import Throttle
 from napari_nst.viewer.run.worker import IsClosing, RunThread, run_in_background
@@ -185,6 +186,9 @@ class HistoryControls:
         is_as_shown = first.ndim == 3 and limits == whole_range(first.dtype)
         if not is_as_shown and (first.ndim == 3 or FORMATS[path.suffix.lower()] != "TIFF"):
             stack = stack.converted(partial(_displayed, limits=limits))
+        position = history.request.position
+        transform, is_grey = position.transform_at(stack.size), first.ndim == 2
+        known = calibration_of(transform, position.axes, stack.size, limits if is_grey else None)
         self._writing = f"Writing {path.name} …"
 
         def write(is_closing: IsClosing) -> str:
@@ -194,7 +198,7 @@ class HistoryControls:
                 self._writing = f"Writing {path.name}, {done} of {total} …"
 
             try:
-                facts = write_animation(path, stack, text=text, progress=report)
+                facts = write_animation(path, stack, text=text, calibration=known, progress=report)
             except Cancelled:
                 return ""
             except RuntimeError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,10 +19,11 @@ from napari_nst.viewer.layers.intensity import (
 )
 from napari_nst.viewer.layers.position import (
     Position,
-    data_to_world,
+    layer_transform,
     position_of,
     shown_planes,
     slice_text,
+    whole_affine,
 )
 
 Array = np.ndarray[Any, Any]
@@ -116,21 +117,28 @@ def _projected(shown: Array, axes: tuple[int, ...], project: Callable[..., Any] 
 
 def pixel_size_of(layer: Image, axes: tuple[int, int]) -> tuple[float | None, str]:
     """Return the mean side of a layer's pixels along two axes, None without scale, and its unit."""
+    sides, unit = pixel_sides(layer_transform(layer), axes)
+    return (None, "") if sides is None else (float(np.sqrt(sides.prod())), unit)
+
+
+def pixel_sides(transform: Mapping[str, Any], axes: Sequence[int]) -> tuple[Array | None, str]:
+    """Return the sides of pixels along two axes, None without scale, and their unit."""
+    units = transform["units"]
     for common in ("micrometer", "pixel"):  # napari gives layers without a unit in pixels
-        if all(layer.units[axis].is_compatible_with(common) for axis in axes):
+        if all(units[axis].is_compatible_with(common) for axis in axes):
             break
     else:
         return None, ""  # of time, for example
     # A step along an axis of the data may go along several axes of the world. Those in other kinds
     # of units do not count in its length.
     factors = [
-        (1 * unit).m_as(common) if unit.is_compatible_with(common) else 0.0 for unit in layer.units
+        (1 * unit).m_as(common) if unit.is_compatible_with(common) else 0.0 for unit in units
     ]
-    steps = np.array(factors)[:, None] * data_to_world(layer).linear_matrix[:, list(axes)]
+    steps = np.array(factors)[:, None] * whole_affine(dict(transform)).linear_matrix[:, list(axes)]
     sides = np.linalg.norm(steps, axis=0)
     if common == "pixel" and np.allclose(sides, 1):
         return None, ""
-    return float(np.sqrt(sides.prod())), common
+    return sides, common
 
 
 def comparable_sizes(slices: Sequence[LayerSlice]) -> list[float] | None:

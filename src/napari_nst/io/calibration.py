@@ -1,0 +1,110 @@
+"""The size of an image's pixels and its display range, in the tags of TIFF and PNG files."""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+_MICROMETRES = {"nm": 1e-3, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25400.0}
+_SPELLINGS = {"micron": "um", "microns": "um", "µm": "um", "\\u00b5m": "um"}  # ImageJ's
+_TAG_UNITS = {2: "inch", 3: "cm"}  # of the tag ResolutionUnit
+_PNG_UNIT = 1  # metre, in the chunk pHYs
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What an image of some height and width says about its pixels."""
+
+    shape: tuple[int, int]
+    pixel: tuple[float, float] | None = None  # height and width of a pixel in `unit`
+    unit: str = "pixel"  # one of lengths, or another word
+    origin: tuple[float, float] | None = None  # row and column of the world's origin
+    limits: tuple[float, float] | None = None  # the values of grey that are black and white
+
+    def at(self, shape: tuple[int, ...]) -> Calibration:
+        """Return the calibration of the same area with pixels of another height and width."""
+        ratio = np.divide(self.shape, shape[:2])
+        pixel = None if self.pixel is None else np.multiply(self.pixel, ratio)
+        # Integer coordinates are pixel centres.
+        origin = None if self.origin is None else np.add(self.origin, 0.5) / ratio - 0.5
+        return replace(self, shape=(shape[0], shape[1]), pixel=_two(pixel), origin=_two(origin))
+
+    def transposed(self) -> Calibration:
+        """Return the calibration of an image whose rows have become its columns."""
+        height, width = self.shape
+        pixel = None if self.pixel is None else (self.pixel[1], self.pixel[0])
+        origin = None if self.origin is None else (self.origin[1], self.origin[0])
+        return replace(self, shape=(width, height), pixel=pixel, origin=origin)
+
+    @property
+    def is_of_tags(self) -> bool:
+        """Whether the unit is one of those that TIFF's own tags have."""
+        return self.unit in _TAG_UNITS.values()
+
+    def resolution(self, unit: str | None = None) -> tuple[float, float] | None:
+        """Return pixels per unit, horizontally and vertically, as TIFF and PNG store them."""
+        if self.pixel is None or min(self.pixel) <= 0:
+            return None
+        if unit is None or unit == self.unit:
+            factor = 1.0
+        elif self.unit in _MICROMETRES:
+            factor = _MICROMETRES[unit] / _MICROMETRES[self.unit]
+        else:
+            return None
+        height, width = self.pixel
+        return factor / width, factor / height
+
+    def tags(self) -> dict[str, Any]:
+        """Return tifffile's arguments for TIFF's own tags."""
+        unit = self.unit if self.is_of_tags else "cm"
+        resolution = self.resolution(unit)
+        if resolution is None or not all(1 / 2**32 < one < 2**32 for one in resolution):
+            return {}
+        name = {"inch": "INCH", "cm": "CENTIMETER"}[unit]
+        return {"resolution": resolution, "resolutionunit": name}
+
+    def imagej(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return tifffile's arguments, and the metadata, of a TIFF as ImageJ writes it."""
+        metadata: dict[str, Any] = {}
+        resolution = self.resolution()
+        if resolution is not None and all(1 / 2**32 < one < 2**32 for one in resolution):
+            metadata["unit"] = self.unit
+            if self.origin is not None:
+                metadata["yorigin"], metadata["xorigin"] = self.origin
+        else:
+            resolution = None
+        if self.limits is not None:
+            metadata["min"], metadata["max"] = self.limits
+        return {} if resolution is None else {"resolution": resolution}, metadata
+
+    def png_chunk(self) -> bytes:
+        """Return the body of a PNG's chunk pHYs, empty without a length that it can hold."""
+        per_metre = self.resolution("m") or (0.0, 0.0)
+        if not all(1 <= one < 2**31 for one in per_metre):
+            return b""
+        return struct.pack(">IIB", *map(round, per_metre), _PNG_UNIT)
+
+
+def calibration_of_tiff(tiff: Any, page: Any, shape: tuple[int, int]) -> Calibration | None:
+    """Return the calibration that a TIFF has for its page of a height and width."""
+    tags = page.tags
+    pairs = [tags[code].value if code in tags else (0, 1) for code in (283, 282)]
+    try:
+        per_unit = [float(over) / float(under) for over, under in pairs]
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    unit = _TAG_UNITS.get(int(tags[296].value)) if 296 in tags else "inch"
+    if unit is None and tiff.is_imagej:
+        unit = str((tiff.imagej_metadata or {}).get("unit") or "")
+        unit = _SPELLINGS.get(unit.lower(), unit)
+    if not unit or not all(0 < one < math.inf for one in per_unit):
+        return None
+    return Calibration(shape, (1 / per_unit[0], 1 / per_unit[1]), unit)
+
+
+def _two(pair: Any) -> tuple[float, float] | None:
+    return None if pair is None else (float(pair[0]), float(pair[1]))
