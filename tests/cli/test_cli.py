@@ -1,5 +1,6 @@
 """The program as a whole, and the commands without a run: weights, presets, demo."""
 
+import io
 import json
 import os
 import subprocess
@@ -43,6 +44,42 @@ def test_help_presets_and_wrong_input_import_neither_torch_nor_napari():
         env={**os.environ, "PYTHONPATH": str(SOURCES)}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+# Terminals of every kind
+
+
+@pytest.mark.parametrize(
+    "arguments", [["presets"], ["presets", "--json"], ["--help"], ["stylize", "-h"]]
+)
+def test_a_terminal_without_unicode_gets_other_letters(arguments, monkeypatch):
+    shown = {}
+    for encoding in ("utf-8", "latin-1"):
+        written = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+        assert run(*arguments) == 0
+        sys.stdout.flush()
+        shown[encoding] = written.getvalue().decode(encoding)
+    assert shown["latin-1"] == shown["utf-8"].encode("latin-1", "replace").decode("latin-1")
+
+
+@pytest.mark.parametrize("stdout", ["closed pipe", os.devnull.replace("null", "full")])
+def test_output_that_nobody_takes_is_no_traceback(stdout):
+    code = "import sys; from napari_nst.cli import main; sys.exit(main(['presets']))"
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    if stdout != "closed pipe":
+        if not os.path.exists(stdout):
+            pytest.skip("this system has no device that is full")
+        os.close(write_end)
+        write_end = os.open(stdout, os.O_WRONLY)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=write_end, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCES)}, check=False,
+    )  # fmt: skip
+    os.close(write_end)
+    assert done.returncode == 1
+    assert done.stderr in ("", "napari-nst: No space left on device.\n")
 
 
 # Options made from the recipe's fields

@@ -88,9 +88,11 @@ def test_preferences_have_a_page(plugin_preferences):
 
 
 def test_the_cache_folder_is_the_users_to_choose(plugin_preferences, monkeypatch, tmp_path):
+    from napari_nst.engine.vgg import weights
     from napari_nst.engine.vgg.weights import cache_folder
     from napari_nst.viewer.settings.preferences import apply_cache_folder
 
+    monkeypatch.setattr(weights, "_preferred_folder", "")  # and so again after this test
     monkeypatch.setenv("NAPARI_NST_HOME", "")
     usual = cache_folder()
     for chosen, used in [

@@ -5,8 +5,11 @@ Commands import torch and napari only when they need them, so that ``--help`` an
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -48,10 +51,15 @@ for command in (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``napari-nst`` and return the exit status, after one line on stderr for an error."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that has no ✓, or a file name that is no text, is no reason for a traceback.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
     try:
         result = program.main(arguments or ["--help"], prog_name=PROGRAM, standalone_mode=False)
-    except click.Abort:
-        message, status = "interrupted.", INTERRUPTED
+    except click.Abort as abort:
+        message = "interrupted."
+        status = 128 + getattr(abort.__cause__, "number", INTERRUPTED - 128)
     except click.UsageError as error:
         where = f" See '{error.ctx.command_path} --help'." if error.ctx else ""
         message, status = error.format_message() + where, WRONG_INPUT
@@ -61,5 +69,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message, status = sentence(error), WENT_WRONG
     else:
         return result if isinstance(result, int) else 0
+    finally:
+        _drop_unwritable_output()
     say(" ".join(message.split()))  # one line, even if a file name or a library's message has more
     return status
+
+
+def _drop_unwritable_output() -> None:
+    """Forget what a full disk or a closed pipe did not take, which Python would report at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            with suppress(OSError, ValueError, AttributeError), open(os.devnull, "w") as nothing:
+                os.dup2(nothing.fileno(), stream.fileno())

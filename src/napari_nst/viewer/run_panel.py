@@ -233,7 +233,7 @@ class RunPanel(Container[Any]):
         self._problem = ""
         self._show_state()
         if not run.failed:
-            self.say(finished_text(run))
+            self.say("\n".join([finished_text(run), *run.notices]))
             if busy_seconds(run) > LONG:
                 show_info(finished_text(run))
         self.ended.emit()

@@ -4,6 +4,8 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -256,6 +258,29 @@ def test_a_function_runs_in_the_background_and_its_runtime_errors_are_reported(u
         ("failed", "CUDA error"),
         "finished",
     ]
+
+
+@pytest.mark.window
+def test_workers_that_overlap_leave_the_warning_filters(until):
+    """With napari's own worker, the filters of the first would remain after the second."""
+    before = list(warnings.filters), warnings.showwarning
+    ends, finished = [threading.Event(), threading.Event()], []
+    started = threading.Semaphore(0)
+
+    def work(is_closing, end):
+        started.release()
+        assert end.wait(10)
+
+    for index, end in enumerate(ends):
+        run_in_background(
+            partial(work, end=end), failed=finished.append, finished=partial(finished.append, index)
+        )
+        assert started.acquire(timeout=10)
+    for index, end in enumerate(ends, start=1):
+        end.set()
+        until(lambda: len(finished) == index)  # noqa: B023
+    assert finished == [0, 1]
+    assert (warnings.filters, warnings.showwarning) == before
 
 
 @pytest.mark.window

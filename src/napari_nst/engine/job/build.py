@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -146,7 +146,7 @@ def checked_recipe(recipe: Recipe | None, task: str) -> Recipe:
     recipe = preset(DEFAULT_PRESETS[task]) if recipe is None else recipe
     if not isinstance(recipe, Recipe):
         raise TypeError(f"recipe must be a Recipe, such as preset('default'); not {recipe!r}.")
-    if recipe.weights not in FLAVOURS and not Path(recipe.weights).expanduser().is_file():
+    if recipe.weights not in FLAVOURS and not os.path.isfile(os.path.expanduser(recipe.weights)):
         known = ", ".join(FLAVOURS)
         raise ValueError(f"weights must be {known} or a file; {recipe.weights!r} is neither.")
     return recipe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import sys
 import threading
@@ -12,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.qt.threading import create_worker
+from napari.qt.threading import FunctionWorker, create_worker
 
 from napari_nst.engine.steering import Steering, TileDone
 from napari_nst.errors import Cancelled, NstError
@@ -44,6 +45,7 @@ def run_in_background(
         lambda: waiting.pop()(lambda: bool(worker.abort_requested)),  # type: ignore[arg-type]
         _start_thread=False,
         _ignore_errors=True,
+        _worker_class=_Worker,
     )
     if returned is not None:
         worker.returned.connect(returned)
@@ -52,13 +54,32 @@ def run_in_background(
     worker.start()
 
 
+class _Worker(FunctionWorker[Any]):
+    """A worker that does not change the warning filters, as napari's does for the whole process."""
+
+    def run(self) -> None:
+        """Call the function, in the worker's thread, and emit the signals of napari's worker."""
+        self.started.emit()
+        self._running = True
+        try:
+            result = self.work()
+            if not self.abort_requested:
+                self.returned.emit(result)
+        except Exception as error:  # noqa: BLE001
+            self.errored.emit(error)
+        self._running = False
+        self.finished.emit()
+        self._finished.emit(self)
+
+
 def keep_triton_out() -> None:
     """Make `import triton` fail where it would crash the process."""
     # Beside Mesa's LLVM, which napari's canvas has loaded, triton's LLVM ends the process with a
     # segmentation fault. Torch imports triton for an optimizer, but works without.
+    if "triton" in sys.modules or importlib.util.find_spec("triton") is None:
+        return
     maps = Path("/proc/self/maps")
-    has_llvm = maps.exists() and "libLLVM" in maps.read_text(errors="replace")
-    if has_llvm and "triton" not in sys.modules:
+    if maps.exists() and "libLLVM" in maps.read_text(errors="replace"):
         sys.modules["triton"] = None  # type: ignore[assignment]
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from napari.settings import get_plugin_settings
 
+from napari_nst.engine.vgg.weights import prefer_folder
+
 _NO_PAGE = (KeyError, AttributeError)  # raised where the plugin is not installed
-_applied: list[str] = []  # the cache folder that this module put into the environment, if it did
 
 
 def preferred(name: str, default: Any) -> Any:
@@ -22,11 +22,8 @@ def preferred(name: str, default: Any) -> Any:
 
 
 def apply_cache_folder() -> None:
-    """Set NAPARI_NST_HOME to the user's cache folder, unless the environment has it already."""
-    if os.environ.get("NAPARI_NST_HOME") not in (None, "", *_applied):
-        return
-    _applied[:] = [preferred("cache_folder", "")]
-    os.environ["NAPARI_NST_HOME"] = _applied[0]
+    """Let the engine use the folder that the user has chosen for the pretrained network."""
+    prefer_folder(preferred("cache_folder", ""))
 
 
 def remember(kind: str, values: Mapping[str, Any]) -> None:

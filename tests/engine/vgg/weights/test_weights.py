@@ -137,6 +137,23 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     assert weights.cache_folder() == tmp_path / "elsewhere"
     monkeypatch.delenv("NAPARI_NST_HOME")
     assert weights.cache_folder().parts[-1] == "napari-nst"
+    monkeypatch.setenv("NAPARI_NST_HOME", "~nobody-of-this-name/a")
+    assert weights.cache_folder() == Path.cwd() / "~nobody-of-this-name" / "a"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the home folder of POSIX")
+def test_a_user_without_home_has_a_cache(monkeypatch, tmp_path):
+    """In a container, a user may have a number and neither HOME nor an entry in a table."""
+    for name in ("HOME", "XDG_CACHE_HOME", "NAPARI_NST_HOME", "TORCH_HOME", "KERAS_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert weights.cache_folder() == tmp_path / "napari-nst"
+    assert [one.state for one in weights.status()] == ["absent"] * 3
+    with pytest.raises(ValueError, match="or an existing file"):
+        weights.load("~/mine.pth")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("function", [weights.load, weights.fetch, weights.verify])

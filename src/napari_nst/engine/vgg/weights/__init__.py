@@ -34,6 +34,7 @@ __all__ = [
     "cached_file",
     "fetch",
     "load",
+    "prefer_folder",
     "status",
     "verify",
 ]
@@ -42,6 +43,8 @@ CONTENT_SHA256 = {"gatys": "ae90e03877ee0f735a0e55f0ec2bd334333884e8646202b33f3b
 """Known content hashes; the other flavours are checked against the hash in their own file."""
 
 SECONDS_PER_DAY = 24 * 60 * 60
+
+_preferred_folder = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +82,7 @@ def load(weights: str | Path = "gatys", progress: Progress | None = None) -> Pre
         flavour = str(weights)
         parameters, sha256 = _read_cached(flavour) or _fill(flavour, progress)
     else:
-        path = Path(weights).expanduser()
+        path = Path(os.path.expanduser(weights))
         if not os.path.isfile(path):
             raise ValueError(
                 f"weights is {str(weights)!r}, but must be one of {', '.join(FLAVOURS)}, or an "
@@ -131,12 +134,23 @@ def fetch(flavour: str, progress: Progress | None = None, force: bool = False) -
 
 
 def cache_folder() -> Path:
-    """Return ``NAPARI_NST_HOME``, read at each call, or else the user's cache folder."""
-    if home := os.environ.get("NAPARI_NST_HOME"):
-        return Path(home).expanduser().absolute()
+    """Return ``NAPARI_NST_HOME``, read at each call, or the preferred or usual cache folder."""
+    if home := os.environ.get("NAPARI_NST_HOME") or _preferred_folder:
+        return Path(os.path.expanduser(home)).absolute()
     import platformdirs
 
-    return platformdirs.user_cache_path("napari-nst", appauthor=False)
+    # In a container, a user may have no home: platformdirs raises, or returns a relative path.
+    with suppress(RuntimeError):
+        folder = platformdirs.user_cache_path("napari-nst", appauthor=False)
+        if folder.is_absolute():
+            return folder
+    return Path(tempfile.gettempdir(), "napari-nst")
+
+
+def prefer_folder(folder: str) -> None:
+    """Use a cache folder where the environment names none; the usual one if empty."""
+    global _preferred_folder
+    _preferred_folder = folder
 
 
 def cached_file(flavour: str) -> Path:

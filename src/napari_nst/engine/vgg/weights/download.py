@@ -170,11 +170,11 @@ def _torch_hub_checkpoints() -> Path:
     # As torch.hub.get_dir(), without the seconds that importing torch takes.
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
     home = Path(os.environ.get("TORCH_HOME", cache / "torch"))
-    return home.expanduser() / "hub" / "checkpoints"
+    return Path(os.path.expanduser(home), "hub", "checkpoints")
 
 
 def _keras_models() -> Path:
-    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+    return Path(os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras")), "models")
 
 
 SOURCES = {
