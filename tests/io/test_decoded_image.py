@@ -1,6 +1,8 @@
 """Images of Pillow, colour profiles and display ranges become the pixels that are shown."""
 
 import io
+import itertools
+import struct
 
 import imagecodecs
 import numpy as np
@@ -123,3 +125,29 @@ def test_limits_become_black_and_white_and_alpha_stays():
     constant = DecodedImage(np.full((2, 2), 7, np.uint16))
     assert np.isfinite(constant.scaled(constant.extremes()).pixels).all()
     assert DecodedImage(np.array([[np.nan, 1, np.inf, 3]])).extremes() == (1, 3)
+
+
+def cmyk_profile():
+    """Return a profile (ICC.1, lut8Type) of a printer whose inks are all equally grey."""
+    ramp = bytes(range(256))
+    table = bytearray()
+    for corner in itertools.product((0, 1), repeat=4):
+        table += bytes([round(255 * (1 - sum(corner) / 4)), 128, 128])  # L, a, b
+    matrix = struct.pack(">9i", *(65536 * one for one in (1, 0, 0, 0, 1, 0, 0, 0, 1)))
+    lut = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + matrix + ramp * 4 + bytes(table) + ramp * 3
+    tags = struct.pack(">I4sII", 1, b"A2B0", 144, len(lut))
+    header = struct.pack(">I4xI4s4s4s12x4s28x", 144 + len(lut), 0x02400000, b"prtr", b"CMYK",
+                         b"Lab ", b"acsp")  # fmt: skip
+    illuminant = struct.pack(">3i", 63190, 65536, 54061)  # D50
+    return (header + illuminant).ljust(128, b"\0") + tags + lut
+
+
+@pytest.mark.parametrize("ending", ["JPEG", "TIFF"])
+def test_the_profile_of_inks_is_used(tmp_path, ending):
+    for ink, expected in (((0, 255, 0, 0), 75), ((0, 0, 0, 0), 100), ((255,) * 4, 0)):
+        image = Image.new("CMYK", (16, 16), ink)
+        image.save(tmp_path / "a", ending, icc_profile=cmyk_profile())
+        lightness = expected / 100  # L* → luminance → sRGB, for greys
+        luminance = ((lightness * 100 + 16) / 116) ** 3 if lightness > 0.08 else lightness / 9.033
+        wanted = 255 * (1.055 * luminance ** (1 / 2.4) - 0.055 if luminance > 0.0031308 else 0)
+        assert np.abs(read_image(tmp_path / "a").astype(float) - wanted).max() < 4

@@ -12,6 +12,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps, features
 
+from napari_nst.io.embedded_text import jpeg_comment, read_text
 from napari_nst.io.read_image import decode_image, read_image, read_labels
 from napari_nst.io.write_image import write_image
 
@@ -291,7 +292,9 @@ def test_an_animation_is_refused_by_name(tmp_path, ending):
 
 def test_an_honest_large_picture_is_read(tmp_path):
     """Pillow's own limit is 179 million pixels."""
-    Image.new("L", (60000, 3000), 128).save(tmp_path / "wide.jpg")
+    comment = jpeg_comment("how it was made")
+    Image.new("L", (60000, 3000), 128).save(tmp_path / "wide.jpg", comment=comment)
+    assert read_text(tmp_path / "wide.jpg") == "how it was made"
     back = read_image(tmp_path / "wide.jpg")
     assert (back.shape, int(back[::500, ::999].min()), int(back[7, 7])) == ((3000, 60000), 128, 128)
 

@@ -116,7 +116,7 @@ def _read(image: Path, output: Path, limits: str | None) -> DecodedImage:
 @input_errors()
 def _read_result(picture: Path, output: Path) -> tuple[DecodedImage, Job]:
     """Return a picture and the job that made it, with its recorded inputs."""
-    pixels = _read(picture, output, "full")
+    pixels = _read(picture, output, None)
     made = Provenance(picture)
     if made.argument("compare"):
         raise ValueError(f"{picture} holds several pictures; make the one that you mean alone.")

@@ -104,7 +104,7 @@ def test_making_a_job_imports_no_torch():
     program = (
         "import sys, numpy, napari_nst as nst\n"
         "image = numpy.zeros((64, 64, 3))\n"
-        "nst.order_to_stylize(image, image, guide=numpy.ones((64, 64), int)).small_regions()\n"
+        "nst.order_to_stylize(image, image, guide=numpy.ones((64, 64), int)).notes_on_regions()\n"
         "region = numpy.eye(64, dtype=int)\n"
         "nst.order_to_synthesize(None, None, into=image, region=region)\n"
         "nst.order_to_reconstruct(image)\n"

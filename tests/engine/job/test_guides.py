@@ -7,6 +7,7 @@ import torch
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.job.build import order_to_stylize
 from napari_nst.engine.job.guides import read_guides, small_regions
+from napari_nst.engine.job.job import Change
 from napari_nst.engine.job.schedule import Fit
 from napari_nst.engine.objective.from_recipe import pooled
 from napari_nst.recipe import Recipe
@@ -137,9 +138,20 @@ def test_a_job_names_labels_and_layers_of_small_regions():
     layers = {"relu1_1": 1.0, "relu3_1": 0.0, "relu4_1": 2.0}  # a layer of no weight is not read
     recipe = Recipe(style_layers=layers, size=64, weights="gatys")
     guide = boxes((64, 64), (0, 64, 0, 40), (8, 10, 50, 52))
-    (sentence,) = order_to_stylize(image, image, recipe, guide=guide).small_regions()
+    (sentence,) = order_to_stylize(image, image, recipe, guide=guide).notes_on_regions()
     assert sentence.startswith("Regions of guide are too small")
     assert "label 2 at relu4_1" in sentence
     job = order_to_stylize(image, image, recipe.replace(style_layers={"relu4_1": 1}), guide=guide)
     with pytest.raises(ValueError, match=r"^label 2 of guide is too small a region for each"):
-        job.small_regions()
+        job.notes_on_regions()
+
+
+def test_many_labels_are_told_before_a_run_and_in_it():
+    labels = np.arange(64 * 64).reshape(64, 64) % 256
+    image = np.zeros((64, 64), np.uint8)
+    job = order_to_stylize(image, image, Recipe(size=64), guide=labels)
+    (told,) = job.notes()
+    plain = order_to_stylize(image, image, Recipe(size=64), guide=labels > 0)
+    assert plain.notes() == []
+    guides = read_guides(labels, None, (64, 64), [(64, 64)])
+    assert plain.changed(Change(guides=lambda: guides)).notes_on_regions() == [told]

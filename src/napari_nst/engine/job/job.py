@@ -158,11 +158,10 @@ class Job:
                 f"The image is so narrow that the recipe's layers need a size of {finest} pixels; "
                 f"this run takes that instead of {size}."
             )
-        notes += [] if self.guides is None else self.guides.notes
-        return notes + self.small_regions()
+        return notes + self.notes_on_regions()
 
-    def small_regions(self) -> list[str]:
-        """Return sentences on regions too small for some layers; refuse one too small for all."""
+    def notes_on_regions(self) -> list[str]:
+        """Return sentences on many or small regions; refuse one too small for all layers."""
         guides, content = self.guides, self.content
         if guides is None or content is None or not self.recipe.style_weight:
             return []
@@ -177,7 +176,7 @@ class Job:
             if own is not None:
                 used = np.where(np.isin(own, labels_in(visible)), own, 0)
                 labelled.append((used, style, fit, of_styles))
-        sentences = []
+        sentences = list(guides.notes)
         for labels, image, fit, argument in labelled:
             if found := small_regions(labels, fit, self.recipe, image.weights):
                 sentences.append(describe_small_regions(found, argument, self.recipe))
@@ -202,7 +201,7 @@ class Job:
             changed = changed._filling(self.inpainting, change, exemplars)
         elif change.region is not None:
             raise ValueError("region is for a run that fills one; start it with into and region.")
-        changed.small_regions()  # raises if a region is too small for all layers
+        changed.notes_on_regions()  # raises if a region is too small for all layers
         return changed
 
     def differences(self, other: Job) -> dict[str, Any]:
@@ -246,5 +245,6 @@ class Job:
         if guides is None:
             return replace(self, guides=None)
         shapes = [style.shape for style in self.styles]
-        guides = read_guides(guides.content, guides.styles, self.content.shape, shapes, keeps)
+        read = read_guides(guides.content, guides.styles, self.content.shape, shapes, keeps)
+        guides = replace(read, notes=guides.notes or read.notes)
         return replace(self, guides=guides, keep_outside=keep_outside(guides, self.content))

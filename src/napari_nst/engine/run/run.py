@@ -377,7 +377,7 @@ class Run:
             self.job, self.setup = before
             raise
         if not found.keys().isdisjoint(("guides", "region", "exemplar_region")):
-            for sentence in job.small_regions():
+            for sentence in job.notes_on_regions():
                 self.steering.tell(sentence)
         return found, objective
 
