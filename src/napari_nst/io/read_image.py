@@ -29,6 +29,7 @@ from napari_nst.io.decoded_image import (
     labels_from_pillow,
     with_alpha,
 )
+from napari_nst.io.free_memory import free_host_memory
 
 if TYPE_CHECKING:
     from PIL import ImageFile
@@ -105,9 +106,7 @@ def decode_file(
 
 def check_memory(needed: float, what: str = "") -> None:
     """Raise `Unusable` if some bytes are more than the memory that is free."""
-    import psutil
-
-    free = psutil.virtual_memory().available
+    free = free_host_memory()
     if needed > free:
         raise Unusable(
             f"is too large{what}: it takes {needed / 1e9:.1f} GB of memory, and "

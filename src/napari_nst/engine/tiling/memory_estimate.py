@@ -10,15 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
 import torch
 
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import layer_weights, network_layers
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.tiling.grid import halo_of
+from napari_nst.io.free_memory import free_host_memory
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
 
@@ -33,9 +32,6 @@ FREED = 170_000_000
 
 IMAGES = 14
 """float32 copies of the image: variables, gradients, the best image so far, the one shown, …"""
-
-OWN_GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
-"""Where Linux says which control groups a process is in, and what groups may take."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ def free_memory(device: torch.device) -> int:
         free, _ = torch.cuda.mem_get_info(device)
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(free + cached)
-    return round(min(psutil.virtual_memory().available, _left_of_limit()))
+    return free_host_memory()
 
 
 def memory_text(count: float) -> str:
@@ -108,50 +104,3 @@ def _pixels_read(shape: tuple[int, int], tile: int, recipe: Recipe) -> int:
     return math.prod(
         min(side, math.ceil(side / math.ceil(side / (tile or side))) + 2 * halo) for side in shape
     )
-
-
-@dataclass(frozen=True)
-class _Files:
-    """The files that say what a control group may take and takes, in bytes."""
-
-    limits: tuple[str, ...]
-    used: str
-    reclaimable: str  # the line of memory.stat with the page cache that is given up first
-
-    def left_of(self, group: Path) -> float:
-        """Return what the limit of a group leaves; infinite without a limit."""
-        try:
-            limits = [(group / name).read_text().strip() for name in self.limits]
-            used = int((group / self.used).read_text())
-            statistics = dict(
-                line.split(maxsplit=1) for line in (group / "memory.stat").read_text().splitlines()
-            )
-            cache = int(statistics[self.reclaimable])
-            least = min((int(limit) for limit in limits if limit != "max"), default=math.inf)
-        except (OSError, ValueError, KeyError):
-            return math.inf  # no such group, or another system
-        return max(0, least - (used - cache))
-
-
-_FIRST = _Files(("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file")
-_SECOND = _Files(("memory.max", "memory.high"), "memory.current", "inactive_file")
-
-
-def _left_of_limit() -> float:
-    """Return what the limits of containers and batch jobs leave; infinite without a limit."""
-    try:
-        own = OWN_GROUP.read_text(errors="surrogateescape").splitlines()
-    except OSError:
-        return math.inf
-    left = math.inf
-    for _, controllers, path in (line.split(":", 2) for line in own):
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        root, files = (GROUPS / "memory", _FIRST) if controllers else (GROUPS, _SECOND)
-        # In a container, the path may be that of the host, and the root the container's own group.
-        group = root / path.lstrip("/")
-        while group != root:
-            left = min(left, files.left_of(group))
-            group = group.parent
-        left = min(left, files.left_of(root))
-    return left
