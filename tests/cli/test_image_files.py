@@ -71,6 +71,11 @@ def test_wrong_limits_are_refused(images, engine, capsys, limits):
     assert not engine.jobs
 
 
+def test_limits_of_no_deep_image_are_refused(images, engine, capsys):
+    assert run("stylize", *GOOD, "--limits", "auto") == 2
+    assert "--limits is for images of more than 8 bits" in the_line(capsys.readouterr())
+
+
 def test_grey_with_alpha_stays_grey_and_is_no_jpeg(images, engine, capsys):
     image = Image.fromarray(np.full((72, 96), 90, np.uint8)).convert("LA")
     image.putpixel((3, 5), (200, 0))

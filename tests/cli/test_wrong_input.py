@@ -57,7 +57,7 @@ WRONG = {
     "animation of no format": ([*STYLIZE, "--animation", "a.avi"], "a.avi must end in .gif"),
     "every of no animation": ([*STYLIZE, "--animation-every", "3"], "--animation-every says"),
     # Guides and fillings
-    "guide without labels": ([*STYLIZE, "--guide", "content.png"], "content.png is in colour"),
+    "guide without labels": ([*STYLIZE, "--guide", "content.png"], "content.png has colours"),
     "style guide alone": ([*STYLIZE, "--style-guide", "hole.png"], "style_guides needs labels of"),
     "kept at another size": (
         [*STYLIZE, "--keep-unlabelled", "--size", "64", "--guide", "hole.png"],

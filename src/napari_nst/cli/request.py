@@ -192,6 +192,8 @@ class Request:
             for role, paths in files.items()
         }
         self.outputs.limits = [image.limits for found in images.values() for image in found]
+        if self.limits and not any(self.outputs.limits):
+            raise ValueError("--limits is for images of more than 8 bits; leave it out.")
         if self.provenance:
             step, steps = (self.provenance.record.get(name) for name in ("step", "steps"))
             if step != steps:

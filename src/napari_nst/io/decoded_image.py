@@ -140,7 +140,7 @@ def from_pillow(image: Image.Image) -> DecodedImage:
 def labels_from_pillow(image: Image.Image) -> DecodedImage:
     """Return a Pillow image of labels, turned upright: of a palette, the indices."""
     if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
-        raise Unusable("is in colour; save labels as integers in a grey PNG or a TIFF")
+        raise Unusable("has colours or alpha; save labels as integers in a grey PNG or a TIFF")
     return decoded(np.asarray(image), orientation=orientation_of(image))
 
 

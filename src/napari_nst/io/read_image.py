@@ -223,7 +223,7 @@ def _read_tiff(data: bytes) -> DecodedImage:
         return decoded(
             pixels,
             orientation=_tag(page, _ORIENTATION, 1),
-            profile=b"" if page.photometric.name == "SEPARATED" else page.iccprofile or b"",
+            profile=b"" if page.photometric.name == "SEPARATED" else _profile(page),
             limits=_display_range(tiff, page) if pixels.dtype.itemsize > 1 else None,
             calibration=calibration_of_tiff(tiff, page, (pixels.shape[0], pixels.shape[1])),
         )
@@ -270,7 +270,7 @@ def _page_pixels(page: Any) -> Pixels:
     if kind == "MINISWHITE":
         pixels = (1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max) - pixels
     if kind == "SEPARATED":
-        pixels = cmyk_as_rgb(pixels, page.iccprofile or b"")
+        pixels = cmyk_as_rgb(pixels, _profile(page))
     return with_alpha(pixels, alpha)
 
 
@@ -306,6 +306,11 @@ def _display_range(tiff: Any, page: Any) -> Limits | None:
     except (TypeError, ValueError):
         return None
     return limits if -math.inf < limits[0] < limits[1] < math.inf else None
+
+
+def _profile(page: Any) -> bytes:
+    found = _tag(page, 34675, b"")
+    return found if isinstance(found, bytes) else b""
 
 
 def _tag(page: Any, code: int, default: Any) -> Any:

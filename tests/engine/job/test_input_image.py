@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from napari_nst.engine.job.guides import read_guides
@@ -121,7 +124,7 @@ def test_labels_of_pillow_are_turned_as_their_image():
 def test_other_modes_and_masked_arrays_are_refused():
     with pytest.raises(ValueError, match=r"^content has Pillow's mode 'LAB'"):
         read_input(Image.new("LAB", (5, 4)), "content")
-    with pytest.raises(ValueError, match=r"^guide is in colour"):
+    with pytest.raises(ValueError, match=r"^guide has colours or alpha"):
         read_guides(SMALL, None, (4, 5), [(4, 5)])
     with pytest.raises(ValueError, match=r"^style has masked pixels"):
         read_input(np.ma.masked_greater(IMAGE, 0.5), "style")
@@ -137,3 +140,45 @@ def test_any_alpha_above_0_is_seen(alpha):
     array[..., 3] = 0
     with pytest.raises(ValueError, match=r"^content is transparent everywhere"):
         read_input(array, "content")
+
+
+def test_a_file_that_ends_too_early_is_named(tmp_path):
+    SMALL.resize((300, 300)).save(tmp_path / "cut.png")
+    data = (tmp_path / "cut.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(data[: len(data) // 2])
+    with (
+        Image.open(tmp_path / "cut.png") as image,
+        pytest.raises(ValueError, match=r"^style cannot be read"),
+    ):
+        read_input(image, "style")
+
+
+# Whatever is handed in
+
+
+SIDES = st.integers(1, 3)
+IMAGES = st.tuples(SIDES, SIDES) | st.tuples(SIDES, SIDES, st.integers(2, 4))
+
+
+@given(
+    arrays.arrays(
+        st.sampled_from(["u1", ">u2", "f4"]) | arrays.scalar_dtypes() | arrays.array_dtypes(),
+        IMAGES | arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4),
+    )
+)
+def test_any_array_is_an_image_or_is_refused_by_name(array):
+    refusal, found = "", None
+    try:
+        found = read_input(array, "style")
+    except (TypeError, ValueError) as error:
+        refusal = str(error)
+    if found is None:
+        assert refusal.startswith(("style ", "alpha of style "))
+        assert refusal.endswith(".")
+        return
+    assert found.rgb.shape == (*array.shape[:2], 3)
+    assert found.rgb.dtype == np.float32
+    assert 0 <= found.rgb.min() <= found.rgb.max() <= 1
+    assert found.is_grey == (array.ndim == 2)
+    if found.alpha is not None:
+        assert found.weights.max() == 1

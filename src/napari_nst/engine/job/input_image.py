@@ -125,6 +125,8 @@ def _samples(image: Any, name: str) -> tuple[Pixels, Pixels, Pixels | None]:
             image = from_pillow(image)
         except Unusable as error:
             raise ValueError(f"{name} {error}.") from None
+        except OSError as error:  # Pillow reads a file when its pixels are needed
+            raise ValueError(f"{name} cannot be read: {error}.") from error
     if isinstance(image, DecodedImage):
         return (image.pixels, *split_alpha(image.pixels))
     if np.ma.is_masked(image):
