@@ -232,7 +232,12 @@ def reconstruct(
     return run(request, start)
 
 
-@job_command("stylize", "sweep", defaults=SMALL, without=("depth", "animation", "animation_every"))
+@job_command(
+    "stylize",
+    "sweep",
+    defaults=SMALL,
+    without=("depth", "animation", "animation_every", "save_every"),
+)
 @content_argument
 @style_argument
 @click.option(

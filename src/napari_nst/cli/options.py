@@ -31,7 +31,7 @@ _COMMON = ("size", "steps", "style_weight", "content_weight", "tv_weight", "seed
 _METAVARS: Mapping[type, str] = {LayerWeights: "LAYER:WEIGHT,…", tuple: "NUMBER,…"}
 _OUTPUTS = ("output", "depth", "log", "tensorboard", "animation", "animation_every")
 _HEADINGS = {  # option → heading in the help, if it is not "This job"
-    **dict.fromkeys((*_OUTPUTS, "init_image", "limits", "tile_preview"), "Files"),
+    **dict.fromkeys((*_OUTPUTS, "init_image", "limits", "tile_preview", "save_every"), "Files"),
     **dict.fromkeys(("preset_or_file", "like", "convert"), "Recipe"),
     **{name: title for title, names in SECTIONS.items() for name in names},
     **dict.fromkeys(_COMMON, "Most used"),
@@ -95,6 +95,13 @@ LIMITS_HELP = (
     "file, or the range of its type]"
 )
 limits_option = click.option("--limits", metavar="LOW,HIGH|auto", help=LIMITS_HELP)
+save_every_option = click.Option(
+    ["--save-every"], metavar="SECONDS", type=click.FloatRange(min=0), default=60.0,
+    show_default=True,
+    help="How often to save the state of the run, with which 'napari-nst resume' goes on if this "
+    "program is killed; 0 saves none. Only for a single picture and a single process.",
+)  # fmt: skip
+
 _FILE_OPTIONS = [
     click.Option(
         ["-o", "--output"], type=FILE, required=True,
@@ -128,6 +135,7 @@ _FILE_OPTIONS = [
         help="Let --animation keep the first step, each N-th and the last; half of them where "
         f"they would take more than {ANIMATION_MEGABYTES / 1000:g} GB of memory.",
     ),
+    save_every_option,
 ]  # fmt: skip
 
 

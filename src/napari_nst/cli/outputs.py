@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,8 @@ from napari_nst.recipe.grid import Grid
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
 
+_FILES = ("output", "log", "tensorboard", "animation", "tile_preview")
+_PLAIN = ("depth", "animation_every", "animation_depth", "limits")
 _RECORD_BYTES = 32_768  # upper bound for a record without its recipe and the names of its inputs
 ANIMATION_MEGABYTES = 1000.0  # for the frames of an animation before they are written
 
@@ -54,7 +56,9 @@ class Outputs:
     depths: dict[Path, Depth] = field(default_factory=dict)
     limits: Sequence[Limits | None] = ()  # of each input, where its values were rescaled
     calibration: Calibration | None = None  # of the image that the result covers
+    animation_depth: Depth = 8
     history: History | None = None  # collects the frames of the animation
+    resumed_at: int = 0  # the first step of a resumed run, whose log is there; 0: a new run
 
     def check_files(self, recipe: Recipe, inputs: Sequence[Path], others: Sequence[Path]) -> None:
         """Raise unless all files can be written; the record names `inputs`, but not `others`."""
@@ -88,13 +92,42 @@ class Outputs:
         if self.animation:
             # Only a grey TIFF animation has more than 8 bit.
             is_deep = check_format(self.animation) == "TIFF" and source.ndim == 2
-            depth = depth_for(self.animation, source, wanted) if is_deep else 8
-            self.history = History(
-                "even" if self.animation_every else "log",
-                every=self.animation_every or 1,
-                megabytes=ANIMATION_MEGABYTES,
-                convert=partial(quantized, "picture", depth=depth),
-            )
+            if is_deep:
+                self.animation_depth = depth_for(self.animation, source, wanted)
+            self._collect_frames()
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the files as plain data, for the saved state of a run."""
+        paths = {name: getattr(self, name) for name in _FILES}
+        return {name: str(path.absolute()) for name, path in paths.items() if path} | {
+            "depths": {str(path.absolute()): depth for path, depth in self.depths.items()},
+            "calibration": None if self.calibration is None else asdict(self.calibration),
+            **{name: getattr(self, name) for name in _PLAIN},
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], resumed_at: int) -> Outputs:
+        """Return the files of a run that is resumed at a step."""
+        paths = {name: Path(data[name]) for name in _FILES if name in data}
+        outputs = cls(paths["output"], resumed_at=resumed_at)
+        for name in _FILES:
+            setattr(outputs, name, paths.get(name))
+        outputs.depths = {Path(path): depth for path, depth in data["depths"].items()}
+        for name in _PLAIN:
+            setattr(outputs, name, data[name])
+        if data["calibration"] is not None:
+            outputs.calibration = Calibration(**data["calibration"])
+        if outputs.animation:
+            outputs._collect_frames()
+        return outputs
+
+    def _collect_frames(self) -> None:
+        self.history = History(
+            "even" if self.animation_every else "log",
+            every=self.animation_every or 1,
+            megabytes=ANIMATION_MEGABYTES,
+            convert=partial(quantized, "picture", depth=self.animation_depth),
+        )
 
     def check_size(self, shape: tuple[int, int]) -> None:
         """Raise unless the formats of the files hold pictures of a height and width."""

@@ -107,6 +107,17 @@ class Request:
     start: DecodedImage | None = None  # the pixels of init_image
     paths: list[Path] = field(default_factory=list)  # files of the inputs, in the record's order
     notes: list[str] = field(default_factory=list)  # sentences to print before the run
+    save_every: float = 60.0  # seconds between two saved states of a run
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What is needed to resume the run besides its state."""
+        return {
+            "title": " × ".join(path.stem for path in self.paths),
+            "program": "terminal",
+            "inputs": [str(path.absolute()) for path in self.paths],
+            "outputs": self.outputs.to_data(),
+        }
 
     @cached_property
     def provenance(self) -> Provenance | None:

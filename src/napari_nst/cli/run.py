@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import cache, partial
-from io import FileIO
+from io import BytesIO, FileIO
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.cli.outputs import Outputs
@@ -56,7 +56,10 @@ def _run_and_write(
             bar.say(sentence(error))
 
         with signals.raised(), input_errors():
-            iterations = start(progress=bar.before_run, steering=Steering(cache(bar.say), bar.tile))
+            every = 0.0 if outputs.comparison else request.save_every
+            steering = _Steering(cache(bar.say), bar.tile, every, request.about)
+            steering.signals = signals
+            iterations = start(progress=bar.before_run, steering=steering)
         for note in request.notes:
             say(note)
         files = ExitStack()
@@ -88,9 +91,13 @@ def _run_and_write(
 def _watchers(outputs: Outputs, files: ExitStack) -> Iterator[Watcher]:
     """Yield what writes each step into log, TensorBoard and history; `files` closes them."""
     if outputs.log:
-        yield partial(_log_step, files.enter_context(FileIO(outputs.log, "w")))
+        log = files.enter_context(FileIO(outputs.log, "a+" if outputs.resumed_at else "w"))
+        if outputs.resumed_at:
+            _forget_from(log, outputs.resumed_at)
+        yield partial(_log_step, log)
     if outputs.tensorboard:
-        yield files.enter_context(EventWriter(outputs.tensorboard)).step
+        writer = EventWriter(outputs.tensorboard, outputs.resumed_at)
+        yield files.enter_context(writer).step
     if outputs.history is not None:
         yield outputs.history.step
 
@@ -126,10 +133,35 @@ def _follow(
     return list(last.values()), None  # a recipe has at least one step
 
 
+class _Steering(Steering):
+    """Lets the saved state remain when the system ends the program, so that the run can go on."""
+
+    signals: EndingSignals
+
+    @property
+    def keeps_state(self) -> bool:  # type: ignore[override]
+        return self.signals.of_system
+
+
 def _status(last: Iteration, end: BaseException | None) -> int:
     if isinstance(end, SignalReceived):
         return 128 + end.number
     return 0 if last.step == last.steps else INTERRUPTED
+
+
+def _forget_from(log: FileIO, step: int) -> None:
+    """Remove the lines from a step on that a resumed run's process wrote before it ended."""
+    log.seek(0)
+    start = 0
+    for line in BytesIO(log.readall()):
+        try:
+            if json.loads(line)["step"] >= step:
+                break
+        except (ValueError, TypeError, LookupError):  # of the last moment, or of another program
+            break
+        start += len(line)
+    log.truncate(start)
+    log.seek(start)
 
 
 def _log_step(file: FileIO, iteration: Iteration) -> None:

@@ -41,6 +41,11 @@ class EndingSignals:
         finally:
             self._raises = False
 
+    @property
+    def of_system(self) -> bool:
+        """Whether a signal other than Ctrl-C has arrived, as when the system shuts down."""
+        return (self._received or self._waiting) not in (0, signal.SIGINT)
+
     def check(self) -> None:
         """Raise again if a signal's exception was lost in code that may raise none."""
         if self._received:

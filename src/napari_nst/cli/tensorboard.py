@@ -45,8 +45,9 @@ def preview_steps(steps: int) -> frozenset[int]:
 class EventWriter:
     """Writes every step of a run; each of several pictures is a run of its own in TensorBoard."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, resumed_at: int = 0) -> None:
         self._folder = folder
+        self._resumed_at = resumed_at  # the first step of a resumed run; 0: a new run
         self._writer: _EventFile | None = None
         self._panel = 0
         self._step = 0  # of the current picture
@@ -64,7 +65,7 @@ class EventWriter:
         if self._writer is None or self._panel != iteration.panel:
             self._close()
             self._writer = self._open(iteration)
-            self._step, self._panel = 0, iteration.panel
+            self._step, self._panel = max(self._resumed_at, 1) - 1, iteration.panel
         self._unwritten = None  # so that a disk that is full now gets no last picture
         self._step += 1
         for name, loss in iteration.losses.items():
@@ -81,6 +82,8 @@ class EventWriter:
             folder /= iteration.panels[iteration.panel].replace(" ", "-")
         self._previews = preview_steps(recipe["steps"])
         writer = _EventFile(folder)
+        if self._resumed_at:
+            writer.forget_from(self._resumed_at)
         # Markdown shows indented text as code.
         writer.add("text", 0, "recipe", textwrap.indent(json.dumps(recipe, indent=2), "    "))
         return writer
@@ -119,6 +122,12 @@ class _EventFile:
         from torch.utils.tensorboard import summary
 
         self._write(step=step, summary=getattr(summary, kind)(*values, **options))
+
+    def forget_from(self, step: int) -> None:
+        """Replace what other files of the folder have from a step on."""
+        from tensorboard.compat.proto.event_pb2 import SessionLog
+
+        self._write(step=step, session_log=SessionLog(status=SessionLog.START))
 
     def close(self) -> None:
         """Close the file."""

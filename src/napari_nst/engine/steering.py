@@ -73,6 +73,9 @@ class Steering:
     ...         steering.change(style_weight=20)
     """
 
+    keeps_state: bool = False
+    """Whether the saved state remains after the run, because the system ends the program."""
+
     def __init__(
         self,
         tell: Callable[[str], None] | None = None,

@@ -67,14 +67,24 @@ def runs_folder() -> Path:
     return cache_folder() / "runs"
 
 
-def interrupted_runs() -> list[SavedRun]:
-    """Return the runs of this machine whose process has ended, the last saved first."""
+def is_own(path: Path) -> bool:
+    """Whether a file is in the folder of the states, and not a copy from somewhere."""
+    return path.absolute().parent == runs_folder()
+
+
+def interrupted_runs(complain: Callable[[str], object] = lambda _: None) -> list[SavedRun]:
+    """Return the runs of this machine whose process has ended, the last saved first.
+
+    `complain` gets a sentence for each file that cannot be read.
+    """
     found = []
     for path in _files():
         _, machine, pid, created = _owner(path)
         if machine == _machine() and not _is_alive(pid, created):
-            with suppress(ValueError):
+            try:
                 found.append(read_summary(path))
+            except ValueError as error:
+                complain(str(error))
     return sorted(found, key=lambda run: run.saved, reverse=True)
 
 
@@ -139,7 +149,7 @@ def claim(path: Path) -> Path:
     A file outside the folder of the states is a copy, which stays as it is. Raises ValueError if
     the run still goes on, or if another process has claimed it.
     """
-    if path.absolute().parent != runs_folder():
+    if not is_own(path):
         return _new_path()
     try:
         name, machine, pid, created = _owner(path)
@@ -166,9 +176,10 @@ def release(path: Path) -> None:
 
 def discard(path: Path) -> None:
     """Delete the state of an interrupted run; raises ValueError as `claim`."""
-    path = claim(path) if path.absolute().parent == runs_folder() else path
+    if not is_own(path):
+        raise ValueError(f"{path} is not in the folder {runs_folder()}, and is not deleted.")
     try:
-        path.unlink()
+        claim(path).unlink()
     except OSError as error:
         raise ValueError(f"{path} cannot be deleted: {error.strerror}.") from error
 
@@ -238,7 +249,8 @@ class Checkpoints:
         if self.path is None:
             return
         has_failed = isinstance(error, Exception) and not isinstance(error, Cancelled)
-        if has_failed or not self.has_yielded:  # the caller may lack the image
+        # Without an iteration of the resumed run, the caller has no image.
+        if has_failed or self.steering.keeps_state or not self.has_yielded:
             release(self.path)
         else:
             with suppress(OSError):
