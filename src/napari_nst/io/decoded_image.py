@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ Limits = tuple[float, float]
 _ORIENTATION = 0x0112  # tag of EXIF and of TIFF
 _CHANNELS = {b"GRAY": 1, b"RGB ": 3, b"CMYK": 4}  # colour space in a profile's header
 _TRANSPOSED = (5, 6, 7, 8)
+_ROWS = 64  # computed at once
 _SRGB_TOLERANCE = 2  # of 255: variants of the sRGB profile differ from each other by less
 
 
@@ -51,9 +53,13 @@ class DecodedImage:
         """Return the image in [0, 1], with some values as black and white, but alpha as it is."""
         low, high = limits
         colours, alpha = split_alpha(self.pixels)
-        # In double precision, because limits may be close together and far from zero.
-        scaled = np.subtract(colours, low, dtype=np.float64) / max(high - low, 1e-300)
-        scaled = np.clip(scaled, 0, 1).astype(np.float32)
+
+        def scale(rows: Pixels) -> Pixels:
+            # In double precision, because limits may be close together and far from zero.
+            values = np.subtract(rows, low, dtype=np.float64) / max(high - low, 1e-300)
+            return np.clip(values, 0, 1).astype(np.float32)
+
+        scaled = _by_rows(scale, colours)
         if alpha is not None:
             whole = 1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
             scaled = with_alpha(scaled, (alpha / whole).astype(np.float32))
@@ -80,12 +86,16 @@ def with_alpha(colours: Pixels, alpha: Pixels | None) -> Pixels:
 
 def divided_by_alpha(colours: Pixels, alpha: Pixels) -> Pixels:
     """Return the colours of straight alpha for colours that were multiplied by alpha."""
-    weights = alpha if colours.ndim == 2 else alpha[..., None]
     whole = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
-    straight = colours.astype(np.float64) * whole / np.where(weights > 0, weights, np.inf)
-    if alpha.dtype.kind != "f":
-        straight = np.rint(np.minimum(straight, whole))
-    return straight.astype(colours.dtype)
+
+    def divide(rows: Pixels, weights: Pixels) -> Pixels:
+        weights = weights if rows.ndim == 2 else weights[..., None]
+        straight = rows.astype(np.float64) * whole / np.where(weights > 0, weights, np.inf)
+        if alpha.dtype.kind != "f":
+            straight = np.rint(np.minimum(straight, whole))
+        return straight.astype(colours.dtype)
+
+    return _by_rows(divide, colours, alpha)
 
 
 def decoded(
@@ -158,8 +168,18 @@ def cmyk_as_rgb(pixels: Pixels, profile: bytes = b"") -> Pixels:
     if profile[16:20] == b"CMYK" and (converted := _transformed(pixels, profile)) is not None:
         return converted
     whole = np.iinfo(pixels.dtype).max
-    light = (whole - pixels).astype(np.float32)
-    return np.rint(light[..., :3] * light[..., 3:] / whole).astype(pixels.dtype)
+
+    def reflected(rows: Pixels) -> Pixels:
+        light = (whole - rows).astype(np.float32)
+        return np.rint(light[..., :3] * light[..., 3:] / whole).astype(pixels.dtype)
+
+    return _by_rows(reflected, pixels)
+
+
+def _by_rows(function: Callable[..., Pixels], *images: Pixels) -> Pixels:
+    """Return a function of images, some rows at a time, so that little memory is taken."""
+    tops = range(0, len(images[0]), _ROWS)
+    return np.concatenate([function(*(one[top : top + _ROWS] for one in images)) for top in tops])
 
 
 def _grey_or_rgb(image: Image.Image) -> str:

@@ -103,7 +103,7 @@ def _read(image: Any, name: str) -> InputImage:
     array, colours, alpha = _samples(image, name)
     rgb = as_rgb(colours, name)
     if alpha is not None:
-        alpha = as_rgb(alpha, f"alpha of {name}")[..., 0]
+        alpha = _in_unit_range(alpha, f"alpha of {name}")
         if not alpha.any():
             raise ValueError(f"{name} is transparent everywhere; give it pixels that can be seen.")
         if alpha.min() == 1:
@@ -169,14 +169,20 @@ def as_rgb(image: ImageLike, name: str = "image") -> RGB:
     if isinstance(image, InputImage):
         return image.rgb
     _, array, _ = _samples(image, name)
-    if array.ndim == 2:
-        array = np.repeat(array[..., None], 3, axis=-1)
-    if array.ndim != 3 or array.shape[-1] != 3:
+    if array.ndim != 2 and array.shape[2:] != (3,):
         raise ValueError(f"{name} must be an image {_ACCEPTED}; its shape is {array.shape}.")
     if array.size == 0:
         raise ValueError(f"{name} must have at least one pixel; its shape is {array.shape[:2]}.")
+    unit = _in_unit_range(array, name)
+    return unit if unit.ndim == 3 else np.repeat(unit[..., None], 3, axis=-1)
+
+
+def _in_unit_range(array: Pixels, name: str) -> RGB:
+    """Return values as float32 in [0, 1], or raise TypeError or ValueError."""
     if array.dtype.newbyteorder("=") in (np.uint8, np.uint16):
-        return array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max)
+        values: RGB = array.astype(np.float32)
+        values /= np.float32(np.iinfo(array.dtype).max)
+        return values
     if not np.issubdtype(array.dtype, np.floating):
         raise TypeError(
             f"{name} must be {_ACCEPTED}; its type is {array.dtype}, rescale it first"
