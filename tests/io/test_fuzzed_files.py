@@ -6,12 +6,9 @@ import struct
 import types
 import warnings
 import zlib
-from contextlib import contextmanager
-from pathlib import Path
 
 import imagecodecs
 import numpy as np
-import psutil
 import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +18,7 @@ from PIL import Image, features
 from napari_nst.cli.request import Provenance
 from napari_nst.io.embedded_text import add_png_text, jpeg_comment, read_text
 from napari_nst.io.read_image import decode_image, decode_labels
+from tests.helpers.memory import memory_bounded
 
 FREE = 1 << 28  # bytes of memory that the program believes to be free
 RNG = np.random.default_rng(0)
@@ -102,18 +100,6 @@ def little_memory(monkeypatch):
     monkeypatch.setattr("psutil.virtual_memory", lambda: types.SimpleNamespace(available=FREE))
 
 
-@contextmanager
-def memory_bounded():
-    """Check that what is done takes less than the memory that is free."""
-    process = psutil.Process()
-    before = process.memory_info().rss
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the largest memory so far
-    yield
-    status = Path("/proc/self/status").read_text()
-    peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
-    assert peak - before < FREE
-
-
 def read_or_sentence(read, path):
     """Return what is read, or None after an error of one sentence that names the file."""
     try:
@@ -127,7 +113,7 @@ def read_or_sentence(read, path):
 
 
 def read_all_ways(path):
-    with warnings.catch_warnings(action="ignore"), memory_bounded():
+    with warnings.catch_warnings(action="ignore"), memory_bounded(FREE):
         image = read_or_sentence(decode_image, path)
         labels = read_or_sentence(decode_labels, path)
         text = read_or_sentence(read_text, path)

@@ -16,6 +16,9 @@ from napari_nst.recipe import Recipe
 RECORD = "napari-nst"
 """The key of the record in the metadata of a result layer."""
 
+_LONGEST_RECIPE = 1_000_000  # characters; presets have 1,500
+_LONGEST_SENTENCE = 1000  # a file may name a field of a megabyte
+
 PRESET_JOBS: Mapping[str, str] = MappingProxyType(
     {"stylize": "transfer", "synthesize": "texture", "reconstruct": "reconstruction"}
 )
@@ -61,11 +64,14 @@ def save_recipe(recipe: Recipe, path: str | os.PathLike[str]) -> Path:
 def load_recipe(path: str | os.PathLike[str]) -> Recipe:
     """Read a recipe from a JSON file, or raise an OSError or a ValueError that names the file."""
     try:
-        # Editors on Windows write a byte order mark.
-        return Recipe.from_json(Path(path).read_text(encoding="utf-8-sig"))
+        with Path(path).open(encoding="utf-8-sig") as file:  # editors write a byte order mark
+            text = file.read(_LONGEST_RECIPE + 1)
+        if len(text) > _LONGEST_RECIPE:
+            raise ValueError("this is too long for a recipe; choose the JSON file of one.")
+        return Recipe.from_json(text)
     except OSError as error:
         raise OSError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not text; choose the JSON file of a recipe.") from None
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}: {str(error)[:_LONGEST_SENTENCE]}") from error

