@@ -145,6 +145,19 @@ def test_the_button_shows_a_stack_that_grows_with_the_run(controls, request_, mo
     assert layer.metadata["napari-nst"]["step"] == 19
 
 
+def test_a_stack_does_not_grow_while_it_is_shown_in_3d(controls, request_, model):
+    history = run(controls, request_(), steps=5, of=20, end=False)
+    model.dims.ndisplay = 3
+    controls.show()
+    layer = model.layers["a/b · history"]
+    history.step(iteration(6, 20, (60, 80)))
+    controls.refresh()
+    assert len(layer.data) == 5, "napari would copy all of it"
+    model.dims.ndisplay = 2
+    controls.refresh()
+    assert len(layer.data) == 6
+
+
 def test_each_iteration_can_be_a_layer(controls, request_, model, until):
     controls.each_as_layer.value = True
     run(controls, request_(steps=6), steps=6)

@@ -123,7 +123,9 @@ class HistoryControls:
 
     def refresh(self) -> None:
         """Update the layer, but at most every two seconds."""
-        current = self.current if self._running else None
+        # In 3D, napari would copy all iterations at full size each time.
+        is_volume = self._viewer.dims.ndisplay == 3
+        current = self.current if self._running and not is_volume else None
         steps = tuple(current.history.steps) if current is not None else ()
         if current is not None and self._redraw.due(steps):
             with self._redraw.drawing(steps):

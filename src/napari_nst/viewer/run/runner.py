@@ -202,15 +202,16 @@ class Runner:
             return
         self._redraws.stop()
         self._holds = False
-        if run.newest is None:  # the former result remains
-            self.request, self.live, self.last, self.losses = self._former
-        else:
-            self._show_last(run, run.newest, self.request)
-        self._former = None
-        self.finished.emit(run)
-        self.plotted.emit()
-        self.active = None
-        self.ended.emit(run)
+        try:
+            if run.newest is None:  # the former result remains
+                self.request, self.live, self.last, self.losses = self._former
+            else:
+                self._show_last(run, run.newest, self.request)
+            self.finished.emit(run)
+            self.plotted.emit()
+        finally:  # also if the last image cannot be drawn
+            self._former = self.active = None
+            self.ended.emit(run)
 
     def _show_last(self, run: RunThread, newest: Iteration, request: RunRequest) -> None:
         self._draw(run, newest)
