@@ -13,7 +13,7 @@ def request_for(viewer, layer, *, name="a/b", steps=20, function="stylize", **op
     """Return the request of a style transfer of a layer's shown slice."""
     image = shown_slice(layer, viewer.dims)
     return RunRequest(
-        name=name, position=image.position, intensity=image.intensity, names=(),
+        name=name, position=image.position, intensity=image.intensity,
         recipe=Recipe(steps=steps), function=function, read=partial(pytest.fail, "not run"),
         **options,
     )  # fmt: skip

@@ -82,7 +82,8 @@ class Iteration:
     def record(self, names: Sequence[str] = ()) -> dict[str, Any]:
         """Return what made this image: recipe, inputs, weights, machine, versions, losses.
 
-        It is plain data, as JSON can hold it. `names` are those of the inputs, in their order.
+        It is plain data, as JSON can hold it. `names` are those of the inputs, in their
+        order; images that were read from layers have names without it.
         """
         inputs = {role: dict(facts) for role, facts in self.facts.get("inputs", {}).items()}
         for facts, name in zip(inputs.values(), names, strict=False):

@@ -10,11 +10,10 @@ from magicgui.widgets import CheckBox, ComboBox
 
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import COMPARED_LAYERS, LAYER_NAMES
+from napari_nst.viewer.controls.layer_box import LayerBox, chosen_layer
 from napari_nst.viewer.controls.layer_choice import (
-    chosen_layer,
     compared_layers,
     compared_layers_text,
-    layer_box,
 )
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.run.request import RunRequest
@@ -43,7 +42,7 @@ class ContentReconstruction(JobWidget):
         super().__init__(
             napari_viewer,
             "reconstruction",
-            choosers=[layer_box(napari_viewer, "image", "The layer to reconstruct.")],
+            choosers=[LayerBox(napari_viewer, "image", "The layer to reconstruct.")],
             up_front=(self._layer_box, "size", "steps", "seed", "device"),
             extras={"Comparison": [self._compare, self._compared]},
         )
@@ -55,7 +54,7 @@ class ContentReconstruction(JobWidget):
 
     def build_request(self, recipe: Recipe) -> RunRequest:
         """Return the request of the chosen layer and a recipe."""
-        layer = chosen_layer(self.image, "image")
+        layer = chosen_layer(self.image)
         image, start = self.slice_of(layer, recipe.size), self.start_slice(recipe)
         compared = compared_layers(self._compared, recipe) if self._compare.value else []
 
@@ -69,7 +68,6 @@ class ContentReconstruction(JobWidget):
             name=f"{image.name} · {title}",
             position=image.position,
             intensity=image.intensity,
-            names=tuple(used.name for used in (image, start) if used),
             recipe=recipe,
             function="compare_reconstructions" if compared else "reconstruct",
             read=read,

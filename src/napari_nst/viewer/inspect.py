@@ -30,6 +30,9 @@ Array = np.ndarray[Any, Any]
 
 EVERY = "every layer with a loss"
 
+ReadJob = Callable[[], "Job"]
+"""Reads the layers as the run has read them, or raises `ValueError`."""
+
 
 class InspectControls:
     """A drop-down for a layer of the network, and a button for each map of the newest result."""
@@ -79,10 +82,10 @@ class InspectControls:
         """Add a stack of heat maps, one for each loss."""
         layer = None if self.layer.value == EVERY else self.layer.value
 
-        def compute(job: Job, newest: Iteration) -> dict[str, Array]:
+        def compute(recipe: Recipe, newest: Iteration, read_job: ReadJob) -> dict[str, Array]:
             from napari_nst import loss_maps
 
-            return loss_maps(job, newest.picture, layer=layer)
+            return loss_maps(read_job(), newest.picture, layer=layer)
 
         self._start(self.losses.text, compute, self._add_loss_maps)
 
@@ -90,10 +93,10 @@ class InspectControls:
         """Add a contact sheet of Gram matrices."""
         layer = self.layer.value
 
-        def compute(job: Job, newest: Iteration) -> GramView:
+        def compute(recipe: Recipe, newest: Iteration, read_job: ReadJob) -> GramView:
             from napari_nst import gram_view
 
-            return gram_view(job, newest.picture, layer)
+            return gram_view(read_job(), newest.picture, layer)
 
         self._start(f"{self.gram.text} of {layer}", compute, self._add_gram)
 
@@ -101,10 +104,10 @@ class InspectControls:
         """Add a stack of feature maps."""
         layer = self.layer.value
 
-        def compute(job: Job, newest: Iteration) -> Array:
+        def compute(recipe: Recipe, newest: Iteration, read_job: ReadJob) -> Array:
             from napari_nst import feature_maps
 
-            return feature_maps(newest.picture, layer, job.recipe.replace(size=0))
+            return feature_maps(newest.picture, layer, recipe.replace(size=0))
 
         def add(request: RunRequest, maps: Array) -> None:
             labels = [f"{layer} channel {index}" for index in range(len(maps))]
@@ -117,13 +120,14 @@ class InspectControls:
     def _start(
         self,
         title: str,
-        compute: Callable[[Job, Iteration], Any],
+        compute: Callable[[Recipe, Iteration, ReadJob], Any],
         add: Callable[[RunRequest, Any], None],
     ) -> None:
         """Compute something from the newest result in a thread, then add its layer."""
         runner, request = self._runner, self._runner.request
         newest = runner.active.newest if runner.active else runner.last
-        if request is None or not request.is_single or newest is None:
+        has_result = runner.active is not None or runner.has_result
+        if request is None or not request.is_single or newest is None or not has_result:
             self._complain(ValueError("There is no result of a single image; press Run first."))
             return
         if self._busy:
@@ -133,8 +137,13 @@ class InspectControls:
             return
         recipe = Recipe.from_dict(newest.facts["recipe"])  # the controls may have changed it
 
+        def read_job() -> Job:
+            job = request.build_job()
+            _check_unchanged(job, newest)
+            return replace(job, recipe=recipe)
+
         def compute_in_thread(_: IsClosing) -> Any:
-            return compute(replace(request.build_job(), recipe=recipe), newest)
+            return compute(recipe, newest, read_job)
 
         def show(result: Any) -> None:
             if not runner.closed:
@@ -144,6 +153,7 @@ class InspectControls:
         self._busy = True
         run_in_background(
             compute_in_thread,
+            self._viewer,
             returned=show,
             failed=self._complain,
             finished=lambda: setattr(self, "_busy", False),
@@ -186,6 +196,17 @@ class InspectControls:
 
     def _enable(self) -> None:
         self.gram.enabled = self.features.enabled = self.layer.value != EVERY
+
+
+def _check_unchanged(job: Job, newest: Iteration) -> None:
+    """Raise `ValueError` if the layers hold other images now than the run has read."""
+    read = newest.facts["inputs"]
+    for role, image in job.images.items():
+        if read.get(role, {}).get("sha256") != image.metadata["sha256"]:
+            raise ValueError(
+                f"Layer {image.metadata['name']!r} has changed since the run read it, so the maps "
+                "would not belong to the result; undo the change, or press Run again."
+            )
 
 
 def _colored(matrix: Array) -> Array:

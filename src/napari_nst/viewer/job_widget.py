@@ -7,14 +7,14 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, Label, PushButton
+from magicgui.widgets import CheckBox, Container, Label, PushButton
 from magicgui.widgets.bases import ValueWidget
 from napari.components import Dims, ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Layer
 
 from napari_nst.recipe import SECTIONS, Recipe
 from napari_nst.viewer.controls.form import Section, form, scrolling_column
-from napari_nst.viewer.controls.layer_choice import layer_box
+from napari_nst.viewer.controls.layer_box import LayerBox, LayerList, chosen_layer
 from napari_nst.viewer.controls.notes import Notes
 from napari_nst.viewer.controls.recipe_form import RecipeControls
 from napari_nst.viewer.inspect import InspectControls
@@ -35,13 +35,13 @@ class JobWidget(Followed, Container[Any]):
         self,
         viewer: ViewerModel,
         kind: str,  # "transfer", "texture" or "reconstruction"
-        choosers: Sequence[ComboBox],  # of layers, the content's first
+        choosers: Sequence[LayerBox],  # of layers, the content's first
         up_front: Sequence[str | ValueWidget[Any]],  # fields and controls outside the sections
         extras: Mapping[str, Controls] = MappingProxyType({}),  # other controls in the sections
     ) -> None:
         self.viewer = self._viewer = viewer
         self.recipe_controls = RecipeControls(kind)
-        self.init_image = layer_box(
+        self.init_image = LayerBox(
             viewer,
             "init_image",
             "The layer to start from, if the run starts from an image.",
@@ -93,6 +93,7 @@ class JobWidget(Followed, Container[Any]):
         self.notes.follow(self._choosers)
         self.panel.ended.connect(self.notes.show_preset)
         self.native_parent_changed.connect(self._on_parent_changed)
+        self.native.destroyed.connect(self._leave_viewer)
         self.live_controls = LiveControls(
             self.native, self.recipe_controls, lambda: self.recipe, self.panel, followed=self
         )
@@ -131,8 +132,20 @@ class JobWidget(Followed, Container[Any]):
 
     def _on_parent_changed(self, parent: Any) -> None:
         # The dock's ✕ takes the widget out of the window; hiding, floating or tabbing do not.
-        if parent is None:
-            self.panel.runner.stop()
+        if parent is not None:
+            self.notes.follow_viewer(True)
+            return
+        self.panel.runner.stop()
+        self.panel.brush.withdraw()
+        self._leave_viewer()
+
+    def _leave_viewer(self) -> None:
+        """Disconnect from the viewer and its layers; Qt may have deleted the widget."""
+        self.notes.follow_viewer(False)
+        self.panel.brush.brush.detach()
+        events = self._viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+            event.disconnect(self.reset_choices)  # napari connects it when it docks a widget
 
     def _read_and_remember(self, **changes: Any) -> RunRequest:
         """Read the controls for a run, and remember them for the next session."""
@@ -168,6 +181,7 @@ class JobWidget(Followed, Container[Any]):
         for chooser in self._choosers:
             if hasattr(chooser, "reset_choices"):
                 chooser.reset_choices(*args)
+        self.panel.follow_layers()
 
     @property
     def recipe(self) -> Recipe:
@@ -183,18 +197,27 @@ class JobWidget(Followed, Container[Any]):
         wanted = self.size.value if size is None else size
         return shown_slice(layer, dims or self._viewer.dims, 0 if is_physical else wanted)
 
+    def dims_with(self, dims: Dims, layers: Iterable[Layer]) -> Dims:
+        """Return sliders of the start of a run, or those of now if a layer has more axes."""
+        if all(layer.ndim <= dims.ndim for layer in layers):
+            return dims
+        return self._viewer.dims.model_copy(deep=True)
+
     def start_slice(self, recipe: Recipe) -> LayerSlice | None:
         """Return the start image, if the recipe starts from one."""
         if recipe.init != "image":
             return None
-        if self.init_image.value is None:
+        layer = chosen_layer(self.init_image)
+        if layer is None:
             raise ValueError(
                 "init is 'image', but no start image is chosen; choose a layer in Start image."
             )
-        return self.slice_of(self.init_image.value, recipe.size)
+        return self.slice_of(layer, recipe.size)
 
-    def where_in(self, chooser: ComboBox) -> str:
-        """Return which slice of a chosen layer is read, or ""; may raise `ValueError`."""
+    def where_in(self, chooser: Any) -> str:
+        """Return which slice of a layer is read, that it was removed, or ""; or `ValueError`."""
+        if isinstance(chooser, LayerBox | LayerList) and chooser.lost and chooser.enabled:
+            return f"{chooser.lost} was removed; choose another layer."
         if not isinstance(chooser.value, Image) or not chooser.enabled:
             return ""
         return self.slice_of(chooser.value).where

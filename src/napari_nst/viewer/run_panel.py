@@ -20,6 +20,7 @@ from napari_nst.viewer.controls.recipe_form import label_of
 from napari_nst.viewer.history.controls import HistoryControls
 from napari_nst.viewer.layers.save import save_result
 from napari_nst.viewer.loss_plot.plot import LossPlot
+from napari_nst.viewer.loss_plot.trace import LossTrace
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.runner import Runner
 from napari_nst.viewer.run.status import busy_seconds, finished_text, how_far, progress_text
@@ -106,6 +107,7 @@ class RunPanel(Container[Any]):
         self.buttons = RunButtons()
         self.progress = ProgressBar(value=0, min=0, max=1, tooltip=_ITERATIONS)
         self._problem = ""
+        self._shows_result = False  # whether the controls of a result are shown
         self.status = _status_label()
         super().__init__(widgets=[self.buttons, self.progress], labels=False)
         self.margins = (0, 0, 0, 0)
@@ -145,8 +147,8 @@ class RunPanel(Container[Any]):
 
     @property
     def result(self) -> Any:
-        """The layer of the last run, or None."""
-        return self.runner.live.layer if self.runner.live else None
+        """The layer of the run that goes on or of the last, or None without one in the viewer."""
+        return self.runner.live.layer if self.runner.has_result else None
 
     # ── what the buttons do ──────────────────────────────────────────────────────────────────
 
@@ -184,6 +186,8 @@ class RunPanel(Container[Any]):
     def save(self, path: str | Path) -> None:
         """Write the last result to a file, and say so or why not."""
         try:
+            if self.result is None:
+                raise ValueError("There is no result to save; press Run first.")
             save_result(self.result, Path(path))
         except (OSError, ValueError, TypeError) as error:
             self.complain(error)
@@ -228,6 +232,9 @@ class RunPanel(Container[Any]):
         self.progress.tooltip = run.forecast or _ITERATIONS
 
     def _on_ended(self, run: RunThread) -> None:
+        if self.closed:
+            self.ended.emit()
+            return
         if run.newest is not None:
             self._show_progress(run)
         self._problem = ""
@@ -239,11 +246,18 @@ class RunPanel(Container[Any]):
         self.ended.emit()
 
     def _show_state(self) -> None:
-        running = self.active is not None
-        self.buttons.show_state(running=running, can_save=self.result is not None)
-        can_go_on = not running and self.runner.last is not None
+        running, self._shows_result = self.active is not None, self.result is not None
+        self.buttons.show_state(running=running, can_save=self._shows_result)
+        can_go_on = not running and self._shows_result and self.runner.last is not None
         self.going_on.native.setVisible(can_go_on)
         self._offer_brush(can_go_on)
+        self.history.offer(running or self._shows_result)
+        self._plot()
+
+    def follow_layers(self) -> None:
+        """Show the controls of the result while the viewer has it."""
+        if not self.closed and (self.result is not None) != self._shows_result:
+            self._show_state()
 
     def _on_picked(self, step: int) -> None:
         self.plot.point_at(self.history.show_step(step))
@@ -251,8 +265,8 @@ class RunPanel(Container[Any]):
     def _plot(self) -> None:
         """Plot the losses of a single image; several images have no common curve."""
         request = self.runner.request
-        if request is not None and request.is_single:
-            self.plot.show_losses(self.runner.losses)
+        has_curve = request is not None and request.is_single and (self.active or self.result)
+        self.plot.show_losses(self.runner.losses if has_curve else LossTrace())
 
     def _offer_brush(self, paintable: bool) -> None:
         """Let the user paint on the result while no run changes it."""

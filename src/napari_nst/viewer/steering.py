@@ -65,12 +65,15 @@ class Watched:
         self._timer.start()
 
 
+ReadImages = Callable[[], dict[str, Any]]  # as `RunRequest.read`
+
+
 class Followed:
     """The layers and controls that a run follows besides the recipe; none in this base class."""
 
     @property
     def followed_layers(self) -> list[Layer]:
-        """The layers whose edits the run follows."""
+        """The layers that the run has read, and whose edits it follows."""
         return []
 
     @property
@@ -78,9 +81,12 @@ class Followed:
         """The controls that the run follows."""
         return []
 
-    def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
-        """Give the run its images anew; return the names of all its images, or () for none."""
-        return ()
+    def steer_images(self, recipe: Recipe, steering: Steering, *, chosen: bool) -> ReadImages:
+        """Give the run its images anew: of the chosen layers, or else of those that it has read.
+
+        Returns what reads them; raises `ValueError` if they do not fit the run.
+        """
+        raise NotImplementedError
 
 
 class LiveControls:
@@ -98,7 +104,7 @@ class LiveControls:
         self._panel = panel
         self._followed = followed
         self._watched: Watched | None = None
-        self._images_changed = False
+        self._has_chosen = self._has_edited = False  # what the user did since `steer`
         self._timer = QTimer(parent)
         self._timer.setSingleShot(True)
         self._timer.setInterval(SETTLED)
@@ -106,8 +112,9 @@ class LiveControls:
         for field in recipe_controls.fields.values():
             field.changed.connect(self._steer_soon)
         for control in followed.followed_controls:
-            control.changed.connect(self._on_images)
-        panel.runner.began.connect(self._watch)
+            # A drop-down whose layer is removed changes, but nobody has chosen.
+            getattr(control, "chosen", control.changed).connect(self._on_chosen)
+        panel.runner.began.connect(self._begin)
         panel.runner.ended.connect(self._stop_watching)
 
     def steer(self) -> None:
@@ -117,12 +124,12 @@ class LiveControls:
             return
         try:
             recipe = self._read_recipe()
-            if self._images_changed:
-                self._images_changed = False
+            if self._watched is not None and (self._has_chosen or self._has_edited):
+                chosen, self._has_chosen, self._has_edited = self._has_chosen, False, False
                 steering = panel.active.steering
-                panel.runner.rename(self._followed.steer_images(recipe, steering))
+                panel.runner.reread(self._followed.steer_images(recipe, steering, chosen=chosen))
                 self._watch()
-        except ValueError as error:  # such as one of two controls that change together
+        except (TypeError, ValueError) as error:  # such as one of two controls that change together
             panel.say_problem(str(error))
         else:
             panel.say_problem("")
@@ -133,15 +140,23 @@ class LiveControls:
         if self._panel.active is not None and not self._panel.closed:
             self._timer.start()
 
-    def _on_images(self, _: Any = None) -> None:
-        self._images_changed = self._panel.active is not None
+    def _on_chosen(self, _: Any = None) -> None:
+        self._has_chosen = True
         self._steer_soon()
+
+    def _on_edited(self) -> None:
+        self._has_edited = True
+        self._steer_soon()
+
+    def _begin(self) -> None:
+        self._has_chosen = self._has_edited = False
+        self._watch()
 
     def _watch(self) -> None:
         self._stop_watching()
         request = self._panel.runner.request
         if request is not None and request.is_single:
-            self._watched = Watched(self._followed.followed_layers, self._on_images)
+            self._watched = Watched(self._followed.followed_layers, self._on_edited)
 
     def _stop_watching(self) -> None:
         if self._watched is not None:

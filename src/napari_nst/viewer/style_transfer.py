@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import napari.viewer
 import numpy as np
-from magicgui.widgets import ComboBox
 from napari.components import Dims
 from napari.layers import Image, Layer
 
 from napari_nst.engine.job.guides import Guides
 from napari_nst.recipe import Recipe
+from napari_nst.viewer.controls.layer_box import LayerBox, LayerList, chosen_layer
 from napari_nst.viewer.controls.layer_choice import (
     IN_TURN,
     SLICE,
     Content,
     ContentChoice,
-    chosen_layer,
-    image_layers,
-    layer_box,
-    layer_list,
 )
-from napari_nst.viewer.guides.controls import GuideChoice, TransferGuides, guides_above
+from napari_nst.viewer.guides.controls import (
+    GuideChoice,
+    GuideLayers,
+    TransferGuides,
+    guides_above,
+)
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.read import LayerSlice, OriginalPixels, comparable_sizes
 from napari_nst.viewer.run.request import RunRequest
+from napari_nst.viewer.steering import ReadImages
 
 if TYPE_CHECKING:
     from napari_nst.engine.steering import Steering
@@ -35,32 +37,29 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
-@dataclass
+@dataclass(frozen=True)
 class TransferInputs:
     """Content, styles and guides of one run; the layers are read in its thread."""
 
     content: Content
-    styles: Sequence[LayerSlice]
+    content_layer: Image | None
+    style_layers: Sequence[Image]
+    styles: Sequence[LayerSlice]  # the shown slices of `style_layers`
     start: LayerSlice | None  # the image that the run starts from, if it starts from one
-    guides: TransferGuides | None
+    guide_layers: GuideLayers
+    guides: TransferGuides | None  # the labels of `guide_layers`
     pixel_sizes: list[float] | None  # of the content, then of each style
     dims: Dims  # positions of the viewer's sliders when the run started
     original: OriginalPixels | None = None  # kept where the content has no label
-    _content_shape: tuple[int, int] = field(default=(0, 0), init=False)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the images, in the order of the engine's arguments."""
-        start = [self.start.name] if self.start else []
-        return (self.content.name, *(style.name for style in self.styles), *start)
+    _content_shape: list[int] = field(default_factory=list)  # as `read` has read it
 
     def read(self) -> dict[str, Any]:
         """Return the arguments of `stylize`."""
         content, styles = self.content.pictures[0].read(), self.read_styles()
-        self._content_shape = (content.shape[0], content.shape[1])
+        self._content_shape[:] = content.shape[:2]
         if self.original is not None:
             self.original.read(self.content.pictures[0])
-        guides = self.guides.read(self._content_shape, _shapes(styles)) if self.guides else {}
+        guides = self.guides.read(_shapes([content])[0], _shapes(styles)) if self.guides else {}
         return {
             "content": content,
             "style": styles,
@@ -87,7 +86,8 @@ class TransferInputs:
         """Return the guides, also those chosen while the run is going on."""
         if self.guides is None:
             return None
-        return self.guides.read_for_steering(self._content_shape, _shapes(self.read_styles()))
+        height, width = self._content_shape
+        return self.guides.read_for_steering((height, width), _shapes(self.read_styles()))
 
 
 class StyleTransfer(JobWidget):
@@ -96,10 +96,13 @@ class StyleTransfer(JobWidget):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.choice, self.guides = ContentChoice(napari_viewer), GuideChoice(napari_viewer)
         self._inputs: TransferInputs | None = None
-        style = layer_box(
-            napari_viewer, "style", "The layer whose colours, strokes and texture are taken."
+        style = LayerBox(
+            napari_viewer,
+            "style",
+            "The layer whose colours, strokes and texture are taken.",
+            apart_from=self.choice.layer,
         )
-        more_styles = layer_list(
+        more_styles = LayerList(
             napari_viewer,
             "more_styles",
             "Layers whose styles are blended with the first, as Style blend says; or, for each "
@@ -120,7 +123,6 @@ class StyleTransfer(JobWidget):
                 ],
             },
         )
-        self._avoid_content_as_style()
 
     def build_request(self, recipe: Recipe) -> RunRequest:
         """Return the request of the chosen layers and a recipe."""
@@ -131,18 +133,17 @@ class StyleTransfer(JobWidget):
             name=f"{inputs.content.name} × {' + '.join(style.name for style in inputs.styles)}",
             position=inputs.content.pictures[0].position,
             intensity=inputs.content.intensity,
-            names=inputs.names,
             recipe=recipe,
             function="stylize_channels" if in_turn else "stylize",
             read=(lambda: inputs.read_channels(recipe)) if in_turn else inputs.read,
             keep_dtype=self.keep_dtype.value,
             original=inputs.original,
-            guides=self._guides_above(),
+            guides=guides_above(self._viewer, inputs.content_layer, inputs.guide_layers.all),
         )
 
     def _read_inputs(self, recipe: Recipe) -> TransferInputs:
         content = self.choice.read(recipe.size)
-        chosen_layer(self.style, "style")
+        chosen_layer(self.style)  # before what else may be missing
         start = self.start_slice(recipe)
         if content.in_turn and start is not None:
             raise ValueError(
@@ -150,77 +151,84 @@ class StyleTransfer(JobWidget):
                 "in Start from."
             )
         dims = self._viewer.dims.model_copy(deep=True)
-        styles = self._styles(recipe.size, dims)
-        guides = self._guides(content, styles, dims)
+        style_layers, guide_layers = self._style_layers, self.guides.chosen()
+        styles = self._slices(style_layers, recipe, dims)
+        guides = _guides(guide_layers, content, styles, dims)
         sizes = _pixel_sizes(recipe, content, styles)
         keeps = guides is not None and guides.keep_unlabelled and self.choice.takes_slice
-        original = OriginalPixels() if keeps else None
-        return TransferInputs(content, styles, start, guides, sizes, dims, original)
+        return TransferInputs(
+            content,
+            self.choice.layer.value,
+            style_layers,
+            styles,
+            start,
+            guide_layers,
+            guides,
+            sizes,
+            dims,
+            OriginalPixels() if keeps else None,
+        )
 
     @property
     def followed_layers(self) -> list[Layer]:
-        """The layers of styles and guides."""
-        return [*self._style_layers, *self.guides.layers]
+        """The layers of styles and guides that the run has read."""
+        inputs = self._inputs
+        return [*inputs.style_layers, *inputs.guide_layers.all] if inputs is not None else []
 
     @property
     def followed_controls(self) -> list[Any]:
         """The controls of styles and guides."""
         return [self.style, self.more_styles, *self.guides.controls]
 
-    def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
-        """Give the run the chosen styles and guides; raise `ValueError` if they do not fit it."""
+    def steer_images(self, recipe: Recipe, steering: Steering, *, chosen: bool) -> ReadImages:
+        """Give the run styles and guides; raise `ValueError` if they do not fit it."""
         inputs = self._inputs
-        if inputs is None or not self._style_layers:
-            return ()
-        styles = self._styles(recipe.size, inputs.dims)
-        inputs.guides = self._guides(inputs.content, styles, inputs.dims)
-        inputs.pixel_sizes = _pixel_sizes(recipe, inputs.content, styles)
-        inputs.styles = styles
-        steering.restyle(inputs.read_styles, inputs.pixel_sizes)
-        steering.guide(inputs.read_guides)
-        self.panel.runner.keep_below(self._guides_above())
-        return inputs.names
+        assert inputs is not None
+        style_layers, guide_layers = inputs.style_layers, inputs.guide_layers
+        if chosen:
+            style_layers, guide_layers = self._style_layers, self.guides.chosen()
+        dims = self.dims_with(inputs.dims, [*style_layers, *guide_layers.all])
+        styles = self._slices(style_layers, recipe, dims)
+        changed = self._inputs = replace(
+            inputs,
+            style_layers=style_layers,
+            styles=styles,
+            guide_layers=guide_layers,
+            guides=_guides(guide_layers, inputs.content, styles, dims),
+            pixel_sizes=_pixel_sizes(recipe, inputs.content, styles),
+            dims=dims,
+        )
+        steering.restyle(changed.read_styles, changed.pixel_sizes)
+        steering.guide(changed.read_guides)
+        above = guides_above(self._viewer, inputs.content_layer, guide_layers.all)
+        self.panel.runner.keep_below(above)
+        return changed.read
 
     @property
     def _style_layers(self) -> list[Image]:
-        return [layer for layer in (self.style.value, *self.more_styles.value) if layer is not None]
+        return [chosen_layer(self.style), *self.more_styles.value]
 
-    def _styles(self, size: int, dims: Dims) -> list[LayerSlice]:
-        return [self.slice_of(layer, size, dims) for layer in self._style_layers]
+    def _slices(self, layers: Sequence[Image], recipe: Recipe, dims: Dims) -> list[LayerSlice]:
+        return [self.slice_of(layer, recipe.size, dims) for layer in layers]
 
-    def _guides(
-        self, content: Content, styles: Sequence[LayerSlice], dims: Dims
-    ) -> TransferGuides | None:
-        guides = self.guides.read(content.pictures[0], styles[0], dims)
-        if guides is not None and content.in_turn:
-            raise ValueError(
-                f"Content guide does not work with {IN_TURN!r} in Content as; choose no guide, or "
-                f"take {SLICE!r}."
-            )
-        return guides
-
-    def _guides_above(self) -> tuple[Layer, ...]:
-        return guides_above(self._viewer, self.choice.layer.value, self.guides.layers)
-
-    def where_in(self, chooser: ComboBox) -> str:
+    def where_in(self, chooser: Any) -> str:
         """Return which slice of a layer is used; for the content, also where its channels are."""
-        channels = chooser is self.content and self.choice.where_channels_are()
+        has_channels = chooser is self.content and not self.content.lost
+        channels = has_channels and self.choice.where_channels_are()
         return channels or super().where_in(chooser)
 
-    def reset_choices(self, *args: Any) -> None:
-        """Update the drop-downs; unless the user chose it, the content is not also the style."""
-        could_choose = len(self.style.choices) > 1
-        chosen_alike = could_choose and self.content.value is self.style.value
-        super().reset_choices(*args)
-        if not chosen_alike:
-            self._avoid_content_as_style()
 
-    def _avoid_content_as_style(self) -> None:
-        if self.style.value is self.content.value:
-            layers = image_layers(self._viewer)
-            others = [layer for layer in layers if layer is not self.content.value]
-            if others:
-                self.style.value = others[0]
+def _guides(
+    layers: GuideLayers, content: Content, styles: Sequence[LayerSlice], dims: Dims
+) -> TransferGuides | None:
+    """Return the guides over a content and its first style, or None without a layer."""
+    guides = layers.over(content.pictures[0], styles[0], dims)
+    if guides is not None and content.in_turn:
+        raise ValueError(
+            f"Content guide does not work with {IN_TURN!r} in Content as; choose no guide, or "
+            f"take {SLICE!r}."
+        )
+    return guides
 
 
 def _pixel_sizes(

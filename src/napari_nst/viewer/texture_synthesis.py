@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import napari.viewer
 from magicgui.widgets import CheckBox, ComboBox
+from napari.components import Dims
 from napari.layers import Image, Layer
 
 from napari_nst.engine.job.input_image import shape_fitting
 from napari_nst.recipe import Recipe, preset
 from napari_nst.recipe.layer_names import COMPARED_LAYERS
 from napari_nst.viewer.controls.form import CountBox
+from napari_nst.viewer.controls.layer_box import LayerBox, chosen_layer
 from napari_nst.viewer.controls.layer_choice import (
-    chosen_layer,
     compared_layers,
     compared_layers_text,
-    layer_box,
 )
 from napari_nst.viewer.guides.controls import InpaintingChoice, InpaintingInputs, guides_above
 from napari_nst.viewer.job_widget import JobWidget
@@ -27,6 +27,7 @@ from napari_nst.viewer.layers.position import Position
 from napari_nst.viewer.layers.read import LayerSlice
 from napari_nst.viewer.layers.tiles import tile_preview
 from napari_nst.viewer.run.request import RunRequest
+from napari_nst.viewer.steering import ReadImages
 
 if TYPE_CHECKING:
     from napari_nst.engine.steering import Steering
@@ -34,6 +35,27 @@ if TYPE_CHECKING:
 OFF, EACH, CUMULATIVE = "off", "layer by layer", "cumulative"
 
 PERIODIC = "circular"  # the padding of a seamless texture
+
+
+@dataclass(frozen=True)
+class TextureInputs:
+    """The exemplar of a run and its other arguments; the layers are read in its thread."""
+
+    layer: Image
+    exemplar: LayerSlice  # the shown slice of `layer`
+    start: LayerSlice | None  # the image that the run starts from, if it starts from one
+    dims: Dims  # positions of the viewer's sliders when the run started
+    arguments: Mapping[str, Any]  # of the function, besides the images
+
+    @property
+    def followed_layers(self) -> list[Layer]:
+        """The layers that may change during the run."""
+        return [self.layer]
+
+    def read(self) -> dict[str, Any]:
+        """Return the arguments of `synthesize` or `compare_textures`."""
+        start = {"init_image": self.start.read()} if self.start is not None else {}
+        return {"exemplar": self.exemplar.read(), **start, **self.arguments}
 
 
 class TextureSynthesis(JobWidget):
@@ -57,12 +79,11 @@ class TextureSynthesis(JobWidget):
         )
         self._compared = compared_layers_text()
         self.inpainting = InpaintingChoice(napari_viewer)
-        self._inputs: LayerSlice | InpaintingInputs | None = None
-        self._start: LayerSlice | None = None
+        self._inputs: TextureInputs | InpaintingInputs | None = None
         super().__init__(
             napari_viewer,
             "texture",
-            choosers=[layer_box(napari_viewer, "exemplar", "The layer whose texture to make.")],
+            choosers=[LayerBox(napari_viewer, "exemplar", "The layer whose texture to make.")],
             up_front=("size", height, width, seamless, "steps", "seed", "device"),
             extras={
                 "Fill": self.inpainting.controls,
@@ -77,7 +98,7 @@ class TextureSynthesis(JobWidget):
 
     def build_request(self, recipe: Recipe) -> RunRequest:
         """Return the request of the chosen layers and a recipe."""
-        layer = chosen_layer(self.exemplar, "exemplar")
+        layer = chosen_layer(self.exemplar)
         inputs = self.inpainting.read(layer)
         if inputs is None:
             return self._texture_request(layer, recipe)
@@ -85,84 +106,73 @@ class TextureSynthesis(JobWidget):
 
     def _texture_request(self, layer: Image, recipe: Recipe) -> RunRequest:
         exemplar, start = self.slice_of(layer, recipe.size), self.start_slice(recipe)
-        self._inputs, self._start = exemplar, start
-        self._dims = self._viewer.dims.model_copy(deep=True)
         shown = exemplar.position.shape
         fitted = shape_fitting(shown, min(recipe.size or max(shown), max(shown)))  # never enlarged
         shape = self._shape(fitted)
-        cumulative = self._compare.value == CUMULATIVE
         compared = compared_layers(self._compared, recipe) if self._compare.value != OFF else []
-
-        def read() -> dict[str, Any]:
-            common = {"exemplar": exemplar.read(), "shape": shape}
-            if compared:
-                return common | {"recipe": recipe, "layers": compared, "cumulative": cumulative}
-            return common | {"init_image": start.read() if start else None}
-
+        arguments: dict[str, Any] = {"shape": shape}
+        if compared:
+            cumulative = self._compare.value == CUMULATIVE
+            arguments |= {"recipe": recipe, "layers": compared, "cumulative": cumulative}
+        dims = self._viewer.dims.model_copy(deep=True)
+        inputs = self._inputs = TextureInputs(layer, exemplar, start, dims, arguments)
         return RunRequest(
             name=f"{exemplar.name} · texture{' by layers' if compared else ''}",
             position=_result_position(exemplar.position, fitted, shape),
             intensity=exemplar.intensity,
-            names=tuple(used.name for used in (exemplar, start) if used),
             recipe=recipe,
             function="compare_textures" if compared else "synthesize",
-            read=read,
+            read=inputs.read,
             keep_dtype=self.keep_dtype.value,
             after_run=partial(tile_preview, self._viewer) if recipe.padding == PERIODIC else None,
         )
 
     def _inpainting_request(self, inputs: InpaintingInputs, recipe: Recipe) -> RunRequest:
-        start = self.start_slice(recipe.replace(size=0))
-        self._inputs, self._start = inputs, start
-
-        def read() -> dict[str, Any]:
-            return inputs.read() | {"init_image": start.read() if start else None}
-
+        inputs = replace(inputs, start=self.start_slice(recipe.replace(size=0)))
+        self._inputs = inputs
         return RunRequest(
             name=f"{inputs.image.name} · filled",
             position=inputs.image.position,
             intensity=inputs.image.intensity,
-            names=(*inputs.names, *([start.name] if start else [])),
             recipe=recipe,
             function="synthesize",
-            read=read,
+            read=inputs.read,
             keep_dtype=self.keep_dtype.value,
             original=inputs.original,
-            guides=guides_above(self._viewer, inputs.layer, self.inpainting.layers),
+            guides=guides_above(self._viewer, inputs.layers.into, inputs.layers.marked),
         )
 
     @property
     def followed_layers(self) -> list[Layer]:
-        """The layers of the exemplar and the regions."""
-        if self._inputs is None or self.exemplar.value is None:
-            return []
-        if not isinstance(self._inputs, InpaintingInputs):
-            return [self.exemplar.value]
-        exemplar = [self.exemplar.value] if self._inputs.exemplar else []
-        return [*self.inpainting.layers, *exemplar]
+        """The layers of the exemplar and the regions that the run has read."""
+        return self._inputs.followed_layers if self._inputs is not None else []
 
     @property
     def followed_controls(self) -> list[Any]:
         """The controls of the exemplar and the regions."""
         return [self.exemplar, self.inpainting.region, self.inpainting.exemplar_region]
 
-    def steer_images(self, recipe: Recipe, steering: Steering) -> tuple[str, ...]:
-        """Give the run the chosen exemplar and regions; raise `ValueError` without a region."""
-        inputs, layer = self._inputs, self.exemplar.value
-        if inputs is None or layer is None:
-            return ()
+    def steer_images(self, recipe: Recipe, steering: Steering, *, chosen: bool) -> ReadImages:
+        """Give the run exemplar and regions; raise `ValueError` without a region."""
+        inputs = self._inputs
+        assert inputs is not None
         if isinstance(inputs, InpaintingInputs):
-            self.inpainting.update(inputs, layer)
-            exemplar, names = inputs.exemplar, inputs.names
-            steering.fill(inputs.read_region, inputs.read_exemplar_region)
-            above = guides_above(self._viewer, inputs.layer, self.inpainting.layers)
-            self.panel.runner.keep_below(above)
-        else:
-            exemplar = self.slice_of(layer, recipe.size, self._dims)
-            names = (exemplar.name,)
-        if exemplar is not None:
-            steering.restyle(lambda: [exemplar.read()])
-        return (*names, *([self._start.name] if self._start else []))
+            layers = inputs.layers
+            if chosen:
+                layers = self.inpainting.chosen(layers.into, chosen_layer(self.exemplar))
+            dims = self.dims_with(inputs.dims, layers.changeable)
+            filling = self._inputs = inputs.changed(layers, dims)
+            steering.fill(filling.read_region, filling.read_exemplar_region)
+            if (exemplar := filling.exemplar) is not None:
+                steering.restyle(lambda: [exemplar.read()])
+            self.panel.runner.keep_below(guides_above(self._viewer, layers.into, layers.marked))
+            return filling.read
+        layer = chosen_layer(self.exemplar) if chosen else inputs.layer
+        dims = self.dims_with(inputs.dims, [layer])
+        shown = self.slice_of(layer, recipe.size, dims)
+        texture = self._inputs = replace(inputs, layer=layer, exemplar=shown, dims=dims)
+        steering.restyle(lambda: [texture.exemplar.read()])
+        return texture.read
 
     def controls_from(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of this widget's controls for a recorded call of the engine."""

@@ -155,7 +155,7 @@ def test_settings_are_found_at_a_position(viewer, model):
 
 
 def test_the_record_is_stored_in_the_layer(viewer, model, tmp_path):
-    live = live_for(viewer, model, photo(model), names=["photo"])
+    live = live_for(viewer, model, photo(model))
     live.show(step(0))
     live.describe()
     record = live.layer.metadata["napari-nst"]

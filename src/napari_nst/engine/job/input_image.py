@@ -28,6 +28,19 @@ _IN_TERMINAL = " (in the terminal: --limits)"
 _ACCEPTED = "(H, W) or (H, W, 3) of uint8, uint16 or float in [0, 1]"
 
 
+class NamedImage(np.ndarray[Any, np.dtype[Any]]):
+    """Pixels with the name of the layer that they were read from, which the record gets."""
+
+    name = ""
+
+    @classmethod
+    def of(cls, pixels: np.ndarray[Any, Any], name: str) -> NamedImage:
+        """Return the same pixels with a name."""
+        named = np.asarray(pixels).view(cls)
+        named.name = name
+        return named
+
+
 @dataclass(frozen=True, eq=False)
 class InputImage:
     """A checked image."""
@@ -35,7 +48,7 @@ class InputImage:
     rgb: RGB
     alpha: RGB | None  # (H, W) in [0, 1]; None: no pixel is transparent
     is_grey: bool
-    metadata: dict[str, Any]  # shape, dtype and SHA-256 of the array that was handed in
+    metadata: dict[str, Any]  # shape, dtype, SHA-256 and name of the array that was handed in
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -113,6 +126,8 @@ def _read(image: Any, name: str) -> InputImage:
         "dtype": str(array.dtype),
         "sha256": hashlib.sha256(np.ascontiguousarray(array).data).hexdigest(),
     }
+    if isinstance(image, NamedImage) and image.name:
+        metadata["name"] = image.name
     return InputImage(rgb, alpha, colours.ndim == 2, metadata)
 
 

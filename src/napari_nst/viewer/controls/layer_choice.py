@@ -1,68 +1,26 @@
-"""Controls that choose layers of the viewer, channels of a layer, or layers of the network."""
+"""Controls that choose the content and its channels, or layers of the network."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import ref
 
 import numpy as np
-from magicgui.widgets import ComboBox, LineEdit, Select
+from magicgui.widgets import ComboBox, LineEdit
 from napari.components import ViewerModel
-from napari.layers import Image, Layer
 
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import COMPARED_LAYERS, canonical_layer
 from napari_nst.viewer.controls.form import LongText
+from napari_nst.viewer.controls.layer_box import LayerBox, chosen_layer, image_layers
 from napari_nst.viewer.layers.channels import channel_axes, channel_slices, rgb_slice
 from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.read import LayerSlice, shown_slice
 
 SLICE, RGB, IN_TURN = "shown slice", "three channels as RGB", "each channel in turn"
 SELECTED = "selected layers"
-_LIST_ROWS = 4
-
-
-def image_layers(viewer: ViewerModel) -> list[Image]:
-    """Return the viewer's image layers."""
-    return [layer for layer in viewer.layers if isinstance(layer, Image)]
-
-
-def layer_box(
-    viewer: ViewerModel,
-    name: str,
-    tooltip: str,
-    *,
-    optional: bool = False,
-    kinds: tuple[type[Layer], ...] = (Image,),
-) -> ComboBox:
-    """Return a drop-down of the layers of these types; if `optional`, it may also be empty."""
-    return ComboBox(
-        name=name,
-        label=name.replace("_", " ").capitalize(),
-        choices=lambda _: [layer for layer in viewer.layers if isinstance(layer, kinds)],
-        tooltip=tooltip,
-        nullable=optional,
-    )
-
-
-def layer_list(viewer: ViewerModel, name: str, tooltip: str) -> Select:
-    """Return a list of image layers of which any number may be chosen."""
-    chooser = Select(
-        name=name,
-        label=name.replace("_", " ").capitalize(),
-        choices=lambda _: image_layers(viewer),
-        tooltip=tooltip,
-    )
-    chooser.native.setFixedHeight(_LIST_ROWS * chooser.native.fontMetrics().height() + 8)
-    return chooser
-
-
-def chosen_layer(box: ComboBox, role: str) -> Any:
-    """Return the layer that a drop-down shows."""
-    if box.value is None:
-        raise ValueError(f"{role} needs an image layer; open or add one first.")
-    return box.value
 
 
 def compared_layers_text() -> LongText:
@@ -119,7 +77,8 @@ class ContentChoice:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
-        self.layer = layer_box(viewer, "content", "The layer whose shapes are kept.")
+        self._axes_of: Callable[[], Any] = lambda: None  # the layer whose axes were offered
+        self.layer = LayerBox(viewer, "content", "The layer whose shapes are kept.")
         self.content_as = ComboBox(
             name="content_as",
             label="Content as",
@@ -155,7 +114,7 @@ class ContentChoice:
         """Return the chosen content, at least `size` pixels long if the layer is."""
         kind = self.content_as.value
         if kind == SLICE:
-            layer = chosen_layer(self.layer, "content")
+            layer = chosen_layer(self.layer)
             return Content([shown_slice(layer, self._viewer.dims, size)], in_turn=False)
         channels = self._channels(size)
         if kind == RGB:
@@ -172,19 +131,28 @@ class ContentChoice:
         where = self._channels(size=0)[0].where
         return f"channels along {self.channel_axis.value}{', ' if where else ''}{where}"
 
-    def _axes(self, _: Any = None) -> list[str]:
+    def _axes(self, box: Any = None) -> list[str]:
         layer = self.layer.value
-        return [SELECTED, *(channel_axes(layer, self._viewer.dims) if layer else ())]
+        found = [SELECTED, *(channel_axes(layer, self._viewer.dims) if layer else ())]
+        # The chosen axis stays while it is displayed, and while the layer is removed.
+        chosen = box.get_value() if box is not None else None
+        return found if chosen is None or chosen in found else [*found, chosen]
 
     def _offer_axes(self) -> None:
         """Offer the axes of a newly chosen layer, and choose its first axis of channels."""
-        self.channel_axis.reset_choices()
-        self.channel_axis.value = (self._axes()[1:] or [SELECTED])[0]
+        layer = self.layer.value
+        if layer is None or self._axes_of() == layer:
+            return
+        self._axes_of = ref(getattr(layer, "__wrapped__", layer))
+        axes = self._axes()
+        self.channel_axis.choices = axes
+        self.channel_axis.value = (axes[1:] or [SELECTED])[0]
+        self.channel_axis.choices = self._axes
 
     def _channels(self, size: int) -> list[LayerSlice]:
         dims = self._viewer.dims
         if self.channel_axis.value != SELECTED:
-            layer = chosen_layer(self.layer, "content")
+            layer = chosen_layer(self.layer)
             return channel_slices(layer, dims, self.channel_axis.value, size)
         selection = self._viewer.layers.selection
         grey = [x for x in image_layers(self._viewer) if x in selection and not x.rgb]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox
+from magicgui.widgets import CheckBox, ComboBox, Select
 from napari.components import ViewerModel
 from napari.layers import Image
 
@@ -27,7 +27,7 @@ class Notes:
         viewer: ViewerModel,
         recipe_controls: RecipeControls,
         init_image: ComboBox,
-        where_in: Callable[[ComboBox], str],
+        where_in: Callable[[Any], str],
         is_closed: Callable[[], bool],
     ) -> None:
         self._viewer = viewer
@@ -36,6 +36,8 @@ class Notes:
         self._where_in = where_in
         self._is_closed = is_closed
         self._choosers: Sequence[Any] = ()
+        self._moved: Sequence[Any] = ()  # events of the viewer's sliders
+        self._modes: Sequence[Any] = ()  # events of the chosen layers
         self.source = note()  # the publication that the preset is from
         self.where = note()  # the slices that a run would read, of layers that have several
         self.missing_network = note()
@@ -53,14 +55,25 @@ class Notes:
         fields, dims = self._recipe_controls.fields, self._viewer.dims.events
         for chooser in choosers:
             chooser.changed.connect(self.show_where)
+            chooser.changed.connect(lambda: self.follow_viewer(True))
         thickness = (dims.margin_left, dims.margin_right)
-        for moved in (dims.current_step, dims.order, dims.ndim, dims.ndisplay, *thickness):
-            moved.connect(self.show_where)
+        self._moved = (dims.current_step, dims.order, dims.ndim, dims.ndisplay, *thickness)
+        self.follow_viewer(True)
         self._recipe_controls.preset.changed.connect(self.show_preset)
         fields["weights"].changed.connect(self.show_preset)
         fields["init"].changed.connect(self.enable_start_image)
         self.show_preset()
         self.enable_start_image()
+
+    def follow_viewer(self, follows: bool) -> None:
+        """Show the slices that the viewer shows from now on, or no longer."""
+        layers = [one.value for one in self._choosers if isinstance(one, ComboBox) and follows]
+        modes = [one.events.projection_mode for one in layers if isinstance(one, Image)]
+        for event in (*self._moved, *self._modes):
+            event.disconnect(self.show_where)
+        self._modes = modes
+        for event in (*self._moved, *modes) if follows else ():
+            event.connect(self.show_where)
 
     def show_where(self) -> None:
         """Show which slices a run would read."""
@@ -68,9 +81,7 @@ class Notes:
             return
         lines = []
         for chooser in self._choosers:
-            if isinstance(chooser, ComboBox):
-                if isinstance(chooser.value, Image):  # connects it once
-                    chooser.value.events.projection_mode.connect(self.show_where)
+            if isinstance(chooser, ComboBox | Select):
                 try:
                     place = self._where_in(chooser)
                 except ValueError as error:
@@ -81,6 +92,8 @@ class Notes:
 
     def show_preset(self) -> None:
         """Show the preset's source, and whether its network must be downloaded."""
+        if self._is_closed():
+            return
         preset = self._recipe_controls.preset.value
         weights = self._recipe_controls.fields["weights"].value
         say(self.source, f"From {published(preset).source}")

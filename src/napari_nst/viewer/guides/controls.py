@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from magicgui.widgets import CheckBox, ComboBox
+from magicgui.widgets import CheckBox
 from napari.components import Dims, ViewerModel
 from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_nst.engine.job.guides import Guides, read_guides
-from napari_nst.viewer.controls.layer_choice import layer_box
+from napari_nst.viewer.controls.layer_box import LayerBox, chosen_layer
 from napari_nst.viewer.guides.rasterize import Guide, guide_of
 from napari_nst.viewer.layers.read import LayerSlice, OriginalPixels, shown_slice
 
@@ -20,9 +20,9 @@ Array = np.ndarray[Any, Any]
 Shape = tuple[int, int]
 
 
-def guide_box(viewer: ViewerModel, name: str, tooltip: str) -> ComboBox:
+def guide_box(viewer: ViewerModel, name: str, tooltip: str) -> LayerBox:
     """Return a drop-down of the Labels and Shapes layers, with an empty entry."""
-    return layer_box(viewer, name, tooltip, optional=True, kinds=(Labels, Shapes))
+    return LayerBox(viewer, name, tooltip, optional=True, kinds=(Labels, Shapes))
 
 
 def guides_above(
@@ -32,7 +32,8 @@ def guides_above(
     layers = viewer.layers
     if image not in layers:
         return ()
-    return tuple(guide for guide in guides if layers.index(guide) > layers.index(image))
+    at = layers.index(image)
+    return tuple(one for one in guides if one in layers and layers.index(one) > at)
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,31 @@ class TransferGuides:
         )
 
 
+@dataclass(frozen=True)
+class GuideLayers:
+    """The guide layers of a run, and whether unlabelled pixels stay as they are."""
+
+    content: Labels | Shapes | None
+    style: Labels | Shapes | None
+    keep_unlabelled: bool
+
+    @property
+    def all(self) -> list[Layer]:
+        """The layers that the run reads."""
+        chosen = [self.content, self.style] if self.content is not None else []
+        return [layer for layer in chosen if layer is not None]
+
+    def over(self, content: LayerSlice, style: LayerSlice, dims: Dims) -> TransferGuides | None:
+        """Return the guides over a content and a style, or None without a layer."""
+        if self.content is None:
+            return None
+        of_style = None
+        if self.style is not None:
+            of_style = guide_of(self.style, style.position, dims)
+        of_content = guide_of(self.content, content.position, dims)
+        return TransferGuides(of_content, of_style, self.keep_unlabelled)
+
+
 class GuideChoice:
     """Drop-downs for the guide layers, and whether unlabelled pixels stay as they are."""
 
@@ -85,54 +111,93 @@ class GuideChoice:
         self.content.changed.connect(self._enable)
         self._enable()
 
-    @property
-    def layers(self) -> list[Layer]:
-        """The chosen layers."""
-        chosen = [self.content.value, self.style.value] if self.content.value else []
-        return [layer for layer in chosen if layer is not None]
-
-    def read(self, content: LayerSlice, style: LayerSlice, dims: Dims) -> TransferGuides | None:
-        """Return the guides over a content and a style, or None if no layer is chosen."""
-        if self.content.value is None:
-            return None
-        of_style = None
-        if self.style.value is not None:
-            of_style = guide_of(self.style.value, style.position, dims)
-        of_content = guide_of(self.content.value, content.position, dims)
-        return TransferGuides(of_content, of_style, self.keep_unlabelled.value)
+    def chosen(self) -> GuideLayers:
+        """Return the chosen layers; raise `ValueError` if one was removed."""
+        content = chosen_layer(self.content)
+        style = chosen_layer(self.style) if content is not None else None
+        return GuideLayers(content, style, self.keep_unlabelled.value)
 
     def _enable(self) -> None:
         self.style.enabled = self.keep_unlabelled.enabled = self.content.value is not None
 
 
-@dataclass
+@dataclass(frozen=True)
+class InpaintingLayers:
+    """The layers of a run that fills a region."""
+
+    into: Image
+    region: Labels | Shapes
+    exemplar: Image
+    exemplar_region: Labels | Shapes | None
+
+    @property
+    def marked(self) -> list[Layer]:
+        """The layers that mark regions."""
+        return [one for one in (self.region, self.exemplar_region) if one is not None]
+
+    @property
+    def changeable(self) -> list[Layer]:
+        """The layers that may be others, or have other pixels, while the run goes on."""
+        uses_exemplar = self.exemplar_region is not None or self.exemplar != self.into
+        return [*self.marked, *([self.exemplar] if uses_exemplar else [])]
+
+    def read_texture(self, dims: Dims) -> tuple[LayerSlice | None, Guide | None]:
+        """Return the exemplar, or None for the pixels around the region, and its region."""
+        source = shown_slice(self.exemplar, dims)
+        if self.exemplar_region is not None:
+            return source, guide_of(self.exemplar_region, source.position, dims)
+        return (None if self.exemplar == self.into else source), None
+
+
+@dataclass(frozen=True)
 class InpaintingInputs:
     """The image to fill, its region, and the exemplar; the layers are read in the run's thread."""
 
-    layer: Image
-    image: LayerSlice  # the shown slice of `layer`
+    layers: InpaintingLayers
+    image: LayerSlice  # the shown slice of `layers.into`
     region: Guide  # pixels of the image to fill
     exemplar: LayerSlice | None  # None: the pixels around the region
     exemplar_region: Guide | None  # pixels of the exemplar to take the texture from; None: all
     dims: Dims  # positions of the viewer's sliders when the run started
+    start: LayerSlice | None = None  # the image that the run starts from, if it starts from one
     original: OriginalPixels = field(default_factory=OriginalPixels)  # kept outside the region
-    _shape: tuple[int, int] = field(default=(0, 0), init=False)
+    _shape: list[int] = field(default_factory=list)  # of the image, as `read` has read it
+
+    @property
+    def followed_layers(self) -> list[Layer]:
+        """The layers that may change during the run."""
+        return self.layers.changeable
+
+    def changed(self, layers: InpaintingLayers, dims: Dims) -> InpaintingInputs:
+        """Return the same image with the regions and the exemplar of these layers."""
+        region = guide_of(layers.region, self.image.position, dims)
+        exemplar, marked = layers.read_texture(dims)
+        if self.exemplar is not None and exemplar is None:
+            raise ValueError(
+                "A run that is going on cannot change to the texture around the region; choose an "
+                "Exemplar region, or start another run."
+            )
+        return replace(
+            self, layers=layers, region=region, exemplar=exemplar, exemplar_region=marked, dims=dims
+        )
 
     def read(self) -> dict[str, Any]:
         """Return the arguments of `synthesize`."""
         into = self.image.read()
-        self._shape = (into.shape[0], into.shape[1])
+        self._shape[:] = into.shape[:2]
         self.original.read(self.image)
         return {
             "exemplar": self.exemplar.read() if self.exemplar else None,
             "into": into,
             "region": self.read_region(),
             "exemplar_region": self.read_exemplar_region(),
+            "init_image": self.start.read() if self.start else None,
         }
 
     def read_region(self) -> Array:
         """Return the label map of the region, as large as the image."""
-        return self.region(self._shape)
+        height, width = self._shape
+        return self.region((height, width))
 
     def read_exemplar_region(self) -> Array | None:
         """Return the label map of the exemplar's region, as large as the exemplar."""
@@ -141,18 +206,13 @@ class InpaintingInputs:
         exemplar = self.exemplar.read()
         return self.exemplar_region((exemplar.shape[0], exemplar.shape[1]))
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the images, in the order of the engine's arguments."""
-        return (self.image.name, *([self.exemplar.name] if self.exemplar else []))
-
 
 class InpaintingChoice:
     """Drop-downs for the image to fill, its region, and the exemplar's region."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
-        self.into = layer_box(
+        self.into = LayerBox(
             viewer,
             "into",
             "The image to fill a region of; pixels outside the region stay as they are. Without "
@@ -174,52 +234,25 @@ class InpaintingChoice:
         self.into.changed.connect(self._enable)
         self._enable()
 
-    @property
-    def layers(self) -> list[Layer]:
-        """The chosen layers that mark regions."""
-        chosen = [self.region.value, self.exemplar_region.value]
-        return [layer for layer in chosen if layer is not None]
-
-    def read(self, exemplar: Image) -> InpaintingInputs | None:
-        """Return the inputs that the chosen layers show now, or None without an image to fill."""
-        layer = self.into.value
-        if layer is None:
-            return None
-        region, dims = self._region_layer(), self._viewer.dims.model_copy(deep=True)
-        image = shown_slice(layer, dims)
-        source, marked = self._texture(exemplar, layer, dims)
-        return InpaintingInputs(
-            layer, image, guide_of(region, image.position, dims), source, marked, dims
-        )
-
-    def update(self, inputs: InpaintingInputs, exemplar: Image) -> None:
-        """Replace the regions and the exemplar of a run that is going on by those of now."""
-        region = guide_of(self._region_layer(), inputs.image.position, inputs.dims)
-        source, marked = self._texture(exemplar, inputs.layer, inputs.dims)
-        if inputs.exemplar is not None and source is None:
-            raise ValueError(
-                "A run that is going on cannot change to the texture around the region; choose an "
-                "Exemplar region, or start another run."
-            )
-        inputs.region, inputs.exemplar, inputs.exemplar_region = region, source, marked
-
-    def _region_layer(self) -> Labels | Shapes:
-        layer: Labels | Shapes | None = self.region.value
-        if layer is None:
+    def chosen(self, into: Image, exemplar: Image) -> InpaintingLayers:
+        """Return these layers with the chosen regions; raise `ValueError` without a region."""
+        region = chosen_layer(self.region)
+        if region is None:
             raise ValueError(
                 "Region needs a Labels or a Shapes layer that marks the pixels to fill; add one "
                 "first."
             )
-        return layer
+        return InpaintingLayers(into, region, exemplar, chosen_layer(self.exemplar_region))
 
-    def _texture(
-        self, exemplar: Image, layer: Image, dims: Dims
-    ) -> tuple[LayerSlice | None, Guide | None]:
-        """Return the exemplar, or None for the pixels around the region, and its region."""
-        source, marked = shown_slice(exemplar, dims), self.exemplar_region.value
-        if marked is not None:
-            return source, guide_of(marked, source.position, dims)
-        return (None if exemplar is layer else source), None
+    def read(self, exemplar: Image) -> InpaintingInputs | None:
+        """Return the inputs that the chosen layers show now, or None without an image to fill."""
+        into = chosen_layer(self.into)
+        if into is None:
+            return None
+        layers, dims = self.chosen(into, exemplar), self._viewer.dims.model_copy(deep=True)
+        image = shown_slice(into, dims)
+        region = guide_of(layers.region, image.position, dims)
+        return InpaintingInputs(layers, image, region, *layers.read_texture(dims), dims)
 
     def _enable(self) -> None:
         self.region.enabled = self.exemplar_region.enabled = self.into.value is not None

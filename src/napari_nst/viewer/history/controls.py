@@ -42,6 +42,7 @@ class HistoryControls:
         self._complain = complain
         self._writing = ""  # progress of the file that is being written
         self._running = self._closed = False
+        self._has_result = True
         self._redraw = Throttle(interval=2.0)  # napari lays its slider out anew each time
         self.current: RunHistory | None = None
         self._previous: RunHistory | None = None
@@ -209,6 +210,7 @@ class HistoryControls:
 
         run_in_background(
             write,
+            self._viewer,
             returned=lambda message: message and show_info(message),
             failed=self._complain,
             finished=lambda: setattr(self, "_writing", ""),
@@ -230,10 +232,18 @@ class HistoryControls:
             if path is not None:
                 self.export(path)
 
+    def offer(self, has_result: bool) -> None:
+        """Offer the history while the viewer has the result, or a layer of the history."""
+        self._has_result = has_result
+        self.show_state()
+
     def show_state(self) -> None:
         """Show how much is kept or the progress of an export, and enable the buttons."""
-        has_images = self.current is not None and bool(self.current.history.steps)
-        text = self._writing or (self.current.kept if self.current else "Nothing yet.")
+        current = self.current
+        if current is not None and not (self._has_result or current.layer.exists):
+            current = None
+        has_images = current is not None and bool(current.history.steps)
+        text = self._writing or (current.kept if current is not None else "Nothing yet.")
         if self.kept.value != text:
             self.kept.value = text
         self.show_stack.enabled = has_images

@@ -175,7 +175,7 @@ class RunHistory:
         if run.newest is None:
             return
         self.step(run.newest, is_last=True)
-        self.facts = run.newest.record(self.request.names)
+        self.facts = run.newest.record()
         if self.layer.exists:
             self.show()
 

@@ -10,6 +10,7 @@ import numpy as np
 from napari.components import Dims
 from napari.layers import Image
 
+from napari_nst.engine.job.input_image import NamedImage
 from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.position import axis_name, shown_axes
 from napari_nst.viewer.layers.read import LayerSlice, check_is_image, shown_slice
@@ -53,7 +54,7 @@ def rgb_slice(slices: Sequence[LayerSlice]) -> LayerSlice:
     if colourful := [one.name for one in slices if not one.intensity.is_grey]:
         raise ValueError(f"Layer {colourful[0]!r} is RGB already; choose grey ones as channels.")
     _check_shapes(slices, [one.position.shape for one in slices])
-    first = slices[0]
+    first, name = slices[0], _name(slices)
 
     def stacked(channels: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         # Multiscale layers of one size may have levels of different sizes.
@@ -62,10 +63,10 @@ def rgb_slice(slices: Sequence[LayerSlice]) -> LayerSlice:
 
     return replace(
         first,
-        name=_name(slices),
+        name=name,
         position=replace(first.position, panel_axis=None),
         intensity=Intensity(None, first.intensity.dtype, is_grey=False),
-        read=lambda: stacked([one.read() for one in slices]),
+        read=lambda: NamedImage.of(stacked([one.read() for one in slices]), name),
         read_raw=lambda: stacked([one.read_raw() for one in slices]),
     )
 

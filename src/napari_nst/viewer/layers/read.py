@@ -10,6 +10,7 @@ import numpy as np
 from napari.components import Dims
 from napari.layers import Image
 
+from napari_nst.engine.job.input_image import NamedImage
 from napari_nst.viewer.layers.intensity import (
     Intensity,
     as_type,
@@ -78,7 +79,7 @@ def shown_slice(
         return shown.swapaxes(0, 1) if position.axes[0] > position.axes[1] else shown
 
     def read() -> Array:
-        return to_unit(read_raw(), limits, f"Layer {name!r}", white)
+        return NamedImage.of(to_unit(read_raw(), limits, f"Layer {name!r}", white), name)
 
     return LayerSlice(name, position, intensity, where, pixel_size, read, unit, read_raw)
 
@@ -154,8 +155,9 @@ class OriginalPixels:
         self._values: Array | None = None
 
     def read(self, layer_slice: LayerSlice) -> None:
-        """Keep the values of all pixels."""
-        self._values = layer_slice.read_raw()
+        """Keep the values of all pixels, of the first time: the user may paint on the layer."""
+        if self._values is None:
+            self._values = layer_slice.read_raw().copy()
 
     def put_back(
         self,

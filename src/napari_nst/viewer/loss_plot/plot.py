@@ -29,7 +29,7 @@ class LossPlot(QWidget):
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
         self._viewer = viewer
-        self._trace = LossTrace()
+        self.trace = LossTrace()  # what is drawn
         self.curves: LossCurves | None = None
         self.each_layer = QCheckBox("Each layer")
         self.each_layer.setToolTip("Draw each layer's part of the losses too.")
@@ -49,7 +49,7 @@ class LossPlot(QWidget):
 
     def show_losses(self, trace: LossTrace) -> None:
         """Draw a trace, to which another thread may be adding; call again when it has grown."""
-        self._trace = trace
+        self.trace = trace
         self._draw()
 
     def point_at(self, step: int | None) -> None:
@@ -69,7 +69,11 @@ class LossPlot(QWidget):
             self.curves.apply_theme(self._viewer.theme)
 
     def _draw(self) -> None:
-        if not len(self._trace) or not self.isVisible():
+        has_losses = len(self.trace) > 0
+        if self.curves is not None:
+            self.curves.setVisible(has_losses)
+            self._empty.setVisible(not has_losses)
+        if not has_losses or not self.isVisible():
             return
         if _import_of_curves().is_alive():
             self._wait_for_import.start()
@@ -81,9 +85,9 @@ class LossPlot(QWidget):
             self.curves.picked.connect(lambda step: self.picked.emit(step))
             self.setFocusProxy(self.curves)
             layout: Any = self.layout()
-            layout.replaceWidget(self._empty, self.curves)
+            layout.addWidget(self.curves)
             self._empty.hide()
-        self.curves.draw(self._trace, each_layer=self.each_layer.isChecked())
+        self.curves.draw(self.trace, each_layer=self.each_layer.isChecked())
 
 
 @cache

@@ -30,7 +30,6 @@ class RunRequest:
     name: str  # of the result layer
     position: Position  # of the result layer
     intensity: Intensity  # how the result layer's values are displayed
-    names: tuple[str, ...]  # of the input layers, in the order of the function's arguments
     recipe: Recipe
     function: str  # of `napari_nst`, such as `stylize` or `compare_textures`
     # Reads the layers in the run's thread, which may take long, and returns the function's other

@@ -64,9 +64,15 @@ class Runner:
         )
         widget.destroyed.connect(self._on_destroyed)
 
+    @property
+    def has_result(self) -> bool:
+        """Whether the viewer has the layer of this run, or of the last."""
+        live = self.live
+        return live is not None and live.layer is not None and not live.removed
+
     def check_goes_on(self, request: RunRequest) -> None:
         """Raise `ValueError` if a request cannot continue the last run."""
-        if self.last is None or self.live is None or self.live.removed or self.request is None:
+        if self.last is None or not self.has_result or self.request is None:
             raise ValueError("There is no result to go on from; press Run.")
         if not request.is_single or request.position.shape != self.request.position.shape:
             raise ValueError(
@@ -93,7 +99,7 @@ class Runner:
         run = self.active = RunThread(start, self.losses, watch, self.live.drawn)
         if go_on:
             self._take_strokes(run)
-        run_in_background(run.work, failed=self._on_error, finished=self._on_finished)
+        run_in_background(run.work, self._viewer, failed=self._on_error, finished=self._on_finished)
         self.began.emit()
         self.reported.emit(run)
         self._redraws.start(float(preferred("preview_rate", 15)))
@@ -126,10 +132,10 @@ class Runner:
             self._asked = self._asked.replace(**live)
         return [name for name in other if name not in live]
 
-    def rename(self, names: tuple[str, ...]) -> None:
-        """Store the names of the input layers that the run goes on with; () changes nothing."""
-        if names and self.request is not None:
-            self.request = replace(self.request, names=names)
+    def reread(self, read: Callable[[], dict[str, Any]]) -> None:
+        """Store what reads the images that the run goes on with."""
+        if self.request is not None:
+            self.request = replace(self.request, read=read)
 
     def keep_below(self, guides: tuple[Layer, ...]) -> None:
         """Keep the result below guides that were chosen during the run."""
@@ -198,7 +204,11 @@ class Runner:
 
     def _on_finished(self) -> None:
         run = self.active
-        if self.closed or run is None or self.request is None:
+        if run is None or self.request is None:
+            return
+        if self.closed:  # nothing can be drawn any more
+            self.active = self._former = None
+            self.ended.emit(run)
             return
         self._redraws.stop()
         self._holds = False
@@ -215,11 +225,11 @@ class Runner:
 
     def _show_last(self, run: RunThread, newest: Iteration, request: RunRequest) -> None:
         self._draw(run, newest)
-        self.live.describe({**newest.record(request.names), CONTROLS_KEY: request.controls})
+        self.live.describe({**newest.record(), CONTROLS_KEY: request.controls})
         if request.is_single:
             self.last = newest
             self.live.remember()
-        if self.live.layer is not None and not self.live.removed and request.after_run is not None:
+        if self.has_result and request.after_run is not None:
             request.after_run(self.live.layer)
 
     def _on_error(self, error: Exception) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import napari
 from napari.qt.threading import FunctionWorker, create_worker
 
 from napari_nst.engine.steering import Steering, TileDone
@@ -30,6 +31,7 @@ IsClosing = Callable[[], bool]  # says whether the window closes; the function h
 
 def run_in_background(
     function: Callable[[IsClosing], Any],
+    viewer: Any,  # the function ends when the window of this viewer closes
     *,
     failed: Callable[[Exception], object],
     finished: Callable[[], object],  # called in any case, after `returned` or `failed`
@@ -38,6 +40,11 @@ def run_in_background(
     """Call a function in a thread; the other functions are called in the main thread."""
     apply_cache_folder()
     keep_triton_out()
+    # napari ends the function when the window closes that was used last. A program may start a run
+    # in another window, and a user in a panel that floats.
+    model = getattr(viewer, "__wrapped__", viewer)
+    if napari.current_viewer() is not model and hasattr(model, "window"):
+        model.window.activate()
     # napari keeps each worker until its window closes: the list lets go of the function and its
     # tensors. No generator: napari's worker for generators hides RuntimeErrors, such as torch's.
     waiting = [function]

@@ -12,7 +12,7 @@ from magicgui.widgets.bases import ValueWidget
 from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.recipe.grid import SMALL, parse_values, swept, value_words
 from napari_nst.recipe.layer_names import EXPLORED_SIZE
-from napari_nst.viewer.controls.layer_choice import chosen_layer
+from napari_nst.viewer.controls.layer_box import LayerBox, chosen_layer
 from napari_nst.viewer.controls.recipe_form import (
     FROM_PREFERENCES,
     RecipeControls,
@@ -124,7 +124,7 @@ class SweepControls:
     def __init__(
         self,
         recipe_controls: RecipeControls,
-        explored: ComboBox,
+        explored: LayerBox,
         *,
         read_recipe: Callable[[], Recipe],
         build_request: Callable[[Recipe], RunRequest],
@@ -188,7 +188,7 @@ class SweepControls:
         )
 
     def _explorer_request(self) -> RunRequest:
-        layer = chosen_layer(self._explored, self._explored.label.lower())
+        layer = chosen_layer(self._explored)
         image, recipe = self._read_layer(layer, EXPLORED_SIZE), self._read_recipe()
         network = {name: getattr(recipe, name) for name in ("weights", "network_input", "device")}
         return RunRequest(
@@ -196,14 +196,13 @@ class SweepControls:
             position=image.position,
             intensity=image.intensity,
             recipe=recipe,
-            names=(image.name,),
             function="explore_layers",
             read=lambda: {"image": image.read(), **network},
             make_layer=self._sheet_layer,
         )
 
     def _sheet_layer(self, viewer: Any, request: RunRequest) -> SheetLayer:
-        return SheetLayer(viewer, request.name, request.position, request.names, clicked=self.apply)
+        return SheetLayer(viewer, request.name, request.position, clicked=self.apply)
 
 
 def _sweepable(controls: RecipeControls) -> list[str]:

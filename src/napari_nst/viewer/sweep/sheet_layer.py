@@ -35,13 +35,11 @@ class SheetLayer:
         viewer: ViewerModel,
         name: str,
         position: Position,
-        names: Sequence[str] = (),
         clicked: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self._viewer = viewer
         self._name = name
         self._position = position
-        self._names = tuple(names)
         self._clicked = clicked
         self._sheet: Sheet | None = None
         self._layout: dict[str, Any] = {}
@@ -70,7 +68,7 @@ class SheetLayer:
         if self.layer is None:
             return
         if facts is None:
-            facts = self.shown.record(self._names) if self.shown else {}
+            facts = self.shown.record() if self.shown else {}
         self.layer.metadata[RECORD] = {**facts, LAYOUT: self._layout}
 
     def _add(self, iteration: Iteration, image: np.ndarray[Any, Any]) -> None:
@@ -85,8 +83,9 @@ class SheetLayer:
             for rectangle, cell in zip(sheet.rectangles, grid.cells, strict=True)
         ]
         self._layout = {"axes": list(self._position.axes), "panels": [], "cells": cells}
-        self.layer = add_sheet(self._viewer, self._position, sheet, name=self._name)
-        self.layer.metadata[RECORD] = {LAYOUT: self._layout}
+        self.layer = add_sheet(
+            self._viewer, self._position, sheet, name=self._name, layout=self._layout
+        )
         if self._clicked is not None:
             on_click(self.layer, self._clicked)
 
@@ -121,7 +120,14 @@ def on_click(layer: Image, callback: Callable[[dict[str, Any]], None]) -> None:
     layer.mouse_drag_callbacks.append(clicked)
 
 
-def add_sheet(viewer: ViewerModel, position: Position, sheet: Sheet, *, name: str) -> Any:
+def add_sheet(
+    viewer: ViewerModel,
+    position: Position,
+    sheet: Sheet,
+    *,
+    name: str,
+    layout: Mapping[str, Any] | None = None,
+) -> Any:
     """Add a sheet to the right of all visible layers; a cell is as large as the content there."""
     own, shown = position.transform, list(position.axes)
     to_world = whole_affine(own)
@@ -149,6 +155,7 @@ def add_sheet(viewer: ViewerModel, position: Position, sheet: Sheet, *, name: st
     layer: Any = viewer.add_image(
         position.data(sheet.pixels),
         name=name,
+        metadata={RECORD: {} if layout is None else {LAYOUT: layout}},
         rgb=True,
         interpolation2d="linear",
         scale=scale,

@@ -1,0 +1,177 @@
+"""A drop-down and a list of layers, which keep the layers that were chosen.
+
+magicgui's own keep the text of an entry instead: if a layer is renamed or removed, they fall on
+another layer without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from weakref import ref
+
+from magicgui.widgets import ComboBox, Select
+from magicgui.widgets.bases import CategoricalWidget
+from napari.components import ViewerModel
+from napari.layers import Image, Layer
+from psygnal import Signal
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QListWidgetItem
+
+from napari_nst.io.record import RECORD
+
+_NONE = "-----"
+_LIST_ROWS = 4
+
+
+class _Kept:
+    """The chosen layers, also while the viewer does not have them."""
+
+    def __init__(self) -> None:
+        self._layers: list[ref[Any]] = []
+
+    def keep(self, layers: Iterable[Any]) -> None:
+        """Forget the layers from before, and keep these."""
+        # A plugin may get proxies of layers, which nothing else refers to.
+        self._layers = [ref(getattr(layer, "__wrapped__", layer)) for layer in layers]
+
+    def among(self, layers: Iterable[Any]) -> list[Any]:
+        """Return those of the given layers that are kept."""
+        kept = [layer() for layer in self._layers]
+        return [layer for layer in layers if any(layer == one for one in kept)]
+
+
+class LayerBox(ComboBox):
+    """A drop-down of layers; if its layer is removed, it is empty until somebody chooses."""
+
+    chosen = Signal(object, description="Emitted when anybody but the box itself chooses a layer.")
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        name: str,
+        tooltip: str,
+        *,
+        optional: bool = False,  # it may be empty, and never chooses a layer by itself
+        kinds: tuple[type[Layer], ...] = (Image,),
+        apart_from: LayerBox | None = None,  # whose layer this box does not choose by itself
+    ) -> None:
+        self._viewer, self._kinds, self.optional = viewer, kinds, optional
+        self._apart_from = apart_from
+        self._kept = _Kept()
+        self._chooses = not optional  # until somebody else has chosen
+        self.lost = ""  # the name of its layer, if that was removed
+        super().__init__(name=name, label=_label(name), tooltip=tooltip, nullable=optional)
+        if apart_from is not None:
+            apart_from.changed.connect(self.reset_choices)
+
+    @property
+    def value(self) -> Any:
+        """The chosen layer, or None."""
+        return self.get_value()
+
+    @value.setter
+    def value(self, layer: Any) -> None:
+        CategoricalWidget.value.fset(self, layer)  # type: ignore[attr-defined]
+        self._chooses = False  # also if that is the layer which the box had chosen
+
+    def reset_choices(self, *_: Any) -> None:
+        """Offer the viewer's layers; napari calls this when they change."""
+        layers = [layer for layer in self._viewer.layers if isinstance(layer, self._kinds)]
+        before = self.value
+        now = next(iter(self._kept.among(layers)), None)
+        if now is not None:
+            self.lost = ""
+        elif before is not None:
+            self.lost = before.name
+        if self._chooses and not self.lost:
+            now = self._unasked(now, layers)
+        self._fill(layers, now)
+        if now != before:
+            self.changed.emit(now)
+
+    def _unasked(self, now: Any, layers: Iterable[Any]) -> Any:
+        """Return the layer to choose by itself: the first that no run has made."""
+        taken = self._apart_from.value if self._apart_from is not None else None
+        if now is not None and now != taken:
+            return now
+        free = [one for one in layers if one != taken and RECORD not in one.metadata]
+        self._kept.keep(free[:1])
+        return next(iter(free), None)
+
+    def _fill(self, layers: Sequence[Any], now: Any) -> None:
+        box, blocker = self.native, QSignalBlocker(self.native)
+        entries: list[tuple[str, Any]] = [(layer.name, layer) for layer in layers]
+        if self.optional:
+            entries.insert(0, (_NONE, None))
+        if entries != [(box.itemText(i), box.itemData(i)) for i in range(box.count())]:
+            box.clear()
+            for text, layer in entries:
+                box.addItem(text, layer)
+        at = [layer for _, layer in entries].index(now) if now is not None else -1
+        is_none = now is None and self.optional and not self.lost
+        box.setPlaceholderText(f"{self.lost} was removed" if self.lost else "choose a layer")
+        box.setCurrentIndex(0 if is_none else at)
+        blocker.unblock()
+
+    def _on_value_change(self, value: Any = None) -> None:
+        # Qt's signal, which `_fill` blocks: somebody else has chosen.
+        self._kept.keep([] if value is None else [value])
+        self._chooses, self.lost = False, ""
+        self.changed.emit(value)
+        self.chosen.emit(value)
+
+
+class LayerList(Select):
+    """A list of image layers of which any number may be chosen."""
+
+    chosen = Signal(object, description="Emitted when anybody but the list itself chooses layers.")
+
+    def __init__(self, viewer: ViewerModel, name: str, tooltip: str) -> None:
+        self._viewer, self._kept = viewer, _Kept()
+        self.lost = ""  # the names of chosen layers that were removed
+        super().__init__(name=name, label=_label(name), tooltip=tooltip)
+        rows = _LIST_ROWS * self.native.fontMetrics().height() + 8
+        self.native.setFixedHeight(rows)
+
+    def reset_choices(self, *_: Any) -> None:
+        """Offer the viewer's layers; napari calls this when they change."""
+        before, layers = self.value, image_layers(self._viewer)
+        now = self._kept.among(layers)
+        if now != before:
+            self.lost = ", ".join(one.name for one in before if one not in now)
+        box, blocker = self.native, QSignalBlocker(self.native)
+        box.clear()
+        for layer in layers:
+            item = QListWidgetItem(layer.name)
+            item.setData(Qt.ItemDataRole.UserRole, layer)
+            box.addItem(item)
+            item.setSelected(layer in now)
+        blocker.unblock()
+        if now != before:
+            self.changed.emit(now)
+
+    def _on_value_change(self, value: Any = None) -> None:
+        self._kept.keep(value)
+        self.lost = ""
+        self.changed.emit(value)
+        self.chosen.emit(value)
+
+
+def image_layers(viewer: ViewerModel) -> list[Image]:
+    """Return the viewer's image layers."""
+    return [layer for layer in viewer.layers if isinstance(layer, Image)]
+
+
+def chosen_layer(box: LayerBox) -> Any:
+    """Return the layer of a drop-down, or None if it is optional and empty; else `ValueError`."""
+    if box.lost:
+        none = " or none" if box.optional else ""
+        raise ValueError(f"{box.label}: layer {box.lost!r} was removed; choose another{none}.")
+    if box.value is None and not box.optional:
+        raise ValueError(f"{box.label} needs an image layer; choose one, or open one first.")
+    return box.value
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ").capitalize()
