@@ -55,9 +55,9 @@ class Provenance:
             if not isinstance(entry.get("path"), str):
                 raise ValueError(f"{self.picture} names no file of its {role}; give one.")
             path = Path(entry["path"])
-            if not path.exists():  # the inputs may have moved together with the picture
+            if not path.is_file():  # the inputs may have moved together with the picture
                 path = self.picture.parent / path.name
-            if not path.exists():
+            if not path.is_file():
                 raise FileNotFoundError(
                     f"{entry['path']}, the {role} of {self.picture}, is gone; give another."
                 )
