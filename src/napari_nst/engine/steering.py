@@ -55,10 +55,10 @@ class Steering:
         Seconds between two times at which the run saves its state into the cache folder, so that
         `resume` can continue it if its process is killed; 0 saves nothing. Saving takes at most a
         twentieth of the run's time. The state is deleted at the end of the run.
-    about : mapping, optional
+    about : mapping, or callable that returns one, optional
         What the caller needs to know of a run when it is resumed, as numbers, strings, lists, dicts
-        and arrays; it is the ``about`` of the saved state. ``title`` and ``program`` are shown in
-        the list of interrupted runs. It may be replaced while the run goes on.
+        and arrays; each state has it as it is then. ``title`` and ``program`` are shown in the list
+        of interrupted runs.
 
     Raises
     ------
@@ -81,7 +81,7 @@ class Steering:
         tell: Callable[[str], None] | None = None,
         watch: Callable[[TileDone], None] | None = None,
         save_every: float = 0.0,
-        about: Mapping[str, Any] | None = None,
+        about: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         if not 0 <= save_every < math.inf:
             raise ValueError(
@@ -90,7 +90,7 @@ class Steering:
         self.tell = tell or _warn
         self.watch = watch
         self.save_every = float(save_every)
-        self.about: Mapping[str, Any] = about or {}
+        self.about = about or {}
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._pending: Change | None = None

@@ -12,6 +12,7 @@ from magicgui.widgets.bases import ValueWidget
 from napari.components import Dims, ViewerModel
 from napari.layers import Image, Layer
 
+from napari_nst.engine.checkpoint.saved_runs import SavedRun
 from napari_nst.recipe import SECTIONS, Recipe
 from napari_nst.viewer.controls.form import Section, form, scrolling_column
 from napari_nst.viewer.controls.layer_box import LayerBox, LayerList, chosen_layer
@@ -19,6 +20,8 @@ from napari_nst.viewer.controls.notes import Notes
 from napari_nst.viewer.controls.recipe_form import RecipeControls
 from napari_nst.viewer.inspect import InspectControls
 from napari_nst.viewer.layers.read import LayerSlice, shown_slice
+from napari_nst.viewer.recovery import RecoveryRow
+from napari_nst.viewer.run.recovered import recovered_request
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run_panel import RunPanel
 from napari_nst.viewer.settings.menu import ControlValues, SettingsMenu
@@ -116,6 +119,8 @@ class JobWidget(Followed, Container[Any]):
             complain=self.panel.complain,
         )
         self.native.layout().insertWidget(1, self.settings_menu)
+        self.recovery = RecoveryRow(kind, self.panel, self.recover)
+        self.native.layout().insertWidget(2, self.recovery)
         self.control_values.recall()
 
     def request(self, **changes: Any) -> RunRequest:
@@ -149,9 +154,24 @@ class JobWidget(Followed, Container[Any]):
 
     def _read_and_remember(self, **changes: Any) -> RunRequest:
         """Read the controls for a run, and remember them for the next session."""
-        request = replace(self.request(**changes), controls=self.control_values.read())
+        former = self.panel.runner.request
+        if changes and former is not None and former.saved is not None:
+            # A recovered run goes on with its own images: their layers may be gone.
+            request = replace(former, recipe=self.recipe.replace(**changes))
+        else:
+            request = replace(self.request(**changes), controls=self.control_values.read())
         self.control_values.remember()
         return request
+
+    def recover(self, saved: SavedRun) -> None:
+        """Go on with an interrupted run, in a new layer and with its recipe in the controls."""
+
+        def read_request() -> RunRequest:
+            request = recovered_request(saved)
+            self.control_values.take(request.recipe, request.controls)
+            return replace(request, recipe=self.recipe)
+
+        self.panel.begin(read_request)
 
     def start(self) -> None:
         """Start a run, as the Run button does; does nothing while a run goes on."""

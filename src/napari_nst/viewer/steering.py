@@ -129,6 +129,9 @@ class LiveControls:
                 steering = panel.active.steering
                 panel.runner.reread(self._followed.steer_images(recipe, steering, chosen=chosen))
                 self._watch()
+            elif self._has_chosen and panel.runner.request and panel.runner.request.saved:
+                self._has_chosen = False
+                raise ValueError("A recovered run keeps its images; press Run to use others.")
         except (TypeError, ValueError) as error:  # such as one of two controls that change together
             panel.say_problem(str(error))
         else:
@@ -155,7 +158,7 @@ class LiveControls:
     def _watch(self) -> None:
         self._stop_watching()
         request = self._panel.runner.request
-        if request is not None and request.is_single:
+        if request is not None and request.is_single and request.saved is None:
             self._watched = Watched(self._followed.followed_layers, self._on_edited)
 
     def _stop_watching(self) -> None:

@@ -28,6 +28,7 @@ from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import cache_folder
 from napari_nst.errors import Cancelled
 from napari_nst.io.tensor_file import is_intact, read_texts, write_tensor_file
+from napari_nst.recipe import Recipe
 
 FORMAT = 1
 """Raised when the meaning of a state changes, so that older versions refuse newer files."""
@@ -52,6 +53,8 @@ class SavedRun:
     steps: int
     began: float  # seconds since 1970
     saved: float
+    shape: tuple[int, int] = (1, 1)  # of the area that the result covers, in pixels of the content
+    is_grey: bool = False
 
     @property
     def label(self) -> str:
@@ -96,7 +99,8 @@ def read_summary(path: Path) -> SavedRun:
         if number > FORMAT:
             raise _Newer(f"{path} was written by a newer version of napari-nst; take that one.")
         summary = SavedRun(path, **json.loads(texts["summary"]))
-        summary = replace(summary, title=_printable(summary.title))
+        height, width = map(int, summary.shape)
+        summary = replace(summary, title=_printable(summary.title), shape=(height, width))
         numbers = (summary.step, summary.steps, summary.began, summary.saved)
         texts_of = (summary.title, summary.program, summary.job)
         if not all(isinstance(one, str) for one in texts_of) or not all(
@@ -122,6 +126,15 @@ def read_about(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="numpy") as file:
             about = decoded(file.metadata()["about"], file.get_tensor)
         return dict(about)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read the recipe of a run, without the run; raises as `read_summary`."""
+    read_summary(path)
+    try:
+        return Recipe.from_json(read_texts(path)["recipe"])
     except Exception as error:
         raise _unreadable(path, error) from error
 
@@ -218,7 +231,8 @@ class Checkpoints:
         self._due = ended + max(every, SHARE * (ended - began))
 
     def _save(self, state: RunState) -> None:
-        about, encoder = dict(self.steering.about), Encoder()
+        about, encoder = self.steering.about, Encoder()
+        about = dict(about() if callable(about) else about)
         summary = {
             "title": str(about.get("title", state.job.name)),
             "program": str(about.get("program", "Python")),
@@ -227,10 +241,13 @@ class Checkpoints:
             "steps": state.steps,
             "began": state.began,
             "saved": time.time(),
+            "shape": state.job.covered_shape,
+            "is_grey": state.job.shows_grey,
         }
         texts = {
             "format": str(FORMAT),
             "summary": json.dumps(summary),
+            "recipe": state.job.recipe.to_json(),
             "about": encoder.text(about),
             "state": encoder.text(state),
         }

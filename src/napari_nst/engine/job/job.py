@@ -108,6 +108,17 @@ class Job:
         return channels == "grey" or (channels == "auto" and self.main_image.is_grey)
 
     @property
+    def full_shape(self) -> tuple[int, int]:
+        """Height and width of the result."""
+        return self.keep_outside.picture.shape if self.keep_outside else self.scales[-1].shape
+
+    @property
+    def covered_shape(self) -> tuple[int, int]:
+        """Height and width of the area that the result covers, in pixels of the content."""
+        is_resized = self.content is not None and self.keep_outside is None
+        return self.main_image.shape if is_resized else self.full_shape
+
+    @property
     def works_in_grey(self) -> bool:
         """Whether the run works on one channel, to which luminance transfer adds colours."""
         return self.shows_grey or self.recipe.color == "luminance"

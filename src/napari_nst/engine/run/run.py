@@ -270,7 +270,7 @@ class Run:
             pixels=self.setup.shown(image),
             alpha=self.setup.alpha_at(scale),
             is_grey=self.setup.shows_one_channel,
-            full_shape=keep.picture.shape if keep else self.job.scales[-1].shape,
+            full_shape=self.job.full_shape,
             facts={**self.metadata, "tile": tile},
             free=keep.mask if keep else None,
         )

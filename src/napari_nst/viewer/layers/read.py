@@ -151,8 +151,13 @@ def comparable_sizes(slices: Sequence[LayerSlice]) -> list[float] | None:
 class OriginalPixels:
     """Values of pixels that a run does not change, also those beyond the contrast limits."""
 
-    def __init__(self) -> None:
-        self._values: Array | None = None
+    def __init__(self, values: Array | None = None) -> None:
+        self._values = values
+
+    @property
+    def values(self) -> Array | None:
+        """The values of all pixels; None before they are read."""
+        return self._values
 
     def read(self, layer_slice: LayerSlice) -> None:
         """Keep the values of all pixels, of the first time: the user may paint on the layer."""

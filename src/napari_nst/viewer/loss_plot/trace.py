@@ -29,13 +29,20 @@ _CHANGES = {
 class LossTrace:
     """The losses of every iteration, and the iterations at which the size or a setting changed."""
 
-    def __init__(self) -> None:
-        self.columns: dict[str, array[float]] = {}  # name → losses, NaN where there was none
+    def __init__(
+        self,
+        before: int = 0,  # iterations of an interrupted run
+        losses: Mapping[str, Iterable[float]] | None = None,  # of these, as far as they are known
+    ) -> None:
+        self._before = before
+        self.columns = {  # name → losses, NaN where there was none
+            name: array("d", list(column)[:before]) for name, column in (losses or {}).items()
+        }
         self.marks: list[tuple[int, str]] = []  # (iteration, a few words for the change)
 
     def append(self, losses: dict[str, float]) -> None:
         """Add the losses of one iteration."""
-        before = len(self)
+        before = len(self) or self._before
         for name in losses:
             if name not in self.columns:
                 self.columns[name] = array("d", [math.nan]) * before

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari.components import ViewerModel
 from napari.layers import Layer
 
+from napari_nst.engine.checkpoint.saved_runs import SavedRun
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.position import Position
@@ -43,6 +44,8 @@ class RunRequest:
     original: OriginalPixels | None = None  # pixels of the input layer that the result keeps
     after_run: Callable[[Any], None] | None = None  # called with the layer of a finished run
     controls: Mapping[str, Any] = field(default_factory=dict)  # values of the widget's controls
+    saved: SavedRun | None = None  # the interrupted run that this one recovers
+    losses: Mapping[str, Any] = field(default_factory=dict)  # of that run
 
     @property
     def is_single(self) -> bool:
@@ -56,6 +59,10 @@ class RunRequest:
         import napari_nst
 
         function: Callable[..., Iterator[Iteration]] = getattr(napari_nst, self.function)
+        if self.saved is not None and after is None:
+            progress("reading the saved state", 0, 0)
+            self.read()  # while the state is there
+            return napari_nst.resume(self.saved.path, progress, steering)
         progress("reading the layers", 0, 0)
         function = partial(function, **self.read(), progress=progress, steering=steering)
         if self.axes is not None:

@@ -16,6 +16,7 @@ from napari_nst.engine.steering import LIVE_FIELDS
 from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.loss_plot.trace import LossTrace
+from napari_nst.viewer.run.recovered import about_of
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.throttle import RedrawTimer, Throttle
 from napari_nst.viewer.run.worker import RunThread, run_in_background
@@ -93,10 +94,14 @@ class Runner:
         after = self.last if go_on else None
         self._former = self.request, self.live, self.last, self.losses
         if not go_on:
-            self.live, self.losses = self._make_layer(request), LossTrace()
+            steps = request.saved.step - 1 if request.saved else 0
+            self.live, self.losses = self._make_layer(request), LossTrace(steps, request.losses)
         self.request, self.last, self._asked = request, None, request.recipe
         start = partial(request.start, after=after)
         run = self.active = RunThread(start, self.losses, watch, self.live.drawn)
+        if request.is_single:
+            run.steering.save_every = float(preferred("save_every", 60))
+            run.steering.about = partial(about_of, request, self.losses)
         if go_on:
             self._take_strokes(run)
         run_in_background(run.work, self._viewer, failed=self._on_error, finished=self._on_finished)
