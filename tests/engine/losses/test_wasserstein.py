@@ -11,7 +11,9 @@ from napari_nst.engine.losses import (
     WassersteinLoss,
     gram_matrix,
 )
-from napari_nst.engine.losses.wasserstein import square_root, trace_of_square_root
+from napari_nst.engine.losses.moments import Moments
+from napari_nst.engine.losses.wasserstein import LEAST_VARIANCE, square_root, trace_of_square_root
+from napari_nst.engine.vgg.network import VGG19
 from tests.helpers.loss_features import (
     blend,
     features,
@@ -20,6 +22,7 @@ from tests.helpers.loss_features import (
     positions,
     soft_mask,
 )
+from tests.helpers.small_images import CONTENT
 
 
 def well_conditioned(channels):
@@ -159,3 +162,49 @@ def test_a_mask_of_halves_is_refused():
     half = torch.full((1, 1, 6, 7), 0.5)
     with pytest.raises(ValueError, match=r"mask is above 0\.5 at no position"):
         SlicedWassersteinLoss([Exemplar(features((1, 5, 6, 7)))], mask=half)
+
+
+# Images of one colour, and dim ones: their covariances are mostly rounding errors
+
+
+def plain(name):
+    pixels = torch.from_numpy(CONTENT / np.float32(255)).permute(2, 0, 1)[None]
+    return {
+        "black": torch.zeros(1, 3, 48, 48),
+        "white": torch.ones(1, 3, 48, 48),
+        "red": torch.tensor([0.8, 0.05, 0.05]).view(1, 3, 1, 1).expand(1, 3, 128, 128),
+        "dim": pixels * 0.01,
+        "photo": pixels,
+    }[name]
+
+
+@pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=str)
+def network(request, gatys):
+    return VGG19(["relu1_1", "relu2_1", "relu3_1"], gatys, padding="replicate", dtype=request.param)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("style", ["black", "white", "red", "dim", "photo"])
+@pytest.mark.parametrize("image", ["black", "red", "dim", "photo"])
+def test_images_of_one_colour_have_a_distance_and_a_gradient(network, style, image):
+    for layer, of_style in network(plain(style)).items():
+        loss = WassersteinLoss([Exemplar(of_style)])
+        found = network(plain(image))[layer].float().requires_grad_()
+        value = loss(found)
+        value.backward()
+        mean = found.detach().mean(dim=(2, 3))
+        least = float((mean - of_style.float().mean(dim=(2, 3))).square().mean())
+        # The distance of the means, and at most all variances; 1 % are rounding errors.
+        energy = float(found.detach().square().mean() + of_style.float().square().mean())
+        assert least - 0.01 * energy < value.item() < least + 1.01 * energy
+        assert found.grad.isfinite().all()
+        assert found.grad.norm() < 100 * found.detach().norm()
+
+
+@pytest.mark.network
+def test_photographs_have_the_same_distance_as_without_the_limit(network):
+    for layer, features_of_photo in network(plain("photo")).items():
+        moments = Moments.of(features_of_photo)
+        loss = WassersteinLoss([Exemplar(features_of_photo)])
+        identity = torch.eye(moments.first.shape[1])
+        assert torch.equal(loss.covariance, moments.covariance + LEAST_VARIANCE * identity), layer

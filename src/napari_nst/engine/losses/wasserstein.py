@@ -32,6 +32,15 @@ LEAST_VARIANCE = 1e-4
 The covariance of few positions is singular and has no inverse root.
 """
 
+ROUNDING, HARMLESS = 5e-6, 7e-5
+"""Rounding errors of a covariance, as a share of the second moment's trace, and errors that the
+square root bears, as a share of the covariance's Frobenius norm.
+
+A covariance is a small difference of large matrices; that of one colour is rounding errors alone,
+up to 1.5e-6 of the trace in float32 and 3.7e-6 in bfloat16. In 12 steps of the square root, an
+eigenvalue below 0 grows by 2.25¹², and overflows. Photographs and paintings are not affected.
+"""
+
 STEPS = 12
 """Of the square root, as in crowsonkb/style-transfer-pytorch, whose weights were tuned with it.
 
@@ -68,7 +77,7 @@ class WassersteinLoss(MomentLoss):
     ) -> None:
         super().__init__(exemplars, norm=norm, mask=mask)
         mean, second = blended_moments(exemplars)
-        covariance = _regular(covariance_matrix(mean, second))
+        covariance = _regular(covariance_matrix(mean, second), second)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("covariance", covariance, persistent=False)
         self.register_buffer("root", square_root(covariance)[0], persistent=False)
@@ -77,7 +86,7 @@ class WassersteinLoss(MomentLoss):
 
     def compare(self, moments: Moments) -> Tensor:
         """Compare the moments of features, computed with the mask, with the styles'."""
-        covariance = _regular(moments.covariance)
+        covariance = _regular(moments.covariance, moments.second_moment)
         channels = covariance.shape[-1]
         shared = trace_of_square_root(self.root @ covariance @ self.root) / channels
         of_means = (moments.mean - self.mean).square().mean()
@@ -85,9 +94,14 @@ class WassersteinLoss(MomentLoss):
         return (of_means + of_covariances).squeeze() / self.energy
 
 
-def _regular(covariance: Tensor) -> Tensor:
+def _regular(covariance: Tensor, second: Tensor) -> Tensor:
+    """Return a covariance with a root: its smallest eigenvalues raised."""
+    with torch.no_grad():
+        errors = ROUNDING * second.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
+        borne = HARMLESS * torch.linalg.matrix_norm(covariance)
+        least = (errors - borne).clamp_min(LEAST_VARIANCE)[..., None, None]
     identity = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
-    return covariance + LEAST_VARIANCE * identity
+    return covariance + least * identity
 
 
 def _mean_diagonal(matrices: Tensor) -> Tensor:
