@@ -65,6 +65,30 @@ def test_a_run_is_cancelled_from_another_thread():
         steering.check_cancelled()
 
 
+def test_a_steering_that_has_stopped_a_run_begins_no_other(quick):
+    recipe, steering = quick(steps=3, init="noise"), Steering()
+    assert len(steps_with(recipe, 1, Steering.stop, steering)) == 1
+    with pytest.raises(ValueError, match="make a new Steering for each run"):
+        nst.stylize(CONTENT, STYLE, recipe, steering=steering)
+    with pytest.raises(ValueError, match="make a new Steering for each run"):
+        next(nst.compare_textures(STYLE, recipe, layers=["relu1_1"], steering=steering))
+
+
+def test_stopped_before_its_only_run_or_between_two_images_is_no_error(quick):
+    early = Steering()
+    early.stop()
+    assert list(nst.stylize(CONTENT, STYLE, quick(steps=3), steering=early)) == []
+    steering = Steering()
+    found = []
+    for it in nst.compare_textures(
+        STYLE, quick(steps=2, init="noise"), layers=["relu1_1", "relu2_1"], steering=steering
+    ):
+        found.append(it)
+        if it.step == 2:  # the last of the first image
+            steering.stop()
+    assert [it.panel for it in found] == [0, 0]
+
+
 @pytest.mark.parametrize("name", ["size", "init", "nonsense"])
 def test_fields_of_the_beginning_cannot_change(name):
     with pytest.raises(ValueError, match=f"{name} cannot change while a run goes on"):

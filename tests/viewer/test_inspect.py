@@ -54,6 +54,27 @@ def test_maps_matrices_and_features_become_layers(finished, until):
     assert widget.status_text == "Gram matrices of relu3_1: shown, at iteration 3."
 
 
+def test_maps_belong_to_the_images_that_the_run_has_read(finished, until, messages):
+    viewer, widget = finished
+    style = viewer.layers["coffee"]
+    before = style.data.copy()
+    style.data[:20] = 0  # as a brush paints
+    style.refresh()
+    widget.show_losses.native.click()
+    until(lambda: any("'coffee' has changed since the run read it" in text for text in messages()))
+    until(lambda: not widget.inspection.busy)
+    widget.show_features.native.click()  # of the result alone
+    until(lambda: "astronaut × coffee · features relu4_2" in viewer.layers)
+    until(lambda: not widget.inspection.busy)
+    assert "astronaut × coffee · losses" not in viewer.layers
+    style.data[:] = before
+    style.data = np.zeros_like(before)  # the run keeps the array that it has read
+    viewer.layers.remove(style)
+    until(lambda: not widget.inspection.busy)
+    widget.show_losses.native.click()
+    until(lambda: "astronaut × coffee · losses" in viewer.layers)
+
+
 def test_every_layer_with_a_loss(finished, until):
     viewer, widget = finished
     widget.inspected_layer.value = "every layer with a loss"

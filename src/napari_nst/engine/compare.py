@@ -21,7 +21,7 @@ from napari_nst.engine.job.build import (
 )
 from napari_nst.engine.job.input_image import ImageLike, Images, read_input
 from napari_nst.engine.job.job import Job
-from napari_nst.engine.steering import Steering
+from napari_nst.engine.steering import Steering, StoppedEarlier
 from napari_nst.engine.vgg.weights import Progress
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import COMPARED_LAYERS, canonical_layer
@@ -184,7 +184,13 @@ def in_turn(
     done, before = 0, 0.0
     for index, panel in enumerate(panels):
         seconds, later, is_whole = before, len(panels) - index - 1, False
-        for step in panel.begin():
+        try:
+            iterations = panel.begin()
+        except StoppedEarlier:
+            if index:  # the user stopped it between two images
+                return
+            raise
+        for step in iterations:
             is_whole = step.step == step.steps
             seconds = before + step.seconds
             of_panel = step.seconds + step.seconds_left

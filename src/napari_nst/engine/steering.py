@@ -37,11 +37,15 @@ class TileDone:
     shape: tuple[int, int]  # height and width of the whole image
 
 
+class StoppedEarlier(ValueError):
+    """A run gets a `Steering` that has stopped another run."""
+
+
 class Steering:
     """Changes to a run that goes on; each takes effect at its next iteration.
 
     Pass one to `stylize`, `synthesize` or `reconstruct`, and call its methods from any thread. When
-    the objective changes, L-BFGS forgets its history.
+    the objective changes, L-BFGS forgets its history. After `stop`, make another for the next run.
 
     Parameters
     ----------
@@ -94,6 +98,7 @@ class Steering:
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._pending: Change | None = None
+        self._has_served = False  # whether a run has asked
 
     def change(self, **fields: Any) -> None:
         """Set fields of the recipe; TypeError or ValueError if one cannot change, or not so."""
@@ -154,13 +159,23 @@ class Steering:
         """Whether `stop` has been called."""
         return self._stopped.is_set()
 
+    def check_usable(self) -> None:
+        """Raise `ValueError` if an earlier run was stopped. A run calls this before it begins."""
+        if self._has_served and self.stopped:
+            raise StoppedEarlier(
+                "steering has stopped an earlier run, and would stop this one before its first "
+                "step; make a new Steering for each run."
+            )
+
     def check_cancelled(self) -> None:
         """Raise `Cancelled` if `stop` has been called. The run calls this often."""
+        self._has_served = True
         if self.stopped:
             raise Cancelled("Stopped by the user.")
 
     def take_changes(self) -> Change | None:
         """Return all changes since the last call, or None. The run calls this at each iteration."""
+        self._has_served = True
         with self._lock:
             pending, self._pending = self._pending, None
         return pending

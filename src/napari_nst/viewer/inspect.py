@@ -48,7 +48,7 @@ class InspectControls:
         self._runner = runner
         self._say = say
         self._complain = complain
-        self._busy = False
+        self.busy = False
         self.layer = ComboBox(
             name="inspected_layer",
             label="VGG layer",
@@ -130,7 +130,7 @@ class InspectControls:
         if request is None or not request.is_single or newest is None or not has_result:
             self._complain(ValueError("There is no result of a single image; press Run first."))
             return
-        if self._busy:
+        if self.busy:
             self._complain(
                 ValueError("Maps are being computed already; wait until they are shown.")
             )
@@ -150,13 +150,13 @@ class InspectControls:
                 add(request, result)
                 self._say(f"{title}: shown, at iteration {newest.step}.")
 
-        self._busy = True
+        self.busy = True
         run_in_background(
             compute_in_thread,
             self._viewer,
             returned=show,
             failed=self._complain,
-            finished=lambda: setattr(self, "_busy", False),
+            finished=lambda: setattr(self, "busy", False),
         )
         self._say(f"{title}: being computed …")
 

@@ -52,6 +52,10 @@ def test_an_unchanged_state_is_drawn_again_when_patience_ends(clock):
     assert not one.due("a", at_once=True)
     clock.now += 4.75
     assert one.due("a")
+    with one.drawing("b"):
+        clock.now += 2  # such as the first of a window
+    clock.now += 5
+    assert one.due("c"), "a slow drawing keeps a state no longer than that"
 
 
 @pytest.mark.window

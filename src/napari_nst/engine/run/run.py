@@ -54,6 +54,8 @@ def run(
     Everything slow happens from the first `next` on. Raises ValueError if the run cannot continue
     after the given iteration.
     """
+    if steering is not None:
+        steering.check_usable()
     if after is not None:
         if after.panels:
             raise ValueError(
@@ -75,6 +77,8 @@ def resume(
     state: RunState, path: Path, progress: Progress | None = None, steering: Steering | None = None
 ) -> Iterator[Iteration]:
     """Return the iterations of an interrupted run, whose state is in a file of this process."""
+    if steering is not None:
+        steering.check_usable()
     return _iterate(state.job, progress, steering or Steering(), state=state, path=path)
 
 

@@ -62,6 +62,7 @@ class LayerBox(ComboBox):
         self._chooses = not optional  # until somebody else has chosen
         self.lost = ""  # the name of its layer, if that was removed
         super().__init__(name=name, label=_label(name), tooltip=tooltip, nullable=optional)
+        self.native.setPlaceholderText("choose a layer")
         if apart_from is not None:
             apart_from.changed.connect(self.reset_choices)
 
@@ -110,7 +111,6 @@ class LayerBox(ComboBox):
                 box.addItem(text, layer)
         at = [layer for _, layer in entries].index(now) if now is not None else -1
         is_none = now is None and self.optional and not self.lost
-        box.setPlaceholderText(f"{self.lost} was removed" if self.lost else "choose a layer")
         box.setCurrentIndex(0 if is_none else at)
         blocker.unblock()
 

@@ -19,7 +19,7 @@ class Throttle:
     """Decides when something may be drawn again; for one thread only."""
 
     def __init__(self, interval: float = 0.0, patience: float = math.inf) -> None:
-        # Least seconds between two drawings; seconds until an unchanged state is drawn again.
+        # Least seconds between two drawings; seconds until a state is drawn again in any case.
         self._interval, self._patience = interval, patience
         self._state: Any = None
         self._began = self._next = -math.inf
@@ -38,7 +38,8 @@ class Throttle:
     def end(self, *, counts: bool = True) -> None:
         """Note that it is drawn; if that `counts`, a pause follows."""
         now = time.perf_counter()
-        pause = PAUSE * (now - self._began) if counts else 0.0
+        # One slow drawing, such as the window's first, keeps no state longer than the patience.
+        pause = min(PAUSE * (now - self._began), self._patience) if counts else 0.0
         self._next = max(now + pause, self._began + self._interval)
 
     @contextmanager
