@@ -99,7 +99,7 @@ def _regular(covariance: Tensor, second: Tensor) -> Tensor:
     with torch.no_grad():
         errors = ROUNDING * second.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
         borne = HARMLESS * torch.linalg.matrix_norm(covariance)
-        least = (errors - borne).clamp_min(LEAST_VARIANCE)[..., None, None]
+        least: Tensor = (errors - borne).clamp_min(LEAST_VARIANCE)[..., None, None]
     identity = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
     return covariance + least * identity
 
