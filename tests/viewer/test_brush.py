@@ -139,6 +139,16 @@ def test_attach_and_detach_change_cursor_and_panning(model):
     brush.detach()
 
 
+def test_layers_linked_with_the_painted_one_keep_cursor_and_panning(model):
+    layer, other = rgb(model), rgb(model)
+    model.layers.link_layers([layer, other])
+    brush = attached(model, layer)
+    assert other.mouse_pan
+    assert other.cursor == "standard"
+    brush.detach()
+    assert layer.mouse_pan
+
+
 def test_detaching_ends_the_stroke(model):
     layer = rgb(model)
     brush = attached(model, layer)

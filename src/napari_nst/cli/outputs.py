@@ -195,8 +195,10 @@ class Outputs:
         if self.comparison:
             return
         if self.tile_preview:
-            tiles = np.tile(last.picture, (3, 3, 1)[: last.picture.ndim])
-            write_image(self.tile_preview, tiles, self.depths[self.tile_preview])
+            depth = self.depths[self.tile_preview]
+            picture = quantized("picture", last.picture, depth)  # smaller than nine times floats
+            tiles = np.tile(picture, (3, 3, 1)[: picture.ndim])
+            write_image(self.tile_preview, tiles, depth)
             yield str(self.tile_preview)
         if self.animation and self.history is not None:
             self.history.step(last, is_last=True)

@@ -43,7 +43,10 @@ def write_image(
     if encode is _encode_jpeg and image.shape[2:] == (4,):
         raise ValueError(f"{path}: a JPEG has no alpha channel; write a PNG or TIFF for RGBA.")
     # Integers may be in another byte order.
-    pixels = image.astype(f"u{depth // 8}") if is_integer else quantized("image", image, depth)
+    if is_integer:
+        pixels = image.astype(f"u{depth // 8}", copy=False)
+    else:
+        pixels = quantized("image", image, depth)
     write_atomically(path, encode(pixels, text, calibration))
 
 

@@ -121,8 +121,8 @@ def test_the_projection_of_an_rgb_stack_is_read(model):
 
 def test_the_projection_of_a_channel_has_that_channel_only(model):
     stack = np.zeros((2, 4, 6, 5), np.float32)
-    stack[1] = np.arange(4)[:, None, None]
-    layer = model.add_image(stack, contrast_limits=(0, 4), projection_mode="mean")
+    stack[1] = np.array([0, 1, 5, 9])[:, None, None]
+    layer = model.add_image(stack, contrast_limits=(0, 8), projection_mode="mean")
     model.dims.set_point(1, 1)
     model.dims.thickness = (9, 2, 0, 0)
     channels = [shown_slice(layer, model.dims, channel=(0, at)) for at in (0, 1)]
