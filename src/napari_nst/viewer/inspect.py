@@ -153,7 +153,7 @@ class InspectControls:
         self.busy = True
         run_in_background(
             compute_in_thread,
-            self._viewer,
+            viewer=self._viewer,
             returned=show,
             failed=self._complain,
             finished=lambda: setattr(self, "busy", False),

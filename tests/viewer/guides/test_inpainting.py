@@ -132,6 +132,20 @@ def test_the_exemplar_and_its_region_can_change(viewer, filling, running, until)
     assert exemplar.name == "starry"
 
 
+def test_the_image_may_be_deleted_while_its_region_is_painted(viewer, filling, running, until):
+    other = np.roll(REGION, 5, axis=1)
+    state = running(filling, steps=100_000)
+    viewer.layers.remove("cells")
+    paint(viewer.layers["region"], 1, (10, 70))
+    until(lambda: state.changes)
+    assert state.changes[-1].region()[10, 70] == 1
+    assert state.changes[-1].styles is None
+    filling.region.value = viewer.add_labels(other, name="other")
+    until(lambda: "Exemplar: layer 'cells' was removed" in filling.status_text)
+    assert len(state.changes) == 1
+    assert filling.running
+
+
 def test_the_exemplar_cannot_become_the_texture_around(viewer, filling, running, until):
     filling.exemplar.value = viewer.layers["starry"]
     state = running(filling)

@@ -244,7 +244,6 @@ def test_a_function_runs_in_the_background_and_its_runtime_errors_are_reported(u
         before = events.count("finished")
         run_in_background(
             function,
-            None,
             returned=lambda result: events.append(("returned", result)),
             failed=lambda error: events.append(("failed", str(error))),
             finished=lambda: events.append("finished"),

@@ -210,7 +210,7 @@ class HistoryControls:
 
         run_in_background(
             write,
-            self._viewer,
+            viewer=self._viewer,
             returned=lambda message: message and show_info(message),
             failed=self._complain,
             finished=lambda: setattr(self, "_writing", ""),

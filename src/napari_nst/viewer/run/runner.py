@@ -104,7 +104,9 @@ class Runner:
             run.steering.about = partial(about_of, request, self.losses)
         if go_on:
             self._take_strokes(run)
-        run_in_background(run.work, self._viewer, failed=self._on_error, finished=self._on_finished)
+        run_in_background(
+            run.work, viewer=self._viewer, failed=self._on_error, finished=self._on_finished
+        )
         self.began.emit()
         self.reported.emit(run)
         self._redraws.start(float(preferred("preview_rate", 15)))

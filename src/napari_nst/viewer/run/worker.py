@@ -31,8 +31,8 @@ IsClosing = Callable[[], bool]  # says whether the window closes; the function h
 
 def run_in_background(
     function: Callable[[IsClosing], Any],
-    viewer: Any,  # the function ends when the window of this viewer closes
     *,
+    viewer: Any = None,  # the function ends when its window closes; None: that used last
     failed: Callable[[Exception], object],
     finished: Callable[[], object],  # called in any case, after `returned` or `failed`
     returned: Callable[[Any], object] | None = None,
