@@ -164,6 +164,14 @@ def test_an_hdf5_file_leads_to_no_other_file(tmp_path):
         assert sentence in refusal(tmp_path / f"{file}.h5")
 
 
+@pytest.mark.parametrize("opcodes", [b"]r\xff\xff\xff\x07", b"\x8e" + bytes(5) + b"\x01\0\0"])
+def test_a_pickle_that_asks_for_memory_gets_none(tmp_path, opcodes):
+    """A memo of a gigabyte, and bytes of a terabyte that are not there."""
+    path = tmp_path / "a.pkl"
+    path.write_bytes(b"\x80\x04" + opcodes + b".")
+    assert "is damaged" in refusal(path)
+
+
 def opcodes(*parts):
     """Return a pickle of protocol 3 with a type of numbers that is changed after its array."""
     array = np.empty(0).__reduce__()[0].__module__.encode()

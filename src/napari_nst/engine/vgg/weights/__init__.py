@@ -7,6 +7,7 @@ that holds arrays only, with a hash of their content.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -44,6 +45,7 @@ CONTENT_SHA256 = {"gatys": "ae90e03877ee0f735a0e55f0ec2bd334333884e8646202b33f3b
 
 SECONDS_PER_DAY = 24 * 60 * 60
 
+_CONVERTED_SIZE = 81 * 10**6  # bytes
 _preferred_folder = ""
 
 
@@ -206,8 +208,8 @@ def _fill(flavour: str, progress: Progress | None) -> tuple[formats.Parameters, 
         raise NstError(
             f"The {flavour!r} weights from {source.origin} could not be written into {folder}: "
             f"{error.strerror or error}; make sure that this folder is writable and has "
-            f"{source.size // 10**6 + 80} MB free, or set NAPARI_NST_HOME to another folder, and "
-            "try again."
+            f"{(source.size + _CONVERTED_SIZE) // 10**6} MB free, or set NAPARI_NST_HOME to "
+            "another folder, and try again."
         ) from error
     return parameters, formats.content_sha256(parameters)
 
@@ -220,6 +222,8 @@ def _converted(flavour: str, source: Source, progress: Progress) -> formats.Para
         with suppress(OSError):
             if time.time() - abandoned.stat().st_mtime > SECONDS_PER_DAY:
                 shutil.rmtree(abandoned, ignore_errors=True)
+    if shutil.disk_usage(target.parent).free < source.size + _CONVERTED_SIZE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as folder:
         path, is_intact = _published_copy(source)
         if path is None or not is_intact:

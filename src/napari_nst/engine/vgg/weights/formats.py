@@ -8,6 +8,7 @@ import importlib.util
 import io
 import math
 import pickle
+import pickletools
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -157,6 +158,9 @@ def _read_gatys(path: Path) -> tuple[str, State]:
         found = hashlib.sha256(content).hexdigest()
         if found != GATYS_MEMBER_SHA256:
             raise NstError(f"holds a {GATYS_MEMBER} of sha256 {found}, not {GATYS_MEMBER_SHA256}")
+    for opcode, argument, _ in pickletools.genops(content):  # raises if a length is a lie
+        if opcode.name.endswith("PUT") and argument > len(content):
+            raise NstError("is damaged: it asks for a table of any size")  # which pickle would make
     arrays = ArrayUnpickler(io.BytesIO(content)).load()["param values"]
     return "gatys", dict(zip(SHAPES, arrays, strict=True))
 
