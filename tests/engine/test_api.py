@@ -150,13 +150,12 @@ def test_weights_are_read_at_the_first_step_also_from_the_home_folder(monkeypatc
 def test_errors_of_torch_are_explained(quick, error, told):
     """napari's worker ignores a RuntimeError without a word."""
 
-    def fail():
-        raise error
+    class Failing(nst.Steering):
+        def take_changes(self):  # called in the run
+            raise error
 
-    steering = nst.Steering()
-    steering.restyle(fail)  # called in the run
     with pytest.raises(nst.NstError, match=f"^{told}") as raised:
-        run(quick(size=130), steering=steering)
+        run(quick(size=130), steering=Failing())
     assert raised.value.__cause__ is error
     assert not isinstance(raised.value, RuntimeError)
 
