@@ -95,6 +95,23 @@ def test_showing_again_updates_the_same_layer(viewer, model):
     assert slider(model) == 7, "the slider was at the newest"
 
 
+def test_a_history_that_was_moved_stays_there_and_linked_layers_do_too(viewer, model):
+    content = photo(model, scale=(2, 3))
+    request = request_for(model, content)
+    layer = HistoryLayer(viewer, request)
+    layer.show(history_of(request, steps=4).stack())
+    layer.layer.translate = np.add(layer.layer.translate, (0, 100, -20))
+    moved, before = corners(layer.layer), content.extent.world.copy()
+    model.layers.link_layers([content, model.layers[-1]])
+    layer.layer.visible = False
+    layer.show(history_of(request).stack())
+    np.testing.assert_allclose(corners(layer.layer), moved)
+    layer.show_step(2)
+    assert layer.layer.visible
+    np.testing.assert_array_equal(content.extent.world, before)
+    assert not content.visible
+
+
 def test_the_slider_stays_at_its_iteration(model, request_, layer):
     layer.show(history_of(request_, steps=6).stack())
     layer.show_step(4)
@@ -186,6 +203,16 @@ def test_each_iteration_becomes_a_layer_and_the_newest_is_visible(viewer, model)
         np.testing.assert_allclose(corners(layer), corners(model.layers["photo"]))
     del model.layers[1]
     assert not layers.add_next(stack), "a layer that the user deleted is not added again"
+
+
+def test_iterations_hide_no_linked_layer(viewer, model):
+    content = photo(model)
+    request = request_for(model, content)
+    layers = IterationLayers(viewer, request)
+    layers.add_next(history_of(request, steps=1).stack())
+    model.layers.link_layers([content, model.layers[-1]])
+    layers.add_next(history_of(request, steps=2).stack())
+    assert [layer.visible for layer in model.layers] == [True, False, True]
 
 
 def test_each_iterations_record_has_its_step(viewer, model, request_, tmp_path):
