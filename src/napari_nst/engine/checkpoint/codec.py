@@ -8,9 +8,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class RunState:
 
     def __post_init__(self) -> None:
         scale = self.job.scales[self.index]
-        if not (self.index >= 0 and isinstance(scale, Scale) and 1 <= self.taken <= scale.steps):
+        if not (self.index >= 0 and 1 <= self.taken <= scale.steps):
             raise ValueError("The state is of no step of its job.")
 
 
@@ -190,7 +191,10 @@ def decoded(text: str, tensor: Callable[[str], Any]) -> Any:
 
 
 def _checked(value: Any) -> Any:
-    """Return an object, or raise ValueError for an image that is no image."""
+    """Return an object, or raise TypeError or ValueError if a field is of another type."""
+    for name, hint in get_type_hints(type(value)).items():
+        if not _is_of(getattr(value, name), hint):
+            raise TypeError(f"{name} of {type(value).__name__} is of another type.")
     if isinstance(value, InputImage):
         arrays = [(value.rgb, (*value.rgb.shape[:2], 3))]
         if value.alpha is not None:
@@ -198,3 +202,18 @@ def _checked(value: Any) -> Any:
         if any(one.shape != shape or one.dtype != np.float32 for one, shape in arrays):
             raise ValueError("An image of the state is none.")
     return value
+
+
+def _is_of(value: Any, hint: Any) -> bool:
+    """Whether a value is of an annotated type; of collections, sequences alone are looked into."""
+    kind, inner = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_is_of(value, one) for one in inner)
+    if kind is Any:
+        return True
+    if kind is float:
+        return isinstance(value, (int, float))
+    if kind is Sequence:
+        is_list = isinstance(value, (list, tuple))
+        return is_list and all(_is_of(one, inner[0]) for one in value)
+    return isinstance(value, kind)

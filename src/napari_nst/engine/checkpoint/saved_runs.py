@@ -222,10 +222,12 @@ class Checkpoints:
         except (OSError, TypeError, MemoryError) as error:
             if not self._has_told:
                 self._has_told = True
-                reason = getattr(error, "strerror", None) or str(error) or "out of memory"
+                reason = str(error) or "There is not enough memory."
+                if isinstance(error, OSError) and error.strerror:
+                    reason = f"{error.filename}: {error.strerror}."
                 self.steering.tell(
-                    f"The state of the run cannot be saved in {runs_folder()}: "
-                    f"{reason.rstrip('.')}. The run goes on, and tries again every {every:g} s."
+                    f"The state of the run is not saved: {reason} The run goes on, and tries again "
+                    f"every {every:g} s."
                 )
         ended = time.monotonic()
         self._due = ended + max(every, SHARE * (ended - began))

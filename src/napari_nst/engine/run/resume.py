@@ -26,10 +26,7 @@ def restored(state: RunState, objective: AdaptiveObjective, setup: RunSetup) -> 
             recipe, objective, state.optimizer, grey=setup.grey, device=setup.device
         )
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(
-            "The state does not fit the run that it is of, so the run cannot be resumed; discard "
-            "the state."
-        ) from error
+        raise _does_not_fit() from error
 
 
 def machine(
@@ -63,8 +60,11 @@ def differences(
         for name, value in own.items()
         if value != state.machine.get(name)
     ]
-    if not planner.load_state(state.planner, state.job):
-        changed.append("less memory is free")
+    try:
+        if not planner.load_state(state.planner, state.job):
+            changed.append("less memory is free")
+    except (LookupError, TypeError) as error:
+        raise _does_not_fit() from error
     if not changed:
         return {}
     planner.tell(
@@ -72,6 +72,12 @@ def differences(
         f"{', '.join(changed)}."
     )
     return {"changed": changed}
+
+
+def _does_not_fit() -> ValueError:
+    return ValueError(
+        "The state does not fit the run that it is of, so the run cannot be resumed; discard it."
+    )
 
 
 def absolute_weights(recipe: Recipe) -> str:
