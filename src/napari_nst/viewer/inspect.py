@@ -203,9 +203,10 @@ def _check_unchanged(job: Job, newest: Iteration) -> None:
     read = newest.facts["inputs"]
     for role, image in job.images.items():
         if read.get(role, {}).get("sha256") != image.metadata["sha256"]:
+            name = image.metadata.get("name", role)
             raise ValueError(
-                f"Layer {image.metadata['name']!r} has changed since the run read it, so the maps "
-                "would not belong to the result; undo the change, or press Run again."
+                f"Layer {name!r} has changed since the run read it, so the maps would not belong "
+                "to the result; undo the change, or press Run again."
             )
 
 

@@ -112,6 +112,24 @@ def test_selected_layers_are_channels(viewer, widget, as_layers, optimiser, fini
     assert tuple(result.contrast_limits) == (0, 1), "their own limits differ"
 
 
+def test_a_chosen_axis_of_channels_stays(viewer, widget, messages):
+    stack = viewer.add_image(
+        np.zeros((3, 4, 40, 50), np.float32), name="stack", axis_labels=["t", "c", "y", "x"]
+    )
+    widget.content.value, widget.content_as.value = stack, "each channel in turn"
+    assert widget.channel_axis.value == "t"
+    widget.channel_axis.value = "c"
+    viewer.layers.remove(stack)
+    viewer.layers.append(stack)
+    assert widget.channel_axis.value == "c"
+    viewer.dims.order = (0, 2, 1, 3)  # displays c
+    viewer.add_image(np.zeros((9, 9)), name="other")
+    assert widget.channel_axis.value == "c", "not the layers that are selected"
+    widget.start()
+    assert not widget.running
+    assert "has no axis 'c'" in messages()[-1]
+
+
 def test_physical_sizes_reach_the_engine_in_one_unit(viewer, widget, optimiser, finish):
     state = optimiser(steps=3)
     cells, starry = viewer.layers["cells"], viewer.layers["starry"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Select
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Layer
 
 from napari_nst.engine.vgg.weights import cache_folder, cached_file
 from napari_nst.engine.vgg.weights.download import SOURCES
@@ -81,7 +81,9 @@ class Notes:
             return
         lines = []
         for chooser in self._choosers:
-            if isinstance(chooser, ComboBox | Select):
+            # Before drop-downs hear that a layer is removed, the viewer drops its axes.
+            is_gone = isinstance(chooser.value, Layer) and chooser.value not in self._viewer.layers
+            if isinstance(chooser, ComboBox | Select) and not is_gone:
                 try:
                     place = self._where_in(chooser)
                 except ValueError as error:
