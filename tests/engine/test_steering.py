@@ -309,3 +309,14 @@ def test_a_change_that_leaves_the_losses_as_they_are_measures_no_image_again(
 def test_paint_that_is_no_picture_is_refused_at_once(picture):
     with pytest.raises(ValueError, match="picture"):
         Steering().paint(picture, UPPER)
+
+
+def test_a_style_that_cannot_be_read_leaves_the_run_as_it_was(quick):
+    def gone():
+        raise OSError("painting.tif is gone")
+
+    said = []
+    found = steps_with(quick(steps=4), 2, lambda s: s.restyle(gone), Steering(said.append))
+    assert said == ["Not changed: painting.tif is gone"]
+    assert found[-1].step == 4
+    assert "steered" not in found[-1].facts

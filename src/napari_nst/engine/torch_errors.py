@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 
 from napari_nst.engine.job.schedule import Scale
-from napari_nst.errors import NstError
+from napari_nst.errors import Cancelled, NstError, ProcessLost
 from napari_nst.recipe import Recipe
 
 T = TypeVar("T")
@@ -49,6 +49,20 @@ def release(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def why_refused(error: Exception, device: torch.device, processes: int) -> str:
+    """Return why a run cannot be changed; raise an error that says more than that."""
+    if isinstance(error, (Cancelled, ProcessLost)):
+        raise error
+    if isinstance(error, (ValueError, TypeError, OSError, NstError)):
+        return str(error)
+    # Other processes would wait for one that is out of memory alone.
+    if not is_out_of_memory(error) or processes > 1:
+        raise error
+    traceback.clear_frames(error.__traceback__)
+    release(device)
+    return "There is not enough memory for it at this size."
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from traceback import clear_frames
 from typing import Any
 
 from torch import Tensor
@@ -33,10 +32,10 @@ from napari_nst.engine.run.setup import RunSetup
 from napari_nst.engine.run.time_estimate import estimate_run
 from napari_nst.engine.steering import Steering, TileDone
 from napari_nst.engine.tiling.budget import AdaptiveObjective, TilePlanner, work_of_step
-from napari_nst.engine.torch_errors import explained_errors, is_out_of_memory, release
+from napari_nst.engine.torch_errors import explained_errors, why_refused
 from napari_nst.engine.vgg.network import VGG19, network_of
 from napari_nst.engine.vgg.weights import PretrainedVGG, Progress, load
-from napari_nst.errors import Cancelled, NstError, ProcessLost
+from napari_nst.errors import Cancelled, NstError
 from napari_nst.recipe import Recipe
 
 MOST_FAILURES = 3
@@ -339,17 +338,9 @@ class Run:
         objective: AdaptiveObjective | None = None
         try:
             found, objective = self._apply_to_job(change, scale)
-        except (Cancelled, ProcessLost):
-            raise
-        except (ValueError, TypeError, NstError) as error:
-            self.steering.tell(f"Not changed: {error}")
-        except (MemoryError, RuntimeError) as error:
-            # Other processes would wait for one that is out of memory alone.
-            if not is_out_of_memory(error) or self.planner.processes.count > 1:
-                raise
-            clear_frames(error.__traceback__)
-            release(self.device)
-            self.steering.tell("Not changed: there is not enough memory for it at this size.")
+        except (ValueError, TypeError, OSError, NstError, MemoryError, RuntimeError) as error:
+            reason = why_refused(error, self.device, self.planner.processes.count)
+            self.steering.tell(f"Not changed: {reason}")
         for strokes in change.strokes:
             picture = painted(picture, strokes.picture, strokes.where)
             found["painted_pixels"] = int(strokes.where.sum()) + found.get("painted_pixels", 0)
