@@ -111,6 +111,37 @@ def test_the_sides_of_pixels_are_turned_with_the_image(tmp_path):
     assert read.calibration.shape == (80, 60)
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "value"),
+    [
+        (296, 3, 9),
+        (296, 3, (3, 3)),
+        (296, 2, b"cm\0"),
+        (282, 3, 4),
+        (282, 5, (4, 0)),
+        (283, 5, (4, 1, 4, 1)),
+        (283, 12, float("nan")),
+    ],
+)
+def test_tags_that_make_no_sense_are_left_out(tmp_path, code, kind, value):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(
+            np.full((6, 8), 7, np.uint8), resolution=(4, 4), resolutionunit="CENTIMETER",
+            metadata=None,
+        )  # fmt: skip
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as file:
+        file.pages[0].tags[code].overwrite(value, dtype=kind)
+    read = decode_image(tmp_path / "a.tif")
+    assert read.calibration is None
+    assert (read.pixels == 7).all()
+
+
+def test_a_unit_that_is_no_length_is_left_out(tmp_path):
+    options = {"resolution": (4, 4), "metadata": {"unit": "furlong"}, "imagej": True}
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((6, 8), np.uint8), **options)
+    assert decode_image(tmp_path / "a.tif").calibration is None
+
+
 def test_a_tiff_without_a_resolution_has_none(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((6, 8), np.uint8), metadata=None)
     assert decode_image(tmp_path / "a.tif").calibration is None

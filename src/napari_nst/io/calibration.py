@@ -95,13 +95,13 @@ def calibration_of_tiff(tiff: Any, page: Any, shape: tuple[int, int]) -> Calibra
     pairs = [tags[code].value if code in tags else (0, 1) for code in (283, 282)]
     try:
         per_unit = [float(over) / float(under) for over, under in pairs]
-    except (TypeError, ValueError, ZeroDivisionError):
+        unit = _TAG_UNITS.get(tags[296].value) if 296 in tags else "inch"
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         return None
-    unit = _TAG_UNITS.get(int(tags[296].value)) if 296 in tags else "inch"
     if unit is None and tiff.is_imagej:
-        unit = str((tiff.imagej_metadata or {}).get("unit") or "")
+        unit = str((tiff.imagej_metadata or {}).get("unit"))
         unit = _SPELLINGS.get(unit.lower(), unit)
-    if not unit or not all(0 < one < math.inf for one in per_unit):
+    if unit not in (*_MICROMETRES, "pixel") or not all(0 < one < math.inf for one in per_unit):
         return None
     return Calibration(shape, (1 / per_unit[0], 1 / per_unit[1]), unit)
 
