@@ -13,8 +13,9 @@ import torch
 
 import napari_nst as nst
 from napari_nst.engine.checkpoint import saved_runs
-from napari_nst.engine.checkpoint.saved_runs import interrupted_runs, runs_folder
+from napari_nst.engine.checkpoint.saved_runs import interrupted_runs, read_summary, runs_folder
 from napari_nst.engine.vgg.weights import cached_file
+from napari_nst.viewer.run.recovered import recovered_request
 from tests.helpers import killed_run
 from tests.helpers.terminal_tools import SOURCES
 
@@ -116,3 +117,30 @@ def test_a_discarded_run_is_gone(killed, dock):
     widget.recovery.discard.click()
     assert not widget.recovery.isVisibleTo(widget.native)
     assert not list(runs_folder().iterdir())
+
+
+def test_every_widget_saves_what_its_recovery_needs(
+    state, tmp_path, monkeypatch, dock, until, plugin_preferences, messages
+):
+    shutil.copytree(state, tmp_path / "home", symlinks=True, ignore=lambda *_: ["runs"])
+    monkeypatch.setenv("NAPARI_NST_HOME", str(tmp_path / "home"))
+    plugin_preferences.compute.save_every = 1e-6
+    for title in ("Style Transfer", "Texture Synthesis", "Content Reconstruction"):
+        widget = dock(title)
+        widget.size.value, widget.steps.value = 48, 500
+        widget.start()
+        until(lambda: runs_folder().exists() and list(runs_folder().glob("*.safetensors")))
+        assert not widget.panel.active.notices
+        widget.pause.native.click()
+        until(lambda widget=widget: widget.panel.active.holding)
+        (path,) = runs_folder().glob("*.safetensors")
+        request = recovered_request(read_summary(path))
+        started = widget.panel.runner.request
+        assert (request.name, request.function) == (started.name, started.function)
+        assert request.controls == started.controls
+        assert request.position.transform["units"] == started.position.transform["units"]
+        assert request.build_job().images.keys() == started.build_job().images.keys()
+        widget.stop.native.click()
+        until(lambda widget=widget: not widget.running)
+        assert not list(runs_folder().iterdir())
+    assert not [message for message in messages() if "not saved" in message]

@@ -203,6 +203,8 @@ def resume(
         As for `stylize`.
     """
     path = Path(path)
+    if steering is not None:
+        steering.check_usable()
     state = read_state(path)
     choose_device(state.job.recipe.device)
     if steering is not None and not steering.about:

@@ -62,6 +62,10 @@ RUNS = {
     "sliced Wasserstein and L-BFGS": (
         nst.stylize, (CONTENT, STYLE), {"style_loss": "sliced_wasserstein", "steps": 13}
     ),
+    "steps taken back": (nst.stylize, (CONTENT, STYLE), {"learning_rate": 300.0, "steps": 7}),
+    "float16 and patches": (
+        nst.stylize, (CONTENT, STYLE), {"precision": "float16", "style_loss": "mrf", "steps": 4},
+    ),
     "tiles": (nst.stylize, (CONTENT, STYLE), {"size": 144, "tile": 128, "steps": 3}),
     "grey": (nst.stylize, (CONTENT[..., 0], STYLE), {"image_range": "tanh", "steps": 4}),
     "luminance and alpha": (nst.stylize, (CLEAR, STYLE), {"color": "luminance", "steps": 4}),

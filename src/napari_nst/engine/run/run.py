@@ -82,13 +82,9 @@ def resume(
 
 
 def _iterate(
-    job: Job,
-    progress: Progress | None,
-    steering: Steering,
-    after: Iteration | None = None,
-    state: RunState | None = None,
-    path: Path | None = None,
-) -> Iterator[Iteration]:
+    job: Job, progress: Progress | None, steering: Steering, after: Iteration | None = None,
+    state: RunState | None = None, path: Path | None = None,
+) -> Iterator[Iteration]:  # fmt: skip
     try:
         with Checkpoints(steering, path) as saved, explained_errors(job.recipe, job.scales):
             weights = state.weights if state else job.recipe.weights
