@@ -159,7 +159,9 @@ class LiveControls:
         self._stop_watching()
         request = self._panel.runner.request
         if request is not None and request.is_single and request.saved is None:
-            self._watched = Watched(self._followed.followed_layers, self._on_edited)
+            own = self._panel.result  # read once, if chosen: each drawing would steer the run again
+            layers = [one for one in self._followed.followed_layers if own is None or one != own]
+            self._watched = Watched(layers, self._on_edited)
 
     def _stop_watching(self) -> None:
         if self._watched is not None:

@@ -47,6 +47,9 @@ def test_a_closed_panel_ends_its_run_and_lets_go_of_the_viewer(
     assert (state.closed, seen) == (1, [1])
     assert result in viewer.layers
     assert result.metadata["napari-nst"]["step"] == state.made
+    viewer.window.add_dock_widget(widget, name="again")
+    viewer.layers.remove("starry")
+    assert widget.style.lost == "starry"
 
 
 def test_a_panel_that_qt_deletes_ends_its_run(viewer, widget, optimiser, until, ends):

@@ -100,6 +100,17 @@ def test_a_second_run_does_not_take_the_first_result(viewer, dock, optimiser, fi
     assert "Style needs an image layer" in messages()[-1]
 
 
+def test_a_run_does_not_follow_its_own_result(widget, running, until):
+    state = running(widget, steps=100_000)
+    until(lambda: widget.result is not None)
+    widget.style.value = widget.result
+    until(lambda: state.changes)
+    run, drawn = widget.panel.active, []
+    widget.panel.runner.shown.connect(lambda: drawn.append(run.newest.step))
+    until(lambda: len(drawn) > 10)
+    assert len(state.changes) == 1
+
+
 def test_a_sweep_is_not_steered_by_other_styles(viewer, widget, optimiser, until, qtbot):
     state = optimiser(steps=400, seconds=0.005)
     widget.run_sweep.native.click()
