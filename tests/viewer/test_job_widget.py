@@ -178,11 +178,18 @@ def test_a_result_is_saved_with_what_made_it(widget, optimiser, finish, monkeypa
     assert Recipe.from_layer(widget.result) == widget.recipe
 
 
-def test_what_cannot_be_saved_is_said(widget, optimiser, finish, messages, tmp_path):
+def test_what_cannot_be_saved_is_said(widget, optimiser, finish, messages, until, tmp_path):
     optimiser(steps=3)
     finish(widget)
     widget.save(tmp_path / "result.docx")
     assert "docx" in widget.status_text
-    widget.save(tmp_path / "no such folder" / "result.png")
-    assert "no such folder" in widget.status_text
-    assert len(messages()) >= 2
+    for save in (
+        widget.save,
+        widget.settings_menu.save_to,
+        lambda path: widget.panel.history.export(path.with_suffix(".gif")),
+    ):
+        save(tmp_path / "no such folder" / "result.png")
+        until(lambda: messages()[-1].startswith("There is no folder"))
+        assert messages()[-1] == f"There is no folder {tmp_path / 'no such folder'}; make it first."
+    assert widget.status_text == messages()[-1]
+    assert not list(tmp_path.iterdir())

@@ -141,7 +141,7 @@ def test_numbers_are_shown_rounded_and_kept_exactly(number, shown):
 
 
 @pytest.mark.parametrize(
-    ("typed", "number"), [("0.05", 0.05), ("2e-4", 2e-4), ("1E9", 1e9), (".5", 0.5), ("x3-e", 3.0)]
+    ("typed", "number"), [("0.05", 0.05), ("0,5", 0.5), ("2e-4", 2e-4), ("1E9", 1e9), ("x3-e", 3.0)]
 )
 def test_numbers_can_be_typed_in_any_notation(typed, number):
     box = NumberBox(name="box", min=0.0, max=1e15, step=0.5)

@@ -184,6 +184,8 @@ class _FloatSpinBox(QDoubleSpinBox):
         return _parsed(text) or 0.0
 
     def validate(self, text: str | None, position: int) -> tuple[QValidator.State, str, int]:
+        # Many countries write 0,5. Without this, the comma would be dropped and 5 remain.
+        text = (text or "").replace(",", ".")
         number = _parsed(text)
         if number is not None and self.minimum() <= number <= self.maximum():
             state = QValidator.State.Acceptable
@@ -191,7 +193,7 @@ class _FloatSpinBox(QDoubleSpinBox):
             state = QValidator.State.Intermediate
         else:
             state = QValidator.State.Invalid
-        return state, text or "", position
+        return state, text, position
 
     def stepBy(self, steps: int) -> None:
         # Rounded, so that three steps of 0.1 give 0.3 and not 0.30000000000000004.
