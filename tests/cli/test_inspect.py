@@ -8,6 +8,7 @@ import pytest
 import skimage.data
 import tifffile
 
+from napari_nst.io import atomic_write
 from napari_nst.io.embedded_text import read_text
 from napari_nst.io.read_image import read_image
 from napari_nst.io.write_image import write_image
@@ -32,6 +33,14 @@ def test_features_as_a_stack_and_as_a_grid(photo, capsys):
     assert (maps.shape, maps.min(), maps.max()) == ((64, 32, 32), 0, 255)
     assert run("features", "photo.png", "-o", "maps.png", "--layer", "relu1_1") == 0
     assert min(read_image("maps.png").shape) > 8 * 64
+
+
+@pytest.mark.network
+def test_a_grid_of_maps_that_its_format_cannot_hold_is_one_line(photo, capsys, monkeypatch):
+    monkeypatch.setitem(atomic_write._LARGEST_SIDE, ".jpg", 500)  # real ones take gigabytes
+    assert run("features", "photo.png", "-o", "maps.jpg", "--layer", "relu1_1") == 1
+    assert "maps.jpg would have" in the_line(capsys.readouterr())
+    assert not Path("maps.jpg").exists()
 
 
 @pytest.mark.network

@@ -67,6 +67,7 @@ def test_a_run_goes_on_when_the_disk_of_its_log_is_full(images, engine, capsys, 
     err = capsys.readouterr().err
     assert "Traceback" not in err
     assert err.count("No space left on device.") == 1
+    assert f"{small_disk / 'log'}: No space" in err
     assert "wrote out.png (8 × 6 pixels, 8 bit)." in err.splitlines()[-1]
     assert steps_of("out.png") == (200, 200)
     if what == "--log":

@@ -67,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message, status = error.format_message() + where, WRONG_INPUT
     except click.ClickException as error:
         message, status = error.format_message(), WRONG_INPUT
-    except (NstError, OSError) as error:  # `input_errors` turns other OSErrors into ClickExceptions
+    except (NstError, OSError, MemoryError) as error:
+        # An OSError of wrong input is a ClickException, see `input_errors`.
         message, status = sentence(error), WENT_WRONG
     else:
         return result if isinstance(result, int) else 0

@@ -14,6 +14,7 @@ from napari_nst.cli.request import Provenance, read_in_range, read_recipe
 from napari_nst.cli.terminal import ProgressBar, input_errors, say
 from napari_nst.engine.job import build
 from napari_nst.engine.job.job import Job
+from napari_nst.errors import NstError
 from napari_nst.io.atomic_write import check_writable
 from napari_nst.io.decoded_image import DecodedImage, Pixels
 from napari_nst.io.write_image import depth_for, write_stack
@@ -147,7 +148,10 @@ def _read_result(picture: Path, output: Path) -> tuple[DecodedImage, Job]:
 
 
 def _write(output: Path, maps: Pixels | Sequence[Pixels], labels: Sequence[str]) -> None:
-    write_stack(output, maps, labels)
+    try:
+        write_stack(output, maps, labels)
+    except ValueError as error:  # the grid of all maps is larger than its format holds
+        raise NstError(str(error)) from error
     height, width = maps[0].shape
     count = "1 map" if len(labels) == 1 else f"{len(labels)} maps"
     say(f"wrote {output} ({count} of {width} × {height} pixels).")

@@ -115,6 +115,7 @@ class _EventFile:
         # Not buffered, so that no data is left to be written when a disk is full.
         self._records = RecordWriter((folder / name).open("xb", buffering=0))
         self._event = Event
+        self._folder = folder
         self._write(file_version="brain.Event:2")
 
     def add(self, kind: str, step: int, *values: Any, **options: Any) -> None:
@@ -134,4 +135,7 @@ class _EventFile:
         self._records.close()
 
     def _write(self, **parts: Any) -> None:
-        self._records.write(self._event(wall_time=time.time(), **parts).SerializeToString())
+        try:
+            self._records.write(self._event(wall_time=time.time(), **parts).SerializeToString())
+        except OSError as error:
+            raise type(error)(error.errno, error.strerror, str(self._folder)) from error
