@@ -154,6 +154,17 @@ def test_settings_are_found_at_a_position(viewer, model):
             assert settings_at(live.layer, at) is None
 
 
+def test_a_sheet_is_made_after_its_content_was_deleted(viewer, model):
+    content = model.add_image(np.zeros((2, 3, 48, 64)), name="stack")
+    other = photo(model)
+    live = live_for(viewer, model, content)
+    model.layers.remove(content)
+    live.show(step(0))
+    assert live.layer in model.layers
+    left = np.min(live.layer.extent.world[:, -1])
+    assert left > other.extent.world[1, -1], "beside what is there"
+
+
 def test_the_record_is_stored_in_the_layer(viewer, model, tmp_path):
     live = live_for(viewer, model, photo(model))
     live.show(step(0))

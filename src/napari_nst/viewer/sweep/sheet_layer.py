@@ -57,7 +57,7 @@ class SheetLayer:
             return
         self.shown = iteration
         image = to_uint8(iteration.picture)
-        if self._sheet is None:
+        if self._sheet is None or self.layer is None:
             self._add(iteration, image)
         else:
             self._sheet.put(iteration.panel, image)
@@ -145,11 +145,12 @@ def add_sheet(
     hidden = [axis for axis in range(position.ndim) if axis not in shown]
     translate[hidden] = to_world(index)[hidden]
     visible = [layer for layer in viewer.layers if layer.visible]
-    if visible:
-        last = np.array(viewer.layers.get_extent(visible).world)[1]
-        units = world_units(own["units"], viewer.dims)
-        horizontal = shown[1]
-        translate[horizontal] = (last[-position.ndim :] * units)[horizontal] + GAP * edges[1]
+    last = np.array(viewer.layers.get_extent(visible).world)[1]
+    horizontal = shown[1]
+    from_end = horizontal - position.ndim
+    if visible and -from_end <= len(last):  # the content's other axes may be gone with its layer
+        unit = world_units(own["units"], viewer.dims)[horizontal]
+        translate[horizontal] = last[from_end] * unit + GAP * edges[1]
     # Integer coordinates are pixel centres, not pixel corners.
     translate[shown] += scale[shown] / 2
     layer: Any = viewer.add_image(
