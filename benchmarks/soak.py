@@ -130,7 +130,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all samples to this file")
     arguments = parser.parse_args()
     samples = soak(arguments.size, arguments.steps, every=max(20, arguments.steps // 50))
-    settled = [one for one in samples[:-1] if one.step >= min(SETTLED, arguments.steps // 2)]
+    # Without the last step, after which the run lets go of its tensors.
+    begin = min(SETTLED, arguments.steps // 2)
+    settled = [one for one in samples if begin <= one.step < arguments.steps]
     first, last = settled[0], settled[-1]
     figures: dict[str, Any] = {
         "iterations": arguments.steps,

@@ -31,6 +31,12 @@ def test_modules_that_the_architecture_names_exist():
     assert not [name for name in named if not (ROOT / "src" / "napari_nst" / name).exists()]
 
 
+def test_tests_that_the_promises_name_exist():
+    named = re.findall(r"tests/[\w/.]+", (ROOT / "docs" / "reliability.md").read_text("utf-8"))
+    assert named
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_have_the_options_that_are_shown(page):
     for line in re.findall(r"^    .*?napari[-_]nst (.+)$", page.read_text("utf-8"), re.MULTILINE):
