@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from hypothesis import given
@@ -314,6 +315,41 @@ def test_a_process_number_that_is_used_again_is_no_owner(state):
     name, machine, pid, created = path.stem.split(".")
     path.rename(path.with_name(f"{name}.{machine}.{pid}.{int(created) - 100}.safetensors"))
     assert len(interrupted_runs()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no zombies")
+def test_a_zombie_is_no_owner(state):
+    path = saved(state)
+    name, machine, *_ = path.stem.split(".")
+    ended = subprocess.Popen([sys.executable, "-c", ""])  # its status is not asked for
+    try:
+        created = int(psutil.Process(ended.pid).create_time())
+        path.rename(path.with_name(f"{name}.{machine}.{ended.pid}.{created}.safetensors"))
+        while psutil.Process(ended.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        (run,) = interrupted_runs()
+        claim(run.path)
+    finally:
+        ended.wait()
+
+
+def test_a_state_is_recognised_however_its_folder_is_spelt(state, tmp_path, monkeypatch):
+    path = saved(state)
+    link = tmp_path / "link"
+    link.symlink_to(runs_folder(), target_is_directory=True)
+    monkeypatch.chdir(runs_folder())
+    for folder in (link, runs_folder() / ".." / "runs", Path("."), Path("../runs")):
+        with pytest.raises(ValueError, match="goes on"):
+            claim(folder / path.name)
+    release(path)
+    (run,) = interrupted_runs()
+    discard(Path("../runs") / run.path.name)
+    assert not list(runs_folder().iterdir())
+
+
+def test_a_missing_file_is_said_to_be_missing():
+    with pytest.raises(ValueError, match="There is no file nothing"):
+        read_state(Path("nothing"))
 
 
 # Disks

@@ -72,7 +72,10 @@ def runs_folder() -> Path:
 
 def is_own(path: Path) -> bool:
     """Whether a file is in the folder of the states, and not a copy from somewhere."""
-    return path.absolute().parent == runs_folder()
+    try:
+        return path.absolute().parent.samefile(runs_folder())  # however both are spelt
+    except OSError:  # there is no folder of states yet
+        return False
 
 
 def interrupted_runs(complain: Callable[[str], object] = lambda _: None) -> list[SavedRun]:
@@ -328,8 +331,10 @@ def _is_alive(pid: int, created: int) -> bool:
     if not pid:
         return False
     try:
-        # The clock may have been set meanwhile.
-        return abs(psutil.Process(pid).create_time() - created) < 5
+        process = psutil.Process(pid)
+        # The clock may have been set meanwhile. A zombie has ended, and its parent does not ask.
+        is_same = abs(process.create_time() - created) < 5
+        return is_same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
     except psutil.Error:  # it exists, but is another user's
@@ -345,6 +350,8 @@ def _delete_abandoned(folder: Path) -> None:
 
 
 def _gone(path: Path) -> ValueError:
+    if not _has_owner(path):
+        return ValueError(f"There is no file {path}; 'napari-nst resume --list' shows the states.")
     return ValueError(f"{path} is gone: its run was resumed elsewhere, or discarded.")
 
 
