@@ -16,6 +16,8 @@ import skimage.data
 import torch
 
 import napari_nst as nst
+from napari_nst.cli.outputs import Outputs
+from napari_nst.cli.terminal import ProgressBar
 from napari_nst.engine.checkpoint import saved_runs
 from napari_nst.engine.checkpoint.saved_runs import interrupted_runs, release, runs_folder
 from napari_nst.engine.vgg.weights import cached_file
@@ -106,6 +108,40 @@ def test_a_killed_run_ends_with_exactly_the_picture_of_an_uninterrupted_one(
     assert cut["recipe"] == whole["recipe"]
     assert cut["losses"] == whole["losses"]
     assert steps_in("events") == list(range(1, 15))
+
+
+@pytest.mark.network
+def test_the_state_remains_until_the_picture_is_written(home, photographs, monkeypatch, capfd):
+    pair = ["cat.png", "coffee.png", *RECIPE, "--save-every", "0.001"]
+
+    def fails(*_):
+        assert len(list(runs_folder().iterdir())) == 1
+        raise OSError("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Outputs, "_write", fails)
+        assert run("stylize", *pair, "-o", "out.png") == 1
+    said = capfd.readouterr().err
+    assert "The disk is full." in said
+    assert "'napari-nst resume'" in said
+    assert len(interrupted_runs()) == 1
+    assert run("resume") == 0
+    assert Path("out.png").exists()
+    assert not list(runs_folder().iterdir())
+
+
+@pytest.mark.network
+def test_ctrl_c_between_two_steps_deletes_the_state(home, photographs, monkeypatch):
+    def interrupt(_, iteration):
+        if iteration.step == 5:
+            assert len(list(runs_folder().iterdir())) == 1
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(ProgressBar, "step", interrupt)
+    pair = ["cat.png", "coffee.png", *RECIPE, "--save-every", "0.001"]
+    assert run("stylize", *pair, "-o", "out.png") == 130
+    assert Path("out.png").exists()
+    assert not list(runs_folder().iterdir())
 
 
 def steps_in(folder):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import cache, partial
 from io import BytesIO, FileIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.cli.outputs import Outputs
@@ -21,6 +22,7 @@ from napari_nst.cli.terminal import (
     say,
     sentence,
 )
+from napari_nst.engine.checkpoint.saved_runs import release
 from napari_nst.engine.distributed import joined
 from napari_nst.engine.steering import Steering
 from napari_nst.errors import NstError
@@ -63,6 +65,7 @@ def _run_and_write(
         for note in request.notes:
             say(note)
         files = ExitStack()
+        files.callback(_close, iterations)
         try:
             watchers = [bar.step, *_watchers(outputs, files)]
             finished, end = _follow(iterations, watchers, signals, complain)
@@ -74,6 +77,7 @@ def _run_and_write(
     last, written = finished[-1], []
     try:
         written.append(outputs.write(finished, request.paths))
+        steering.discard_ended()
         with signals.raised():
             written.extend(outputs.write_more(last, request.paths))
     except _FAILURES as error:
@@ -83,6 +87,9 @@ def _run_and_write(
     if written:
         stopped = f"stopped after step {last.step} of {last.steps}; "
         say(f"{'' if last.step == last.steps else stopped}wrote {' and '.join(written)}.")
+    if steering.ended is not None:
+        release(steering.ended)
+        say("the saved state remains; 'napari-nst resume' goes on from there and writes again.")
     if end is not None and not isinstance(end, KeyboardInterrupt):
         raise end
     return WENT_WRONG if problems and end is None else _status(last, end)
@@ -133,10 +140,27 @@ def _follow(
     return list(last.values()), None  # a recipe has at least one step
 
 
+def _close(iterations: Iterator[Iteration]) -> None:
+    """End a run that a signal has interrupted between two steps."""
+    if isinstance(iterations, Generator):
+        iterations.close()
+
+
 class _Steering(Steering):
-    """Lets the saved state remain when the system ends the program, so that the run can go on."""
+    """Keeps the saved state until the picture is written, and if the system ends the program."""
 
     signals: EndingSignals
+    ended: Path | None = None  # the state of a run whose picture is not written yet
+
+    def end_state(self, path: Path) -> None:
+        """Keep the state for now."""
+        self.ended = path
+
+    def discard_ended(self) -> None:
+        """Delete the state of a run whose picture is written."""
+        if self.ended is not None:
+            super().end_state(self.ended)
+            self.ended = None
 
     @property
     def keeps_state(self) -> bool:  # type: ignore[override]

@@ -6,7 +6,9 @@ import math
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -172,6 +174,11 @@ class Steering:
         self._has_served = True
         if self.stopped:
             raise Cancelled("Stopped by the user.")
+
+    def end_state(self, path: Path) -> None:
+        """Delete the saved state of a run that has ended. The run calls this."""
+        with suppress(OSError):
+            path.unlink()
 
     def take_changes(self) -> Change | None:
         """Return all changes since the last call, or None. The run calls this at each iteration."""

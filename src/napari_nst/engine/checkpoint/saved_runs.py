@@ -275,8 +275,7 @@ class Checkpoints:
         if has_failed or self.steering.keeps_state or not self.has_yielded:
             release(self.path)
         else:
-            with suppress(OSError):
-                self.path.unlink()
+            self.steering.end_state(self.path)
 
 
 class _Newer(ValueError):
