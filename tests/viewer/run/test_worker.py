@@ -303,3 +303,19 @@ viewer.close()
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.window
+def test_a_program_ends_cleanly_while_a_run_of_a_closed_window_ends():
+    code = """
+import time, napari
+from napari_nst.viewer.run.worker import run_in_background
+viewer = napari.Viewer()
+run_in_background(lambda _: time.sleep(3), viewer=viewer, failed=print, finished=lambda: None)
+viewer.close()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "Error" not in ended.stderr

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,12 @@ class _Worker(FunctionWorker[Any]):
 
     def run(self) -> None:
         """Call the function, in the worker's thread, and emit the signals of napari's worker."""
+        # A program that ends without napari's event loop deletes the signals before the function
+        # has ended; an error from here would abort the process.
+        with suppress(RuntimeError):
+            self._call_and_emit()
+
+    def _call_and_emit(self) -> None:
         self.started.emit()
         self._running = True
         try:
