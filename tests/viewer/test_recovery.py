@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,18 @@ def test_a_discarded_run_is_gone(killed, dock):
     widget.recovery.discard.click()
     assert not widget.recovery.isVisibleTo(widget.native)
     assert not list(runs_folder().iterdir())
+
+
+def test_the_offer_of_a_run_with_a_long_name_leaves_the_panel_narrow(killed, dock, monkeypatch):
+    title = "a_name_without_spaces_" * 10 + " × starry"
+    long = replace(killed, title=title)
+    monkeypatch.setattr("napari_nst.viewer.recovery.interrupted_runs", lambda: [long])
+    offering, other = dock("Style Transfer"), dock("Texture Synthesis")
+    assert offering.recovery.isVisibleTo(offering.native)
+    assert title in offering.recovery.text.text()
+    assert offering.recovery.text.toolTip() == title
+    widths = [one.native.minimumSizeHint().width() for one in (offering, other)]
+    assert widths[0] < widths[1] + 50
 
 
 def test_every_widget_saves_what_its_recovery_needs(
