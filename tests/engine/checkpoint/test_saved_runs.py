@@ -150,6 +150,21 @@ def test_what_is_no_plain_data_is_not_saved_and_the_run_goes_on(value, state):
     assert not checkpoints.path
 
 
+def test_an_about_that_fails_does_not_end_the_run(state):
+    own = {}
+    own["own"] = own
+    for about, reason in [
+        (lambda: 1 / 0, "ZeroDivisionError: division by zero. The run"),
+        (lambda: None, "TypeError: 'NoneType' object is not iterable. The run"),
+        (own, "RecursionError"),
+    ]:
+        said = []
+        checkpoints = Checkpoints(Steering(said.append, save_every=1e-9, about=about))
+        time.sleep(1e-3)
+        checkpoints.save_if_due(lambda: state)
+        assert reason in said[0]
+
+
 def refused(path):
     with pytest.raises(ValueError, match=r"^[^\n]+\.$"):
         read_state(path)

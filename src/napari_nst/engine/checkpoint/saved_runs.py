@@ -222,15 +222,12 @@ class Checkpoints:
         began = time.monotonic()
         try:
             self._save(make_state())
-        except (OSError, TypeError, MemoryError) as error:
+        except Exception as error:  # noqa: BLE001 - the caller's `about` may raise any
             if not self._has_told:
                 self._has_told = True
-                reason = str(error) or "There is not enough memory."
-                if isinstance(error, OSError) and error.strerror:
-                    reason = f"{error.filename}: {error.strerror}."
                 self.steering.tell(
-                    f"The state of the run is not saved: {reason} The run goes on, and tries again "
-                    f"every {every:g} s."
+                    f"The state of the run is not saved: {_reason(error)} The run goes on, and "
+                    f"tries again every {every:g} s."
                 )
         ended = time.monotonic()
         self._due = ended + max(every, SHARE * (ended - began))
@@ -276,6 +273,16 @@ class Checkpoints:
             release(self.path)
         else:
             self.steering.end_state(self.path)
+
+
+def _reason(error: Exception) -> str:
+    """Return a sentence that says why a state is not saved."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, MemoryError) and not str(error):
+        return "There is not enough memory."
+    text = str(error)
+    return text if text.endswith(".") else f"{type(error).__name__}: {text}."
 
 
 class _Newer(ValueError):
