@@ -144,6 +144,14 @@ def test_ctrl_c_between_two_steps_deletes_the_state(home, photographs, monkeypat
     assert not list(runs_folder().iterdir())
 
 
+def test_an_empty_list_says_so_and_prints_nothing(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("NAPARI_NST_HOME", str(tmp_path))
+    assert run("resume", "--list") == 0
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "no interrupted run" in err
+
+
 def steps_in(folder):
     """Return the steps that TensorBoard shows."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -73,7 +73,10 @@ resume.params.append(save_every_option)
 
 
 def _print_list() -> None:
-    for one in interrupted_runs(say):
+    found = interrupted_runs(say)
+    if not found:
+        say("there is no interrupted run on this machine.")
+    for one in found:
         began = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.began))
         click.echo(f"{began}  step {one.step} of {one.steps}  {one.title}  ({one.program})")
         click.secho(f"    {one.path}", dim=True)
