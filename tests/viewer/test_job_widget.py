@@ -169,13 +169,34 @@ def test_a_result_is_saved_with_what_made_it(widget, optimiser, finish, monkeypa
         asked.append((suggested, isinstance(parent, QWidget)))
         return str(tmp_path / "result.png"), kinds
 
-    monkeypatch.setattr("napari_nst.viewer.run_panel.QFileDialog.getSaveFileName", choose)
+    monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getSaveFileName", choose)
     widget.save_as.native.click()
     assert asked == [("cells × starry.png", True)]
     assert widget.status_text == "Saved as result.png."
     assert (read_image(tmp_path / "result.png") == 255).all()
     assert json.loads(read_text(tmp_path / "result.png"))["recipe"]["seed"] == 5
     assert Recipe.from_layer(widget.result) == widget.recipe
+
+
+@pytest.mark.parametrize(
+    ("typed", "chosen", "written"),
+    [
+        ("my result", "PNG (*.png)", "my result.png"),
+        ("v1.5 # é", "TIFF (*.tif *.tiff)", "v1.5 # é.tif"),
+        ("result.png", "TIFF (*.tif *.tiff)", "result.tif"),
+        ("result.jpg", "PNG (*.png)", "result.jpg"),
+    ],
+)
+def test_a_result_gets_the_suffix_of_the_chosen_format(
+    widget, optimiser, finish, monkeypatch, tmp_path, typed, chosen, written
+):
+    optimiser(steps=3)
+    finish(widget)
+    answer = (str(tmp_path / typed), chosen)
+    monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getSaveFileName", lambda *_: answer)
+    widget.save_as.native.click()
+    assert widget.status_text == f"Saved as {written}."
+    assert [path.name for path in tmp_path.iterdir()] == [written]
 
 
 def test_what_cannot_be_saved_is_said(widget, optimiser, finish, messages, until, tmp_path):

@@ -11,10 +11,11 @@ from napari.components import ViewerModel
 from napari.utils.notifications import show_error, show_info
 from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.brush import BrushControls
+from napari_nst.viewer.controls.file_dialog import ask_for_path
 from napari_nst.viewer.controls.form import CountBox, Section, note
 from napari_nst.viewer.controls.recipe_form import label_of
 from napari_nst.viewer.history.controls import HistoryControls
@@ -29,6 +30,9 @@ from napari_nst.viewer.run.worker import RunThread
 LONG = 10.0  # seconds from which on a notification says that a run has ended
 _STATUS_LINES = 3
 """Lines that the text below the buttons has at least, so that nothing moves when a run begins."""
+
+_SUFFIXES = {"PNG (*.png)": ".png", "TIFF (*.tif *.tiff)": ".tif"}
+_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 _ITERATIONS = "Iterations so far."
 
@@ -205,12 +209,15 @@ class RunPanel(Container[Any]):
             self.say("Stopping …")
 
     def _on_save(self) -> None:
-        suggested = f"{self.result.name.replace('/', '-')}.png"
-        path, _ = QFileDialog.getSaveFileName(
-            self.native, "Save the result", suggested, "PNG (*.png);;TIFF (*.tif *.tiff)"
-        )
-        if path:
-            self.save(path)
+        try:
+            path = ask_for_path(
+                self.native, "Save the result", self.result.name, _SUFFIXES, _ENDINGS
+            )
+        except ValueError as error:
+            self.complain(error)
+        else:
+            if path is not None:
+                self.save(path)
 
     # ── what is shown ─────────────────────────────────────────────────────────────────────────
 

@@ -14,11 +14,12 @@ from magicgui.widgets.bases import ValueWidget
 from napari.components import ViewerModel
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog, QSizePolicy, QWidget
+from qtpy.QtWidgets import QSizePolicy
 
 from napari_nst.errors import Cancelled, NstError
 from napari_nst.io.animation import FORMATS, check_format, write_animation
 from napari_nst.io.history import DEFAULT_MEGABYTES, FrameStack
+from napari_nst.viewer.controls.file_dialog import ask_for_path
 from napari_nst.viewer.history.layers import IterationLayers, RunHistory
 from napari_nst.viewer.layers.intensity import to_uint8, to_unit, whole_range
 from napari_nst.viewer.layers.save import calibration_of
@@ -31,7 +32,6 @@ LOG, EVEN, OFF = "log-spaced", "evenly", "off"
 Array = np.ndarray[Any, Any]
 
 _SUFFIXES = {"MP4 (*.mp4)": ".mp4", "GIF (*.gif)": ".gif", "TIFF stack (*.tif *.tiff)": ".tif"}
-_SUGGESTED = ".mp4"
 
 
 class HistoryControls:
@@ -225,7 +225,10 @@ class HistoryControls:
 
     def _on_export(self) -> None:
         try:
-            path = _ask_for_path(self.export_as.native, self._history().request.name)
+            name = self._history().request.name
+            path = ask_for_path(
+                self.export_as.native, "Export the history", name, _SUFFIXES, FORMATS
+            )
         except ValueError as error:
             self._complain(error)
         else:
@@ -257,27 +260,6 @@ class HistoryControls:
 
     def _on_destroyed(self) -> None:
         self._closed = True
-
-
-def _ask_for_path(parent: QWidget, name: str) -> Path | None:
-    """Ask the user where to write a history; return None if the dialog was cancelled."""
-    suggested = name.replace("/", "-") + _SUGGESTED
-    answer, chosen = QFileDialog.getSaveFileName(
-        parent, "Export the history", suggested, ";;".join(_SUFFIXES)
-    )
-    if not answer:
-        return None
-    typed, suffix = Path(answer), _SUFFIXES.get(chosen, _SUGGESTED)
-    if typed.suffix.lower() == _SUGGESTED:
-        # Qt's own dialog does not change the suffix when the user chooses another format.
-        path = typed.with_suffix(suffix)
-    elif typed.suffix.lower() in FORMATS:
-        path = typed
-    else:
-        path = typed.with_name(typed.name + suffix)
-    if path != typed and path.exists():
-        raise ValueError(f"{path.name} exists; type that name with its suffix to replace it.")
-    return path
 
 
 def _displayed(pixels: Array, limits: tuple[float, float]) -> Array:
