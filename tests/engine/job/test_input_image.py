@@ -1,5 +1,7 @@
 """Images of callers become float32 RGB in [0, 1], or an error names the argument."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -54,6 +56,8 @@ def test_rounding_errors_outside_the_range_are_clipped():
 @pytest.mark.parametrize(
     ("image", "error", "told"),
     [
+        ("a.png", TypeError, r"is the name of a file; .* PIL.Image.open\('a.png'\)"),
+        (Path("a.png"), TypeError, "is the name of a file"),
         (np.zeros(5), ValueError, r"must be an image .* its shape is \(5,\)"),
         (np.zeros((4, 5, 2)), ValueError, r"must be an image .* its shape is \(4, 5, 2\)"),
         (np.zeros((5, 0, 3)), ValueError, "must have at least one pixel"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -144,6 +145,10 @@ def _samples(image: Any, name: str) -> tuple[Pixels, Pixels, Pixels | None]:
             raise ValueError(f"{name} cannot be read: {error}.") from error
     if isinstance(image, DecodedImage):
         return (image.pixels, *split_alpha(image.pixels))
+    if isinstance(image, (str, os.PathLike)):
+        raise TypeError(
+            f"{name} is the name of a file; give its pixels: PIL.Image.open({str(image)!r})."
+        )
     if np.ma.is_masked(image):
         raise ValueError(f"{name} has masked pixels; give RGBA with an alpha of 0 there.")
     array: Pixels = np.asarray(image)
