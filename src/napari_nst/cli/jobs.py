@@ -97,7 +97,7 @@ def stylize(
             images["content"][0], images["style"], request.recipe, request.start,
             sizes or None, labels, of_styles or None, keep_unlabelled,
         )  # fmt: skip
-        request.outputs.check_size(job.shape)
+        request.outputs.check_size(job.full_shape)
 
     from napari_nst.engine import api
 
@@ -178,7 +178,7 @@ def synthesize(
                 images["exemplar"] or None, request.recipe, shape, request.start,
                 into_image[0] if into_image else None, to_fill, to_take,
             )  # fmt: skip
-            request.outputs.check_size(job.shape)
+            request.outputs.check_size(job.full_shape)
 
     from napari_nst.engine import api
     from napari_nst.engine.compare import compare_textures
@@ -220,7 +220,7 @@ def reconstruct(
         pixels = request.read(image=[image])["image"][0]
         if not compared:
             job = order_to_reconstruct(pixels, request.recipe, request.start)
-            request.outputs.check_size(job.shape)
+            request.outputs.check_size(job.full_shape)
 
     from napari_nst.engine import api
     from napari_nst.engine.compare import compare_reconstructions

@@ -183,8 +183,9 @@ def resume(
     Parameters
     ----------
     path : str or path
-        File of the state. ``napari-nst resume --list`` shows those of interrupted runs. Another
-        process can no longer resume the run. A copy of a state in another folder stays as it is.
+        File of the state. ``napari-nst resume --list`` shows those of interrupted runs. From
+        then on, no other process can resume the run. A copy of a state in another folder stays as
+        it is.
     progress, steering
         As for `stylize`. Without `Steering.save_every`, the run saves no further state.
 
@@ -218,7 +219,7 @@ def start(
     steering: Steering | None = None,
     after: Iteration | None = None,
 ) -> Iterator[Iteration]:
-    """Return the iterations of a job; refuse a missing device, and warn of doubtful input."""
+    """Return the iterations of a job; refuse a missing device, and tell of doubtful input."""
     choose_device(job.recipe.device)
     tell = (steering or Steering()).tell
     for sentence in job.notes():

@@ -40,7 +40,7 @@ class TileDone:
 
 
 class StoppedEarlier(ValueError):
-    """A run gets a `Steering` that has stopped another run."""
+    """A run was given a `Steering` that has stopped an earlier run."""
 
 
 class Steering:
@@ -53,8 +53,8 @@ class Steering:
     ----------
     tell : callable, optional
         Called in the run's thread with a sentence if a change is not possible, or if the run has to
-        continue in another way, and in the caller's if a region is small. By default, the sentence
-        is a warning.
+        continue in another way, and in the caller's thread if input is doubtful, such as a small
+        region. By default, the sentence is a warning.
     watch : callable, optional
         Called in the run's thread with a `TileDone` after each tile, if the run uses tiles.
     save_every : float
@@ -63,8 +63,8 @@ class Steering:
         twentieth of the run's time. The state is deleted at the end of the run.
     about : mapping, or callable that returns one, optional
         What the caller needs to know of a run when it is resumed, as numbers, strings, lists, dicts
-        and arrays; each state has it as it is then. ``title`` and ``program`` are shown in the list
-        of interrupted runs.
+        and arrays. A callable is called for each state. ``title`` and ``program`` are shown in the
+        list of interrupted runs.
 
     Raises
     ------
@@ -100,7 +100,7 @@ class Steering:
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._pending: Change | None = None
-        self._has_served = False  # whether a run has asked
+        self._has_served = False  # whether a run has used it
 
     def change(self, **fields: Any) -> None:
         """Set fields of the recipe; TypeError or ValueError if one cannot change, or not so."""
@@ -197,5 +197,5 @@ def _callable(value: Any) -> Callable[[], Any]:
 
 
 def _warn(sentence: str) -> None:
-    # Of small regions, this is the line that calls `stylize`.
+    # For doubtful input, the warning names the line that calls `stylize`.
     warnings.warn(sentence, UserWarning, stacklevel=4)

@@ -72,7 +72,7 @@ def sweep(run: Begin, recipe: Recipe, axes: Axes) -> Iterator[Iteration]:
             return run(recipe)
 
     for one in recipes:
-        begin(one)  # checks its arguments; kept, it would hold its guides in memory
+        begin(one)  # checks the arguments; not kept, because it holds the guides in memory
     settings = [{name: one.to_dict()[name] for name in axes} for one in recipes]
     grid = _table(settings)
     panels = [

@@ -52,7 +52,7 @@ def release(device: torch.device) -> None:
 
 
 def why_refused(error: Exception, device: torch.device, processes: int) -> str:
-    """Return why a run cannot be changed; raise an error that says more than that."""
+    """Return why a run cannot be changed; raise an error that must end the run."""
     if isinstance(error, (Cancelled, ProcessLost)):
         raise error
     if isinstance(error, (ValueError, TypeError, OSError, NstError)):

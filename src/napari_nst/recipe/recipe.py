@@ -144,7 +144,7 @@ patch_stride
         except json.JSONDecodeError as error:
             raise ValueError(f"The recipe is not JSON: {error}.") from None
         except (RecursionError, ValueError):
-            raise ValueError("The recipe has a number too long, or lists too deep.") from None
+            raise ValueError("The recipe has too long a number or too many nested lists.") from None
         if not isinstance(fields, dict):
             raise ValueError("The recipe must be a JSON object of fields, as to_json() writes it.")
         return cls.from_dict(fields)

@@ -1,6 +1,7 @@
 """The state of a run as a JSON text and arrays, and back.
 
-Reading constructs only the classes that are named here. Nothing that a file says is executed.
+Reading constructs only the classes in `_CLASSES` and the types in `decoded`; it executes no code of
+a file.
 """
 
 from __future__ import annotations
@@ -49,19 +50,19 @@ class RunState:
 
     @property
     def steps(self) -> int:
-        """Of the run, as `step`."""
+        """Number of steps of the run, counted as `step` is."""
         return self.earlier[0] + sum(scale.steps for scale in self.job.scales)
 
     def __post_init__(self) -> None:
         scale = self.job.scales[self.index]
         if not (self.index >= 0 and 1 <= self.taken <= scale.steps):
-            raise ValueError("The state is of no step of its job.")
+            raise ValueError("The step of the state is not one of its job.")
 
 
 _CLASSES = {one.__name__: one for one in (Guides, InputImage, Job, KeepOutside, RunState, Scale)}
 
 _OF_INPAINTING = ("styles", "guides", "keep_outside")
-"""Fields of a job that its inpainting has, if there is one."""
+"""Fields that a job takes from its inpainting, if it has one; a state has them once."""
 
 _DTYPES = {
     "bool": "BOOL", "uint8": "U8", "uint16": "U16", "uint32": "U32", "uint64": "U64",
@@ -200,12 +201,12 @@ def _checked(value: Any) -> Any:
         if value.alpha is not None:
             arrays.append((value.alpha, value.shape))
         if any(one.shape != shape or one.dtype != np.float32 for one, shape in arrays):
-            raise ValueError("An image of the state is none.")
+            raise ValueError("An image of the state has another shape or type.")
     return value
 
 
 def _is_of(value: Any, hint: Any) -> bool:
-    """Whether a value is of an annotated type; of collections, sequences alone are looked into."""
+    """Whether a value is of an annotated type; only sequences are checked item by item."""
     kind, inner = get_origin(hint) or hint, get_args(hint)
     if kind in (Union, UnionType):
         return any(_is_of(value, one) for one in inner)

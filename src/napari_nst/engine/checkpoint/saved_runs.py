@@ -1,7 +1,7 @@
-"""The files of runs' states: one for each run, in the cache folder, while the run goes on.
+"""Files with the states of runs: one for each run that goes on, in the cache folder.
 
-A file's name says which process owns it. What is owned by a process that has ended is the state of
-an interrupted run. This module needs no torch, so that a widget can look for such runs.
+The name of a file says which process owns it. If that process has ended, the run is interrupted.
+Importing this module does not import torch, so that a widget can look for interrupted runs.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from napari_nst.io.tensor_file import is_intact, read_texts, write_tensor_file
 from napari_nst.recipe import Recipe
 
 FORMAT = 1
-"""Raised when the meaning of a state changes, so that older versions refuse newer files."""
+"""Increased when the meaning of a state changes, so that older versions refuse newer files."""
 
 ENDING = ".safetensors"
 
 SHARE = 20
-"""Saving takes at most one part in so many of a run's time."""
+"""Saving takes at most 1/SHARE of a run's time."""
 
 _ABANDONED = 3600.0  # seconds after which an incomplete file belongs to no process that writes it
 
@@ -71,9 +71,9 @@ def runs_folder() -> Path:
 
 
 def is_own(path: Path) -> bool:
-    """Whether a file is in the folder of the states, and not a copy from somewhere."""
+    """Whether a file is in the folder of the states, and not a copy in another folder."""
     try:
-        return path.absolute().parent.samefile(runs_folder())  # however both are spelt
+        return path.absolute().parent.samefile(runs_folder())  # links may lead to it
     except OSError:  # there is no folder of states yet
         return False
 
@@ -95,12 +95,12 @@ def interrupted_runs(complain: Callable[[str], object] = lambda _: None) -> list
 
 
 def read_summary(path: Path) -> SavedRun:
-    """Read what a file says about its run, without the arrays; ValueError if that is not all."""
+    """Read the summary of a run without arrays; ValueError if the file is no readable state."""
     try:
         texts = read_texts(path)
         number = int(texts["format"])
         if number > FORMAT:
-            raise _Newer(f"{path} was written by a newer version of napari-nst; take that one.")
+            raise _Newer(f"{path} was written by a newer version of napari-nst; use that version.")
         summary = SavedRun(path, **json.loads(texts["summary"]))
         height, width = map(int, summary.shape)
         summary = replace(summary, title=_printable(summary.title), shape=(height, width))
@@ -109,8 +109,8 @@ def read_summary(path: Path) -> SavedRun:
         if not all(isinstance(one, str) for one in texts_of) or not all(
             map(math.isfinite, numbers)
         ):
-            raise ValueError("The summary is none.")
-        _ = summary.label
+            raise ValueError("The summary has values of other types.")
+        _ = summary.label  # raises if the time of the start is none
     except _Newer:
         raise
     except FileNotFoundError:
@@ -143,7 +143,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def read_state(path: Path) -> RunState:
-    """Read a whole state; raises ValueError, in one sentence, for a file that is none."""
+    """Read a whole state; ValueError, in one sentence, if the file is no readable state."""
     read_summary(path)
     from safetensors import safe_open
 
@@ -201,7 +201,7 @@ def discard(path: Path) -> None:
 
 
 class Checkpoints:
-    """Saves the state of a run from time to time; a ``with`` statement is as long as the run.
+    """Saves the state of a run from time to time; its ``with`` block lasts as long as the run.
 
     `path` is the file of a resumed run, which this process owns.
     """
@@ -214,7 +214,7 @@ class Checkpoints:
         self._has_told = False
 
     def save_if_due(self, make_state: Callable[[], RunState]) -> None:
-        """Save if the time has come. A failure is told once, and the run goes on."""
+        """Save if the time has come. The user is told of the first failure, and the run goes on."""
         every = self.steering.save_every
         is_due = every > 0 and time.monotonic() >= self._due
         if not is_due or self.steering.stopped or process_count() > 1:
@@ -268,7 +268,7 @@ class Checkpoints:
         if self.path is None:
             return
         has_failed = isinstance(error, Exception) and not isinstance(error, Cancelled)
-        # Without an iteration of the resumed run, the caller has no image.
+        # The caller has no image of a resumed run before its first iteration.
         if has_failed or self.steering.keeps_state or not self.has_yielded:
             release(self.path)
         else:
@@ -310,7 +310,7 @@ def _has_owner(path: Path) -> bool:
 def _owner(path: Path) -> tuple[str, str, int, int]:
     """Return name, machine, process and its time of creation; ValueError for another file name."""
     if path.suffix != ENDING:
-        raise ValueError(f"{path} has another name than a state.")
+        raise ValueError(f"{path} does not have the name of a state.")
     name, machine, pid, created = path.stem.split(".")
     return name, machine, int(pid), int(created)
 
@@ -333,17 +333,18 @@ def _machine() -> str:
 
 
 def _is_alive(pid: int, created: int) -> bool:
-    """Whether a process still exists; another one may have its number by now."""
+    """Whether a process still exists; its number may belong to another process by now."""
     if not pid:
         return False
     try:
         process = psutil.Process(pid)
-        # The clock may have been set meanwhile. A zombie has ended, and its parent does not ask.
+        # The times differ a little if the clock was set in between. A zombie has ended, but its
+        # parent has not asked for its exit status.
         is_same = abs(process.create_time() - created) < 5
         return is_same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-    except psutil.Error:  # it exists, but is another user's
+    except psutil.Error:  # the process exists, but belongs to another user
         return True
 
 

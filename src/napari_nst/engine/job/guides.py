@@ -29,7 +29,7 @@ LEAST_SHARE = 0.5
 position shows more of the pixels around the region than of the region."""
 
 MOST_REGIONS = 64
-"""Of more labels, each of which takes passes and memory of its own, one region is made."""
+"""More labels become one region, because each region takes passes and memory of its own."""
 
 MANY_REGIONS = 16
 """More labels than people draw: they may be the grey values of a mask."""
@@ -148,7 +148,7 @@ def read_guides(
 
 
 def _with_one_region_of_many(guides: Guides) -> Guides:
-    """Return guides of many labels as one region, if all take one style; with a note that says so.
+    """Return guides with a note on their many labels; of more than `MOST_REGIONS`, as one region.
 
     A mask with a soft edge has a label for each grey value, and a segmentation one for each cell.
     """

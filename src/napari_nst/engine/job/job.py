@@ -97,11 +97,6 @@ class Job:
         return self.content or self.styles[0]
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width of the result."""
-        return self.keep_outside.picture.shape if self.keep_outside else self.scales[-1].shape
-
-    @property
     def shows_grey(self) -> bool:
         """Whether the result has a single channel."""
         channels = self.recipe.channels
@@ -172,7 +167,7 @@ class Job:
         return notes + self.notes_on_regions()
 
     def notes_on_regions(self) -> list[str]:
-        """Return sentences on many or small regions; refuse one too small for all layers."""
+        """Return sentences on many or small regions; refuse a region too small for all layers."""
         guides, content = self.guides, self.content
         if guides is None or content is None or not self.recipe.style_weight:
             return []

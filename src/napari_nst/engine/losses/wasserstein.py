@@ -36,8 +36,8 @@ ROUNDING, HARMLESS = 5e-6, 7e-5
 """Rounding errors of a covariance, as a share of the second moment's trace, and errors that the
 square root bears, as a share of the covariance's Frobenius norm.
 
-A covariance is a small difference of large matrices; that of one colour is rounding errors alone,
-up to 1.5e-6 of the trace in float32 and 3.7e-6 in bfloat16. In 12 steps of the square root, an
+A covariance is a small difference of large matrices; for one colour it is rounding errors only, up
+to 1.5e-6 of the trace in float32 and 3.7e-6 in bfloat16. In 12 steps of the square root, an
 eigenvalue below 0 grows by 2.25¹², and overflows. Photographs and paintings are not affected.
 """
 

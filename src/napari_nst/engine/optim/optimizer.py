@@ -81,7 +81,7 @@ class ImageOptimizer:
     """A loss so many times the best one is taken back."""
 
     failures: int = 0
-    """How many steps, the last one and those just before it, gave numbers that are not finite."""
+    """Number of steps in a row, up to the last one, that gave numbers that are not finite."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class ImageOptimizer:
     def step(self) -> dict[str, float]:
         """Improve the image once and return the weighted parts of its loss.
 
-        After a step that was taken back, they are those of the best image, which is restored.
+        If the step was taken back, the best image is restored, and the parts are those of its loss.
         """
         self.steps += 1
         if self.steps % self.redraws_every == 0 and self.objective.redraw():

@@ -1,4 +1,4 @@
-"""How a run continues from a saved state, and what may make it differ from then on."""
+"""How a run continues from a saved state, and why the rest may differ from the original run."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def machine(
 def differences(
     state: RunState, own: dict[str, str | int], planner: TilePlanner
 ) -> dict[str, list[str]]:
-    """Let the tiles be planned as in a state; tell and return what has changed since it was saved.
+    """Plan the tiles as in a state; tell the user and return what has changed since it was saved.
 
     Raises ValueError if the network has changed.
     """
     if own["weights"] != state.machine.get("weights"):
         raise ValueError(
-            f"{state.weights} is another network than when the run was interrupted; restore its "
-            "file."
+            f"{state.weights} is another network than when the run was interrupted; restore the "
+            "former file."
         )
     changed = [
         f"{name} was {state.machine.get(name)} and is {value}"
@@ -76,12 +76,12 @@ def differences(
 
 def _does_not_fit() -> ValueError:
     return ValueError(
-        "The state does not fit the run that it is of, so the run cannot be resumed; discard it."
+        "The parts of the state do not fit together, so the run cannot be resumed; discard it."
     )
 
 
 def absolute_weights(recipe: Recipe) -> str:
-    """Return the weights of a recipe so that they are found from every folder."""
+    """Return a recipe's flavour, or the absolute path of its weights."""
     if recipe.weights in FLAVOURS:
         return recipe.weights
     return str(Path(recipe.weights).expanduser().absolute())

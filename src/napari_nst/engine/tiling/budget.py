@@ -163,13 +163,13 @@ class TilePlanner:
         return plan.memory.bytes <= available and plan.memory.passes <= self.free_for_passes
 
     def _plan(self, job: Job, scale: Scale, tile: int) -> Plan:
-        """Return the plan for a tile; a tile of the whole image is none."""
+        """Return the plan for a tile; one as large as the image means no tiles."""
         tile = tile if tile < max(scale.shape) else 0
         return Plan(tile, estimate_memory(job, scale, self.dtype, tile=tile))
 
     @staticmethod
     def _reduced(plan: Plan, available: float) -> Plan:
-        """Return a plan with as many past steps as there is memory for, but a few."""
+        """Return a plan with as many past steps as memory permits, at least `LEAST_HISTORY`."""
         memory = plan.memory
         if not memory.past_step:
             return plan

@@ -158,7 +158,7 @@ def _read_gatys(path: Path) -> tuple[str, State]:
         found = hashlib.sha256(content).hexdigest()
         if found != GATYS_MEMBER_SHA256:
             raise NstError(f"holds a {GATYS_MEMBER} of sha256 {found}, not {GATYS_MEMBER_SHA256}")
-    for opcode, argument, _ in pickletools.genops(content):  # raises if a length is a lie
+    for opcode, argument, _ in pickletools.genops(content):  # raises if a length is wrong
         if opcode.name.endswith("PUT") and int(argument or 0) > len(content):
             raise NstError("is damaged: it asks for a table of any size")  # which pickle would make
     arrays = ArrayUnpickler(io.BytesIO(content)).load()["param values"]
