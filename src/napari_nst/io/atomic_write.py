@@ -89,7 +89,7 @@ def _is_same(one: Path, other: Path) -> bool:
 def _check_target(target: Path, path: Path) -> None:
     """Raise an OSError if a file, whose links are resolved, cannot be written at its place."""
     with suppress(FileNotFoundError):
-        os.lstat(target)  # raises if the name is too long, or is none on this system
+        os.lstat(target)  # raises if this system does not allow the name
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a folder; give the name of a file.")
     if not target.parent.is_dir():
@@ -109,11 +109,11 @@ def _check_target(target: Path, path: Path) -> None:
 
 def _explained(error: OSError, path: Path) -> OSError:
     """Return an error with a sentence for the user instead of a number and a temporary name."""
-    if error.strerror is None:  # it has its sentence
+    if error.strerror is None:  # the error has a sentence already
         return error
     folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
-        missing = folder if path.parent.is_dir() else path.parent  # of a link, its target's
+        missing = folder if path.parent.is_dir() else path.parent  # the folder of a link's target
         said = f"There is no folder {missing}; make it first."
     elif error.errno in (errno.ENOSPC, errno.EDQUOT):
         said = f"The disk of the folder {folder} is full; free some space, or take another folder."

@@ -21,8 +21,8 @@ class Calibration:
 
     shape: tuple[int, int]
     pixel: tuple[float, float] | None = None  # height and width of a pixel in `unit`
-    unit: str = "pixel"  # one of lengths, or another word
-    origin: tuple[float, float] | None = None  # row and column of the world's origin
+    unit: str = "pixel"  # a key of `_MICROMETRES`, or another word
+    origin: tuple[float, float] | None = None  # row and column of the point (0, 0) of the world
     limits: tuple[float, float] | None = None  # the values of grey that are black and white
 
     def at(self, shape: tuple[int, ...]) -> Calibration:
@@ -41,8 +41,8 @@ class Calibration:
         return replace(self, shape=(width, height), pixel=pixel, origin=origin)
 
     @property
-    def is_of_tags(self) -> bool:
-        """Whether the unit is one of those that TIFF's own tags have."""
+    def has_tag_unit(self) -> bool:
+        """Whether TIFF's own tags can hold the unit."""
         return self.unit in _TAG_UNITS.values()
 
     def resolution(self, unit: str | None = None) -> tuple[float, float] | None:
@@ -60,7 +60,7 @@ class Calibration:
 
     def tags(self) -> dict[str, Any]:
         """Return tifffile's arguments for TIFF's own tags."""
-        unit = self.unit if self.is_of_tags else "cm"
+        unit = self.unit if self.has_tag_unit else "cm"
         resolution = self.resolution(unit)
         if resolution is None or not all(1 / 2**32 < one < 2**32 for one in resolution):
             return {}

@@ -1,4 +1,4 @@
-"""Decoded images: upright, with straight alpha and sRGB colours, whatever their files held."""
+"""Decoded images: upright, with straight alpha and sRGB colours."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Pixels = np.ndarray[Any, Any]
 Limits = tuple[float, float]
 """The values that are black and white."""
 
-_ORIENTATION = 0x0112  # tag of EXIF and of TIFF
+ORIENTATION = 274  # the tag of EXIF and of TIFF
 _CHANNELS = {b"GRAY": 1, b"RGB ": 3, b"CMYK": 4}  # colour space in a profile's header
 _TRANSPOSED = (5, 6, 7, 8)
-_ROWS = 64  # computed at once
+_ROWS = 64  # that are computed at once
 _SRGB_TOLERANCE = 2  # of 255: variants of the sRGB profile differ from each other by less
 
 
@@ -50,7 +50,7 @@ class DecodedImage:
         return DecodedImage(upright(self.pixels, other.orientation), other.orientation)
 
     def scaled(self, limits: Limits) -> DecodedImage:
-        """Return the image in [0, 1], with some values as black and white, but alpha as it is."""
+        """Return the image in [0, 1], with these values as black and white; alpha is unaffected."""
         low, high = limits
         colours, alpha = split_alpha(self.pixels)
 
@@ -157,7 +157,7 @@ def labels_from_pillow(image: Image.Image) -> DecodedImage:
 def orientation_of(image: Image.Image) -> int:
     """Return the orientation in an image's EXIF; 1 if there is none, or if it is damaged."""
     try:
-        found = image.getexif().get(_ORIENTATION, 1)
+        found = image.getexif().get(ORIENTATION, 1)
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
         return 1
     return found if isinstance(found, int) else 1
@@ -177,7 +177,7 @@ def cmyk_as_rgb(pixels: Pixels, profile: bytes = b"") -> Pixels:
 
 
 def _by_rows(function: Callable[..., Pixels], *images: Pixels) -> Pixels:
-    """Return a function of images, some rows at a time, so that little memory is taken."""
+    """Return the result of a function that is called for some rows at a time, to save memory."""
     tops = range(0, len(images[0]), _ROWS)
     return np.concatenate([function(*(one[top : top + _ROWS] for one in images)) for top in tops])
 

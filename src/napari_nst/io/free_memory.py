@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 OWN_GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
-"""Where Linux says which control groups a process is in, and what groups may take."""
+"""Where Linux says which control groups this process is in, and which memory they may take."""
 
 
 def free_host_memory() -> int:
@@ -40,8 +40,8 @@ class _Files:
         return max(0, least - (used - cache))
 
 
-_FIRST = _Files(("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file")
-_SECOND = _Files(("memory.max", "memory.high"), "memory.current", "inactive_file")
+_VERSION_1 = _Files(("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file")
+_VERSION_2 = _Files(("memory.max", "memory.high"), "memory.current", "inactive_file")
 
 
 def _left_of_limit() -> float:
@@ -54,7 +54,9 @@ def _left_of_limit() -> float:
     for _, controllers, path in (line.split(":", 2) for line in own):
         if controllers and "memory" not in controllers.split(","):
             continue
-        root, files = (GROUPS / "memory", _FIRST) if controllers else (GROUPS, _SECOND)
+        is_version_1 = bool(controllers)
+        root = GROUPS / "memory" if is_version_1 else GROUPS
+        files = _VERSION_1 if is_version_1 else _VERSION_2
         # In a container, the path may be that of the host, and the root the container's own group.
         group = root / path.lstrip("/")
         while group != root:

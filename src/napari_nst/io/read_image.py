@@ -18,6 +18,7 @@ import numpy as np
 
 from napari_nst.io.calibration import calibration_of_tiff
 from napari_nst.io.decoded_image import (
+    ORIENTATION,
     DecodedImage,
     Limits,
     Pixels,
@@ -124,7 +125,7 @@ def _check_size(width: int, height: int, bytes_per_pixel: float) -> None:
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the kind and the body of a PNG's chunks; an error tells of one that is damaged."""
+    """Yield the kind and the body of a PNG's chunks; an error names a damaged chunk."""
     position, kind = 8, b""
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -138,7 +139,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def inflated(data: bytes) -> bytes:
-    """Return decompressed text or a profile; a ValueError tells of one that is too long."""
+    """Return a decompressed text or profile; a ValueError if it is too long."""
     stream = zlib.decompressobj()
     result = stream.decompress(data, _LARGEST_CHUNK)
     if stream.unconsumed_tail:
@@ -160,7 +161,7 @@ def _read_png(data: bytes) -> DecodedImage:
         elif kind == b"eXIf":
             exif = Image.Exif()
             exif.load(body)
-            orientation = exif.get(_ORIENTATION, 1)
+            orientation = exif.get(ORIENTATION, 1)
         elif kind == b"iCCP":
             _name, _, compressed = body.partition(b"\0")
             profile = inflated(compressed[1:])
@@ -168,7 +169,6 @@ def _read_png(data: bytes) -> DecodedImage:
     return decoded(imagecodecs.png_decode(data), orientation=orientation, profile=profile)
 
 
-_ORIENTATION = 274  # the tag of EXIF and of TIFF
 _ANIMATION = "is an animation; save one of its frames in a file of its own"
 
 
@@ -222,7 +222,7 @@ def _read_tiff(data: bytes) -> DecodedImage:
         pixels = _page_pixels(page)
         return decoded(
             pixels,
-            orientation=_tag(page, _ORIENTATION, 1),
+            orientation=_tag(page, ORIENTATION, 1),
             profile=b"" if page.photometric.name == "SEPARATED" else _profile(page),
             limits=_display_range(tiff, page) if pixels.dtype.itemsize > 1 else None,
             calibration=calibration_of_tiff(tiff, page, (pixels.shape[0], pixels.shape[1])),
@@ -238,11 +238,11 @@ def _tiff_labels(data: bytes) -> DecodedImage:
         labels: Pixels = tiff.asarray().squeeze()
         if labels.ndim != 2 or labels.dtype.kind not in "bui":
             raise Unusable("holds no labels; save one page of integers, one for each pixel")
-        return decoded(labels, orientation=_tag(page, _ORIENTATION, 1))
+        return decoded(labels, orientation=_tag(page, ORIENTATION, 1))
 
 
 def _page_pixels(page: Any) -> Pixels:
-    """Return a TIFF page as stored: grey, RGB, or one of them with straight alpha."""
+    """Return a TIFF page, not turned: grey or RGB, with straight alpha if it has alpha."""
     kind, samples = page.photometric.name, page.samplesperpixel
     if page.dtype is None or page.dtype.kind not in "buif":
         raise Unusable(f"has values of type {page.dtype}; convert it to 8 or 16 bit first")
@@ -251,7 +251,7 @@ def _page_pixels(page: Any) -> Pixels:
     extra = [sample.name for sample in page.extrasamples]
     colours = samples - len(extra)
     are_alpha = [name in ("ASSOCALPHA", "UNASSALPHA") for name in extra]
-    # A second sample of grey may be another channel, but beyond RGB, others have no colour.
+    # The second sample of a grey image may be another channel; samples after RGB are no colours.
     is_known = _SAMPLES.get(kind) == colours and (colours > 1 or all(are_alpha))
     if not is_known or page.imagedepth != 1 or (kind == "SEPARATED" and _tag(page, 332, 1) != 1):
         raise Unusable(f"is {kind} of {samples} channels; convert it to grey or RGB first")
@@ -285,7 +285,7 @@ def _check_page(page: Any) -> None:
 
 
 def _full_range(pixels: Pixels, bits: Any) -> Pixels:
-    """Return values of some bits per sample, so that the largest is that of their type."""
+    """Scale values of some bits per sample to the whole range of their type."""
     if pixels.dtype == bool:
         return pixels * np.uint8(255)
     if pixels.dtype.kind != "u" or bits == pixels.dtype.itemsize * 8:

@@ -17,7 +17,7 @@ RECORD = "napari-nst"
 """The key of the record in the metadata of a result layer."""
 
 _LONGEST_RECIPE = 1_000_000  # characters; presets have 1,500
-_LONGEST_SENTENCE = 1000  # a file may name a field of a megabyte
+_LONGEST_SENTENCE = 1000  # characters; a file may name a field of a megabyte
 
 PRESET_JOBS: Mapping[str, str] = MappingProxyType(
     {"stylize": "transfer", "synthesize": "texture", "reconstruct": "reconstruction"}
@@ -29,7 +29,7 @@ def record_in(text: str | None) -> dict[str, Any] | None:
     """Return the record in the text of an image file, or None if the text is no record."""
     try:
         record = json.loads(text or "")
-    except (ValueError, RecursionError):  # of brackets in thousands of brackets
+    except (ValueError, RecursionError):  # thousands of nested brackets
         return None
     parts = ("recipe", "inputs", "arguments")
     is_record = isinstance(record, dict) and all(isinstance(record.get(p), dict) for p in parts)

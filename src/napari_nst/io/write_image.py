@@ -184,7 +184,7 @@ def _encode_tiff(pixels: Pixels, text: str, calibration: Calibration | None) -> 
     is_large = pixels.nbytes > _LARGEST_CLASSIC_TIFF
     options: dict[str, Any] = {"metadata": None, "description": text.encode() or None}
     is_imagej = pixels.ndim == 2 or (pixels.shape[2:] == (3,) and pixels.dtype == np.uint8)
-    if known and is_imagej and not known.is_of_tags and not is_large:
+    if known and is_imagej and not known.has_tag_unit and not is_large:
         options, metadata = known.imagej()
         options |= {"imagej": True, "metadata": metadata | ({"Info": text} if text else {})}
     elif known:
