@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``napari-nst`` and return the exit status, after one line on stderr for an error."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that has no ✓, or a file name that is no text, is no reason for a traceback.
+        # A terminal without ✓, or a file name that is not text, must not cause a traceback.
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
     try:
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _drop_unwritable_output() -> None:
-    """Forget what a full disk or a closed pipe did not take, which Python would report at exit."""
+    """Drop output that a full disk or a closed pipe refuses; Python would report it at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

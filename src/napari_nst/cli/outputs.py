@@ -145,7 +145,7 @@ class Outputs:
         """
         try:
             return self._write(self.output, finished, inputs)
-        except Exception as error:  # whatever it is, hours of work are in memory
+        except Exception as error:  # of any kind: hours of work are in memory
             # The disk is full, or the folder is gone; other errors are of the format.
             name = self.output.name if isinstance(error, OSError) else f"{self.output.stem}.tif"
             path = self._write_elsewhere(name, finished, inputs)
@@ -191,7 +191,7 @@ class Outputs:
         return f"{output} ({size}, {depth} bit)"
 
     def write_more(self, last: Iteration, inputs: Sequence[Path]) -> Iterator[str]:
-        """Write what was asked for beside the picture, and yield a phrase for each file."""
+        """Write tile preview and animation, and yield a phrase for each file."""
         if self.comparison:
             return
         if self.tile_preview:

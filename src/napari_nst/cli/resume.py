@@ -90,7 +90,7 @@ def _last() -> SavedRun:
 
 
 def _request(found: SavedRun, output: Path | None) -> Request:
-    """Return what is to be written of a resumed run, after checking that this is possible."""
+    """Return the request of a resumed run, after checking that its files can be written."""
     about, state = read_about(found.path), read_state(found.path)
     try:
         inputs = [Path(path) for path in about.get("inputs", ())]
@@ -117,7 +117,7 @@ def _request(found: SavedRun, output: Path | None) -> Request:
 
 
 def _source(state: RunState) -> Pixels:
-    """Return a pixel of the kind that the run's main image had."""
+    """Return one pixel with the dtype and channels of the run's main image."""
     image = state.job.main_image
     dtype = np.dtype(str(image.metadata.get("dtype", "uint8")))
     if image.is_grey:

@@ -49,7 +49,7 @@ def run(request: Request, start: Callable[..., Iterator[Iteration]]) -> int:
 def _run_and_write(
     request: Request, start: Callable[..., Iterator[Iteration]], signals: EndingSignals
 ) -> int:
-    """Write what is there when the run ends, however it ends."""
+    """Run a job in the first process, and write its images however the run ends."""
     outputs, problems = request.outputs, []
     with ProgressBar(show_estimate=not outputs.comparison) as bar:
 
@@ -59,8 +59,7 @@ def _run_and_write(
 
         with signals.raised(), input_errors():
             every = 0.0 if outputs.comparison else request.save_every
-            steering = _Steering(cache(bar.say), bar.tile, every, request.about)
-            steering.signals = signals
+            steering = _Steering(signals, cache(bar.say), bar.tile, every, request.about)
             iterations = start(progress=bar.before_run, steering=steering)
         for note in request.notes:
             say(note)
@@ -117,7 +116,7 @@ def _follow(
 ) -> tuple[list[Iteration], BaseException | None]:
     """Return the last iteration of each picture, and what ended the run before its last step.
 
-    What cannot watch a step, because its disk is full for example, watches no more.
+    A watcher that fails, for example because its disk is full, is not called again.
     """
     last: dict[int, Iteration] = {}
     working = list(watchers)
@@ -149,8 +148,10 @@ def _close(iterations: Iterator[Iteration]) -> None:
 class _Steering(Steering):
     """Keeps the saved state until the picture is written, and if the system ends the program."""
 
-    signals: EndingSignals
-    ended: Path | None = None  # the state of a run whose picture is not written yet
+    def __init__(self, signals: EndingSignals, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._signals = signals
+        self.ended: Path | None = None  # the state of a run whose picture is not written yet
 
     def end_state(self, path: Path) -> None:
         """Keep the state for now."""
@@ -164,7 +165,7 @@ class _Steering(Steering):
 
     @property
     def keeps_state(self) -> bool:  # type: ignore[override]
-        return self.signals.of_system
+        return self._signals.of_system
 
 
 def _status(last: Iteration, end: BaseException | None) -> int:
@@ -174,14 +175,14 @@ def _status(last: Iteration, end: BaseException | None) -> int:
 
 
 def _forget_from(log: FileIO, step: int) -> None:
-    """Remove the lines from a step on that a resumed run's process wrote before it ended."""
+    """Remove the lines of a step and later ones, which the interrupted process has written."""
     log.seek(0)
     start = 0
     for line in BytesIO(log.readall()):
         try:
             if json.loads(line)["step"] >= step:
                 break
-        except (ValueError, TypeError, LookupError):  # of the last moment, or of another program
+        except (ValueError, TypeError, LookupError):  # an incomplete line, or another program's
             break
         start += len(line)
     log.truncate(start)
@@ -200,7 +201,7 @@ def _log_step(file: FileIO, iteration: Iteration) -> None:
         line["picture"] = iteration.panels[iteration.panel]
     data, start = f"{json.dumps(line)}\n".encode(), file.tell()
     try:
-        while data:  # of a disk with little space, the first call writes a part
+        while data:  # on a nearly full disk, a call writes only a part
             data = data[file.write(data) :]
     except OSError as error:
         with suppress(OSError):

@@ -22,7 +22,7 @@ class SignalReceived(KeyboardInterrupt):
 
 
 class EndingSignals:
-    """Raises an exception for the first signal, in those blocks alone that can be interrupted."""
+    """Raises an exception for the first signal, but only in blocks that may be interrupted."""
 
     def __init__(self, processes: int) -> None:
         self._processes = processes
@@ -32,7 +32,7 @@ class EndingSignals:
 
     @contextmanager
     def raised(self) -> Iterator[None]:
-        """Raise in this block; elsewhere, where files are written, a signal waits for the next."""
+        """Raise signals in this block; outside, where files are written, they wait for the next."""
         self._raises = True
         try:
             if self._waiting:
@@ -47,7 +47,7 @@ class EndingSignals:
         return (self._received or self._waiting) not in (0, signal.SIGINT)
 
     def check(self) -> None:
-        """Raise again if a signal's exception was lost in code that may raise none."""
+        """Raise again if a signal's exception was lost, as in a destructor or a callback."""
         if self._received:
             raise self._error()
 
@@ -72,9 +72,9 @@ class EndingSignals:
 def ending_signals(processes: int = 1) -> Iterator[EndingSignals]:
     """Handle the signals in a ``with`` block."""
     signals, before = EndingSignals(processes), {}
-    if threading.current_thread() is threading.main_thread():  # Python allows no other
+    if threading.current_thread() is threading.main_thread():  # others may set no handlers
         for number in (getattr(signal, name, None) for name in _NAMES):
-            # nohup and shells ignore the signals that shall not end the program.
+            # nohup and shells ignore signals that must not end the program.
             if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
                 before[number] = signal.signal(number, signals.receive)
     try:

@@ -66,7 +66,7 @@ class EventWriter:
             self._close()
             self._writer = self._open(iteration)
             self._step, self._panel = max(self._resumed_at, 1) - 1, iteration.panel
-        self._unwritten = None  # so that a disk that is full now gets no last picture
+        self._unwritten = None  # if the disk is full now, the last picture is not tried
         self._step += 1
         for name, loss in iteration.losses.items():
             self._writer.add("scalar", self._step, f"loss/{name}", loss)
@@ -125,7 +125,7 @@ class _EventFile:
         self._write(step=step, summary=getattr(summary, kind)(*values, **options))
 
     def forget_from(self, step: int) -> None:
-        """Replace what other files of the folder have from a step on."""
+        """Tell TensorBoard to ignore this step and later ones in other files of the folder."""
         from tensorboard.compat.proto.event_pb2 import SessionLog
 
         self._write(step=step, session_log=SessionLog(status=SessionLog.START))

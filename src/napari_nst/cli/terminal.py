@@ -45,7 +45,7 @@ def sentence(error: Exception) -> str:
 
 
 class _Stderr:
-    """Stderr as it is now; where it is closed, a run goes on without words."""
+    """The current stderr; if it is closed, nothing is printed, and the run goes on."""
 
     encoding = property(lambda _: getattr(sys.stderr, "encoding", "ascii"))
 
@@ -62,7 +62,7 @@ class _Stderr:
         self._try("flush")
 
     def _try(self, method: str, *arguments: str) -> None:
-        # ValueError: the stream is closed; AttributeError: it was so from the beginning.
+        # ValueError: stderr was closed; AttributeError: the program was started without one.
         with suppress(OSError, ValueError, AttributeError):
             getattr(sys.stderr, method)(*arguments)
 
