@@ -1,4 +1,4 @@
-"""Run thousands of iterations in a real window, with history, plot and steering, and count.
+"""Count what grows in a real window during thousands of iterations with history and steering.
 
     make soak
 
@@ -69,7 +69,7 @@ def _callbacks(group: Any) -> int:
 
 
 def soak(size: int, steps: int, every: int, megabytes: int = 2) -> list[Sample]:
-    """Run so many steps with everything on; return a sample for each `every` iterations.
+    """Run `steps` iterations with everything on; return a sample for every `every` iterations.
 
     Between two samples, the style weight is changed once, and the history is shown at some step.
     The losses are Gram matrices of the lower layers: quick, so that the window has much to draw.
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all samples to this file")
     arguments = parser.parse_args()
     samples = soak(arguments.size, arguments.steps, every=max(20, arguments.steps // 50))
-    # Without the last step, after which the run lets go of its tensors.
+    # Without the last step, after which the run has freed its tensors.
     begin = min(SETTLED, arguments.steps // 2)
     settled = [one for one in samples if begin <= one.step < arguments.steps]
     first, last = settled[0], settled[-1]

@@ -14,7 +14,7 @@ from napari_nst.viewer.settings.preferences import apply_cache_folder
 
 
 class RecoveryRow(QWidget):
-    """Offers the last interrupted run of a kind, while no run goes on; hidden without one."""
+    """Offers the last interrupted run of a kind; hidden without one, and while a run goes on."""
 
     def __init__(self, kind: str, panel: RunPanel, recover: Callable[[SavedRun], None]) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class RecoveryRow(QWidget):
         self.look()
 
     def look(self) -> None:
-        """Look for an interrupted run of this kind, reading the heads of files only."""
+        """Look for an interrupted run of this kind, reading only the headers of files."""
         if self._panel.closed:
             return
         apply_cache_folder()

@@ -127,7 +127,8 @@ class LiveControls:
             if self._watched is not None and (self._has_chosen or self._has_edited):
                 chosen, self._has_chosen, self._has_edited = self._has_chosen, False, False
                 steering = panel.active.steering
-                panel.runner.reread(self._followed.steer_images(recipe, steering, chosen=chosen))
+                read = self._followed.steer_images(recipe, steering, chosen=chosen)
+                panel.runner.replace_reader(read)
                 self._watch()
             elif self._has_chosen and panel.runner.request and panel.runner.request.saved:
                 self._has_chosen = False

@@ -1,7 +1,7 @@
 """A drop-down and a list of layers, which keep the layers that were chosen.
 
-magicgui's own keep the text of an entry instead: if a layer is renamed or removed, they fall on
-another layer without a word.
+magicgui's own controls keep the text of an entry instead: if a layer is renamed or removed, they
+change to another layer silently.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Kept:
         self._layers: list[ref[Any]] = []
 
     def keep(self, layers: Iterable[Any]) -> None:
-        """Forget the layers from before, and keep these."""
+        """Keep these layers instead of the former ones."""
         # A plugin may get proxies of layers, which nothing else refers to.
         self._layers = [ref(getattr(layer, "__wrapped__", layer)) for layer in layers]
 
@@ -74,7 +74,7 @@ class LayerBox(ComboBox):
     @value.setter
     def value(self, layer: Any) -> None:
         CategoricalWidget.value.fset(self, layer)  # type: ignore[attr-defined]
-        self._chooses = False  # also if that is the layer which the box had chosen
+        self._chooses = False  # also if the box had chosen the same layer
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the viewer's layers; napari calls this when they change."""
@@ -86,13 +86,13 @@ class LayerBox(ComboBox):
         elif before is not None:
             self.lost = before.name
         if self._chooses and not self.lost:
-            now = self._unasked(now, layers)
+            now = self._own_choice(now, layers)
         self._fill(layers, now)
         if now != before:
             self.changed.emit(now)
 
-    def _unasked(self, now: Any, layers: Iterable[Any]) -> Any:
-        """Return the layer to choose by itself: the first that no run has made."""
+    def _own_choice(self, now: Any, layers: Iterable[Any]) -> Any:
+        """Return the layer that the box chooses by itself: the first that no run has made."""
         taken = self._apart_from.value if self._apart_from is not None else None
         if now is not None and now != taken:
             return now

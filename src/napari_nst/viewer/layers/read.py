@@ -52,8 +52,8 @@ def shown_slice(
     """Return the slice of a layer that the viewer shows; raise `ValueError` if it is no image."""
     check_is_image(layer)
     position = position_of(layer, dims)
-    # Of a multiscale layer, the coarsest level with `size` pixels is read; 0 reads the finest. A
-    # level that the user has locked is read whatever its size.
+    # A multiscale layer is read at its coarsest level with `size` pixels, or at the finest if this
+    # is 0. A level that the user has locked is read instead.
     level = _level_for(layer, position.axes, size)
     data = layer.data[level] if layer.multiscale else layer.data
     name, intensity = layer.name, intensity_of(layer)
@@ -160,7 +160,7 @@ class OriginalPixels:
         return self._values
 
     def read(self, layer_slice: LayerSlice) -> None:
-        """Keep the values of all pixels, of the first time: the user may paint on the layer."""
+        """Keep the values of all pixels at the first call; the user may paint on them later."""
         if self._values is None:
             self._values = layer_slice.read_raw().copy()
 

@@ -42,7 +42,7 @@ def add_below(viewer: ViewerModel, guides: Sequence[Layer], data: Any, **options
 
 
 class Placement:
-    """Where a layer of the plugin lies: at a position, until the user moves it."""
+    """The position of one of the plugin's layers, or the one to which the user has moved it."""
 
     def __init__(self, position: Position, panels: int = 0) -> None:
         self._position = position
@@ -76,7 +76,7 @@ class Placement:
 
 
 def replace_layer(viewer: ViewerModel, former: Any, data: Any, display: Mapping[str, Any]) -> Any:
-    """Put an image layer in the place of another, with all that the user has set there."""
+    """Put an image layer in the place of another, with all that the user has set on that one."""
     layers = viewer.layers
     _, state, _ = former.as_layer_data_tuple()
     state = {name: value for name, value in state.items() if name not in _OF_PIXELS}
@@ -103,7 +103,7 @@ def replace_layer(viewer: ViewerModel, former: Any, data: Any, display: Mapping[
 
 
 def _links(layer: Any, other: Any) -> set[str]:
-    """Return which attributes are linked between two layers; the first is about to go."""
+    """Return which attributes of two layers are linked, and unlink them."""
     pair = [_unwrapped(layer), _unwrapped(other)]
     missing = {name for _, _, name in link_layers(pair)}  # links that exist are not made again
     unlink_layers(pair)

@@ -61,7 +61,7 @@ def calibration_of(
     shape: tuple[int, int],
     limits: tuple[float, float] | None,
 ) -> Calibration:
-    """Return what a file is to hold of a layer's transform along two axes, and of its limits."""
+    """Return what a file holds of a layer's transform along two axes, and of its limits."""
     sides, unit = pixel_sides(transform, axes)
     if sides is None:
         return Calibration(shape, limits=limits)

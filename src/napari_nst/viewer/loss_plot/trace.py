@@ -32,7 +32,7 @@ class LossTrace:
     def __init__(
         self,
         before: int = 0,  # iterations of an interrupted run
-        losses: Mapping[str, Iterable[float]] | None = None,  # of these, as far as they are known
+        losses: Mapping[str, Iterable[float]] | None = None,  # of the iterations before, if known
     ) -> None:
         self._before = before
         self.columns = {  # name → losses, NaN where there was none

@@ -86,12 +86,12 @@ def recovered_request(saved: SavedRun) -> RunRequest:
         )
     except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{saved.path} does not say where its layer belongs; discard it."
+            f"{saved.path} does not say where the result layer belongs; discard this run."
         ) from error
 
 
 def _arguments(job: Job) -> dict[str, Any]:
-    """Return the arguments of the function that makes a job, beside the recipe."""
+    """Return the arguments of the public function, besides the recipe, that make a job."""
     if job.name == "reconstruct":
         return {"image": job.content, "init_image": job.start}
     if job.name == "stylize":
@@ -111,24 +111,23 @@ def _arguments(job: Job) -> dict[str, Any]:
         whole = filling.picture.rgb.copy()
         whole[filling.window] = start.rgb
         start = replace(filling.picture, rgb=whole)
-    mask = filling.exemplar_mask
     return {
         "exemplar": None if filling.exemplars is None else list(filling.exemplars),
         "into": filling.picture,
         "region": filling.mask,
-        "exemplar_region": mask,
+        "exemplar_region": filling.exemplar_mask,
         "init_image": start,
     }
 
 
 def _flat(shape: tuple[int, int]) -> Position:
-    """Return the position of a layer of two dimensions that nobody has moved."""
+    """Return the position of a two-dimensional layer at the origin."""
     return Position(shape, (0, 1), (0, 0), layer_transform(Image(np.zeros((1, 1)))))
 
 
 def _position(data: dict[str, Any]) -> Position:
     axes, index = tuple(map(int, data["axes"])), tuple(map(int, data["index"]))
-    layer = Image(np.zeros((1,) * len(index)), **data["transform"])  # checks it, and reads units
+    layer = Image(np.zeros((1,) * len(index)), **data["transform"])  # checks all, reads units
     height, width = map(int, data["shape"])
     return Position((height, width), (axes[0], axes[1]), index, layer_transform(layer))
 

@@ -67,7 +67,7 @@ class Runner:
 
     @property
     def has_result(self) -> bool:
-        """Whether the viewer has the layer of this run, or of the last."""
+        """Whether the viewer has the layer of the run that goes on, or of the last run."""
         live = self.live
         return live is not None and live.layer is not None and not live.removed
 
@@ -139,8 +139,8 @@ class Runner:
             self._asked = self._asked.replace(**live)
         return [name for name in other if name not in live]
 
-    def reread(self, read: Callable[[], dict[str, Any]]) -> None:
-        """Store what reads the images that the run goes on with."""
+    def replace_reader(self, read: Callable[[], dict[str, Any]]) -> None:
+        """Replace the function that reads the run's images, after a change of them."""
         if self.request is not None:
             self.request = replace(self.request, read=read)
 

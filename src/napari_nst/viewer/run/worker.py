@@ -33,7 +33,7 @@ IsClosing = Callable[[], bool]  # says whether the window closes; the function h
 def run_in_background(
     function: Callable[[IsClosing], Any],
     *,
-    viewer: Any = None,  # the function ends when its window closes; None: that used last
+    viewer: Any = None,  # the function ends when its window closes; None: the last active one
     failed: Callable[[Exception], object],
     finished: Callable[[], object],  # called in any case, after `returned` or `failed`
     returned: Callable[[Any], object] | None = None,
@@ -41,8 +41,8 @@ def run_in_background(
     """Call a function in a thread; the other functions are called in the main thread."""
     apply_cache_folder()
     keep_triton_out()
-    # napari ends the function when the window closes that was used last. A program may start a run
-    # in another window, and a user in a panel that floats.
+    # napari ends the function when the window that was last active closes. A program, or a user of
+    # a floating panel, may start a run in another window.
     model = getattr(viewer, "__wrapped__", viewer)
     if napari.current_viewer() is not model and hasattr(model, "window"):
         model.window.activate()
