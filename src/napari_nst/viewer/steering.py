@@ -82,9 +82,9 @@ class Followed:
         return []
 
     def steer_images(self, recipe: Recipe, steering: Steering, *, chosen: bool) -> ReadImages:
-        """Give the run its images anew: of the chosen layers, or else of those that it has read.
+        """Give the run its images again: of the chosen layers, or else of those that it has read.
 
-        Returns what reads them; raises `ValueError` if they do not fit the run.
+        Returns a function that reads the images; raises `ValueError` if they do not fit the run.
         """
         raise NotImplementedError
 
@@ -160,7 +160,7 @@ class LiveControls:
         self._stop_watching()
         request = self._panel.runner.request
         if request is not None and request.is_single and request.saved is None:
-            own = self._panel.result  # read once, if chosen: each drawing would steer the run again
+            own = self._panel.result  # not watched: each drawing of it would steer the run again
             layers = [one for one in self._followed.followed_layers if own is None or one != own]
             self._watched = Watched(layers, self._on_edited)
 

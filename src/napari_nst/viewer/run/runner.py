@@ -140,7 +140,7 @@ class Runner:
         return [name for name in other if name not in live]
 
     def replace_reader(self, read: Callable[[], dict[str, Any]]) -> None:
-        """Replace the function that reads the run's images, after a change of them."""
+        """Replace the function that reads the images of the run, after the user changed them."""
         if self.request is not None:
             self.request = replace(self.request, read=read)
 
