@@ -199,6 +199,22 @@ def test_a_result_gets_the_suffix_of_the_chosen_format(
     assert [path.name for path in tmp_path.iterdir()] == [written]
 
 
+def test_a_long_name_in_a_sentence_covers_no_control(viewer, widget, qtbot):
+    body = widget.where.parentWidget()
+    widths = [body.minimumSizeHint().width()]
+    layer = viewer.layers["starry"]
+    viewer.layers.remove(layer)
+    layer.name = "a_name_without_spaces_" * 10
+    viewer.layers.append(layer)
+    widget.style.value = layer
+    viewer.layers.remove(layer)
+    assert layer.name in widget.where.text()
+    qtbot.wait(50)
+    widths.append(body.minimumSizeHint().width())
+    assert widths[1] == widths[0]
+    assert widget.where.height() >= widget.where.heightForWidth(widget.where.width())
+
+
 def test_what_cannot_be_saved_is_said(widget, optimiser, finish, messages, until, tmp_path):
     optimiser(steps=3)
     finish(widget)

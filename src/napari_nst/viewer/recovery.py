@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_nst.engine.checkpoint.saved_runs import SavedRun, discard, interrupted_runs
 from napari_nst.io.record import PRESET_JOBS
@@ -23,9 +23,6 @@ class RecoveryRow(QWidget):
         self._panel = panel
         self._recover_run = recover
         self.text = note()
-        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        policy.setHeightForWidth(True)  # and no width of its own: a layer's name may be very long
-        self.text.setSizePolicy(policy)
         self.recover = QPushButton("Recover")
         self.recover.setToolTip("Go on with this run after its last saved step, in a new layer.")
         self.discard = QPushButton("Discard")
