@@ -14,7 +14,7 @@ from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.build import order_to_reconstruct, order_to_stylize, order_to_synthesize
 from napari_nst.engine.job.input_image import ImageLike, Images
 from napari_nst.engine.job.job import Job
-from napari_nst.engine.run import run as engine_run
+from napari_nst.engine.run.run import resume as resume_run
 from napari_nst.engine.run.run import run
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
@@ -210,7 +210,7 @@ def resume(
     choose_device(state.job.recipe.device)
     if steering is not None and not steering.about:
         steering.about = read_about(path)
-    return engine_run.resume(state, claim(path), progress, steering)
+    return resume_run(state, claim(path), progress, steering)
 
 
 def start(
