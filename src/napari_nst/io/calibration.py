@@ -45,11 +45,11 @@ class Calibration:
         """Whether TIFF's own tags can hold the unit."""
         return self.unit in _TAG_UNITS.values()
 
-    def resolution(self, unit: str | None = None) -> tuple[float, float] | None:
+    def resolution(self, unit: str) -> tuple[float, float] | None:
         """Return pixels per unit, horizontally and vertically, as TIFF and PNG store them."""
         if self.pixel is None or min(self.pixel) <= 0:
             return None
-        if unit is None or unit == self.unit:
+        if unit == self.unit:
             factor = 1.0
         elif self.unit in _MICROMETRES:
             factor = _MICROMETRES[unit] / _MICROMETRES[self.unit]
@@ -58,11 +58,17 @@ class Calibration:
         height, width = self.pixel
         return factor / width, factor / height
 
+    def _tag_resolution(self, unit: str) -> tuple[float, float] | None:
+        """Return pixels per unit, or None if TIFF's fractions of 32 bits cannot hold them."""
+        found = self.resolution(unit)
+        can_hold = found is not None and all(1 / 2**32 < one < 2**32 for one in found)
+        return found if can_hold else None
+
     def tags(self) -> dict[str, Any]:
         """Return tifffile's arguments for TIFF's own tags."""
         unit = self.unit if self.has_tag_unit else "cm"
-        resolution = self.resolution(unit)
-        if resolution is None or not all(1 / 2**32 < one < 2**32 for one in resolution):
+        resolution = self._tag_resolution(unit)
+        if resolution is None:
             return {}
         name = {"inch": "INCH", "cm": "CENTIMETER"}[unit]
         return {"resolution": resolution, "resolutionunit": name}
@@ -70,19 +76,17 @@ class Calibration:
     def imagej(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return tifffile's arguments, and the metadata, of a TIFF as ImageJ writes it."""
         metadata: dict[str, Any] = {}
-        resolution = self.resolution()
-        if resolution is not None and all(1 / 2**32 < one < 2**32 for one in resolution):
+        resolution = self._tag_resolution(self.unit)
+        if resolution is not None:
             metadata["unit"] = self.unit
             if self.origin is not None:
                 metadata["yorigin"], metadata["xorigin"] = self.origin
-        else:
-            resolution = None
         if self.limits is not None:
             metadata["min"], metadata["max"] = self.limits
         return {} if resolution is None else {"resolution": resolution}, metadata
 
     def png_chunk(self) -> bytes:
-        """Return the body of a PNG's chunk pHYs, empty without a length that it can hold."""
+        """Return the body of a PNG's chunk pHYs; empty if it cannot hold the size of the pixels."""
         per_metre = self.resolution("m") or (0.0, 0.0)
         if not all(1 <= one < 2**31 for one in per_metre):
             return b""
