@@ -114,10 +114,7 @@ def _follow(
     signals: EndingSignals,
     complain: Callable[[Exception], object],
 ) -> tuple[list[Iteration], BaseException | None]:
-    """Return the last iteration of each picture, and what ended the run before its last step.
-
-    A watcher that fails, for example because its disk is full, is not called again.
-    """
+    """Return the last iteration of each picture, and what ended the run before its last step."""
     last: dict[int, Iteration] = {}
     working = list(watchers)
     try:
@@ -129,7 +126,7 @@ def _follow(
                         if watch in working:
                             watch(iteration)
                     except _FAILURES as error:
-                        working.remove(watch)
+                        working.remove(watch)  # its disk may be full
                         complain(error)
                 signals.check()
     except BaseException as end:

@@ -137,7 +137,7 @@ def read_guides(
     if not guides.labels:
         raise ValueError("guide labels no pixel; give pixels that take a style a number above 0.")
     if len(guides.labels) > MANY_REGIONS:
-        guides = _with_one_region_of_many(guides)
+        guides = _with_note_on_many_labels(guides)
     for label in guides.labels:
         if not guides.styles_for(label):
             raise ValueError(
@@ -147,11 +147,9 @@ def read_guides(
     return guides
 
 
-def _with_one_region_of_many(guides: Guides) -> Guides:
-    """Return guides with a note on their many labels; of more than `MOST_REGIONS`, as one region.
-
-    A mask with a soft edge has a label for each grey value, and a segmentation one for each cell.
-    """
+def _with_note_on_many_labels(guides: Guides) -> Guides:
+    """Return guides with a note on their labels; more than `MOST_REGIONS` become one region."""
+    # A mask with a soft edge has a label for each grey value, and a segmentation one for each cell.
     count = len(guides.labels)
     found = f"guide has {count} labels, each of which is a region with a style of its own"
     cure = "if it is a mask with a soft edge, make it black and white"

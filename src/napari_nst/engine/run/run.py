@@ -325,10 +325,7 @@ class Run:
     def _apply(
         self, change: Change, current: Tensor, scale: Scale
     ) -> tuple[Tensor, AdaptiveObjective | None] | None:
-        """Apply a change; return the image to continue from, and the objective if it changed.
-
-        Returns None if nothing changed. A change that is not possible leaves the run as it was.
-        """
+        """Apply a change that is possible; return the image and any new objective, or None."""
         picture = self.setup.shown(current)
         found: dict[str, Any] = {}
         objective: AdaptiveObjective | None = None

@@ -77,10 +77,8 @@ def _work(job: Job, scale: Scale, tile: int) -> float:
 
 
 def _time_step(setup: RunSetup, work: float) -> float | None:
-    """Return the seconds per pixel of a step; None if the run is too short to be timed.
-
-    Each run measures its own, because the last one may have been measured on a busy machine.
-    """
+    """Return the seconds per pixel of a step; None if the run is too short to be timed."""
+    # Each run is timed, because the run before may have been timed on a busy machine.
     scale = _small_scale(setup.job, SIDE.get(setup.network.device.type, 1024))
     pixels = math.prod(scale.shape)
     if work < WORTH * 3 * pixels:
