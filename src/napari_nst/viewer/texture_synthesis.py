@@ -25,7 +25,7 @@ from napari_nst.viewer.guides.controls import InpaintingChoice, InpaintingInputs
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.position import Position
 from napari_nst.viewer.layers.read import LayerSlice
-from napari_nst.viewer.layers.tiles import tile_preview
+from napari_nst.viewer.layers.repeated_preview import tile_preview
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.steering import ReadImages
 

@@ -8,8 +8,8 @@ from napari_nst.viewer.layers import live_pixels
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.position import data_to_world, move_slider
 from napari_nst.viewer.layers.read import shown_slice
+from napari_nst.viewer.layers.repeated_preview import tile_preview
 from napari_nst.viewer.layers.save import save_result
-from napari_nst.viewer.layers.tiles import tile_preview
 from napari_nst.viewer.run import throttle
 from tests.helpers.fake_iterations import iteration
 from tests.viewer.layers.test_live_pixels import tile

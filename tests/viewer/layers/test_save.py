@@ -15,8 +15,8 @@ from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers.channels import channel_slices
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.read import shown_slice
+from napari_nst.viewer.layers.repeated_preview import tile_preview
 from napari_nst.viewer.layers.save import save_result
-from napari_nst.viewer.layers.tiles import tile_preview
 from tests.helpers.fake_iterations import iteration
 
 FACTS = {"recipe": Recipe(steps=7).to_dict()}

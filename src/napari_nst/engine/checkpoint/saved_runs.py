@@ -83,6 +83,7 @@ def interrupted_runs(complain: Callable[[str], object] = lambda _: None) -> list
 
     `complain` gets a sentence for each file that cannot be read.
     """
+    _delete_abandoned(runs_folder())
     found = []
     for path in _files():
         _, machine, pid, created = _owner(path)

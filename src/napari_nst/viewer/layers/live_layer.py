@@ -15,9 +15,9 @@ from napari_nst.viewer.layers.live_pixels import LivePixels, Pyramid
 from napari_nst.viewer.layers.panels import PanelText, known_units
 from napari_nst.viewer.layers.position import Position, move_slider, shown_index
 from napari_nst.viewer.layers.read import OriginalPixels
+from napari_nst.viewer.layers.repeated_preview import move_tiles
 from napari_nst.viewer.layers.result_layer import Placement, add_below, put_below, replace_layer
 from napari_nst.viewer.layers.save import LAYOUT
-from napari_nst.viewer.layers.tiles import move_tiles
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration

@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 _TILES_OF = "napari-nst-tiles-of"
 
 
-class Tiled:
+class Repeated:
     """An array repeated along some axes; pixels are copied only where they are asked for."""
 
     def __init__(self, pixels: Array, repeats: tuple[int, ...]) -> None:
@@ -52,7 +52,7 @@ def tile_preview(viewer: ViewerModel, layer: Image) -> Any:
     repeats, first = np.ones(levels[0].ndim, int), np.zeros(layer.ndim)
     for axis in (vertical, horizontal):
         repeats[axis], first[axis] = 3, -levels[0].shape[axis]
-    tiled = [Tiled(level, tuple(repeats)) for level in levels]
+    tiled = [Repeated(level, tuple(repeats)) for level in levels]
     tiles: Any = tiled if layer.multiscale else tiled[0]
     transform = layer_transform(layer, first)
     metadata = {RECORD: dict(layer.metadata[RECORD]), _TILES_OF: layer.unique_id}
