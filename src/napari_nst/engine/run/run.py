@@ -101,6 +101,9 @@ def _iterate(
 class Run:
     """A job under way, and how steering changes it."""
 
+    objective: AdaptiveObjective  # of the current scale
+    optimizer: ImageOptimizer  # of the current scale and objective
+
     def __init__(
         self, job: Job, pretrained: PretrainedVGG, steering: Steering, saved: Checkpoints,
         after: Iteration | None, state: RunState | None,
@@ -143,7 +146,6 @@ class Run:
 
     def iterations(self) -> Iterator[Iteration]:
         """Yield an iteration per step. Closing the generator ends the run."""
-        periodic = self.job.recipe.padding == "circular"
         state, self.state = self.state, None  # frees its memory when it is restored
         first = state.index if state else 0
         before, began, done = self.earlier[1], time.perf_counter(), 0.0
@@ -154,60 +156,69 @@ class Run:
             later = self._work_of(self.job.scales[index + 1 :])
             already = 0
             if state is not None:
-                objective = self._objective(scale, state.tile)
-                optimizer = restored(state, objective, self.setup)
-                already, before, left = state.taken, state.seconds, state.seconds_left
-                losses, state = state.losses, None  # the rest of the state has been taken over
-                self.saved.has_yielded = True
-                yield self._iteration(scale, optimizer.image, losses, objective.tile, before, left)
+                already, before = state.taken, state.seconds
+                saved = self._restore(state, scale)
+                state = None  # what is left of it takes memory
+                yield saved
+                del saved
             else:
-                objective = self._objective(scale)
-                image = resize(start.pop(), scale.shape, periodic=periodic).clamp(0, 1)
-                optimizer = self._optimizer(image, objective, scale, moments)
-                del image
+                self._begin_scale(scale, start, moments)
             moments = None
             for taken in range(already + 1, scale.steps + 1):
                 self.steering.check_cancelled()
-                change = self.steering.take_changes()
-                if change is not None:
-                    current, former = optimizer.current, (self.job, self.setup)
-                    changed = self._apply(change, current, scale)
-                    if changed is not None:
-                        image, new = changed
-                        moments = optimizer.moments
-                        del optimizer  # before the next one takes memory
-                        try:
-                            optimizer = self._optimizer(image, new or objective, scale, moments)
-                            objective = new or objective
-                        except NotFinite as error:
-                            self.steering.tell(f"Not changed: {error}")
-                            self.job, self.setup = former
-                            self.steered.pop()
-                            self.metadata = self._metadata()
-                            optimizer = self._optimizer(current, objective, scale, moments)
-                        del image, new, moments
-                    del current, former, changed
-                losses = summarise(optimizer.step())
+                self._take_changes(scale)
+                losses = summarise(self.optimizer.step())
                 self.step += 1
-                work = work_of_step(self.job, scale, objective.tile)
+                work = work_of_step(self.job, scale, self.objective.tile)
                 done += work
                 seconds = time.perf_counter() - began
                 left = seconds * (work * (scale.steps - taken) + later) / done
-                seconds += before
-                iteration = self._iteration(
-                    scale, optimizer.image, losses, objective.tile, seconds, left
-                )
-                if self._must_end(optimizer.failures):
+                iteration = self._iteration(scale, losses, before + seconds, left)
+                if self._must_end(self.optimizer.failures):
                     yield replace(iteration, steps=self.step, seconds_left=0.0)
                     return
                 yield iteration
-                self.saved.save_if_due(
-                    partial(self._state, index, taken, iteration, objective, optimizer)
-                )
+                self.saved.save_if_due(partial(self._state, index, taken, iteration))
                 del iteration
-            moments = optimizer.moments
-            start.append(optimizer.image)
-            del optimizer, objective
+            moments = self.optimizer.moments
+            start.append(self.optimizer.image)
+            del self.optimizer, self.objective
+
+    def _begin_scale(self, scale: Scale, start: list[Tensor], moments: AdamMoments | None) -> None:
+        """Begin a scale with the image of the scale before, which is taken out of its list."""
+        periodic = self.job.recipe.padding == "circular"
+        self.objective = self._objective(scale)
+        image = resize(start.pop(), scale.shape, periodic=periodic).clamp(0, 1)
+        self.optimizer = self._optimizer(image, self.objective, scale, moments)
+
+    def _restore(self, state: RunState, scale: Scale) -> Iteration:
+        """Go on with a saved state; return its iteration."""
+        self.objective = self._objective(scale, state.tile)
+        self.optimizer = restored(state, self.objective, self.setup)
+        self.saved.has_yielded = True
+        return self._iteration(scale, state.losses, state.seconds, state.seconds_left)
+
+    def _take_changes(self, scale: Scale) -> None:
+        """Apply what the user has changed since the last step, as far as it is possible."""
+        change = self.steering.take_changes()
+        if change is None:
+            return
+        current, former = self.optimizer.current, (self.job, self.setup)
+        changed = self._apply(change, current, scale)
+        if changed is None:
+            return
+        image, new = changed
+        moments = self.optimizer.moments
+        del self.optimizer  # before the next one takes memory
+        try:
+            self.optimizer = self._optimizer(image, new or self.objective, scale, moments)
+            self.objective = new or self.objective
+        except NotFinite as error:
+            self.steering.tell(f"Not changed: {error}")
+            self.job, self.setup = former
+            self.steered.pop()
+            self.metadata = self._metadata()
+            self.optimizer = self._optimizer(current, self.objective, scale, moments)
 
     def _must_end(self, failures: int) -> bool:
         """Tell the user about steps whose numbers were not finite; return whether the run ends."""
@@ -226,14 +237,7 @@ class Run:
         )
         return True
 
-    def _state(
-        self,
-        index: int,
-        taken: int,
-        iteration: Iteration,
-        objective: AdaptiveObjective,
-        optimizer: ImageOptimizer,
-    ) -> RunState:
+    def _state(self, index: int, taken: int, iteration: Iteration) -> RunState:
         names = ("job", "began", "step", "earlier", "steered", "resumed", "estimate", "machine")
         return RunState(
             **{name: getattr(self, name) for name in names},
@@ -243,20 +247,14 @@ class Run:
             seconds_left=iteration.seconds_left,
             weights=absolute_weights(self.job.recipe),
             planner=self.planner.state(),
-            tile=objective.tile,
+            tile=self.objective.tile,
             losses=iteration.losses,
-            objective=objective.state(),
-            optimizer=optimizer.state(),
+            objective=self.objective.state(),
+            optimizer=self.optimizer.state(),
         )
 
     def _iteration(
-        self,
-        scale: Scale,
-        image: Tensor,
-        losses: dict[str, float],
-        tile: int,
-        seconds: float,
-        seconds_left: float,
+        self, scale: Scale, losses: dict[str, float], seconds: float, seconds_left: float
     ) -> Iteration:
         keep = self.job.keep_outside
         return Iteration(
@@ -266,11 +264,11 @@ class Run:
             shape=keep.picture.shape if keep else scale.shape,
             seconds=seconds,
             seconds_left=seconds_left,
-            pixels=self.setup.shown(image),
+            pixels=self.setup.shown(self.optimizer.image),
             alpha=self.setup.alpha_at(scale),
             is_grey=self.setup.shows_one_channel,
             full_shape=self.job.full_shape,
-            facts={**self.metadata, "tile": tile},
+            facts={**self.metadata, "tile": self.objective.tile},
             free=keep.mask if keep else None,
         )
 
