@@ -96,6 +96,8 @@ def test_a_killed_run_ends_with_exactly_the_picture_of_an_uninterrupted_one(
     assert step <= left.step < 14
     assert run("resume", "--list") == 0
     assert str(left.path) in capfd.readouterr().out
+    assert run("resume", "--list", "--discard") == 2
+    assert left.path.exists()
 
     assert run("resume", "--save-every", "0") == 0
     assert not list(runs_folder().iterdir())

@@ -136,3 +136,8 @@ def test_layer_weights_cannot_be_changed(change):
     with pytest.raises(TypeError, match=r"^A recipe cannot be changed; "):
         change(layers)
     assert dict(layers) == {"relu1_1": 1.0}
+
+
+def test_a_large_bound_is_named_exactly():
+    with pytest.raises(ValueError, match="2147483647"):
+        Recipe(seed=-1)

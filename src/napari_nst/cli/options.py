@@ -89,12 +89,13 @@ def job_command(
     return make
 
 
-LIMITS_HELP = (
-    "The values that are black and white in images of more than 8 bits, such as 0,4095 for 12 bits "
-    "in a TIFF of 16; auto takes the extremes of each image.  [default: the display range in the "
-    "file, or the range of its type]"
-)
-limits_option = click.option("--limits", metavar="LOW,HIGH|auto", help=LIMITS_HELP)
+_LIMITS: Mapping[str, Any] = {
+    "metavar": "LOW,HIGH|auto",
+    "help": "The values that are black and white in images of more than 8 bits, such as 0,4095 for "
+    "12 bits in a TIFF of 16; auto takes the extremes of each image.  [default: the display range "
+    "in the file, or the range of its type]",
+}
+limits_option = click.option("--limits", **_LIMITS)
 save_every_option = click.Option(
     ["--save-every"], metavar="SECONDS", type=click.FloatRange(min=0), default=60.0,
     show_default=True,
@@ -116,7 +117,7 @@ _FILE_OPTIONS = [
     click.Option(
         ["--init-image"], type=FILE, help="An image to start from; implies --init image."
     ),
-    click.Option(["--limits"], metavar="LOW,HIGH|auto", help=LIMITS_HELP),
+    click.Option(["--limits"], **_LIMITS),
     click.Option(
         ["--log"], type=FILE, help="Write one JSON object per step to this file (.jsonl)."
     ),

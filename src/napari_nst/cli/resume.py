@@ -49,10 +49,12 @@ def resume(
 
     Example:  napari-nst resume
     """
-    if lists:
-        _print_list()
-        return 0
     with input_errors():
+        if lists and (file or output or discards):
+            raise ValueError("--list only lists the runs; leave out FILE, --output and --discard.")
+        if lists:
+            _print_list()
+            return 0
         if process_count() > 1:
             raise ValueError("A run is resumed by one process; leave out torchrun.")
         path = file or _last().path

@@ -150,14 +150,14 @@ class _Steering(Steering):
         self._signals = signals
         self.ended: Path | None = None  # the state of a run whose picture is not written yet
 
-    def end_state(self, path: Path) -> None:
-        """Keep the state for now."""
+    def run_ended(self, path: Path) -> None:
+        """Keep the state until the picture is written."""
         self.ended = path
 
     def discard_ended(self) -> None:
         """Delete the state of a run whose picture is written."""
         if self.ended is not None:
-            super().end_state(self.ended)
+            super().run_ended(self.ended)
             self.ended = None
 
     @property

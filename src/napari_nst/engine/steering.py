@@ -175,8 +175,8 @@ class Steering:
         if self.stopped:
             raise Cancelled("Stopped by the user.")
 
-    def end_state(self, path: Path) -> None:
-        """Delete the saved state of a run that has ended. The run calls this."""
+    def run_ended(self, path: Path) -> None:
+        """Delete the saved state of a run. The run calls this when it has ended."""
         with suppress(OSError):
             path.unlink()
 

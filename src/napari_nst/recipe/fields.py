@@ -90,7 +90,7 @@ class Control:
         if isinstance(value, (bool, str)) or (kind is int and number != value):
             raise TypeError(f"{name} must be {wanted}, not {value!r}.")
         if not (self.minimum <= number <= self.maximum and math.isfinite(number)):
-            bounds = f"between {self.minimum:g} and {self.maximum:g}"
+            bounds = f"between {self.minimum:.10g} and {self.maximum:.10g}"
             if math.isinf(self.maximum):
                 bounds = f"at least {self.minimum:g} and finite"
             raise ValueError(f"{name} must be {bounds}; not {value!r}.")

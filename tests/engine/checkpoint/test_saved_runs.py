@@ -18,7 +18,7 @@ from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
 from napari_nst.engine.checkpoint import saved_runs
-from napari_nst.engine.checkpoint.codec import Encoder, RunState, decoded
+from napari_nst.engine.checkpoint.codec import Encoder, RunState, decode
 from napari_nst.engine.checkpoint.saved_runs import (
     Checkpoints,
     claim,
@@ -134,7 +134,7 @@ def test_shared_arrays_are_stored_once(state):
     sizes = [block.nbytes for block in encoder.blocks.values() if block.dtype == "F32"]
     assert len(sizes) == 3  # the content and two styles
     text = encoder.text({"a": IMAGE, "b": [IMAGE]})
-    found = decoded(text, dict.fromkeys(encoder.blocks, IMAGE).__getitem__)
+    found = decode(text, dict.fromkeys(encoder.blocks, IMAGE).__getitem__)
     assert found["a"] is found["b"][0]
 
 

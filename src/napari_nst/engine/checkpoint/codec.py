@@ -1,6 +1,6 @@
 """The state of a run as a JSON text and arrays, and back.
 
-Reading constructs only the classes in `_CLASSES` and the types in `decoded`; it executes no code of
+Reading constructs only the classes in `_CLASSES` and the types in `decode`; it executes no code of
 a file.
 """
 
@@ -151,7 +151,7 @@ class Encoder:
         return name
 
 
-def decoded(text: str, tensor: Callable[[str], Any]) -> Any:
+def decode(text: str, tensor: Callable[[str], Any]) -> Any:
     """Return the value of a text, given a function that returns the tensor of a name.
 
     Raises any error for a text that `Encoder` did not write.

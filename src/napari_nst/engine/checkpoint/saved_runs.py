@@ -22,7 +22,7 @@ from typing import Any, Self
 
 import psutil
 
-from napari_nst.engine.checkpoint.codec import Encoder, RunState, decoded
+from napari_nst.engine.checkpoint.codec import Encoder, RunState, decode
 from napari_nst.engine.distributed import process_count
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import cache_folder
@@ -128,7 +128,7 @@ def read_about(path: Path) -> dict[str, Any]:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            about = decoded(file.metadata()["about"], file.get_tensor)
+            about = decode(file.metadata()["about"], file.get_tensor)
         return dict(about)
     except Exception as error:
         raise _unreadable(path, error) from error
@@ -152,7 +152,7 @@ def read_state(path: Path) -> RunState:
         if not is_intact(path):
             raise ValueError("The checksum is wrong.")
         with safe_open(path, framework="pt") as file:
-            state = decoded(file.metadata()["state"], lambda name: file.get_tensor(name).clone())
+            state = decode(file.metadata()["state"], lambda name: file.get_tensor(name).clone())
         if not isinstance(state, RunState):
             raise ValueError("The file holds another object.")
     except Exception as error:
@@ -273,7 +273,7 @@ class Checkpoints:
         if has_failed or self.steering.keeps_state or not self.has_yielded:
             release(self.path)
         else:
-            self.steering.end_state(self.path)
+            self.steering.run_ended(self.path)
 
 
 def _reason(error: Exception) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.job.guides import Guides, KeepOutside, Labels, Mask, read_labels, same_pixels
-from napari_nst.engine.job.input_image import RGB, InputImage, Window
+from napari_nst.engine.job.input_image import RGB, InputImage, Weights, Window
 
 MARGIN = 64
 """How many pixels around the region a run works on, so that deep features at the region's border
@@ -133,7 +133,7 @@ def _around(picture: InputImage, mask: Mask) -> tuple[list[InputImage], list[Lab
     return [InputImage(rgb, alpha, around.is_grey, {})], [labels]
 
 
-def _continued(rgb: RGB, alpha: RGB) -> tuple[RGB, RGB]:
+def _continued(rgb: RGB, alpha: Weights) -> tuple[RGB, Weights]:
     """Return an image whose visible pixels are continued by `BORDER` pixels, and its alpha."""
     alpha = np.pad(alpha, 1)
     rgb = np.pad(rgb, ((1, 1), (1, 1), (0, 0))) * (alpha > 0)[..., None]

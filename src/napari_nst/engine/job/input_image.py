@@ -22,6 +22,9 @@ from napari_nst.recipe import Recipe
 RGB = np.ndarray[Any, np.dtype[np.float32]]
 """An image of float32 (H, W, 3) in [0, 1]."""
 
+Weights = np.ndarray[Any, np.dtype[np.float32]]
+"""A weight for each pixel, float32 (H, W) in [0, 1]."""
+
 Window = tuple[slice, slice]
 """Rows and columns of an image."""
 
@@ -47,7 +50,7 @@ class InputImage:
     """A checked image."""
 
     rgb: RGB
-    alpha: RGB | None  # (H, W) in [0, 1]; None: no pixel is transparent
+    alpha: Weights | None  # None: no pixel is transparent
     is_grey: bool
     metadata: dict[str, Any]  # shape, dtype, SHA-256 and name of the array that was handed in
 
@@ -68,7 +71,7 @@ class InputImage:
         return is_deep and 0 < float(self.rgb.max()) <= 2**14 / 2**16
 
     @property
-    def weights(self) -> RGB | None:
+    def weights(self) -> Weights | None:
         """How much each pixel counts: alpha, of which only proportions matter."""
         return None if self.alpha is None else self.alpha / max(float(self.alpha.max()), 1e-6)
 
