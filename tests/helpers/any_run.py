@@ -23,6 +23,8 @@ SOON_DONE = {
     "epsilon": st.sampled_from([1e-16, 1e-8, 1.0, 1e9]),
     "tile": st.sampled_from([0, 0, 128]),
     "style_blend": st.just(()),
+    "terms": st.just(()),
+    "phases": st.just(()),
     "device": st.just("cpu"),
 }
 

@@ -14,21 +14,27 @@ import click
 from napari_nst.cli.outputs import ANIMATION_MEGABYTES, Outputs
 from napari_nst.cli.request import Request, default_preset
 from napari_nst.recipe import CONTROLS, SECTIONS, preset
-from napari_nst.recipe.fields import LayerWeights
+from napari_nst.recipe.fields import Changes, LayerWeights
 
 FILE = click.Path(path_type=Path)
 
 # Job → the fields of a recipe that do not affect it.
 UNUSED: Mapping[str, tuple[str, ...]] = {
     "stylize": (),
-    "synthesize": ("content_weight", "content_layers", "content_norm", "style_sizing", "color"),
+    "synthesize": (
+        *("content_weight", "content_layers", "content_loss", "content_norm"),
+        *("style_sizing", "color"),
+    ),
     "reconstruct": (
         *(name for name in CONTROLS if name.startswith("style_")),
-        *("projections", "patch_size", "patch_stride", "color"),
+        *("projections", "patch_size", "patch_stride", "color", "final_color"),
+        *("nn_targets", "refine_strength"),
     ),
 }
 _COMMON = ("size", "steps", "style_weight", "content_weight", "tv_weight", "seed", "device")
-_METAVARS: Mapping[type, str] = {LayerWeights: "LAYER:WEIGHT,…", tuple: "NUMBER,…"}
+_METAVARS: Mapping[type, str] = {
+    LayerWeights: "LAYER:WEIGHT,…", tuple: "NUMBER,…", Changes: "JSON",
+}  # fmt: skip
 _OUTPUTS = ("output", "depth", "log", "tensorboard", "animation", "animation_every")
 _HEADINGS = {  # option → heading in the help, if it is not "This job"
     **dict.fromkeys((*_OUTPUTS, "init_image", "limits", "tile_preview", "save_every"), "Files"),

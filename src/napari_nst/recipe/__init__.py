@@ -2,7 +2,8 @@
 
 from napari_nst.recipe.convert_weights import on_flavour
 from napari_nst.recipe.presets import DEFAULT_PRESETS, preset, preset_names, published
-from napari_nst.recipe.recipe import CONTROLS, SECTIONS, Recipe
+from napari_nst.recipe.recipe import Recipe
+from napari_nst.recipe.sections import CONTROLS, SECTIONS
 
 __all__ = [
     "CONTROLS", "DEFAULT_PRESETS", "SECTIONS",

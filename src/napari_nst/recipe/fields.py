@@ -5,6 +5,7 @@ The widgets build their controls and tooltips from these declarations, the termi
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from napari_nst.recipe.layer_names import canonical_layer
 _SWITCH = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
 
 
-class LayerWeights(dict[str, float]):
-    """Layer name → weight: a dict that cannot be changed, so that its recipe cannot either."""
+class FixedMapping(dict[str, Any]):
+    """Names → values: a dict that cannot be changed, so that its recipe cannot either."""
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("A recipe cannot be changed; make another with its replace().")
@@ -28,8 +29,18 @@ class LayerWeights(dict[str, float]):
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
 
-    def __reduce__(self) -> tuple[type[LayerWeights], tuple[dict[str, float]]]:
-        return LayerWeights, (dict(self),)
+    def __reduce__(self) -> tuple[type[FixedMapping], tuple[dict[str, Any]]]:
+        return type(self), (dict(self),)
+
+
+class LayerWeights(FixedMapping):
+    """Layer name → weight."""
+
+
+class Changes(tuple[FixedMapping, ...]):
+    """Several changes of a recipe's fields: its terms, or its phases."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -41,12 +52,14 @@ class Control:
     maximum: float = math.inf
     step: float = 1  # of a spin box
     choices: tuple[str, ...] = ()  # empty for free text
-    kind: type = str  # or int, float, bool, LayerWeights, tuple for several numbers
+    kind: type = str  # or int, float, bool, LayerWeights, Changes, tuple for several numbers
 
     def checked(self, name: str, value: object) -> Any:
         """Return a value as this control's kind; raise TypeError or ValueError if not allowed."""
-        if self.kind in (LayerWeights, tuple) and isinstance(value, str):
+        if self.kind in (LayerWeights, Changes, tuple) and isinstance(value, str):
             value = self.parse(name, value)
+        if self.kind is Changes:
+            return _checked_changes(name, value)
         if self.kind is LayerWeights:
             return _checked_layers(name, value)
         if self.kind is tuple:
@@ -65,6 +78,8 @@ class Control:
         """Read a value from text such as a user types, without checking its bounds."""
         if self.kind is LayerWeights:
             return _parsed_layers(name, text)
+        if self.kind is Changes:
+            return parsed_json(name, text) if text.strip() else []
         if self.kind is tuple:
             return tuple(_parsed_number(name, one, float) for one in text.replace(",", " ").split())
         if self.kind in (int, float):
@@ -74,7 +89,9 @@ class Control:
         return _SWITCH[text.lower()] if self.kind is bool else text
 
     def text(self, value: Any) -> str:
-        """Return the value of a text field, of layers or of several numbers as `parse` reads it."""
+        """Return the value of a field as text that `parse` reads."""
+        if isinstance(value, Changes):
+            return json.dumps(plain(value)) if value else ""
         if isinstance(value, Mapping):
             return ", ".join(f"{layer}:{weight!r}" for layer, weight in value.items())
         if isinstance(value, tuple):
@@ -116,6 +133,12 @@ def layers(default: Mapping[str, float], *, help_text: str) -> Any:
     return field(default_factory=lambda: LayerWeights(default), metadata={"control": control})
 
 
+def changes(*, help_text: str) -> Any:
+    """Declare a field for changes of a recipe's fields, empty by default."""
+    control = Control(help_text, kind=Changes)
+    return field(default=Changes(), metadata={"control": control})
+
+
 def choice(*choices: str, default: str | None = None, help_text: str) -> Any:
     """Declare a field for one of `choices`, by default the first, or for any text without them."""
     control = Control(help_text, choices=choices)
@@ -125,6 +148,33 @@ def choice(*choices: str, default: str | None = None, help_text: str) -> Any:
 def switch(default: bool, *, help_text: str) -> Any:
     """Declare a field that is on or off."""
     return field(default=default, metadata={"control": Control(help_text, kind=bool)})
+
+
+def plain(value: Any) -> Any:
+    """Return a field's value as numbers, strings, lists and dicts."""
+    if isinstance(value, Mapping):
+        return {name: plain(one) for name, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, tuple) else value
+
+
+def parsed_json(name: str, text: str) -> Any:
+    """Read JSON; ValueError that begins with a name."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{name} is not JSON: {error}.") from None
+    except (RecursionError, ValueError):
+        raise ValueError(f"{name} has too long a number or too many nested lists.") from None
+
+
+def _checked_changes(name: str, value: object) -> Changes:
+    """Return several mappings of fields; their names and values are checked by the recipe."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, Mapping) for one in value):
+        raise TypeError(
+            f'{name} must be a list of fields and values, such as [{{"style_loss": "gram"}}]; '
+            f"not {value!r}."
+        )
+    return Changes(FixedMapping(one) for one in value)
 
 
 def _checked_layers(name: str, layers: object) -> LayerWeights:

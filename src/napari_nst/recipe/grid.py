@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -9,8 +10,9 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, Self
 
-from napari_nst.recipe.fields import LayerWeights
-from napari_nst.recipe.recipe import CONTROLS, Recipe
+from napari_nst.recipe.fields import Changes, LayerWeights, plain
+from napari_nst.recipe.recipe import Recipe
+from napari_nst.recipe.sections import CONTROLS
 
 Axes = Mapping[str, Sequence[Any]]  # field of a recipe → its values
 
@@ -51,7 +53,7 @@ def parse_values(name: str, text: str) -> list[Any]:
         Recipe.from_dict({name: text})  # raises an error that suggests the nearest field
         raise ValueError(f"{name} has no effect on the result; sweep another field of the recipe.")
     control = CONTROLS[name]
-    has_commas = control.kind in (LayerWeights, tuple)
+    has_commas = control.kind in (LayerWeights, Changes, tuple)
     parts = [part.strip() for part in text.split(";" if has_commas else ",")]
     return [control.checked(name, control.parse(name, part)) for part in parts if part]
 
@@ -64,6 +66,8 @@ def value_words(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, Mapping):
         return ", ".join(f"{layer}:{weight:g}" for layer, weight in value.items())
+    if isinstance(value, (tuple, list)) and any(isinstance(one, Mapping) for one in value):
+        return json.dumps(plain(tuple(value)))
     if isinstance(value, (tuple, list)):
         return ", ".join(f"{number:g}" for number in value)
     return str(value)

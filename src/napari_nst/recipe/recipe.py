@@ -8,11 +8,13 @@ import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
-from napari_nst.recipe.fields import Control
+from napari_nst.recipe.fields import parsed_json, plain
+from napari_nst.recipe.phases import checked_phases, checked_terms, phase_recipe, term_recipe
 from napari_nst.recipe.sections import (
+    CONTENT_NORMS,
+    CONTROLS,
     MIN_TILE,
     MOMENT_LOSSES,
     NORMS,
@@ -20,22 +22,15 @@ from napari_nst.recipe.sections import (
     Losses,
     Network,
     Optimizer,
+    Refine,
     Schedule,
     Start,
 )
 
-_SECTIONS = {
-    "Size and steps": Schedule,
-    "Losses": Losses,
-    "Start": Start,
-    "Colours": Colour,
-    "Network": Network,
-    "Optimiser": Optimizer,
-}
 
-
+# The bases are in reverse order, so that the fields are in the order of the sections.
 @dataclass(frozen=True, kw_only=True)
-class Recipe(Optimizer, Network, Colour, Start, Losses, Schedule):
+class Recipe(Optimizer, Network, Colour, Start, Refine, Losses, Schedule):
     """Everything that a run needs to know besides its images.
 
     A recipe is immutable and is checked when it is made. Its defaults are the defaults of the
@@ -57,23 +52,39 @@ class Recipe(Optimizer, Network, Colour, Start, Losses, Schedule):
         Layer name → weight. Names as in `napari_nst.recipe.layer_names`; aliases are allowed.
     content_weight, style_weight, tv_weight : float
         Weights of the content losses, the style losses and total variation.
-    content_norm, style_loss, style_norm, tv_loss, tv_exponent, projections, patch_size, \
-patch_stride
+    content_loss, content_norm, style_loss, style_norm, tv_loss, tv_exponent, projections, \
+patch_size, patch_stride
         The losses and how they are scaled: see `napari_nst.losses`.
+    hypercolumns, samples, style_samples, nn_targets, style_rotations
+        What losses compare that draw positions of the image and of the style by chance.
+    terms : sequence of mappings
+        Further losses, each a mapping of fields of the content loss or of the style loss. A weight
+        is a factor of the recipe's own, a missing field has the recipe's own value, and a norm that
+        does not go with a new loss is that loss's first.
+    refine_share, refine_strength, phases : float, float, sequence of mappings
+        What changes during a run. The recipe's own fields are its first phase; `phases` are the
+        later ones. Each is a mapping of fields of the losses, the pooling, the optimiser and
+        `image_range`, as for `terms`; a new optimiser has its own default learning rate. Its
+        ``steps`` (default 1) are relative to those of the other later phases, its ``sizes`` are
+        "finest" (default), "coarser" (all but the finest), "all", or n for the n-th finest.
+        The later phases together take `refine_share` of the steps; with 1, the first phase takes
+        none. `refine_strength` is a factor of their `style_weight`.
     style_scale, style_sizing, style_blend
         Size of the style relative to the content, how it is resized, and the relative weights of
         several styles.
     init, noise, noise_spread, init_noise, seed
         The initial image. Runs with the same seed on the same device give the same result.
-    color, channels, image_range
-        The colours of the result, whether it is grey, and how its values are kept in range.
+    color, channels, image_range, final_color
+        The colours of the result, whether it is grey, how its values are kept in range, and how
+        its colours are changed after the last step.
     weights, network_input, pooling, rescale_pooling, padding
         The network: its flavour (``gatys``, ``torchvision``, ``caffe``) or a weights file, its
         input range, its pooling and its padding.
-    optimizer, learning_rate, history, line_search, beta1, beta2, epsilon, ema
-        The optimiser. Adam's learning rate is in units of [0, 1] pixels per step, the learning rate
-        of L-BFGS is a factor of its own step; 0 takes the default of either. ``ema`` is the decay
-        rate of the moving average that is shown instead of the last step.
+    parametrization, optimizer, learning_rate, history, line_search, beta1, beta2, epsilon, ema
+        What is optimised, and the optimiser. Adam's learning rate is in units of [0, 1] pixels per
+        step, the learning rate of L-BFGS is a factor of its own step; 0 takes the default of
+        either. ``ema`` is the decay rate of the moving average that is shown instead of the last
+        step.
     precision : {"auto", "float32", "bfloat16", "float16"}
         Number format of the network. Image, losses and optimiser are always float32.
     device : str
@@ -101,6 +112,12 @@ patch_stride
                 f"style_norm {self.style_norm!r} does not go with style_loss "
                 f"{self.style_loss!r}; take one of {allowed}."
             )
+        if self.content_norm not in CONTENT_NORMS[self.content_loss]:
+            allowed = ", ".join(CONTENT_NORMS[self.content_loss])
+            raise ValueError(
+                f"content_norm {self.content_norm!r} does not go with content_loss "
+                f"{self.content_loss!r}; take one of {allowed}."
+            )
         if self.style_blend and not any(self.style_blend):
             raise ValueError("style_blend is 0 for every style; give one a value above 0.")
         if 0 < self.tile < MIN_TILE:
@@ -110,6 +127,21 @@ patch_stride
                 f"tile does not go with style_loss {self.style_loss!r}; set tile to 0 or "
                 f"style_loss to one of {', '.join(MOMENT_LOSSES)}."
             )
+        self._check_changes()
+
+    def _check_changes(self) -> None:
+        """Check terms and phases; each of them must be a valid recipe."""
+        object.__setattr__(self, "terms", checked_terms(self.terms))
+        object.__setattr__(self, "phases", checked_phases(self.phases))
+        for name, make, changes in (
+            ("terms", term_recipe, self.terms),
+            ("phases", phase_recipe, self.phases),
+        ):
+            for index, change in enumerate(changes, start=1):
+                try:
+                    make(self, change)
+                except (TypeError, ValueError) as error:
+                    raise type(error)(f"{name}, entry {index}: {error}") from None
 
     @property
     def has_content(self) -> bool:
@@ -121,6 +153,27 @@ patch_stride
         """Whether any style loss has a weight above 0."""
         return bool(self.style_weight) and any(self.style_layers.values())
 
+    def with_terms(self) -> list[Recipe]:
+        """Return the recipe without its terms, then a recipe of each term that has a weight.
+
+        The recipe of a term has the term's content or style loss alone. Later phases are left out;
+        use this on the recipe of a `phase`.
+        """
+        terms = [term_recipe(self, term) for term in self.terms]
+        own = self.replace(terms=(), phases=()) if self.terms or self.phases else self
+        return [own, *(term for term in terms if term is not None)]
+
+    def phase(self, index: int) -> Recipe:
+        """Return the recipe of a phase, without phases: the recipe's own for 0, then `phases`.
+
+        Its `steps` remain those of the whole run. IndexError if there is no such phase.
+        """
+        if index == 0:
+            return self.replace(phases=()) if self.phases else self
+        if not 0 < index <= len(self.phases):
+            raise IndexError(f"There is no phase {index}; the last one is {len(self.phases)}.")
+        return phase_recipe(self, self.phases[index - 1])
+
     def replace(self, **changes: Any) -> Recipe:
         """Return a copy with some fields changed; TypeError or ValueError as from `from_dict`."""
         _refuse_unknown(changes)
@@ -128,9 +181,7 @@ patch_stride
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain numbers, strings, lists and dicts."""
-        fields = {name: getattr(self, name) for name in ("name", *CONTROLS)}
-        layers = {name: dict(value) for name, value in fields.items() if isinstance(value, Mapping)}
-        return fields | layers | {"style_blend": list(self.style_blend)}
+        return {name: plain(getattr(self, name)) for name in ("name", *CONTROLS)}
 
     def to_json(self) -> str:
         """Return the recipe as JSON text that `from_json` reads."""
@@ -139,12 +190,7 @@ patch_stride
     @classmethod
     def from_json(cls, text: str) -> Recipe:
         """Read a recipe from a JSON object, as `from_dict`; ValueError for any other text."""
-        try:
-            fields = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"The recipe is not JSON: {error}.") from None
-        except (RecursionError, ValueError):
-            raise ValueError("The recipe has too long a number or too many nested lists.") from None
+        fields = parsed_json("The recipe", text)
         if not isinstance(fields, dict):
             raise ValueError("The recipe must be a JSON object of fields, as to_json() writes it.")
         return cls.from_dict(fields)
@@ -171,18 +217,6 @@ patch_stride
                 f"Layer {layer.name!r} holds no recipe; choose a result of this plugin."
             )
         return cls.from_dict(record["recipe"])
-
-
-# The bases of Recipe are in reverse order, so that its fields are in the order of the sections.
-CONTROLS: Mapping[str, Control] = MappingProxyType(
-    {f.name: f.metadata["control"] for f in dataclasses.fields(Recipe) if f.metadata}
-)
-"""Field name → its `Control`, in the order of their display."""
-
-SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {title: tuple(f.name for f in dataclasses.fields(s)) for title, s in _SECTIONS.items()}
-)
-"""Title → the names of the fields in that section."""
 
 
 def _refuse_unknown(changes: Mapping[str, Any]) -> None:

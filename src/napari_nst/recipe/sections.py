@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
-from napari_nst.recipe.fields import choice, layers, number, numbers, switch
+from napari_nst.recipe.fields import (
+    Control,
+    changes,
+    choice,
+    layers,
+    number,
+    numbers,
+    switch,
+)
 
 GRAM_LOSSES = ("gram", "shifted_gram", "centred_gram")
 """Style losses that compare Gram matrices."""
@@ -18,7 +29,18 @@ NORMS = {
     "sliced_wasserstein": ("relative", "mean"),
     "mrf": ("relative", "mean", "sum"),
 }
-"""Style loss → the values of `style_norm` that it accepts."""
+"""Style loss → the values of `style_norm` that it accepts, its usual one first."""
+
+CONTENT_NORMS = {
+    "features": ("relative", "mean", "sum"),
+}
+"""Content loss → the values of `content_norm` that it accepts, its usual one first."""
+
+HYPERCOLUMN_LOSSES: tuple[str, ...] = ()
+"""Losses that can compare hypercolumns, which join several layers."""
+
+SAMPLED_LOSSES: tuple[str, ...] = ()
+"""Losses that compare positions drawn by chance."""
 
 MOMENT_LOSSES = (*GRAM_LOSSES, "mean_covariance", "wasserstein")
 """Style losses that are functions of sums over positions, which can be added up over tiles."""
@@ -70,6 +92,8 @@ class Losses:
         help_text=
         "Layers whose statistics describe the style, each with a weight. Shallow layers hold "
         "colours and fine texture, deep layers hold large strokes.")
+    content_loss: str = choice(*CONTENT_NORMS, help_text=
+        "How the content is compared: features compares the features of each position.")
     content_norm: str = choice("relative", "mean", "sum", help_text=
         "How content differences are scaled: relative divides them by the energy of the content "
         "features, so that one weight suits every network and layer; mean and sum are used by "
@@ -92,6 +116,21 @@ class Losses:
     patch_stride: int = number(2, minimum=1, maximum=15, help_text=
         "Distance between patches for the style loss mrf, in feature positions. Less compares more "
         "patches and takes longer.")
+    hypercolumns: bool = switch(False, help_text=
+        "Join the layers of a loss into one long vector for each position, for losses that can "
+        "compare such hypercolumns.")
+    samples: int = number(1024, minimum=16, maximum=65536, step=256, help_text=
+        "Number of positions of the image that losses compare which draw them by chance. More is "
+        "steadier, less is faster.")
+    style_samples: int = number(4096, minimum=16, maximum=262144, step=1024, help_text=
+        "Number of positions of each style that such losses compare with. More finds better "
+        "matches, less is faster and needs less memory.")
+    nn_targets: str = choice("scale", "step", help_text=
+        "When nearest neighbours in the style are chosen: scale chooses them once for each size, "
+        "step again and again while the image changes.")
+    style_rotations: bool = switch(False, help_text=
+        "Compare with the style and with its rotations by 90, 180 and 270 degrees, for losses that "
+        "draw positions by chance. More matches, strokes in all directions.")
     tv_loss: str = choice("mean", "nine_point", "sum", "inner_sum", help_text=
         "How total variation is measured: mean averages over neighbouring pixels; nine_point "
         "includes diagonal neighbours; sum adds up differences of values from 0 to 255; inner_sum "
@@ -105,6 +144,27 @@ class Losses:
         "enlarging it; physical shows one micrometre of both at the same size.")
     style_blend: tuple[float, ...] = numbers(minimum=0.0, help_text=
         "Relative weights of several styles, such as 0.7, 0.3. Empty weights all styles equally.")
+    terms: tuple[Mapping[str, Any], ...] = changes(help_text=
+        'Further losses as JSON, such as [{"style_loss": "mrf", "style_weight": 0.5}]: each '
+        "changes fields of the content loss or of the style loss. A weight is a factor of the "
+        "recipe's own.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refine:
+    """What changes during a run."""
+
+    refine_share: float = number(0.3, minimum=0.0, maximum=1.0, step=0.05, help_text=
+        "Share of the steps that all later phases take together. More refines longer; 1 leaves "
+        "none for the recipe's own losses.")
+    refine_strength: float = number(1.0, minimum=0.0, maximum=1000.0, step=0.1, help_text=
+        "Factor of the style weight in later phases. More paints more freely, less keeps closer "
+        "to the content.")
+    phases: tuple[Mapping[str, Any], ...] = changes(help_text=
+        'Later phases of a run as JSON, such as [{"optimizer": "adam", "steps": 2}]: each changes '
+        "fields of the recipe; a weight is a factor of the recipe's own, steps are relative to "
+        'the other later phases, and sizes are "finest", "coarser", "all", or n for the n-th '
+        "finest.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +202,8 @@ class Colour:
     image_range: str = choice("clip", "free", "tanh", help_text=
         "How pixel values are kept between black and white: clip limits them after each step; free "
         "limits only the values that are shown; tanh optimises through a hyperbolic tangent.")
+    final_color: str = choice("none", help_text=
+        "Colours after the last step: none leaves the result as it is.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +233,8 @@ class Network:
 class Optimizer:
     """The optimiser, the number format and the device."""
 
+    parametrization: str = choice("pixels", help_text=
+        "What is optimised: pixels.")
     optimizer: str = choice("lbfgs", "adam", help_text=
         "Optimiser: lbfgs (L-BFGS) reaches a lower loss in the same time; adam needs less memory "
         "and is steadier.")
@@ -202,3 +266,25 @@ class Optimizer:
     tile: int = number(0, minimum=0, maximum=65536, step=128, help_text=
         "Longest side in pixels of the tiles in which a large image is computed; 0 chooses it by "
         "the free memory. More is faster, less needs less memory; the result is the same.")
+
+# fmt: on
+
+_SECTIONS = {
+    "Size and steps": Schedule,
+    "Losses": Losses,
+    "Refine": Refine,
+    "Start": Start,
+    "Colours": Colour,
+    "Network": Network,
+    "Optimiser": Optimizer,
+}
+
+SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {title: tuple(f.name for f in dataclasses.fields(s)) for title, s in _SECTIONS.items()}
+)
+"""Title → the names of the fields in that section."""
+
+CONTROLS: Mapping[str, Control] = MappingProxyType(
+    {f.name: f.metadata["control"] for s in _SECTIONS.values() for f in dataclasses.fields(s)}
+)
+"""Field name → its `Control`, in the order of their display."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 
 from napari_nst.recipe import CONTROLS, DEFAULT_PRESETS, Recipe, preset, preset_names, published
-from napari_nst.recipe.fields import Control, LayerWeights
-from napari_nst.recipe.sections import NORMS
+from napari_nst.recipe.fields import Changes, Control, LayerWeights
+from napari_nst.recipe.sections import CONTENT_NORMS, HYPERCOLUMN_LOSSES, NORMS, SAMPLED_LOSSES
 from napari_nst.viewer.controls.form import LongText, NumberBox
 from napari_nst.viewer.settings.preferences import preferred
 
@@ -26,7 +26,9 @@ LABELS = {
     "tv_exponent": "TV exponent",
     "init": "Start from",
     "init_noise": "Noise in mix",
+    "nn_targets": "Match targets",
     "color": "Colours",
+    "final_color": "Final colours",
     "image_range": "Value range",
     "weights": "Network",
     "network_input": "Input range",
@@ -47,11 +49,13 @@ with the values in napari's preferences."""
 UNUSED: Mapping[str, tuple[str, ...]] = {
     "transfer": (),
     "texture": (
-        "content_weight", "content_layers", "content_norm", "color", "style_sizing", "style_blend",
+        "content_weight", "content_layers", "content_loss", "content_norm",
+        "color", "style_sizing", "style_blend",
     ),
     "reconstruction": (
         "style_weight", "style_layers", "style_loss", "style_norm", "style_scale", "projections",
-        "patch_size", "patch_stride", "style_sizing", "style_blend", "color",
+        "patch_size", "patch_stride", "style_sizing", "style_blend", "color", "final_color",
+        "style_samples", "style_rotations", "nn_targets", "refine_strength",
     ),
 }  # fmt: skip
 """Job → fields that it does not use. Their controls are hidden and keep the preset's values."""
@@ -73,12 +77,25 @@ _OWN_TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 }
 """Job → field → label and tooltip, if its meaning differs from that in a transfer."""
 
+
+def _has_loss(now: Mapping[str, Any], losses: Sequence[str]) -> bool:
+    return now["style_loss"] in losses or now["content_loss"] in losses
+
+
 _IS_USED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "scale_ratio": lambda now: now["min_size"] > 0,
     "first_scale_share": lambda now: now["min_size"] > 0,
     "projections": lambda now: now["style_loss"] == "sliced_wasserstein",
     "patch_size": lambda now: now["style_loss"] == "mrf",
     "patch_stride": lambda now: now["style_loss"] == "mrf",
+    **dict.fromkeys(
+        ("samples", "style_samples", "style_rotations"),
+        lambda now: bool(now["terms"] or now["phases"] or _has_loss(now, SAMPLED_LOSSES)),
+    ),
+    "hypercolumns": lambda now: _has_loss(now, HYPERCOLUMN_LOSSES),
+    "nn_targets": lambda now: bool(now["terms"] or now["phases"] or _has_loss(now, ("nn",))),
+    "refine_share": lambda now: bool(now["phases"]),
+    "refine_strength": lambda now: bool(now["phases"]),
     "tv_loss": lambda now: now["tv_weight"] > 0,
     "tv_exponent": lambda now: now["tv_weight"] > 0,
     "noise": lambda now: now["init"] in ("noise", "mix"),
@@ -115,10 +132,15 @@ class RecipeControls:
         # Functions, because a drop-down asks for its choices again when it gets into a window.
         self.fields["init"].choices = lambda _: STARTS[job]
         self.fields["style_norm"].choices = lambda _: NORMS[self.fields["style_loss"].value]
+        self.fields["content_norm"].choices = lambda _: CONTENT_NORMS[
+            self.fields["content_loss"].value
+        ]
         self.used = [name for name in CONTROLS if name not in UNUSED[job]]
         for field in self.fields.values():
             field.changed.connect(self._enable_used)
-        self.fields["style_loss"].changed.connect(self.fields["style_norm"].reset_choices)
+        for kind in ("style", "content"):
+            reset = self.fields[f"{kind}_norm"].reset_choices
+            self.fields[f"{kind}_loss"].changed.connect(reset)
         self.preset.changed.connect(self._apply_preset)
         self.reset()
 
@@ -201,7 +223,7 @@ def widget_for(name: str, control: Control) -> ValueWidget[Any]:
         most = control.maximum if math.isfinite(control.maximum) else 1e15
         box = SpinBox if control.kind is int else NumberBox
         return box(min=control.minimum, max=most, step=control.step, **common)
-    if control.kind is LayerWeights:
+    if control.kind in (LayerWeights, Changes):
         return LongText(**common)
     choices = DEVICES if name == "device" else control.choices
     return ComboBox(choices=choices, **common) if choices else LineEdit(**common)
@@ -209,7 +231,7 @@ def widget_for(name: str, control: Control) -> ValueWidget[Any]:
 
 def show_value(widget: ValueWidget[Any], control: Control, value: Any) -> None:
     """Put a recipe's value into its widget."""
-    if control.kind in (tuple, LayerWeights):
+    if control.kind in (tuple, LayerWeights, Changes):
         widget.value = control.text(value)
         widget.native.setCursorPosition(0)  # show the beginning of a long text
     else:

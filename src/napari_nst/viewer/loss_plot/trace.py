@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.recipe import CONTROLS
-from napari_nst.recipe.fields import LayerWeights
+from napari_nst.recipe.fields import Changes, LayerWeights
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
@@ -84,6 +84,6 @@ def _change_text(change: Mapping[str, Any]) -> str:
 def _field_text(name: str, value: Any) -> str:
     words = name.replace("_", " ").replace("tv ", "TV ")
     kind = CONTROLS[name].kind
-    if kind in (LayerWeights, tuple):  # too long to write beside a curve
+    if kind in (LayerWeights, Changes, tuple):  # too long to write beside a curve
         return words
     return f"{words} {value:g}" if kind is float else f"{words} {value}"
