@@ -18,6 +18,7 @@ from napari_nst.engine.losses.base import (
     ImageLoss,
     MeasuredExemplar,
     MomentLoss,
+    SampledExemplar,
     StyleLoss,
 )
 from napari_nst.engine.losses.content import ContentLoss
@@ -30,6 +31,11 @@ from napari_nst.engine.losses.gram import (
 from napari_nst.engine.losses.guided import GuidedLoss
 from napari_nst.engine.losses.moments import Moments, gradient_by_features, gram_matrix
 from napari_nst.engine.losses.mrf import PatchLoss
+from napari_nst.engine.losses.nearest_neighbours import NearestNeighbourLoss
+from napari_nst.engine.losses.remd import PaletteLoss, RelaxedEMDLoss
+from napari_nst.engine.losses.sampled import Sampled
+from napari_nst.engine.losses.sampled_moments import SampledMomentsLoss
+from napari_nst.engine.losses.self_similarity import SelfSimilarityLoss
 from napari_nst.engine.losses.total_variation import SeamLoss, TotalVariationLoss
 from napari_nst.engine.losses.wasserstein import SlicedWassersteinLoss, WassersteinLoss
 
@@ -39,8 +45,10 @@ if TYPE_CHECKING:
 __all__ = [
     "STYLE_LOSSES", "AnyExemplar", "CentredGramLoss", "ContentLoss", "Exemplar", "FeatureLoss",
     "GramLoss", "GuidedLoss", "ImageLoss", "MeanCovarianceLoss", "MeasuredExemplar", "MomentLoss",
-    "Moments", "PatchLoss", "SeamLoss", "ShiftedGramLoss", "SlicedWassersteinLoss", "StyleLoss",
-    "TotalVariationLoss", "WassersteinLoss", "gradient_by_features", "gram_matrix", "moment_losses",
+    "Moments", "NearestNeighbourLoss", "PaletteLoss", "PatchLoss", "RelaxedEMDLoss", "Sampled",
+    "SampledExemplar", "SampledMomentsLoss", "SeamLoss", "SelfSimilarityLoss", "ShiftedGramLoss",
+    "SlicedWassersteinLoss", "StyleLoss", "TotalVariationLoss", "WassersteinLoss",
+    "gradient_by_features", "gram_matrix", "moment_losses",
 ]  # fmt: skip
 
 MakeStyleLoss = Callable[[Sequence[AnyExemplar], "Recipe", Tensor | None], StyleLoss]

@@ -60,6 +60,18 @@ class MeasuredExemplar:
             raise ValueError("moments have weight 0, as of an empty mask; mark a larger region.")
 
 
+@dataclass(frozen=True, eq=False)
+class SampledExemplar:
+    """Vectors (n, C) of one style at some positions; a `Sampled` loss needs nothing else.
+
+    `share` is as for `Exemplar`; `exact` says that the network computes in full precision.
+    """
+
+    vectors: Tensor
+    share: float = 1.0
+    exact: bool = True
+
+
 AnyExemplar = Exemplar | MeasuredExemplar
 """What a `MomentLoss` accepts for a style at one layer."""
 
@@ -111,7 +123,7 @@ class StyleLoss(FeatureLoss):
 
     Parameters
     ----------
-    exemplars : sequence of Exemplar or MeasuredExemplar
+    exemplars : sequence of Exemplar, MeasuredExemplar or SampledExemplar
         At least one; their sizes may differ, their channels may not. ValueError if there are none,
         or if their shares do not sum to 1.
     norm, mask
@@ -119,7 +131,11 @@ class StyleLoss(FeatureLoss):
     """
 
     def __init__(
-        self, exemplars: Sequence[AnyExemplar], *, norm: str = "mean", mask: Tensor | None = None
+        self,
+        exemplars: Sequence[AnyExemplar | SampledExemplar],
+        *,
+        norm: str = "mean",
+        mask: Tensor | None = None,
     ) -> None:
         super().__init__(norm, mask)
         if not exemplars:

@@ -1,0 +1,98 @@
+"""Nearest neighbours: each vector of the image approaches one vector of the style."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from napari_nst.engine.losses.base import Exemplar, SampledExemplar, StyleLoss
+from napari_nst.engine.losses.sampled import (
+    ONE_LAYER,
+    Sampled,
+    Shape,
+    directions,
+    for_search,
+    pooled,
+)
+
+QUERIES = 2048
+"""How many vectors are searched at a time: with 4,096 vectors of the style, 34 MB."""
+
+COARSE = 4
+"""Every fourth row and column of joined layers has a target of its own, as in NNST."""
+
+
+class NearestNeighbourLoss(Sampled, StyleLoss):
+    """Cosine distance of each vector from its target in the style (Kolkin et al. 2022, "NNST").
+
+    mean of 1 − cos(x, s(x)), where s(x) is the vector of the style nearest to x by centred cosine.
+    Targets are chosen again in each evaluation, or once by `choose`, of another image than the one
+    that is optimised.
+
+    Parameters
+    ----------
+    exemplars, norm, mask, samples, style_samples, layers, seed
+        As for `RelaxedEMDLoss`; shares of styles have no effect.
+    centred : bool
+        Compare by centred cosine, too.
+    fixed : bool
+        Whether targets are chosen once. Then `choose` must be called before the first comparison.
+    """
+
+    norms: ClassVar = ("relative", "mean")
+    styles: Tensor
+    searched: Tensor
+
+    def __init__(
+        self,
+        exemplars: Sequence[Exemplar | SampledExemplar],
+        *,
+        norm: str = "relative",
+        mask: Tensor | None = None,
+        centred: bool = True,
+        fixed: bool = False,
+        samples: int = 1024,
+        style_samples: int = 4096,
+        layers: Mapping[str, float] = ONE_LAYER,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(exemplars, norm=norm, mask=mask)
+        self.layers, self.centred, self.fixed = layers, centred, fixed
+        self.targets: Tensor | None = None
+        pool, _ = pooled(exemplars, style_samples, seed)
+        centred_styles = directions(pool.vectors, centred=True)
+        styles = centred_styles if centred else directions(pool.vectors, centred=False)
+        self.register_buffer("styles", styles, persistent=False)
+        searched = for_search(centred_styles, exact=pool.exact)
+        self.register_buffer("searched", searched, persistent=False)
+        self._seeded(samples, seed)
+
+    def candidates(self, size: Shape) -> Tensor:
+        """Return the positions that can be drawn: fewer, if they have targets."""
+        found = super().candidates(size)
+        if not self.fixed or len(self.layers) == 1:
+            return found
+        coarse = (found // size[1] % COARSE == 0) & (found % size[1] % COARSE == 0)
+        return found[coarse] if bool(coarse.any()) else found
+
+    @torch.no_grad()
+    def choose(self, vectors: Tensor) -> None:
+        """Choose targets by vectors (N, C) at all `candidates`."""
+        own = directions(vectors, centred=True)
+        self.targets = torch.cat([self._nearest(some) for some in torch.split(own, QUERIES)])
+
+    def compare(self, vectors: Tensor) -> Tensor:
+        """Compare vectors (K, C) of the image with their targets."""
+        own = directions(vectors, centred=self.centred)
+        if self.targets is None:
+            nearest = self._nearest(directions(vectors.detach(), centred=True))
+        else:
+            nearest = self.targets[self.ranks(len(self.targets)).to(self.targets.device)].long()
+        return 1 - (own * self.styles[nearest]).sum() / len(own)
+
+    @torch.no_grad()
+    def _nearest(self, own: Tensor) -> Tensor:
+        return (own.to(self.searched.dtype) @ self.searched.mT).max(dim=1).indices

@@ -1,0 +1,240 @@
+"""Losses of vectors: features at random positions of an image, of one layer or of several joined.
+
+A loss of all pairs of positions is affordable for some thousand of them only (Kolkin et al. 2019,
+"Style Transfer by Relaxed Optimal Transport and Self-Similarity").
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from napari_nst.engine.device import multiplies_bfloat16
+from napari_nst.engine.losses.base import Exemplar, FeatureLoss, SampledExemplar
+from napari_nst.engine.losses.moments import FEWEST_CHANNELS, full_precision
+from napari_nst.recipe.layer_names import poolings_before
+
+Shape = tuple[int, int]
+"""Height and width."""
+
+ONE_LAYER: Mapping[str, float] = {"": 1.0}
+"""What a loss reads that compares one layer, whichever it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Where vectors are read in one layer: rows of features (H·W, C), and their weights.
+
+    Both are (K, m); without weights, m is 1.
+    """
+
+    rows: Tensor
+    weights: Tensor | None = None
+
+    def of(self, features: Tensor) -> Tensor:
+        """Return features (1, C, H, W) at these rows as vectors (K, C) in full precision."""
+        rows = self.rows.to(features.device)
+        found = full_precision(as_rows(features).index_select(0, rows.flatten()))
+        if self.weights is None:
+            return found
+        weights = self.weights.to(found)
+        return (found.view(*rows.shape, -1) * weights[..., None]).sum(dim=1)
+
+
+class Sampled(FeatureLoss):
+    """A loss of features at random positions, new ones after each `redraw`.
+
+    The positions are evenly spread over those of the first layer that the mask selects; all of
+    them, if they are few. Deeper layers are read between their positions. Classes that inherit
+    from this one call `_seeded` when they are made.
+
+    `layers` are joined to one vector for each position, times their factors.
+    """
+
+    layers: Mapping[str, float] = ONE_LAYER
+    samples: int
+    random_state: Tensor
+    """From which the current positions were drawn."""
+
+    def _seeded(self, samples: int, seed: int) -> None:
+        self.samples = samples
+        self._selected = selected_positions(self.mask)
+        # Random numbers of the CPU are the same everywhere; every GPU has its own.
+        self._generator = torch.Generator().manual_seed(seed)
+        self.redraw()
+
+    def redraw(self, state: Tensor | None = None) -> None:
+        """Draw the positions of all evaluations until the next call, or again those of a state."""
+        if state is not None:
+            self._generator.set_state(state)
+        self.random_state = self._generator.get_state()
+        # One number at each call, so that it does not matter whether there is an evaluation.
+        self._seed = int(torch.randint(2**62, (), generator=self._generator))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Compare features (1, C, H, W) of the only layer at the current positions."""
+        (layer,) = self.layers
+        size = (features.shape[2], features.shape[3])
+        return self.compare(self.joined([self.readings(size)[layer].of(features)]))
+
+    def readings(self, size: Shape) -> dict[str, Reading]:
+        """Return where the current positions are read in each layer.
+
+        `size` is that of the first layer.
+        """
+        if self.mask is not None and self.mask.shape[2:] != size:
+            raise ValueError(
+                f"mask must be as large as the features, {size[0]} × {size[1]}; it is "
+                f"{tuple(self.mask.shape)}."
+            )
+        candidates = self.candidates(size)
+        positions = candidates[self.ranks(len(candidates))]
+        return readings_of(positions, size, self.layers)
+
+    def candidates(self, size: Shape) -> Tensor:
+        """Return the positions of the first layer that can be drawn."""
+        return torch.arange(size[0] * size[1]) if self._selected is None else self._selected
+
+    def ranks(self, count: int) -> Tensor:
+        """Return the indices of the current positions among so many candidates."""
+        return spread(count, self.samples, torch.Generator().manual_seed(self._seed))
+
+    def joined(self, vectors: Sequence[Tensor]) -> Tensor:
+        """Join the vectors (K, C) of all layers, in their order."""
+        return joined(vectors, self.layers)
+
+    @abstractmethod
+    def compare(self, vectors: Tensor) -> Tensor:
+        """Compare vectors (K, C) of the image, at the current positions, with the targets."""
+
+
+def readings_of(positions: Tensor, size: Shape, layers: Mapping[str, float]) -> dict[str, Reading]:
+    """Return where positions (K,) of the first of some layers, of a size, are read in each."""
+    first = next(iter(layers))
+    return {
+        layer: _reading(positions, size, _halvings(layer) - _halvings(first)) for layer in layers
+    }
+
+
+def _halvings(layer: str) -> int:
+    return poolings_before(layer) if "_" in layer or layer.startswith("pool") else 0
+
+
+def _reading(positions: Tensor, size: Shape, halvings: int) -> Reading:
+    if not halvings:
+        return Reading(positions[:, None])
+    height, width = (max(1, side >> halvings) for side in size)
+    rows, columns = positions // size[1], positions % size[1]
+    (top, bottom), of_rows = _between(rows, height, halvings)
+    (left, right), of_columns = _between(columns, width, halvings)
+    corners = [y * width + x for y in (top, bottom) for x in (left, right)]
+    weights = [a * b for a in (1 - of_rows, of_rows) for b in (1 - of_columns, of_columns)]
+    return Reading(torch.stack(corners, dim=1), torch.stack(weights, dim=1))
+
+
+def _between(positions: Tensor, length: int, halvings: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Return the positions of a deeper layer before and after, and the share of the second."""
+    exact = ((positions + 0.5) / 2**halvings - 0.5).clamp(0, length - 1)
+    before = exact.floor()
+    after = (before + 1).clamp_max(length - 1)
+    return (before.long(), after.long()), exact - before
+
+
+def joined(vectors: Sequence[Tensor], layers: Mapping[str, float]) -> Tensor:
+    """Join vectors (K, C) of several layers, times the layers' factors."""
+    scaled = [
+        one if factor == 1 else one * factor
+        for one, factor in zip(vectors, layers.values(), strict=True)
+    ]
+    return scaled[0] if len(scaled) == 1 else torch.cat(scaled, dim=1)
+
+
+def selected_positions(mask: Tensor | None) -> Tensor | None:
+    """Return the indices of the positions with a mask above 0.5; None without a mask."""
+    if mask is None:
+        return None
+    selected = (mask.flatten() > 0.5).nonzero().squeeze(1).cpu()
+    if not len(selected):
+        raise ValueError(
+            "mask is above 0.5 at no position of the features, and losses of samples compare only "
+            "such positions; mark a larger region."
+        )
+    return selected
+
+
+def spread(count: int, number: int, generator: torch.Generator) -> Tensor:
+    """Draw indices below `count`, one out of each of `number` equal runs; all if they are fewer."""
+    if count <= number:
+        return torch.arange(count)
+    offsets = torch.rand(number, generator=generator, dtype=torch.float64)
+    exact = (torch.arange(number, dtype=torch.float64) + offsets) * (count / number)
+    return exact.long().clamp_max(count - 1)
+
+
+def as_rows(features: Tensor) -> Tensor:
+    """Return features (1, C, H, W) as (H·W, C); a view if memory format is channels last."""
+    return features[0].permute(1, 2, 0).flatten(0, 1)
+
+
+@torch.no_grad()
+def sampled_exemplar(
+    features: Mapping[str, Tensor],
+    layers: Mapping[str, float],
+    share: float,
+    mask: Tensor | None,
+    number: int,
+    seed: int,
+) -> SampledExemplar:
+    """Return a style's vectors at some positions; `mask` is of positions of the first layer."""
+    first = features[next(iter(layers))]
+    size = (first.shape[2], first.shape[3])
+    generator = torch.Generator().manual_seed(seed)
+    selected = selected_positions(mask)
+    count = size[0] * size[1] if selected is None else len(selected)
+    ranks = spread(count, number, generator)
+    readings = readings_of(ranks if selected is None else selected[ranks], size, layers)
+    vectors = [reading.of(features[layer]) for layer, reading in readings.items()]
+    return SampledExemplar(joined(vectors, layers), share, first.dtype != torch.bfloat16)
+
+
+def pooled(
+    exemplars: Sequence[Exemplar | SampledExemplar], number: int, seed: int
+) -> tuple[SampledExemplar, Tensor]:
+    """Return the vectors (n, C) of all styles, `number` of each at most, and their weights (n,).
+
+    The weights of a style add up to its share, however few positions it has.
+    """
+    found = [
+        sampled_exemplar({"": one.features}, ONE_LAYER, one.share, one.mask, number, seed)
+        if isinstance(one, Exemplar)
+        else one
+        for one in exemplars
+        if one.share
+    ]
+    vectors = torch.cat([one.vectors for one in found])
+    weights = [vectors.new_full((len(v.vectors),), v.share / len(v.vectors)) for v in found]
+    exact = all(one.exact for one in found)
+    return SampledExemplar(vectors, exact=exact), torch.cat(weights)
+
+
+def directions(vectors: Tensor, *, centred: bool) -> Tensor:
+    """Return vectors (K, C), less their mean if `centred`, divided by their lengths."""
+    if centred:
+        vectors = vectors - vectors.mean(dim=0)
+    return functional.normalize(vectors, dim=1, eps=1e-8)
+
+
+def for_search(directions: Tensor, *, exact: bool) -> Tensor:
+    """Return directions (K, C) in the format in which their products are fastest.
+
+    Products of directions in bfloat16 have an error of 0.002. They choose pairs whose distances
+    are then computed exactly, and so differ from the least distance by as much at most.
+    """
+    few = directions.shape[1] < FEWEST_CHANNELS
+    is_slow = few or exact or not multiplies_bfloat16(directions.device)
+    return directions if is_slow else directions.to(torch.bfloat16)
