@@ -14,6 +14,7 @@ import json
 import math
 import sys
 import threading
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,10 @@ def sample(window: Window, step: int) -> Sample:
     from qtpy.QtCore import QTimer
 
     gc.collect()
-    process, viewer, objects = psutil.Process(), window.viewer, gc.get_objects()
+    process, viewer = psutil.Process(), window.viewer
     emitters = [viewer.events, viewer.dims.events, viewer.scene.camera.events, viewer.layers.events]
     emitters += [layer.events for layer in viewer.layers]
+    objects, tensors = count_objects()
     return Sample(
         step=step,
         megabytes=process.memory_info().rss / 1e6,
@@ -56,9 +58,27 @@ def sample(window: Window, step: int) -> Sample:
         timers=len(viewer.window._qt_window.findChildren(QTimer)),
         connections=sum(map(_callbacks, emitters)),
         layers=len(viewer.layers),
-        objects=len(objects),
-        tensors=sum(type(one).__name__ == "Tensor" for one in objects),
+        objects=objects,
+        tensors=tensors,
     )
+
+
+def count_objects() -> tuple[int, int]:
+    """Return the number of objects that the garbage collector follows, and of tensors among them.
+
+    Other threads wait meanwhile: the list of all objects also holds a tuple that a thread is just
+    building, and CPython raises a SystemError in that thread if it goes on.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(5)
+    time.sleep(0.01)  # a thread that waits already still has the former interval
+    try:
+        objects = gc.get_objects()
+        tensors = sum(type(one).__name__ == "Tensor" for one in objects)
+        return len(objects), tensors
+    finally:
+        del objects
+        sys.setswitchinterval(before)
 
 
 def _callbacks(group: Any) -> int:
@@ -106,7 +126,10 @@ def soak(size: int, steps: int, every: int, megabytes: int = 2) -> list[Sample]:
     loop.exec()
     timer.stop()
     samples.append(sample(window, steps))
+    taken, text = len(widget.panel.runner.losses), widget.status_text
     window.viewer.close()
+    if taken < steps:
+        raise SystemExit(f"The run ended early: {text}")
     return samples
 
 
