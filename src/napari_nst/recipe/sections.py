@@ -25,8 +25,11 @@ GRAM_LOSSES = ("gram", "shifted_gram", "centred_gram")
 NORMS = {
     **dict.fromkeys(GRAM_LOSSES, ("relative", "mean", "per_channel", "per_element", "raw")),
     "mean_covariance": ("relative", "mean"),
+    "mean_std": ("relative", "mean"),
     "wasserstein": ("relative", "mean"),
     "sliced_wasserstein": ("relative", "mean"),
+    "sliced_rows": ("relative", "mean"),
+    "autocorrelation": ("relative", "mean"),
     "mrf": ("relative", "mean", "sum"),
 }
 """Style loss → the values of `style_norm` that it accepts, its usual one first."""
@@ -42,7 +45,7 @@ HYPERCOLUMN_LOSSES: tuple[str, ...] = ()
 SAMPLED_LOSSES: tuple[str, ...] = ()
 """Losses that compare positions drawn by chance."""
 
-MOMENT_LOSSES = (*GRAM_LOSSES, "mean_covariance", "wasserstein")
+MOMENT_LOSSES = (*GRAM_LOSSES, "mean_covariance", "mean_std", "wasserstein")
 """Style losses that are functions of sums over positions, which can be added up over tiles."""
 
 MIN_TILE = 128
@@ -101,7 +104,9 @@ class Losses:
     style_loss: str = choice(*NORMS, default="mean_covariance", help_text=
         "Which statistics of the features are compared: mean_covariance keeps the palette best; "
         "gram is the Gram matrix of 2015; shifted_gram and centred_gram subtract a mean first; "
-        "wasserstein compares Gaussian fits, sliced_wasserstein whole distributions, mrf patches.")
+        "mean_std compares means and standard deviations; wasserstein compares Gaussian fits, "
+        "sliced_wasserstein whole distributions, mrf patches; sliced_rows and autocorrelation keep "
+        "what repeats over long distances, such as bricks.")
     style_norm: str = choice(
         "relative", "mean", "per_channel", "per_element", "raw", "sum", help_text=
         "How style differences are scaled: relative divides them by the energy of the style "

@@ -9,6 +9,7 @@ from napari_nst.engine.losses import (
     Exemplar,
     GramLoss,
     MeanCovarianceLoss,
+    MeanStdLoss,
     ShiftedGramLoss,
 )
 from tests.helpers.loss_features import (
@@ -112,6 +113,22 @@ def test_mean_covariance_loss(shape, masked, norm):
     assert loss.item() == pytest.approx((of_means + of_covariances) / 2, rel=1e-4)
 
 
+@pytest.mark.parametrize("norm", MeanStdLoss.norms)
+@pytest.mark.parametrize(("shape", "masked"), [((1, 5, 7, 9), True), ((1, 3, 2, 1), False)])
+def test_mean_std_loss(shape, masked, norm):
+    value, mask, exemplars = inputs(shape, masked)
+    (mean, second), (style_mean, style_second) = mean_and_gram(value, mask), blend(exemplars)
+    deviation = np.sqrt(np.diagonal(second) - mean**2)
+    style_deviation = np.sqrt(np.diagonal(style_second) - style_mean**2)
+    of_means = mean_square(mean - style_mean)
+    of_deviations = mean_square(deviation - style_deviation)
+    if norm == "relative":
+        of_means /= mean_square(style_mean)
+        of_deviations /= mean_square(style_deviation)
+    loss = MeanStdLoss(exemplars, norm=norm, mask=mask)(value)
+    assert loss.item() == pytest.approx((of_means + of_deviations) / 2, rel=1e-4)
+
+
 def test_several_styles_have_the_covariance_of_one_image_made_of_all():
     value = features((1, 5, 6, 6), 1)
     styles = [features((1, 5, height, 4), height) + height / 10 for height in (3, 8)]
@@ -121,10 +138,10 @@ def test_several_styles_have_the_covariance_of_one_image_made_of_all():
     torch.testing.assert_close(apart, MeanCovarianceLoss([Exemplar(together)])(value))
 
 
-@pytest.mark.parametrize("kind", [MeanCovarianceLoss, CentredGramLoss])
+@pytest.mark.parametrize("kind", [MeanCovarianceLoss, MeanStdLoss, CentredGramLoss])
 @pytest.mark.parametrize("level", [0.1, 30.0])
 def test_a_flat_style_does_not_make_the_relative_loss_explode(kind, level):
-    """The covariance of a flat style consists of rounding errors."""
+    """The covariance of a flat style consists of rounding errors, or it is 0."""
     flat = torch.full((1, 8, 16, 16), level) * torch.linspace(0.3, 1, 8).view(1, 8, 1, 1)
     value = features((1, 8, 16, 16)) * level
     assert 1 < kind([Exemplar(flat)], norm="relative")(value).item() < 1e5

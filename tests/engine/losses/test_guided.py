@@ -101,8 +101,9 @@ def test_every_pixel_has_the_gradient_that_it_has_without_guides(loss, norm):
         given = image.clone().requires_grad_()
         one(given).backward()
         gradients.append(given.grad)
-    # The quantiles of a sorted half are not those of the sorted whole.
-    rtol = 0.2 if loss == "sliced_wasserstein" else 1e-3
+    # The quantiles of a sorted half are not those of the sorted whole, and the whole has more pairs
+    # of positions than its halves.
+    rtol = {"sliced_wasserstein": 0.2, "sliced_rows": 0.2, "autocorrelation": 0.7}.get(loss, 1e-3)
     difference = gradients[1] - gradients[0]
     assert difference.norm() < rtol * gradients[0].norm()
 

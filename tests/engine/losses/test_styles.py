@@ -7,12 +7,15 @@ from torch.autograd import gradcheck
 import napari_nst as nst
 from napari_nst.engine.losses import (
     STYLE_LOSSES,
+    AutocorrelationLoss,
     CentredGramLoss,
     Exemplar,
     GramLoss,
     MeanCovarianceLoss,
+    MeanStdLoss,
     PatchLoss,
     ShiftedGramLoss,
+    SlicedRowsLoss,
     SlicedWassersteinLoss,
     WassersteinLoss,
 )
@@ -24,8 +27,11 @@ KINDS = {
     "shifted_gram": ShiftedGramLoss,
     "centred_gram": CentredGramLoss,
     "mean_covariance": MeanCovarianceLoss,
+    "mean_std": MeanStdLoss,
     "wasserstein": WassersteinLoss,
     "sliced_wasserstein": SlicedWassersteinLoss,
+    "sliced_rows": SlicedRowsLoss,
+    "autocorrelation": AutocorrelationLoss,
     "mrf": PatchLoss,
 }
 SHAPE = (1, 5, 6, 7)
@@ -56,6 +62,7 @@ def test_a_recipe_makes_its_style_loss(name):
         made = STYLE_LOSSES[name]([style()], recipe, mask)
         settings = {
             "sliced_wasserstein": {"projections": 3, "seed": 4},
+            "sliced_rows": {"projections": 3, "seed": 4},
             "mrf": {"patch_size": 2, "stride": 1},
         }.get(name, {})
         expected = KINDS[name]([style()], norm=norm, mask=mask, **settings)

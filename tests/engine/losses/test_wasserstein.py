@@ -7,6 +7,7 @@ from torch.autograd import gradcheck
 
 from napari_nst.engine.losses import (
     Exemplar,
+    SlicedRowsLoss,
     SlicedWassersteinLoss,
     WassersteinLoss,
     gram_matrix,
@@ -208,3 +209,57 @@ def test_photographs_have_the_same_distance_as_without_the_limit(network):
         loss = WassersteinLoss([Exemplar(features_of_photo)])
         identity = torch.eye(moments.first.shape[1])
         assert torch.equal(loss.covariance, moments.covariance + LEAST_VARIANCE * identity), layer
+
+
+def columns(tensor, height):
+    """The columns of each channel (1, C, H, W), in pieces that cover them, as (height, number)."""
+    maps = tensor[0].double().numpy()
+    full = maps.shape[1]
+    tops = np.linspace(0, full - height, -(-full // height)).round().astype(int)
+    return np.concatenate(
+        [maps[:, top : top + height].transpose(1, 0, 2).reshape(height, -1) for top in tops], axis=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "style"), [((8, 9), (8, 9)), ((19, 5), (8, 6)), ((6, 9), (14, 7))]
+)
+def test_sliced_rows_loss(image, style):
+    value, other = features((1, 3, *image), 1), features((1, 3, *style), 2)
+    loss = SlicedRowsLoss([Exemplar(other)], seed=5)
+    found = loss(value)
+    height = min(image[0], style[0])
+    directions = loss.directions.double().numpy()
+    assert directions.shape == (height, height)
+    assert found == loss(value)
+    ordered, target = (np.sort(directions @ columns(one, height), axis=1) for one in (value, other))
+    quantiles, places = (
+        (np.arange(one.shape[1]) + 0.5) / one.shape[1] for one in (ordered, target)
+    )
+    expected = np.stack([np.interp(quantiles, places, row) for row in target])
+    assert found.item() == pytest.approx(mean_square(ordered - expected), rel=1e-4)
+
+
+def test_pieces_of_columns_lie_inside_an_irregular_mask():
+    value = features((1, 3, 24, 24), 1)
+    distance = (torch.arange(24)[:, None] - 12) ** 2 + (torch.arange(24) - 12) ** 2
+    mask = (distance < 100)[None, None].float()
+    outside = torch.where(mask > 0, value, value + 100).requires_grad_()
+    loss = SlicedRowsLoss([Exemplar(features((1, 3, 30, 9), 2))], mask=mask)
+    found = loss(outside)
+    torch.testing.assert_close(found, loss(value))
+    found.backward()
+    reached = outside.grad[0].abs().sum(dim=0) > 0
+    assert not reached[mask[0, 0] == 0].any()
+    assert reached[mask[0, 0] > 0].float().mean() > 0.6
+
+
+def test_rows_know_where_structures_repeat():
+    """Channels alone do not: a shuffled image has the same distribution of features."""
+    rows = torch.arange(32)
+    wall = ((rows[:, None] % 8 < 2) | (torch.arange(32) % 16 < 2)).float()[None, None]
+    shuffled = wall[:, :, torch.randperm(32, generator=torch.Generator().manual_seed(0))]
+    per_channel = SlicedWassersteinLoss([Exemplar(wall)], norm="relative")
+    per_row = SlicedRowsLoss([Exemplar(wall)], norm="relative")
+    assert per_channel(shuffled) == per_channel(wall) == per_row(wall) == 0
+    assert per_row(shuffled) > 0.01

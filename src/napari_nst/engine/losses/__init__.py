@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from napari_nst.engine.losses.autocorrelation import AutocorrelationLoss
 from napari_nst.engine.losses.base import (
     AnyExemplar,
     Exemplar,
@@ -26,6 +27,7 @@ from napari_nst.engine.losses.gram import (
     CentredGramLoss,
     GramLoss,
     MeanCovarianceLoss,
+    MeanStdLoss,
     ShiftedGramLoss,
 )
 from napari_nst.engine.losses.guided import GuidedLoss
@@ -36,18 +38,24 @@ from napari_nst.engine.losses.remd import PaletteLoss, RelaxedEMDLoss
 from napari_nst.engine.losses.sampled import Sampled
 from napari_nst.engine.losses.sampled_moments import SampledMomentsLoss
 from napari_nst.engine.losses.self_similarity import SelfSimilarityLoss
+from napari_nst.engine.losses.spectrum import SpectrumLoss
 from napari_nst.engine.losses.total_variation import SeamLoss, TotalVariationLoss
-from napari_nst.engine.losses.wasserstein import SlicedWassersteinLoss, WassersteinLoss
+from napari_nst.engine.losses.wasserstein import (
+    SlicedRowsLoss,
+    SlicedWassersteinLoss,
+    WassersteinLoss,
+)
 
 if TYPE_CHECKING:
     from napari_nst.recipe import Recipe
 
 __all__ = [
-    "STYLE_LOSSES", "AnyExemplar", "CentredGramLoss", "ContentLoss", "Exemplar", "FeatureLoss",
-    "GramLoss", "GuidedLoss", "ImageLoss", "MeanCovarianceLoss", "MeasuredExemplar", "MomentLoss",
-    "Moments", "NearestNeighbourLoss", "PaletteLoss", "PatchLoss", "RelaxedEMDLoss", "Sampled",
-    "SampledExemplar", "SampledMomentsLoss", "SeamLoss", "SelfSimilarityLoss", "ShiftedGramLoss",
-    "SlicedWassersteinLoss", "StyleLoss", "TotalVariationLoss", "WassersteinLoss",
+    "STYLE_LOSSES", "AnyExemplar", "AutocorrelationLoss", "CentredGramLoss", "ContentLoss",
+    "Exemplar", "FeatureLoss", "GramLoss", "GuidedLoss", "ImageLoss", "MeanCovarianceLoss",
+    "MeanStdLoss", "MeasuredExemplar", "MomentLoss", "Moments", "NearestNeighbourLoss",
+    "PaletteLoss", "PatchLoss", "RelaxedEMDLoss", "Sampled", "SampledExemplar",
+    "SampledMomentsLoss", "SeamLoss", "SelfSimilarityLoss", "ShiftedGramLoss", "SlicedRowsLoss",
+    "SlicedWassersteinLoss", "SpectrumLoss", "StyleLoss", "TotalVariationLoss", "WassersteinLoss",
     "gradient_by_features", "gram_matrix", "moment_losses",
 ]  # fmt: skip
 
@@ -71,7 +79,10 @@ STYLE_LOSSES: dict[str, MakeStyleLoss] = {
     "centred_gram": _make(CentredGramLoss),
     "mean_covariance": _make(MeanCovarianceLoss),
     "wasserstein": _make(WassersteinLoss),
+    "mean_std": _make(MeanStdLoss),
     "sliced_wasserstein": _make(SlicedWassersteinLoss, projections="projections", seed="seed"),
+    "sliced_rows": _make(SlicedRowsLoss, projections="projections", seed="seed"),
+    "autocorrelation": _make(AutocorrelationLoss),
     "mrf": _make(PatchLoss, patch_size="patch_size", stride="patch_stride"),
 }
 """Recipe's `style_loss` → function that makes the loss of one layer."""

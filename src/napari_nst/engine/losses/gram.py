@@ -1,10 +1,11 @@
-"""Gram losses: of features, minus a constant or their own means; and of means and covariances."""
+"""Gram losses, of features minus a constant or their own means; and losses of means and spreads."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from napari_nst.engine.losses.base import (
@@ -14,7 +15,20 @@ from napari_nst.engine.losses.base import (
     blended,
     blended_moments,
 )
-from napari_nst.engine.losses.moments import Moments, covariance_energy, covariance_matrix, energy
+from napari_nst.engine.losses.moments import (
+    FLAT,
+    Moments,
+    covariance_energy,
+    covariance_matrix,
+    energy,
+    mean_square,
+)
+
+ROUNDING = 1e-6
+"""A variance below this share of the second moment is that of a constant channel.
+
+In float32, the difference of second moment and squared mean has errors up to 4e-7 of either.
+"""
 
 
 class GramLoss(MomentLoss):
@@ -162,3 +176,55 @@ class MeanCovarianceLoss(MomentLoss):
         of_means = (moments.mean - self.mean).square().mean()
         of_covariances = (moments.covariance - self.covariance).square().mean()
         return (of_means / self.mean_energy + of_covariances / self.covariance_energy) / 2
+
+
+class MeanStdLoss(MomentLoss):
+    """Half the mean squared differences of means and deviations: (|μ − μₛ|² + |σ − σₛ|²)/2.
+
+    Galerne et al. 2024, "Scaling Painting Style Transfer", add both to the Gram loss, which alone
+    leaves false colours in large pictures.
+
+    Parameters
+    ----------
+    exemplars, mask
+        As for every `MomentLoss`. The styles' means and raw second moments are averaged by their
+        shares, like those of one image made of all styles.
+    norm : {"mean", "relative"}
+        The formula above, or each of its two terms divided by the mean square of the styles' means
+        or of their standard deviations. A flat style's standard deviations are divided by 1 % of
+        the root mean square of its features.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self, exemplars: Sequence[AnyExemplar], *, norm: str = "mean", mask: Tensor | None = None
+    ) -> None:
+        super().__init__(exemplars, norm=norm, mask=mask)
+        mean, second = blended_moments(exemplars)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("deviation", standard_deviation(mean, second), persistent=False)
+        relative = norm == "relative"
+        self.mean_energy = energy(mean) if relative else 1.0
+        squares = float(second.diagonal(dim1=-2, dim2=-1).mean())
+        least = max(mean_square(self.deviation), FLAT * squares)
+        self.deviation_energy = (least or 1.0) if relative else 1.0
+
+    def compare(self, moments: Moments) -> Tensor:
+        """Compare the moments of features, computed with the mask, with the styles'."""
+        of_means = (moments.mean - self.mean).square().mean()
+        deviation = standard_deviation(moments.mean, moments.second_moment)
+        of_deviations = (deviation - self.deviation).square().mean()
+        return (of_means / self.mean_energy + of_deviations / self.deviation_energy) / 2
+
+
+def standard_deviation(mean: Tensor, second_moment: Tensor) -> Tensor:
+    """Return the standard deviations (N, C) for a mean (N, C) and a second moment (N, C, C)."""
+    squares = second_moment.diagonal(dim1=-2, dim2=-1)
+    variance = squares - mean.square()
+    # The root of a constant channel's variance, which is a rounding error, has no gradient.
+    constant = variance <= ROUNDING * squares
+    return (
+        torch.where(constant, torch.ones_like(variance), variance).sqrt().masked_fill(constant, 0)
+    )

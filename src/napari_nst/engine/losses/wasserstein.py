@@ -186,17 +186,16 @@ class SlicedWassersteinLoss(StyleLoss):
         seed: int = 0,
     ) -> None:
         super().__init__(exemplars, norm=norm, mask=mask)
-        styles = [_vectors(e.features.detach(), _indices(e.mask)) for e in exemplars]
+        styles = self._style_vectors(exemplars)
         self.shares = [exemplar.share for exemplar in exemplars]
         self.sizes = [style.shape[1] for style in styles]
-        self.projections = projections or styles[0].shape[0]
+        self.projections = projections
         self.seed = seed
         squares = sum(
             share * mean_square(style) for share, style in zip(self.shares, styles, strict=True)
         )
         self.energy = (squares or 1.0) if norm == "relative" else 1.0
         self.register_buffer("styles", torch.cat(styles, dim=1), persistent=False)
-        self.register_buffer("selected", _indices(mask), persistent=False)
         self.register_buffer("directions", None, persistent=False)
         self.register_buffer("ordered", None, persistent=False)
         # Random numbers of the CPU are the same everywhere; every GPU has its own.
@@ -209,7 +208,8 @@ class SlicedWassersteinLoss(StyleLoss):
         if state is not None:
             self._generator.set_state(state)
         self.random_state = self._generator.get_state()  # from which the directions are drawn
-        shape = (self.projections, self.styles.shape[0])
+        entries = self.styles.shape[0]
+        shape = (self.projections or entries, entries)
         directions = torch.randn(shape, generator=self._generator)
         self.directions = functional.normalize(directions, dim=1).to(self.styles)
         projected = torch.split(self.directions @ self.styles, self.sizes, dim=1)
@@ -219,12 +219,24 @@ class SlicedWassersteinLoss(StyleLoss):
         """Compare features (1, C, H, W) with the styles' along the current directions."""
         if self.mask is not None:
             refuse_other_size(self.mask, features)
-        projected = self.directions @ _vectors(features, self.selected)
+        vectors = self._vectors(
+            features
+        )  # before the directions: `SlicedRowsLoss` may shorten them
+        projected = self.directions @ vectors
         return (projected - self._target(projected.detach())).square().mean() / self.energy
 
     def extra_repr(self) -> str:
         """Return the settings."""
         return f"{super().extra_repr()}, projections={self.projections}, seed={self.seed}"
+
+    def _style_vectors(self, exemplars: Sequence[Exemplar]) -> list[Tensor]:
+        """Return the vectors (entries, number) of each style whose projections are sorted."""
+        self.register_buffer("selected", _indices(self.mask), persistent=False)
+        return [_vectors(e.features.detach(), _indices(e.mask)) for e in exemplars]
+
+    def _vectors(self, features: Tensor) -> Tensor:
+        """Return the vectors (entries, number) of the image's features (1, C, H, W)."""
+        return _vectors(features, self.selected)
 
     @torch.no_grad()
     def _target(self, projected: Tensor) -> Tensor:
@@ -234,6 +246,54 @@ class SlicedWassersteinLoss(StyleLoss):
         weighted = [share * one for share, one in zip(self.shares, resampled, strict=True)]
         ordered = torch.stack(weighted).sum(dim=0)
         return torch.empty_like(projected).scatter_(1, _order(projected), ordered)
+
+
+class SlicedRowsLoss(SlicedWassersteinLoss):
+    """`SlicedWassersteinLoss` of columns of feature maps: each row of the image is an entry.
+
+    Yin & Chua 2023, "Long Range Constraints for Neural Texture Synthesis Using Sliced Wasserstein
+    Loss": a vector is one column of one channel, from top to bottom, so that structures of the
+    image's size count, such as the rows of a wall. It forgets how channels and columns belong
+    together, so it is added to `SlicedWassersteinLoss`.
+
+    The program needs images of equal height. Here, the columns of a taller image are divided into
+    pieces of equal height that cover them, and those of an irregular mask into pieces inside it,
+    as tall as half of its columns allow.
+
+    Parameters
+    ----------
+    exemplars, norm, mask, projections, seed
+        As for `SlicedWassersteinLoss`; 0 projections means one per row.
+    """
+
+    def _style_vectors(self, exemplars: Sequence[Exemplar]) -> list[Tensor]:
+        _indices(self.mask)  # raises for a mask that is too small
+        heights = [_typical_height(_inside(e.features, e.mask)) for e in exemplars]
+        if self.mask is not None:
+            heights.append(_typical_height(_inside(self.mask, self.mask)))
+        self._exemplars = exemplars
+        self._height = min(heights)
+        self._pieces: tuple[torch.Size, Tensor] | None = None  # of the last features
+        return self._pieces_of_styles()
+
+    def _pieces_of_styles(self) -> list[Tensor]:
+        found = []
+        for exemplar in self._exemplars:
+            indices = _pieces(_inside(exemplar.features, exemplar.mask), self._height)
+            found.append(_columns(exemplar.features.detach(), indices))
+        return found
+
+    def _vectors(self, features: Tensor) -> Tensor:
+        size = features.shape[2:]
+        if size[0] < self._height:  # without a mask, the image's height is not known before
+            self._height = size[0]
+            styles = self._pieces_of_styles()
+            self.sizes = [style.shape[1] for style in styles]
+            self.styles = torch.cat(styles, dim=1)
+            self.redraw(self.random_state)
+        if self._pieces is None or self._pieces[0] != size:
+            self._pieces = (size, _pieces(_inside(features, self.mask), self._height))
+        return _columns(features, self._pieces[1])
 
 
 def _at_quantiles(ordered: Tensor, number: int) -> Tensor:
@@ -265,8 +325,8 @@ def _indices(mask: Tensor | None) -> Tensor | None:
     selected = (mask.flatten() > 0.5).nonzero().squeeze(1)
     if not len(selected):
         raise ValueError(
-            "mask is above 0.5 at no position of the features, and SlicedWassersteinLoss compares "
-            "only such positions; mark a larger region."
+            "mask is above 0.5 at no position of the features, and sliced losses compare only such "
+            "positions; mark a larger region."
         )
     return selected
 
@@ -275,3 +335,40 @@ def _vectors(features: Tensor, selected: Tensor | None) -> Tensor:
     """Return the positions of features (1, C, H, W) that count, as (C, M)."""
     vectors = full_precision(features)[0].flatten(1)
     return vectors if selected is None else vectors.index_select(1, selected)
+
+
+def _inside(features: Tensor, mask: Tensor | None) -> np.ndarray[Any, Any]:
+    """Return at which positions (H, W) of features a mask is above 0.5."""
+    if mask is None:
+        return np.ones(features.shape[2:], bool)
+    return (mask[0, 0] > 0.5).cpu().numpy()
+
+
+def _runs(column: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return start and stop (runs, 2) of each run of True."""
+    changes = np.diff(np.concatenate([[False], column, [False]]).astype(np.int8))
+    return np.flatnonzero(changes).reshape(-1, 2)
+
+
+def _typical_height(inside: np.ndarray[Any, Any]) -> int:
+    """Return the median over columns of the longest run inside; of a rectangle its height."""
+    longest = [np.diff(_runs(column)).max(initial=0) for column in inside.T if column.any()]
+    return int(np.median(longest))
+
+
+def _pieces(inside: np.ndarray[Any, Any], height: int) -> Tensor:
+    """Return the indices (pieces, height) of the positions of vertical pieces that are inside."""
+    tops = []
+    for x, column in enumerate(inside.T):
+        for start, stop in _runs(column):
+            number = -(-(stop - start) // height) if stop - start >= height else 0
+            tops += [(y, x) for y in np.linspace(start, stop - height, number).round()]
+    rows, columns = torch.tensor(tops, dtype=torch.long).T
+    indices: Tensor = (rows[:, None] + torch.arange(height)) * inside.shape[1] + columns[:, None]
+    return indices
+
+
+def _columns(features: Tensor, indices: Tensor) -> Tensor:
+    """Return features (1, C, H, W) at the indices (pieces, height), as (height, C·pieces)."""
+    flat = full_precision(features)[0].flatten(1)
+    return flat[:, indices.to(flat.device)].permute(2, 0, 1).flatten(1)
