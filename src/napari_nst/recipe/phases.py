@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CONTENT = ("content_loss", "content_layers", "content_norm", "content_weight")
 _STYLE = (
     "style_loss", "style_layers", "style_norm", "style_weight", "projections", "patch_size",
-    "patch_stride", "style_samples", "nn_targets", "style_rotations",
+    "patch_stride", "style_samples", "centred_cosine", "nn_targets", "style_rotations",
 )  # fmt: skip
 TERM_FIELDS = (*_CONTENT, *_STYLE, "hypercolumns", "samples")
 """Fields that a term can change: those of the content loss or those of the style loss."""

@@ -55,7 +55,7 @@ class Recipe(Optimizer, Network, Colour, Start, Refine, Losses, Schedule):
     content_loss, content_norm, style_loss, style_norm, tv_loss, tv_exponent, projections, \
 patch_size, patch_stride
         The losses and how they are scaled: see `napari_nst.losses`.
-    hypercolumns, samples, style_samples, nn_targets, style_rotations
+    hypercolumns, samples, style_samples, centred_cosine, nn_targets, style_rotations
         What losses compare that draw positions of the image and of the style by chance.
     terms : sequence of mappings
         Further losses, each a mapping of fields of the content loss or of the style loss. A weight

@@ -31,18 +31,21 @@ NORMS = {
     "sliced_rows": ("relative", "mean"),
     "autocorrelation": ("relative", "mean"),
     "mrf": ("relative", "mean", "sum"),
+    "remd": ("relative", "mean"),
+    "moments": ("relative", "mean"),
 }
 """Style loss → the values of `style_norm` that it accepts, its usual one first."""
 
 CONTENT_NORMS = {
     "features": ("relative", "mean", "sum"),
+    "self_similarity": ("relative", "mean"),
 }
 """Content loss → the values of `content_norm` that it accepts, its usual one first."""
 
 HYPERCOLUMN_LOSSES: tuple[str, ...] = ()
 """Losses that can compare hypercolumns, which join several layers."""
 
-SAMPLED_LOSSES: tuple[str, ...] = ()
+SAMPLED_LOSSES = ("remd", "moments", "self_similarity")
 """Losses that compare positions drawn by chance."""
 
 MOMENT_LOSSES = (*GRAM_LOSSES, "mean_covariance", "mean_std", "wasserstein")
@@ -96,7 +99,8 @@ class Losses:
         "Layers whose statistics describe the style, each with a weight. Shallow layers hold "
         "colours and fine texture, deep layers hold large strokes.")
     content_loss: str = choice(*CONTENT_NORMS, help_text=
-        "How the content is compared: features compares the features of each position.")
+        "How the content is compared: features compares the features of each position, "
+        "self_similarity how alike positions are to each other, so that their features may change.")
     content_norm: str = choice("relative", "mean", "sum", help_text=
         "How content differences are scaled: relative divides them by the energy of the content "
         "features, so that one weight suits every network and layer; mean and sum are used by "
@@ -106,7 +110,9 @@ class Losses:
         "gram is the Gram matrix of 2015; shifted_gram and centred_gram subtract a mean first; "
         "mean_std compares means and standard deviations; wasserstein compares Gaussian fits, "
         "sliced_wasserstein whole distributions, mrf patches; sliced_rows and autocorrelation keep "
-        "what repeats over long distances, such as bricks.")
+        "what repeats over long distances, such as bricks; remd brings each feature near some "
+        "feature of the style and the reverse, moments compares means and covariances by absolute "
+        "differences.")
     style_norm: str = choice(
         "relative", "mean", "per_channel", "per_element", "raw", "sum", help_text=
         "How style differences are scaled: relative divides them by the energy of the style "
@@ -130,6 +136,9 @@ class Losses:
     style_samples: int = number(4096, minimum=16, maximum=262144, step=1024, help_text=
         "Number of positions of each style that such losses compare with. More finds better "
         "matches, less is faster and needs less memory.")
+    centred_cosine: bool = switch(True, help_text=
+        "Subtract the mean of the features before the style loss remd compares their directions. "
+        "Without it, colours count more and shapes of strokes less.")
     nn_targets: str = choice("scale", "step", help_text=
         "When nearest neighbours in the style are chosen: scale chooses them once for each size, "
         "step again and again while the image changes.")

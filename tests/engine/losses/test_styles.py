@@ -14,6 +14,8 @@ from napari_nst.engine.losses import (
     MeanCovarianceLoss,
     MeanStdLoss,
     PatchLoss,
+    RelaxedEMDLoss,
+    SampledMomentsLoss,
     ShiftedGramLoss,
     SlicedRowsLoss,
     SlicedWassersteinLoss,
@@ -34,6 +36,9 @@ KINDS = {
     "autocorrelation": AutocorrelationLoss,
     "mrf": PatchLoss,
 }
+SAMPLED = {"remd": RelaxedEMDLoss, "moments": SampledMomentsLoss}
+"""Losses with properties of their own: see test_sampled.py."""
+
 SHAPE = (1, 5, 6, 7)
 every_norm = pytest.mark.parametrize(
     ("kind", "norm"),
@@ -50,22 +55,31 @@ def style(seed=2):
     return Exemplar(features(SHAPE, seed))
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_a_recipe_makes_its_style_loss(name):
-    assert set(STYLE_LOSSES) == set(KINDS) == set(NORMS)
-    assert set(KINDS[name].norms) == set(NORMS[name])
+@pytest.mark.parametrize(("name", "kind"), (KINDS | SAMPLED).items())
+def test_a_recipe_makes_its_style_loss(name, kind):
+    assert set(STYLE_LOSSES) == set(KINDS | SAMPLED) == set(NORMS)
+    assert set(kind.norms) == set(NORMS[name])
     mask = torch.ones(1, 1, 6, 7)
     for norm in NORMS[name]:
         recipe = nst.Recipe(
-            style_loss=name, style_norm=norm, projections=3, seed=4, patch_size=2, patch_stride=1
+            style_loss=name,
+            style_norm=norm,
+            projections=3,
+            seed=4,
+            patch_size=2,
+            patch_stride=1,
+            samples=20,
+            style_samples=16,
         )
         made = STYLE_LOSSES[name]([style()], recipe, mask)
         settings = {
             "sliced_wasserstein": {"projections": 3, "seed": 4},
             "sliced_rows": {"projections": 3, "seed": 4},
             "mrf": {"patch_size": 2, "stride": 1},
+            "remd": {"centred": True, "samples": 20, "style_samples": 16, "seed": 4},
+            "moments": {"samples": 20, "style_samples": 16, "seed": 4},
         }.get(name, {})
-        expected = KINDS[name]([style()], norm=norm, mask=mask, **settings)
+        expected = kind([style()], norm=norm, mask=mask, **settings)
         assert repr(made) == repr(expected)
         assert made(features(SHAPE, 1)) == expected(features(SHAPE, 1))
 

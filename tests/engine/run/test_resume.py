@@ -62,6 +62,16 @@ RUNS = {
     "sliced Wasserstein and L-BFGS": (
         nst.stylize, (CONTENT, STYLE), {"style_loss": "sliced_wasserstein", "steps": 13}
     ),
+    "sampled losses": (
+        nst.stylize, (CONTENT, STYLE),
+        {
+            "style_loss": "remd", "content_loss": "self_similarity", "samples": 16,
+            "optimizer": "adam", "steps": 5,
+        },
+    ),
+    "sampled losses and L-BFGS": (
+        nst.stylize, (CONTENT, STYLE), {"style_loss": "remd", "samples": 16, "steps": 13}
+    ),
     "steps taken back": (nst.stylize, (CONTENT, STYLE), {"learning_rate": 300.0, "steps": 7}),
     "float16 and patches": (
         nst.stylize, (CONTENT, STYLE), {"precision": "float16", "style_loss": "mrf", "steps": 4},

@@ -56,11 +56,14 @@ __all__ = [
     "PaletteLoss", "PatchLoss", "RelaxedEMDLoss", "Sampled", "SampledExemplar",
     "SampledMomentsLoss", "SeamLoss", "SelfSimilarityLoss", "ShiftedGramLoss", "SlicedRowsLoss",
     "SlicedWassersteinLoss", "SpectrumLoss", "StyleLoss", "TotalVariationLoss", "WassersteinLoss",
-    "gradient_by_features", "gram_matrix", "moment_losses",
+    "content_loss", "gradient_by_features", "gram_matrix", "moment_losses",
 ]  # fmt: skip
 
 MakeStyleLoss = Callable[[Sequence[AnyExemplar], "Recipe", Tensor | None], StyleLoss]
 """Exemplars at one layer, recipe, mask of the image at that layer → loss."""
+
+
+_SAMPLED = {"samples": "samples", "style_samples": "style_samples", "seed": "seed"}
 
 
 def _make(kind: type[StyleLoss], **fields: str) -> MakeStyleLoss:
@@ -84,8 +87,19 @@ STYLE_LOSSES: dict[str, MakeStyleLoss] = {
     "sliced_rows": _make(SlicedRowsLoss, projections="projections", seed="seed"),
     "autocorrelation": _make(AutocorrelationLoss),
     "mrf": _make(PatchLoss, patch_size="patch_size", stride="patch_stride"),
+    "remd": _make(RelaxedEMDLoss, centred="centred_cosine", **_SAMPLED),
+    "moments": _make(SampledMomentsLoss, **_SAMPLED),
 }
 """Recipe's `style_loss` → function that makes the loss of one layer."""
+
+
+def content_loss(target: Tensor, recipe: Recipe, mask: Tensor | None) -> FeatureLoss:
+    """Return the content loss of one layer, with the content's features there as its target."""
+    if recipe.content_loss == "features":
+        return ContentLoss(target, norm=recipe.content_norm, mask=mask)
+    return SelfSimilarityLoss(
+        target, norm=recipe.content_norm, mask=mask, samples=recipe.samples, seed=recipe.seed
+    )
 
 
 def moment_losses(loss: nn.Module) -> list[tuple[float, MomentLoss]] | None:

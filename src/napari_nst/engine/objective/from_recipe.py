@@ -11,12 +11,12 @@ from torch.nn import functional
 from napari_nst.engine.job.layers import layer_weights, shares_of
 from napari_nst.engine.losses import (
     STYLE_LOSSES,
-    ContentLoss,
     Exemplar,
     ImageLoss,
     MeasuredExemplar,
     SeamLoss,
     TotalVariationLoss,
+    content_loss,
 )
 from napari_nst.engine.losses.total_variation import SEAM_WEIGHT
 from napari_nst.recipe import Recipe
@@ -78,8 +78,7 @@ def content_losses(
     """
     return {
         f"content/{layer}": WeightedLoss(
-            ContentLoss(features[layer], norm=recipe.content_norm, mask=mask_at(mask, layer)),
-            weight,
+            content_loss(features[layer], recipe, mask_at(mask, layer)), weight
         )
         for layer, weight in layer_weights(recipe, "content").items()
     }

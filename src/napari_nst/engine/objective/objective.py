@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napari_nst.engine.losses import SlicedWassersteinLoss
+from napari_nst.engine.losses import Sampled, SlicedWassersteinLoss
 from napari_nst.engine.objective.from_recipe import WeightedLoss
 from napari_nst.engine.vgg.network import VGG19
 
@@ -79,7 +79,7 @@ class Objective(nn.Module):
         return torch.where(self.mask, image, self.outside)
 
     def redraw(self) -> bool:
-        """Draw random directions of losses again; return whether there are any."""
+        """Draw random directions and positions of losses again; return whether there are any."""
         for loss in self._random_losses():
             loss.redraw()
         return bool(self._random_losses())
@@ -95,8 +95,9 @@ class Objective(nn.Module):
         for loss, drawn in zip(self._random_losses(), state["random"], strict=True):
             loss.redraw(drawn)
 
-    def _random_losses(self) -> list[SlicedWassersteinLoss]:
-        return [loss for loss in self.modules() if isinstance(loss, SlicedWassersteinLoss)]
+    def _random_losses(self) -> list[SlicedWassersteinLoss | Sampled]:
+        kinds = (SlicedWassersteinLoss, Sampled)
+        return [loss for loss in self.modules() if isinstance(loss, kinds)]
 
     def _computed(self, image: Tensor) -> tuple[Parts, Tensor]:
         """Return the parts and the gradient, without the mask."""

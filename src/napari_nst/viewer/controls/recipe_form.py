@@ -92,6 +92,9 @@ _IS_USED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
         ("samples", "style_samples", "style_rotations"),
         lambda now: bool(now["terms"] or now["phases"] or _has_loss(now, SAMPLED_LOSSES)),
     ),
+    "centred_cosine": lambda now: bool(
+        now["terms"] or now["phases"] or _has_loss(now, ("remd", "nn"))
+    ),
     "hypercolumns": lambda now: _has_loss(now, HYPERCOLUMN_LOSSES),
     "nn_targets": lambda now: bool(now["terms"] or now["phases"] or _has_loss(now, ("nn",))),
     "refine_share": lambda now: bool(now["phases"]),
