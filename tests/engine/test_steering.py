@@ -136,13 +136,16 @@ def test_every_live_field_can_change(quick, name):
         "style_loss": "wasserstein", "content_norm": "mean", "style_norm": "mean", "color": "pca",
         "tv_loss": "absolute", "style_sizing": "physical", "style_blend": (1.0,),
         "content_layers": {"relu1_2": 1.0}, "style_layers": {"relu1_2": 1.0},
+        "terms": [{"style_layers": {"relu1_2": 1.0}}], "phases": [],
     }  # fmt: skip
-    control = CONTROLS[name]
+    control, usual = CONTROLS[name], getattr(nst.Recipe(), name)
     value = other.get(name)
-    if value is None:
-        value = getattr(nst.Recipe(), name) + (1 if control.kind is int else 0.25)
-    elif name == "tv_loss":
-        value = next(c for c in control.choices if c != nst.Recipe().tv_loss)
+    if control.kind is bool:
+        value = not usual
+    elif control.kind in (int, float):
+        value = usual + (1 if control.kind is int else 0.25)
+    elif name not in other or name == "tv_loss":
+        value = next((choice for choice in control.choices if choice != usual), usual)
     found = steps_with(quick(steps=2, size=16), 1, lambda s: s.change(**{name: value}))
     assert found[-1].facts["recipe"][name] == (list(value) if isinstance(value, tuple) else value)
 

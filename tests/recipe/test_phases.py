@@ -45,7 +45,7 @@ def test_a_term_without_weight_is_left_out():
 
 def test_the_first_phase_is_the_recipes_own():
     own = REFINED.phase(0)
-    assert own == REFINED.replace(phases=())
+    assert own == REFINED.replace(phases=(), refine_strength=1.0)
     assert Recipe().phase(0) == Recipe()
     for index in (-1, 3):
         with pytest.raises(IndexError):
@@ -140,3 +140,9 @@ def test_tiles_go_with_all_terms_and_phases_or_are_refused():
 
 def test_terms_and_phases_change_fields_of_the_recipe_alone():
     assert set(TERM_FIELDS) < set(PHASE_FIELDS) < set(CONTROLS)
+
+
+def test_phases_must_end_at_the_finest_size():
+    for sizes in ("coarser", 2):
+        with pytest.raises(ValueError, match="finest"):
+            Recipe(phases=[{}, {"sizes": sizes}])

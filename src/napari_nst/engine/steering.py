@@ -23,8 +23,8 @@ from napari_nst.recipe import CONTROLS, SECTIONS
 if TYPE_CHECKING:
     from torch import Tensor
 
-LIVE_FIELDS = (*SECTIONS["Losses"], "learning_rate", "color")
-"""Fields of a recipe that can change while a run goes on."""
+LIVE_FIELDS = (*SECTIONS["Losses"], "refine_strength", "phases", "learning_rate", "color")
+"""Fields of a recipe that can change while a run goes on; of phases all but steps and sizes."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.recipe.fields import Changes, FixedMapping
-from napari_nst.recipe.sections import CONTENT_NORMS, CONTROLS, NORMS, SECTIONS
+from napari_nst.recipe.sections import CONTENT_NORMS, CONTROLS, NORMS, SECTIONS, Refine
 
 if TYPE_CHECKING:
     from napari_nst.recipe.recipe import Recipe
@@ -35,6 +35,9 @@ PHASE_FIELDS = (
 
 SIZES = ("finest", "coarser", "all")
 """Words for the sizes of a phase; a number n stands for the n-th finest size alone."""
+
+ONE_PHASE: Mapping[str, Any] = {name: f.default for name, f in Refine.__dataclass_fields__.items()}
+"""The fields of a recipe without later phases."""
 
 _WEIGHTS = ("style_weight", "content_weight", "tv_weight")
 
@@ -74,7 +77,22 @@ def checked_phases(phases: Sequence[Mapping[str, Any]]) -> Changes:
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{role}: {error}") from None
         checked.append(FixedMapping(own))
+    if checked and checked[-1].get("sizes", "finest") not in ("finest", "all", 1):
+        raise ValueError(
+            "phases must end at the finest size; give the last entry the sizes 'finest' or 'all'."
+        )
     return Changes(checked)
+
+
+def sizes_of(phase: Mapping[str, Any], sizes: Sequence[int]) -> Sequence[int]:
+    """Return the sizes of a phase, among those of a run, coarse to fine."""
+    wanted = phase.get("sizes", "finest")
+    if wanted == "all":
+        return sizes
+    if wanted == "coarser":
+        return sizes[:-1] or sizes
+    index = max(len(sizes) - (1 if wanted == "finest" else wanted), 0)
+    return sizes[index : index + 1]
 
 
 def term_recipe(recipe: Recipe, term: Mapping[str, Any]) -> Recipe | None:
@@ -97,7 +115,7 @@ def phase_recipe(recipe: Recipe, phase: Mapping[str, Any]) -> Recipe:
     if "optimizer" in changes:  # a learning rate has another meaning for each optimizer
         fields.setdefault("learning_rate", 0.0)
     weight = fields.get("style_weight", recipe.style_weight) * recipe.refine_strength
-    return recipe.replace(**{**fields, "style_weight": weight, "phases": ()})
+    return recipe.replace(**{**fields, "style_weight": weight}, **ONE_PHASE)
 
 
 def _changed(recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, Any]:

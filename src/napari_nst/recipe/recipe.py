@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_nst.recipe.fields import parsed_json, plain
-from napari_nst.recipe.phases import checked_phases, checked_terms, phase_recipe, term_recipe
+from napari_nst.recipe.phases import (
+    ONE_PHASE,
+    checked_phases,
+    checked_terms,
+    phase_recipe,
+    term_recipe,
+)
 from napari_nst.recipe.sections import (
     CONTENT_NORMS,
     CONTROLS,
@@ -61,12 +67,13 @@ patch_size, patch_stride
         Further losses, each a mapping of fields of the content loss or of the style loss. A weight
         is a factor of the recipe's own, a missing field has the recipe's own value, and a norm that
         does not go with a new loss is that loss's first.
-    refine_share, refine_strength, phases : float, float, sequence of mappings
+    own_sizes, refine_share, refine_strength, phases : str, float, float, sequence of mappings
         What changes during a run. The recipe's own fields are its first phase; `phases` are the
         later ones. Each is a mapping of fields of the losses, the pooling, the optimiser and
         `image_range`, as for `terms`; a new optimiser has its own default learning rate. Its
         ``steps`` (default 1) are relative to those of the other later phases, its ``sizes`` are
-        "finest" (default), "coarser" (all but the finest), "all", or n for the n-th finest.
+        "finest" (default), "coarser" (all but the finest), "all", or n for the n-th finest; the
+        last phase must reach the finest. `own_sizes` are those of the first phase.
         The later phases together take `refine_share` of the steps; with 1, the first phase takes
         none. `refine_strength` is a factor of their `style_weight`.
     style_scale, style_sizing, style_blend
@@ -164,12 +171,12 @@ patch_size, patch_stride
         return [own, *(term for term in terms if term is not None)]
 
     def phase(self, index: int) -> Recipe:
-        """Return the recipe of a phase, without phases: the recipe's own for 0, then `phases`.
+        """Return the recipe of a phase alone: the recipe's own for 0, then those of `phases`.
 
         Its `steps` remain those of the whole run. IndexError if there is no such phase.
         """
         if index == 0:
-            return self.replace(phases=()) if self.phases else self
+            return self.replace(**ONE_PHASE) if self.phases else self
         if not 0 < index <= len(self.phases):
             raise IndexError(f"There is no phase {index}; the last one is {len(self.phases)}.")
         return phase_recipe(self, self.phases[index - 1])

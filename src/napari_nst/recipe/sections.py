@@ -168,6 +168,9 @@ class Losses:
 class Refine:
     """What changes during a run."""
 
+    own_sizes: str = choice("all", "coarser", help_text=
+        "Sizes of the recipe's own phase, if there are later phases: all, or coarser, which leaves "
+        "the finest size to the later phases.")
     refine_share: float = number(0.3, minimum=0.0, maximum=1.0, step=0.05, help_text=
         "Share of the steps that all later phases take together. More refines longer; 1 leaves "
         "none for the recipe's own losses.")

@@ -95,6 +95,53 @@ def test_a_run_continues_at_larger_scales_or_at_the_finest():
     assert continued(scales, 1, (300, 300)) == [Scale(512, (512, 512), 1)]
 
 
+# Phases
+
+ADAM, COARSER = {"optimizer": "adam"}, {"sizes": "coarser"}
+
+
+def phases_of(scales):
+    return [(scale.phase, scale.longest, scale.steps) for scale in scales]
+
+
+def test_later_phases_share_their_steps_and_have_their_own_sizes():
+    fields = {"size": 128, "min_size": 64, "first_scale_share": 1.0, "steps": 30}
+    phases = [{**COARSER, "steps": 2}, ADAM]
+    scales = plan(phases=phases, refine_share=0.6, **fields)
+    assert phases_of(scales) == [
+        (0, 64, 4), (0, 91, 4), (0, 128, 4), (1, 64, 6), (1, 91, 6), (2, 128, 6)
+    ]  # fmt: skip
+    scales = plan(phases=phases, refine_share=0.6, own_sizes="coarser", **fields)
+    assert phases_of(scales)[:2] == [(0, 64, 6), (0, 91, 6)]
+    scales = plan(phases=phases, refine_share=1.0, **fields)
+    assert {scale.phase for scale in scales} == {1, 2}
+    assert plan(phases=phases, refine_share=0.0, own_sizes="coarser", **fields) == plan(**fields)
+    scales = plan(phases=[{"sizes": 2}, {"sizes": 9}, {"sizes": "all"}], **fields)
+    assert [(p, size) for p, size, _ in phases_of(scales)[3:]] == [
+        (1, 91), (2, 64), (3, 64), (3, 91), (3, 128)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 1.0])
+@pytest.mark.parametrize("own_sizes", ["all", "coarser"])
+@pytest.mark.parametrize("min_size", [0, 64])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 50])
+def test_few_steps_leave_out_phases_and_sizes_but_never_the_finest(
+    steps, share, own_sizes, min_size
+):
+    phases = [COARSER, {"sizes": "all", "steps": 1e6}, {"sizes": 2, "steps": 1e-3}, ADAM]
+    scales = plan(
+        size=128, min_size=min_size, steps=steps, refine_share=share, own_sizes=own_sizes,
+        phases=phases,
+    )  # fmt: skip
+    assert sum(scale.steps for scale in scales) == steps
+    assert min(scale.steps for scale in scales) >= 1
+    assert scales[-1].longest == 128
+    assert [scale.phase for scale in scales] == sorted(scale.phase for scale in scales)
+    if steps > 1 and 0 < share < 1:
+        assert {scales[0].phase, scales[-1].phase} == {0, 4}
+
+
 # Textures
 
 

@@ -21,6 +21,14 @@ HALVES = np.ones((40, 48), int)
 HALVES[:, 24:] = 2
 CLEAR = np.dstack([CONTENT, np.where(HOLE, 0, 255).astype(np.uint8)])
 NOISE = {"steps": 4, "init": "noise"}
+REFINED = {
+    "own_sizes": "coarser",
+    "terms": [{"content_layers": "relu1_2", "content_weight": 2}, {"style_loss": "gram"}],
+    "phases": [
+        {"sizes": "all", "pooling": "average"},
+        {"optimizer": "adam", "style_loss": "sliced_wasserstein", "terms": []},
+    ],
+}
 TWO = [STYLE, STYLE[::-1].copy()]
 
 
@@ -71,6 +79,10 @@ RUNS = {
     ),
     "sampled losses and L-BFGS": (
         nst.stylize, (CONTENT, STYLE), {"style_loss": "remd", "samples": 16, "steps": 13}
+    ),
+    "terms and phases": (
+        nst.stylize, (CONTENT, STYLE),
+        {"min_size": 30, "scale_ratio": 1.5, "steps": 9, "refine_share": 0.6, **REFINED},
     ),
     "steps taken back": (nst.stylize, (CONTENT, STYLE), {"learning_rate": 300.0, "steps": 7}),
     "float16 and patches": (

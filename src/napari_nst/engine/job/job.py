@@ -136,7 +136,14 @@ class Job:
     def needs_only_moments(self) -> bool:
         """Whether the style loss needs only sums over the style's features, taken in one pass."""
         # With guides, the sums of each label would take a pass of their own.
-        return self.recipe.style_loss in MOMENT_LOSSES and self.guides is None
+        terms = [term for term in self.recipe.with_terms() if term.has_style]
+        return self.guides is None and all(one.style_loss in MOMENT_LOSSES for one in terms)
+
+    def in_phase(self, scale: Scale) -> Job:
+        """Return this job with the recipe of a scale's phase alone."""
+        if not self.recipe.phases:
+            return self
+        return replace(self, recipe=self.recipe.phase(scale.phase))
 
     def fits(self, scale: Scale) -> list[Fit]:
         """Return how each style is fitted to a scale."""
@@ -183,14 +190,21 @@ class Job:
                 used = np.where(np.isin(own, labels_in(visible)), own, 0)
                 labelled.append((used, style, fit, of_styles))
         sentences = list(guides.notes)
-        for labels, image, fit, argument in labelled:
-            if found := small_regions(labels, fit, self.recipe, image.weights):
-                sentences.append(describe_small_regions(found, argument, self.recipe))
-        return sentences
+        phases = map(self.recipe.phase, sorted({scale.phase for scale in self.scales}))
+        for recipe in [term for phase in phases for term in phase.with_terms()]:
+            for labels, image, fit, argument in labelled:
+                if found := small_regions(labels, fit, recipe, image.weights):
+                    sentences.append(describe_small_regions(found, argument, recipe))
+        return list(dict.fromkeys(sentences))
 
     def changed(self, change: Change) -> Job:
         """Return this job with a change, or raise TypeError or ValueError if it is not possible."""
         recipe = self.recipe.replace(**{**change.fields, **FIXED_FIELDS[self.name]})
+        if _schedule_of(recipe) != _schedule_of(self.recipe):
+            raise ValueError(
+                "The steps, sizes and number of phases cannot change while a run goes on; start "
+                "another."
+            )
         styles, ratios = self.styles, self.relative_pixels
         if change.styles is not None:
             styles = read_styles(list(change.styles()), ROLES[self.name][1], recipe)
@@ -254,3 +268,7 @@ class Job:
         read = read_guides(guides.content, guides.styles, self.content.shape, shapes, keeps)
         guides = replace(read, notes=guides.notes or read.notes)
         return replace(self, guides=guides, keep_outside=keep_outside(guides, self.content))
+
+
+def _schedule_of(recipe: Recipe) -> list[tuple[Any, Any]]:
+    return [(phase.get("steps"), phase.get("sizes")) for phase in recipe.phases]

@@ -9,15 +9,24 @@ from napari_nst.recipe.layer_names import canonical_layer
 
 
 def layer_weights(recipe: Recipe, kind: str) -> dict[str, float]:
-    """Return the layers of the ``content`` or ``style`` loss with their weights in the total."""
+    """Return the layers of the ``content`` or ``style`` loss with their weights in the total.
+
+    Terms and phases are left out; use this on the recipes of `Recipe.with_terms`.
+    """
     factor = recipe.content_weight if kind == "content" else recipe.style_weight
     layers = recipe.content_layers if kind == "content" else recipe.style_layers
     return {layer: factor * weight for layer, weight in layers.items() if factor * weight}
 
 
+def layers_of(recipe: Recipe, kind: str) -> list[str]:
+    """Return the layers of the ``content`` or ``style`` losses of a recipe and its terms."""
+    terms = recipe.with_terms()
+    return list(dict.fromkeys(layer for term in terms for layer in layer_weights(term, kind)))
+
+
 def network_layers(recipe: Recipe) -> list[str]:
     """Return the layers that a recipe's losses read: content layers first, then style layers."""
-    return [*layer_weights(recipe, "content"), *layer_weights(recipe, "style")]
+    return [*layers_of(recipe, "content"), *layers_of(recipe, "style")]
 
 
 def shares_of(recipe: Recipe, styles: int) -> list[float]:
@@ -44,7 +53,13 @@ def least_size(layers: Iterable[str], padding: str = "zeros") -> int:
 
 
 def least_side(recipe: Recipe) -> int:
-    """Return the smallest side in pixels of an image that all losses of a recipe can read."""
+    """Return the smallest side in pixels of an image that all losses of all phases can read."""
+    phases = map(recipe.phase, range(len(recipe.phases) + 1))
+    return max(_least_side(term) for phase in phases for term in phase.with_terms())
+
+
+def _least_side(recipe: Recipe) -> int:
+    """Return `least_side` of a recipe without terms and phases."""
     least = least_size(network_layers(recipe), recipe.padding)
     if recipe.style_loss != "mrf":
         return least

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from napari_nst.engine.job.input_image import Window, shape_fitting
 from napari_nst.recipe import Recipe
+from napari_nst.recipe.phases import sizes_of
 
 LARGEST_STYLE = 2
 """How many times as long as the result a style in physical units may be. Of a larger style the
@@ -22,6 +23,7 @@ class Scale:
     longest: int  # longest side in pixels of the content, or of a texture's exemplar
     shape: tuple[int, int]  # height and width of the result
     steps: int
+    phase: int = 0  # of the recipe
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,33 @@ def _plan(
     while 0 < smallest <= (size := round(finest / recipe.scale_ratio ** len(sizes))) < sizes[0]:
         sizes.insert(0, size)
     sizes = [size for size in sizes if min(shape_at(size)) >= least]  # the others are too small
-    sizes = sizes[-recipe.steps :]  # each scale needs a step; the coarsest scales go first
-    steps = _share_out(recipe.steps, [recipe.first_scale_share] + [1.0] * (len(sizes) - 1))
-    return [Scale(size, shape_at(size), n) for size, n in zip(sizes, steps, strict=True)]
+    later = _later_steps(recipe)
+    own_sizes = sizes_of({"sizes": recipe.own_sizes}, sizes) if later else sizes
+    phases = [(0, own_sizes, recipe.steps - later, recipe.first_scale_share)]
+    if later:  # each phase needs a step; the first phases go first
+        kept = list(enumerate(recipe.phases, start=1))[-later:]
+        shared = _share_out(later, [phase.get("steps", 1.0) for _, phase in kept])
+        phases += [
+            (index, sizes_of(phase, sizes), steps, 1.0)
+            for (index, phase), steps in zip(kept, shared, strict=True)
+        ]
+    scales = []
+    for index, wanted, steps, first_share in phases:
+        if steps:
+            wanted = wanted[-steps:]  # each scale needs a step; the coarsest scales go first
+            shared = _share_out(steps, [first_share] + [1.0] * (len(wanted) - 1))
+            scales += [
+                Scale(size, shape_at(size), n, index)
+                for size, n in zip(wanted, shared, strict=True)
+            ]
+    return scales
+
+
+def _later_steps(recipe: Recipe) -> int:
+    """Return the steps of all later phases together."""
+    if not recipe.phases or recipe.refine_share in (0, 1):
+        return recipe.steps if recipe.phases and recipe.refine_share else 0
+    return min(max(1, round(recipe.steps * recipe.refine_share)), recipe.steps - 1)
 
 
 def _share_out(steps: int, shares: list[float]) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from itertools import count
 from typing import Protocol
 
 from torch import Tensor, nn
@@ -102,6 +103,22 @@ def style_losses(
         loss = STYLE_LOSSES[recipe.style_loss](exemplars, recipe, mask_at(mask, layer))
         losses[f"style/{layer}"] = WeightedLoss(loss, weight)
     return losses
+
+
+def named_as_term(
+    recipe: Recipe, losses: Mapping[str, WeightedLoss], others: Container[str]
+) -> dict[str, WeightedLoss]:
+    """Return the losses of a term by names of their own, such as ``style/relu1_1/mrf``.
+
+    A second loss of that name, or one that is among the others, gets ``/2``.
+    """
+    named: dict[str, WeightedLoss] = {}
+    for name, loss in losses.items():
+        kind = recipe.content_loss if name.startswith("content/") else recipe.style_loss
+        full = f"{name}/{kind}"
+        numbered = (full if number == 1 else f"{full}/{number}" for number in count(1))
+        named[next(one for one in numbered if one not in others and one not in named)] = loss
+    return named
 
 
 def image_losses(recipe: Recipe, seam_of: Tensor | None = None) -> dict[str, WeightedLoss]:

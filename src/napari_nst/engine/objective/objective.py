@@ -25,9 +25,10 @@ two. At 64 px and the default recipe, all factors from 2 to 2**24 leave the grad
 class Objective(nn.Module):
     """A sum of weighted losses. Its `repr` lists them.
 
-    `on_features` maps ``content/relu4_2`` to the loss of that layer's features, `on_image` maps
-    ``tv`` to a loss of the image. `fixed` is a mask (1, 1, H, W) of the pixels that may change and
-    an image (1, 3, H, W) that replaces all other pixels, which have no gradient.
+    `on_features` maps ``content/relu4_2`` or ``style/relu1_1/mrf`` to a loss of that layer's
+    features, `on_image` maps ``tv`` to a loss of the image. `fixed` is a mask (1, 1, H, W) of the
+    pixels that may change and an image (1, 3, H, W) that replaces all other pixels, which have no
+    gradient.
     """
 
     mask: Tensor | None
@@ -158,5 +159,5 @@ def summarise(parts: Mapping[str, float]) -> dict[str, float]:
 
 
 def layer_of(part: str) -> str:
-    """Return the layer of a part such as ``style/relu1_1``."""
+    """Return the layer of a part such as ``style/relu1_1`` or ``style/relu1_1/mrf``."""
     return part.split("/")[1]

@@ -17,7 +17,6 @@ from napari_nst.engine.device import choose_device, choose_precision
 from napari_nst.engine.images.convert import painted, resize
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.job import Change, Job
-from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.job.schedule import Scale, continued
 from napari_nst.engine.objective.objective import summarise
 from napari_nst.engine.optim.optimizer import (
@@ -26,6 +25,7 @@ from napari_nst.engine.optim.optimizer import (
     ImageOptimizer,
     NotFinite,
 )
+from napari_nst.engine.run.phases import Setups
 from napari_nst.engine.run.provenance import run_metadata
 from napari_nst.engine.run.resume import absolute_weights, differences, machine, restored
 from napari_nst.engine.run.setup import RunSetup
@@ -33,10 +33,9 @@ from napari_nst.engine.run.time_estimate import estimate_run
 from napari_nst.engine.steering import Steering, TileDone
 from napari_nst.engine.tiling.budget import AdaptiveObjective, TilePlanner, work_of_step
 from napari_nst.engine.torch_errors import explained_errors, why_refused
-from napari_nst.engine.vgg.network import VGG19, network_of
 from napari_nst.engine.vgg.weights import PretrainedVGG, Progress, load
 from napari_nst.errors import Cancelled, NstError
-from napari_nst.recipe import Recipe
+from napari_nst.recipe import CONTROLS
 
 MOST_FAILURES = 3
 """After so many steps in a row whose numbers are not finite, a run ends."""
@@ -101,6 +100,7 @@ def _iterate(
 class Run:
     """A job under way, and how steering changes it."""
 
+    setup: RunSetup  # of the current phase
     objective: AdaptiveObjective  # of the current scale
     optimizer: ImageOptimizer  # of the current scale and objective
 
@@ -131,17 +131,22 @@ class Run:
         self.machine = machine(pretrained, self.device, self.dtype)
         if state is not None:
             self.resumed[-1] |= differences(state, self.machine, self.planner)
-        self.setup = RunSetup(job, self._network(job.recipe), self.planner.image_device)
+        self.setups = Setups(
+            pretrained, self.device, self.dtype, self.planner.image_device, steering.check_cancelled
+        )
+        first = job.scales[state.index if state else 0]
+        self.setup, self.phase = self.setups.at(job, first), first.phase
         plans = self.planner.plans(job)
         if state is None:
             processes = self.planner.sharing(job, job.scales[-1]).count
-            estimate = estimate_run(self.setup, plans, processes)
+            estimate = estimate_run(job, plans, self.setups, self.setup, processes)
             self.estimate, self.announcement = estimate.metadata(), str(estimate)
             for sentence in self.planner.short_histories(job):
                 steering.tell(sentence)
         else:
             self.estimate = state.estimate
             self.announcement = f"The run goes on after step {state.step} of {state.steps}."
+        self.rates: list[float] = self.estimate.get("rates") or [1.0] * (1 + len(job.recipe.phases))
         self.metadata = self._metadata()
 
     def iterations(self) -> Iterator[Iteration]:
@@ -169,7 +174,7 @@ class Run:
                 self._take_changes(scale)
                 losses = summarise(self.optimizer.step())
                 self.step += 1
-                work = work_of_step(self.job, scale, self.objective.tile)
+                work = self._work(scale, self.objective.tile)
                 done += work
                 seconds = time.perf_counter() - began
                 left = seconds * (work * (scale.steps - taken) + later) / done
@@ -187,6 +192,9 @@ class Run:
     def _begin_scale(self, scale: Scale, start: list[Tensor], moments: AdamMoments | None) -> None:
         """Begin a scale with the image of the scale before, which is taken out of its list."""
         periodic = self.job.recipe.padding == "circular"
+        if scale.phase != self.phase:
+            self.setup, self.phase = self.setups.at(self.job, scale, self.setup), scale.phase
+            moments = None  # they are those of another objective
         self.objective = self._objective(scale)
         image = resize(start.pop(), scale.shape, periodic=periodic).clamp(0, 1)
         self.optimizer = self._optimizer(image, self.objective, scale, moments)
@@ -257,6 +265,7 @@ class Run:
         self, scale: Scale, losses: dict[str, float], seconds: float, seconds_left: float
     ) -> Iteration:
         keep = self.job.keep_outside
+        of_phase = {"phase": scale.phase} if self.job.recipe.phases else {}
         return Iteration(
             step=self.step,
             steps=self.earlier[0] + sum(one.steps for one in self.job.scales),
@@ -268,15 +277,19 @@ class Run:
             alpha=self.setup.alpha_at(scale),
             is_grey=self.setup.shows_one_channel,
             full_shape=self.job.full_shape,
-            facts={**self.metadata, "tile": self.objective.tile},
+            facts={**self.metadata, **of_phase, "tile": self.objective.tile},
             free=keep.mask if keep else None,
         )
 
     def _work_of(self, scales: Sequence[Scale]) -> float:
         return sum(
-            scale.steps * work_of_step(self.job, scale, self.planner.plan(self.job, scale).tile)
+            scale.steps * self._work(scale, self.planner.plan(self.job, scale).tile)
             for scale in scales
         )
+
+    def _work(self, scale: Scale, tile: int) -> float:
+        """Return the cost of a step; those of all phases can be compared."""
+        return work_of_step(self.job, scale, tile) * self.rates[scale.phase]
 
     def _first_image(self) -> Tensor:
         shape = self.job.scales[0].shape
@@ -294,7 +307,7 @@ class Run:
         ) -> None:
             # Tiles of an average, of other colours or of a composite cannot be shown alone.
             if pixels is not None:
-                is_shown = setup.shows_image and not job.recipe.ema
+                is_shown = setup.shows_image and not setup.job.recipe.ema
                 pixels = pixels.detach().clamp(0, 1) if is_shown else None
             tile = TileDone(self.step + 1, done, total, window, pixels, scale.shape)
             assert self.steering.watch is not None
@@ -311,8 +324,9 @@ class Run:
     def _optimizer(
         self, image: Tensor, objective: AdaptiveObjective, scale: Scale, moments: AdamMoments | None
     ) -> ImageOptimizer:
-        return OPTIMIZERS[self.job.recipe.optimizer](
-            self.job.recipe,
+        recipe = self.setup.job.recipe
+        return OPTIMIZERS[recipe.optimizer](
+            recipe,
             image,
             objective,
             grey=self.setup.grey,
@@ -324,7 +338,7 @@ class Run:
         self, change: Change, current: Tensor, scale: Scale
     ) -> tuple[Tensor, AdaptiveObjective | None] | None:
         """Apply a change that is possible; return the image and any new objective, or None."""
-        picture = self.setup.shown(current)
+        picture, recipe = self.setup.shown(current), self.setup.job.recipe
         found: dict[str, Any] = {}
         objective: AdaptiveObjective | None = None
         try:
@@ -339,6 +353,8 @@ class Run:
             return None
         self.steered.append({"after_step": self.step, **found})
         self.metadata = self._metadata()
+        if objective is None and not change.strokes and self.setup.job.recipe == recipe:
+            return None  # another phase has changed
         return self.setup.image_of(picture, scale.shape), objective
 
     def _apply_to_job(
@@ -349,14 +365,14 @@ class Run:
         found = self.job.differences(job)
         if not found:
             return {}, None
-        if found.keys() == {"learning_rate"}:
-            self.job = self.setup.job = job
+        own, new = self.setup.job.recipe, job.in_phase(scale)
+        # The objective depends neither on this nor on the recipes of other phases.
+        same = own.replace(learning_rate=new.recipe.learning_rate) == new.recipe
+        if same and found.keys() <= CONTROLS.keys():
+            self.job, self.setup.job = job, new
             return found, None
-        network = self.setup.network
-        if network_layers(job.recipe) != network_layers(self.job.recipe):
-            network = self._network(job.recipe)
         before = self.job, self.setup
-        self.job, self.setup = job, RunSetup(job, network, self.planner.image_device)
+        self.job, self.setup = job, self.setups.at(job, scale, self.setup)
         try:
             objective = self._objective(scale)
         except BaseException:
@@ -366,12 +382,6 @@ class Run:
             for sentence in job.notes_on_regions():
                 self.steering.tell(sentence)
         return found, objective
-
-    def _network(self, recipe: Recipe) -> VGG19:
-        layers = network_layers(recipe)
-        network = network_of(recipe, layers, self.pretrained, self.dtype).to(self.device)
-        network.check_cancelled = self.steering.check_cancelled
-        return network
 
     def _metadata(self) -> dict[str, Any]:
         job, recipe = self.job, self.job.recipe

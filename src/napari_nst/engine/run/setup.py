@@ -17,13 +17,14 @@ from napari_nst.engine.images.color_transfer import (
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.images.masked_image import Composite, MaskedImage
 from napari_nst.engine.job.job import Job
-from napari_nst.engine.job.layers import layer_weights
+from napari_nst.engine.job.layers import layer_weights, layers_of
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.from_recipe import (
     StyleFeatures,
     WeightedLoss,
     content_losses,
     image_losses,
+    named_as_term,
     style_losses,
 )
 from napari_nst.engine.objective.guided import guided_style_losses
@@ -98,26 +99,38 @@ class RunSetup:
     def _feature_losses(
         self, scale: Scale, tile: int, processes: Processes
     ) -> dict[str, WeightedLoss]:
-        recipe, guides = self.job.recipe, self.job.guides
+        """Return the losses of the recipe itself, then those of its terms."""
         mask = self._mask_at(scale.shape)
         content = self._content_features(scale, tile, processes)
-        losses = content_losses(recipe, content, mask)
-        if not self.styles or not layer_weights(recipe, "style"):
-            return losses
-        styles = self.styles_at(scale)
+        styles = self.styles_at(scale) if layers_of(self.job.recipe, "style") else []
         of_styles = [self._style_features(style, tile, processes) for style in styles]
-        if guides is not None:
-            fits = self.job.fits(scale)
-            return losses | guided_style_losses(
-                recipe, guides, scale.shape, mask, styles, fits, of_styles
-            )
-        return losses | style_losses(recipe, of_styles, [style.mask for style in styles], mask)
+        losses: dict[str, WeightedLoss] = {}
+        for index, recipe in enumerate(self.job.recipe.with_terms()):
+            found = content_losses(recipe, content, mask)
+            if styles and layer_weights(recipe, "style"):
+                found |= self._style_losses(recipe, scale, mask, styles, of_styles)
+            losses |= named_as_term(recipe, found, losses) if index else found
+        return losses
+
+    def _style_losses(
+        self,
+        recipe: Recipe,
+        scale: Scale,
+        mask: Tensor | None,
+        styles: Sequence[MaskedImage],
+        of_styles: Sequence[StyleFeatures],
+    ) -> dict[str, WeightedLoss]:
+        guides = self.job.guides
+        if guides is None:
+            return style_losses(recipe, of_styles, [style.mask for style in styles], mask)
+        fits = self.job.fits(scale)
+        return guided_style_losses(recipe, guides, scale.shape, mask, styles, fits, of_styles)
 
     def _content_features(
         self, scale: Scale, tile: int, processes: Processes
     ) -> Mapping[str, Tensor]:
         """Return the content's features at its layers; none for a texture."""
-        layers = layer_weights(self.job.recipe, "content")
+        layers = layers_of(self.job.recipe, "content")
         if self.content is None or not layers:
             return {}
         image = resize(self.content.image, scale.shape)
@@ -127,7 +140,7 @@ class RunSetup:
         return dict(self.target_network.iter_features(image, NO_WRAP_AROUND, layers))
 
     def _style_features(self, style: MaskedImage, tile: int, processes: Processes) -> StyleFeatures:
-        layers = layer_weights(self.job.recipe, "style")
+        layers = layers_of(self.job.recipe, "style")
         if self.job.needs_only_moments or self._is_tiled(style.shape, tile, processes):
             return TiledStyleMoments(self.target_network, style.image, layers, tile, processes)
         return dict(self.target_network.iter_features(style.image, NO_WRAP_AROUND, layers))

@@ -12,6 +12,7 @@ from napari_nst.engine.device import describe_device
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import least_side
 from napari_nst.engine.job.schedule import Scale
+from napari_nst.engine.run.phases import Setups
 from napari_nst.engine.run.setup import RunSetup
 from napari_nst.engine.tiling.budget import Plan, work_of_step
 from napari_nst.engine.tiling.memory_estimate import memory_text
@@ -34,6 +35,7 @@ class Estimate:
     device: str
     on_host: bool = False  # whether the image is stored on the host, for lack of memory on a GPU
     processes: int = 1  # that share the tiles of the last scale
+    rates: tuple[float, ...] = ()  # seconds per pixel of each phase's steps, if timed
 
     def __str__(self) -> str:
         takes = [] if self.seconds is None else [duration_text(self.seconds)]
@@ -45,30 +47,49 @@ class Estimate:
 
     def metadata(self) -> dict[str, Any]:
         """Return the estimate as data that JSON can hold."""
-        return asdict(self)
+        fields = asdict(self)
+        rates = list(fields.pop("rates"))
+        return fields | ({"rates": rates} if len(rates) > 1 else {})
 
 
-def estimate_run(setup: RunSetup, plans: Sequence[Plan], processes: int = 1) -> Estimate:
-    """Estimate a run, given the plan of each scale."""
-    job, network = setup.job, setup.network
+def estimate_run(
+    job: Job, plans: Sequence[Plan], setups: Setups, first: RunSetup, processes: int = 1
+) -> Estimate:
+    """Estimate a run, given the plan of each scale, and the setup of the first one."""
     each = [_work(job, scale, p.tile) for scale, p in zip(job.scales, plans, strict=True)]
-    seconds_per_pixel = _time_step(setup, sum(each))
+    rates = _rates(job, setups, first, sum(each))
+    scales = list(zip(job.scales, plans, each, strict=True))
     largest = max(
-        math.prod(min(plan.tile or side, side) for side in scale.shape)
-        for scale, plan in zip(job.scales, plans, strict=True)
+        math.prod(min(plan.tile or side, side) for side in scale.shape) for scale, plan, _ in scales
     )
+    seconds = sum(work * rates[scale.phase] for scale, _, work in scales) if rates else 0.0
     return Estimate(
-        bytes=network.kernel_bytes(largest) + max(plan.memory.bytes for plan in plans),
-        seconds=None if seconds_per_pixel is None else seconds_per_pixel * sum(each) / processes,
+        bytes=first.network.kernel_bytes(largest) + max(plan.memory.bytes for plan in plans),
+        seconds=seconds / processes if rates else None,
         tile=plans[-1].tile,
-        device=describe_device(network.device),
-        on_host=setup.device != network.device,
+        device=describe_device(first.network.device),
+        on_host=first.device != first.network.device,
         processes=processes,
+        rates=tuple(rates.get(phase, 0.0) for phase in range(max(rates) + 1)) if rates else (),
     )
+
+
+def _rates(job: Job, setups: Setups, first: RunSetup, work: float) -> dict[int, float]:
+    """Return the seconds per pixel of a step of each phase; nothing for a run too short to time."""
+    phases = {scale.phase: scale for scale in job.scales}
+    rates: dict[int, float] = {}
+    for phase, scale in phases.items():
+        setup = setups.at(job, scale, first) if rates else first
+        rate = _time_step(setup, scale, work / len(phases))
+        if rate is None:
+            return {}
+        rates[phase] = rate
+    return rates
 
 
 def _work(job: Job, scale: Scale, tile: int) -> float:
     """Return the cost of a scale in pixels: its start, its steps, and its targets."""
+    job = job.in_phase(scale)
     targets = [fit.shape for fit in job.fits(scale)] + [scale.shape] * (job.content is not None)
     # A line search evaluates, in most cases, one more point than the step's own.
     evaluations = 2 if job.recipe.optimizer == "lbfgs" and job.recipe.line_search else 1
@@ -76,10 +97,13 @@ def _work(job: Job, scale: Scale, tile: int) -> float:
     return steps * work_of_step(job, scale, tile) + sum(map(math.prod, targets)) / 2
 
 
-def _time_step(setup: RunSetup, work: float) -> float | None:
-    """Return the seconds per pixel of a step; None if the run is too short to be timed."""
+def _time_step(setup: RunSetup, last: Scale, work: float) -> float | None:
+    """Return the seconds per pixel of a step of a phase, given its last scale and its work.
+
+    None if the phase is too short to be timed.
+    """
     # Each run is timed, because the run before may have been timed on a busy machine.
-    scale = _small_scale(setup.job, SIDE.get(setup.network.device.type, 1024))
+    scale = _small_scale(setup.job, last, SIDE.get(setup.network.device.type, 1024))
     pixels = math.prod(scale.shape)
     if work < WORTH * 3 * pixels:
         return None
@@ -89,9 +113,9 @@ def _time_step(setup: RunSetup, work: float) -> float | None:
         return None
 
 
-def _small_scale(job: Job, side: int) -> Scale:
-    """Return the last scale, shrunk to the pixels of a square."""
-    last, least = job.scales[-1], least_side(job.recipe)
+def _small_scale(job: Job, last: Scale, side: int) -> Scale:
+    """Return a scale, shrunk to the pixels of a square."""
+    least = least_side(job.recipe)
     factor = side / math.sqrt(math.prod(last.shape))
     factor = min(1.0, max(factor, least / min(last.shape)))
     height, width = (max(least, round(length * factor)) for length in last.shape)

@@ -69,9 +69,11 @@ class TilePlanner:
         self.processes = present()
         self.limit = 0  # longest side of a tile, after memory has run out
         self.image_device = device
-        if device.type == "cuda" and can_be_tiled(job.recipe) and self.processes.count == 1:
-            usual = self._reduced(self._plan(job, job.scales[-1], USUAL_TILE), 0)
-            if usual.memory.bytes > free_memory(device) * SHARE:
+        phases = {scale.phase: (job.in_phase(scale), scale) for scale in job.scales}.values()
+        is_tiled = all(can_be_tiled(phase.recipe) for phase, _ in phases)
+        if device.type == "cuda" and is_tiled and self.processes.count == 1:
+            usual = [self._reduced(self._plan(*phase, USUAL_TILE), 0) for phase in phases]
+            if max(plan.memory.bytes for plan in usual) > free_memory(device) * SHARE:
                 self.image_device = torch.device("cpu")
         sharing = processes_on_this_machine() if self.image_device.type == "cpu" else 1
         # All processes must choose alike.
@@ -81,6 +83,7 @@ class TilePlanner:
 
     def plan(self, job: Job, scale: Scale) -> Plan:
         """Return how a scale is computed; raises NstError if it does not fit in any tiles."""
+        job = job.in_phase(scale)
         found = self._fitting(job, scale)
         if found is None:
             raise NstError(self._refusal(job, scale))
@@ -100,7 +103,7 @@ class TilePlanner:
         """Return a sentence for each scale at which L-BFGS stores fewer steps than it would."""
         sentences = []
         for scale, plan in zip(job.scales, self.plans(job), strict=True):
-            wanted = min(job.recipe.history, scale.steps)
+            wanted = min(job.in_phase(scale).recipe.history, scale.steps)
             if plan.memory.past_step and plan.memory.history < wanted:
                 sentences.append(
                     f"At {max(scale.shape)} pixels there is memory for {plan.memory.history} "
@@ -111,7 +114,8 @@ class TilePlanner:
     def sharing(self, job: Job, scale: Scale) -> Processes:
         """Return the processes that share the tiles of a scale; only this one for few rows."""
         rows = scale.shape[0] // self.processes.count
-        return self.processes if can_be_tiled(job.recipe) and rows >= LEAST_ROWS else ALONE
+        is_tiled = can_be_tiled(job.in_phase(scale).recipe)
+        return self.processes if is_tiled and rows >= LEAST_ROWS else ALONE
 
     def smaller(self, job: Job, scale: Scale, tile: int, error: BaseException) -> int:
         """Return a smaller tile after memory has run out; raise the error if there is none."""
@@ -119,7 +123,7 @@ class TilePlanner:
         half = 1 << math.floor(math.log2(tile * 3 / 4))
         # Processes that do not know of the error would wait for this one for ever.
         all_know = self.processes.count == 1 or isinstance(error, SharedOutOfMemory)
-        if half < MIN_TILE or not can_be_tiled(job.recipe) or not all_know:
+        if half < MIN_TILE or not can_be_tiled(job.in_phase(scale).recipe) or not all_know:
             raise error
         release(self.device)
         self.limit = half
@@ -185,7 +189,8 @@ class TilePlanner:
             how = f", even in tiles of {least.tile} pixels" if least.tile else ""
             other = "optimizer adam, which takes less" if recipe.optimizer == "lbfgs" else ""
         else:
-            how = f", and style_loss {recipe.style_loss} cannot be computed in tiles"
+            losses = ", ".join(_in_one_piece(recipe))
+            how = f", and style_loss {losses} cannot be computed in tiles"
             other = f"another style_loss, such as {MOMENT_LOSSES[0]}"
         size = next(self._sizes_that_fit(job, scale), 0)
         cures = filter(None, [f"size {size} or less" if size else "", other])
@@ -254,11 +259,18 @@ class AdaptiveObjective:
 
 def can_be_tiled(recipe: Recipe) -> bool:
     """Whether the losses of a recipe can be computed in tiles."""
-    return not recipe.has_style or recipe.style_loss in MOMENT_LOSSES
+    return not _in_one_piece(recipe)
+
+
+def _in_one_piece(recipe: Recipe) -> list[str]:
+    """Return the style losses of a recipe that cannot be computed in tiles."""
+    losses = [term.style_loss for term in recipe.with_terms() if term.has_style]
+    return [loss for loss in dict.fromkeys(losses) if loss not in MOMENT_LOSSES]
 
 
 def work_of_step(job: Job, scale: Scale, tile: int) -> float:
     """Return the cost of a step, in pixels that the network reads forward and backward."""
+    job = job.in_phase(scale)
     if not tile:
         return float(math.prod(scale.shape))
     grid = make_grid(scale.shape, tile, network_layers(job.recipe), job.recipe.padding)

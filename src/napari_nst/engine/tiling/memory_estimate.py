@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from napari_nst.engine.job.job import Job
-from napari_nst.engine.job.layers import layer_weights, network_layers
+from napari_nst.engine.job.layers import layers_of, network_layers
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.tiling.grid import halo_of
 from napari_nst.io.free_memory import free_host_memory
@@ -57,11 +57,11 @@ def estimate_memory(job: Job, scale: Scale, dtype: torch.dtype, *, tile: int = 0
     styles = sum(math.prod(fit.shape) for fit in job.fits(scale))
     images = variables * (IMAGES + 2 * bool(recipe.ema))
     images += 3 * pixels * (job.content is not None) + 3 * styles
-    content = pixels * elements_per_pixel(layer_weights(recipe, "content")) * dtype.itemsize
+    content = pixels * elements_per_pixel(layers_of(recipe, "content")) * dtype.itemsize
     features = read * elements_per_pixel(["relu1_1"]) * dtype.itemsize
     passes = FEATURES[dtype.itemsize] * features + min(6 * features, FREED)
     if not (tile or job.needs_only_moments):  # the features of all styles are in memory at once
-        of_styles = styles * elements_per_pixel(layer_weights(recipe, "style")) * dtype.itemsize
+        of_styles = styles * elements_per_pixel(layers_of(recipe, "style")) * dtype.itemsize
         passes = max(passes, of_styles)
     per_variable = 0
     if recipe.optimizer == "lbfgs":
