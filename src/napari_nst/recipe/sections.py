@@ -250,14 +250,16 @@ class Network:
 class Optimizer:
     """The optimiser, the number format and the device."""
 
-    parametrization: str = choice("pixels", help_text=
-        "What is optimised: pixels.")
-    optimizer: str = choice("lbfgs", "adam", help_text=
+    parametrization: str = choice("pixels", "laplacian", "decorrelated", help_text=
+        "What is optimised: pixels each by itself; laplacian, the bands of a Laplacian pyramid, so "
+        "that steps change large areas together; decorrelated, colours in coordinates that are "
+        "uncorrelated in photographs, which avoids coloured grain.")
+    optimizer: str = choice("lbfgs", "adam", "rmsprop", help_text=
         "Optimiser: lbfgs (L-BFGS) reaches a lower loss in the same time; adam needs less memory "
-        "and is steadier.")
+        "and is steadier; rmsprop is for published recipes.")
     learning_rate: float = number(0.0, minimum=0.0, maximum=1000.0, step=0.001, help_text=
-        "Step length; 0 takes the default, 1 for L-BFGS and 0.02 for Adam. More is faster, less is "
-        "steadier.")
+        "Step length; 0 takes the default: 1 for L-BFGS, 0.02 for Adam, 0.002 for RMSprop. More is "
+        "faster, less is steadier.")
     history: int = number(20, minimum=1, maximum=1000, help_text=
         "Number of past steps that L-BFGS uses. More gives better steps, less needs less memory.")
     line_search: bool = switch(False, help_text=
@@ -267,10 +269,11 @@ class Optimizer:
         "Adam's decay rate for the mean gradient. More gives smoother steps, less follows changes "
         "of direction faster.")
     beta2: float = number(0.99, minimum=0.0, maximum=0.99999, step=0.001, help_text=
-        "Adam's decay rate for the squared gradient. More is steadier, less adapts faster.")
+        "Decay rate of Adam and RMSprop for the squared gradient. More is steadier, less adapts "
+        "faster.")
     epsilon: float = number(1e-8, minimum=1e-16, maximum=1e9, step=0.1, help_text=
-        "Constant that Adam adds to the root of the squared gradient. More shortens steps where "
-        "gradients are small.")
+        "Constant that Adam and RMSprop add to the root of the squared gradient. More shortens "
+        "steps where gradients are small.")
     ema: float = number(0.0, minimum=0.0, maximum=0.9999, step=0.01, help_text=
         "Decay rate of the exponential moving average that is shown instead of the last step, such "
         "as 0.99; 0 shows each step. More is smoother and lags further behind.")

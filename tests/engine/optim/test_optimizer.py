@@ -9,7 +9,7 @@ import torch
 
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.job.layers import network_layers
-from napari_nst.engine.optim.optimizer import LBFGS, OPTIMIZERS, Adam
+from napari_nst.engine.optim.optimizer import LBFGS, OPTIMIZERS, Adam, RMSprop
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
@@ -83,7 +83,7 @@ def test_the_image_is_a_copy_and_so_is_the_start(make, random_image):
 
 
 def test_every_optimizer_of_a_recipe_exists():
-    assert {"lbfgs": LBFGS, "adam": Adam} == OPTIMIZERS
+    assert {"lbfgs": LBFGS, "adam": Adam, "rmsprop": RMSprop} == OPTIMIZERS
     for name in OPTIMIZERS:
         assert Recipe(optimizer=name).optimizer == name
 
@@ -125,7 +125,7 @@ def test_adam_carries_its_moments_to_another_size(random_image, shape):
     optimizer = Adam(Recipe(), image_of(0.5), Differentiated(distance_to(random_image(6, 8))))
     steps(optimizer, 5)
     before = optimizer.moments
-    first, second, count = (one.clone() for one in before)
+    first, second, count = (one.clone() for one in before[:3])
     image = resize(optimizer.image, shape)
     objective = Differentiated(distance_to(random_image(*shape)))
     larger = Adam(Recipe(), image, objective, moments=before)

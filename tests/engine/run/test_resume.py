@@ -63,6 +63,18 @@ RUNS = {
         nst.stylize, (CONTENT, STYLE),
         {"optimizer": "adam", "ema": 0.9, "min_size": 24, "steps": 8},
     ),
+    "Laplacian bands": (
+        nst.stylize, (CONTENT, STYLE),
+        {"parametrization": "laplacian", "optimizer": "adam", "min_size": 24, "steps": 8},
+    ),
+    "Laplacian bands and L-BFGS": (
+        nst.stylize, (CONTENT[..., 0], STYLE),
+        {"parametrization": "laplacian", "min_size": 24, "steps": 8},
+    ),
+    "RMSprop on decorrelated colours": (
+        nst.stylize, (CONTENT, STYLE),
+        {"parametrization": "decorrelated", "optimizer": "rmsprop", "min_size": 24, "steps": 8},
+    ),
     "sliced Wasserstein": (
         nst.stylize, (CONTENT, STYLE),
         {"style_loss": "sliced_wasserstein", "optimizer": "adam", "steps": 6},

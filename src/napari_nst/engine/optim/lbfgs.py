@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+Shape = tuple[int, int]
+
 Limit = Callable[[Tensor], None]
-"""Limits variables to their range in place, each by itself."""
+"""Limits variables to their range in place."""
 
 
 class LimitedMemoryBFGS:
@@ -24,10 +27,11 @@ class LimitedMemoryBFGS:
     The recursion usually starts from a multiple of the identity. Here it starts from a multiple of
     a diagonal matrix, the `DiagonalScaling` of the pixels.
 
-    `variables` (1, C, H, W), contiguous, are changed in place. `lr` multiplies every step; before
-    any curvature is known, a step of `lr` 1 moves the variables by 1 on average. `history` is the
-    number of past steps that are stored, at 4 bytes per variable each. `limit` is applied after
-    each step, and the history holds the step that is left of it.
+    `variables` (1, C, H, W), contiguous, are changed in place; or (1, C, N), the pixels of images
+    of some `shapes` one after another. `lr` multiplies every step; before any curvature is known, a
+    step of `lr` 1 moves the variables by 1 on average. `history` is the number of past steps that
+    are stored, at 4 bytes per variable each. `limit` is applied after each step, to any part of the
+    variables if it `limits_each` by itself, and the history holds the step that is left of it.
     """
 
     chunk = 2**19
@@ -37,12 +41,22 @@ class LimitedMemoryBFGS:
     """From this step on, the diagonal scaling is updated only at every eighth step, because all
     inner products depend on it."""
 
-    def __init__(self, variables: Tensor, lr: float, history: int, limit: Limit) -> None:
+    def __init__(
+        self,
+        variables: Tensor,
+        lr: float,
+        history: int,
+        limit: Limit,
+        *,
+        limits_each: bool = True,
+        shapes: Sequence[Shape] | None = None,
+    ) -> None:
         # No torch.optim.Optimizer: its constructor imports torch._dynamo, which takes seconds.
         self.leaf = variables
         self.lr = lr
         self.variables = variables.detach()[0].flatten(1)
         self.limit = limit
+        self.limits_each = limits_each
         # Past steps, and the change of the gradient at each.
         shape = (2, history, *self.variables.shape)
         self.past = torch.zeros(shape, dtype=torch.bfloat16, device=variables.device)
@@ -54,7 +68,9 @@ class LimitedMemoryBFGS:
         self.row = 0  # the row of the last step
         self.learned = 0
         self.previous: Tensor | None = None  # the gradient before the last step
-        self.scaling = DiagonalScaling(variables)
+        self.scaling = DiagonalScaling(
+            shapes or [(variables.shape[-2], variables.shape[-1])], variables.device
+        )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:
@@ -148,6 +164,7 @@ class LimitedMemoryBFGS:
         lr = float(self.lr)
         rows = weights.shape[1]
         weights = weights.to(gradient.dtype).to(gradient.device)
+        start = None if self.limits_each else self.variables.clone()
         for channel, part in self._chunks():
             variables = self.variables[channel, part]
             before = variables.clone()
@@ -156,8 +173,12 @@ class LimitedMemoryBFGS:
             )
             scaled = torch.add(of_changes, gradient[channel, part], alpha=scale)
             variables.sub_(of_steps.addcmul_(scaled, self.scaling.of_pixels[part]), alpha=lr)
-            self.limit(variables)
-            self.past[0, self.row, channel, part] = variables - before
+            if start is None:
+                self.limit(variables)
+                self.past[0, self.row, channel, part] = variables - before
+        if start is not None:
+            self.limit(self.leaf.detach())
+            self.past[0, self.row] = self.variables - start
         self.order = [row for row in self.order if row != self.row]
 
     def _chunks(self) -> Iterator[tuple[int, slice]]:
@@ -170,26 +191,29 @@ class LimitedMemoryBFGS:
 
 
 class DiagonalScaling:
-    """How far each pixel moves for a change of its gradient: the inverse of its own curvature.
+    """How far each variable moves for a change of its gradient: the inverse of its own curvature.
 
     Sky and foliage differ by an order of magnitude. The curvature is measured in cells of 16 × 16
-    pixels over all channels and about the last ten steps, and interpolated between cells.
+    pixels over all channels and about the last ten steps, and interpolated between cells. The
+    variables are the pixels of images of some `shapes`, one after another.
     """
 
     cell = 16
     decay = 0.9
     floor = 0.01
-    """Share of the image's mean that every cell gets, so that no cell stops moving."""
+    """Share of the mean over all cells that every cell gets, so that no cell stops moving."""
 
-    def __init__(self, variables: Tensor) -> None:
-        self.shape = (variables.shape[-2], variables.shape[-1])
-        rows, columns = (-(-length // self.cell) for length in self.shape)
-        self.moved = self.changed = variables.new_zeros((1, 1, rows, columns), dtype=torch.float32)
-        self.of_pixels = torch.ones(self.shape, device=variables.device).flatten()
-        """(H · W), 1 on average over the cells."""
+    def __init__(self, shapes: Sequence[Shape], device: torch.device) -> None:
+        self.shapes = shapes
+        self.grids = [(-(-height // self.cell), -(-width // self.cell)) for height, width in shapes]
+        """Rows and columns of the cells of each image."""
+        cells = sum(map(math.prod, self.grids))
+        self.moved = self.changed = torch.zeros(cells, device=device)
+        self.of_pixels = torch.ones(sum(map(math.prod, shapes)), device=device)
+        """1 on average over the cells."""
 
     def learn(self, step: Tensor, change: Tensor) -> None:
-        """Take in a step and the change of the gradient, each (C, H · W)."""
+        """Take in a step and the change of the gradient, each (C, N)."""
         moved, changed = self._energy(step), self._energy(change)
         # Steps get shorter; without this factor the last would count for less than the first.
         size = changed.mean()
@@ -204,13 +228,23 @@ class DiagonalScaling:
         )
         of_cells = (moved / changed).sqrt()
         of_cells = of_cells / of_cells.mean()
-        fine = interpolate(of_cells, scale_factor=float(self.cell), mode="bilinear")
-        self.of_pixels = fine[0, 0, : self.shape[0], : self.shape[1]].flatten()
+        of_grids = torch.split(of_cells, [math.prod(grid) for grid in self.grids])
+        fine = []
+        for cells, grid, (height, width) in zip(of_grids, self.grids, self.shapes, strict=True):
+            cells = cells.view(1, 1, *grid)
+            enlarged = interpolate(cells, scale_factor=float(self.cell), mode="bilinear")
+            fine.append(enlarged[0, 0, :height, :width].flatten())
+        self.of_pixels = torch.cat(fine)
 
     def _energy(self, values: Tensor) -> Tensor:
         """Return the mean square of each cell over its pixels and all channels, summed."""
-        energy = values.new_zeros((), dtype=torch.float32)
+        energy = torch.zeros_like(self.moved)
         for channel in values:  # one at a time, to save memory
-            square = channel.float().square().view(1, 1, *self.shape)
-            energy = energy + avg_pool2d(square, self.cell, ceil_mode=True)
+            square = channel.float().square()
+            images = torch.split(square, [math.prod(shape) for shape in self.shapes])
+            cells = [
+                avg_pool2d(image.view(1, 1, *shape), self.cell, ceil_mode=True).flatten()
+                for image, shape in zip(images, self.shapes, strict=True)
+            ]
+            energy = energy + torch.cat(cells)
         return energy

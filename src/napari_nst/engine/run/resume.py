@@ -9,7 +9,8 @@ import torch
 
 from napari_nst.engine.checkpoint.codec import RunState
 from napari_nst.engine.device import describe_device
-from napari_nst.engine.optim.optimizer import OPTIMIZERS, ImageOptimizer
+from napari_nst.engine.optim.image_optimizer import ImageOptimizer
+from napari_nst.engine.optim.optimizer import OPTIMIZERS
 from napari_nst.engine.run.setup import RunSetup
 from napari_nst.engine.tiling.budget import AdaptiveObjective, TilePlanner
 from napari_nst.engine.vgg.weights import PretrainedVGG

@@ -19,12 +19,8 @@ from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.job import Change, Job
 from napari_nst.engine.job.schedule import Scale, continued
 from napari_nst.engine.objective.objective import summarise
-from napari_nst.engine.optim.optimizer import (
-    OPTIMIZERS,
-    AdamMoments,
-    ImageOptimizer,
-    NotFinite,
-)
+from napari_nst.engine.optim.image_optimizer import AdamMoments, ImageOptimizer, NotFinite
+from napari_nst.engine.optim.optimizer import OPTIMIZERS
 from napari_nst.engine.run.phases import Setups
 from napari_nst.engine.run.provenance import run_metadata
 from napari_nst.engine.run.resume import absolute_weights, differences, machine, restored

@@ -33,6 +33,9 @@ FREED = 170_000_000
 IMAGES = 14
 """float32 copies of the image: variables, gradients, the best image so far, the one shown, …"""
 
+BANDS_PER_PIXEL = 4 / 3
+"""Variables of Laplacian bands per pixel and channel: 1 + 1/4 + 1/16 + …"""
+
 
 @dataclass(frozen=True)
 class MemoryEstimate:
@@ -52,10 +55,13 @@ class MemoryEstimate:
 def estimate_memory(job: Job, scale: Scale, dtype: torch.dtype, *, tile: int = 0) -> MemoryEstimate:
     """Estimate the memory of a scale, computed in tiles or, with 0, as a whole."""
     recipe, pixels = job.recipe, math.prod(scale.shape)
-    variables = pixels * (1 if job.works_in_grey else 3)
+    values = pixels * (1 if job.works_in_grey else 3)
+    variables = values * (BANDS_PER_PIXEL if recipe.parametrization == "laplacian" else 1)
     read = _pixels_read(scale.shape, tile, recipe)
     styles = sum(math.prod(fit.shape) for fit in job.fits(scale))
     images = variables * (IMAGES + 2 * bool(recipe.ema))
+    if recipe.parametrization != "pixels":  # the image and its gradient besides the variables
+        images += 3 * values
     images += 3 * pixels * (job.content is not None) + 3 * styles
     content = pixels * elements_per_pixel(layers_of(recipe, "content")) * dtype.itemsize
     features = read * elements_per_pixel(["relu1_1"]) * dtype.itemsize
@@ -69,7 +75,7 @@ def estimate_memory(job: Job, scale: Scale, dtype: torch.dtype, *, tile: int = 0
     return MemoryEstimate(
         passes=round(passes),
         image=round(4 * images + content),
-        past_step=per_variable * variables,
+        past_step=round(per_variable * variables),
         history=min(recipe.history, scale.steps),
     )
 

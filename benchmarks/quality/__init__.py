@@ -1,1 +1,0 @@
-"""Measure how good pictures and textures are: `python -m benchmarks.quality --help`."""
