@@ -87,3 +87,27 @@ def test_unknown_flavours_and_weights_files_are_refused():
         on_flavour(preset(), "vgg")
     with pytest.raises(ValueError, match=r"^weights must be one of gatys, torchvision, caffe "):
         on_flavour(preset(weights="vgg.pth"), "gatys")
+
+
+def test_layer_weights_of_terms_and_phases_are_converted():
+    layers, absolute = {"relu1_1": 0.5, "relu3_1": 2.0}, {"style_norm": "mean"}
+    recipe = Recipe(
+        weights="caffe",
+        style_layers=layers,
+        style_loss="gram",
+        terms=[{"style_loss": "mrf"}, {"style_loss": "mrf", **absolute}, {"content_norm": "sum"}],
+        phases=[{"style_loss": "wasserstein", **absolute, "terms": [absolute]}, {}],
+    )
+    converted = on_flavour(recipe, "gatys")
+    assert converted.weights == "gatys"
+    pairs = [(recipe.phase(k), converted.phase(k)) for k in range(3)]
+    for before, after in pairs:
+        for one, other in zip(before.with_terms(), after.with_terms(), strict=True):
+            alone = on_flavour(one, "gatys")
+            if one.has_style:
+                assert other.style_layers == pytest.approx(alone.style_layers)
+            if one.has_content:
+                assert other.content_layers == pytest.approx(alone.content_layers)
+    assert "style_layers" not in converted.terms[0]  # as relative as the recipe's own
+    assert dict(converted.phases[1]) == {}
+    assert on_flavour(converted, "caffe").phase(1).style_layers == pytest.approx(layers)

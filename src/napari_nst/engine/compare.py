@@ -49,7 +49,8 @@ def compare_reconstructions(
     Parameters
     ----------
     image, recipe, progress
-        As for `reconstruct`, and so are errors; the recipe's content layers are not used.
+        As for `reconstruct`, and so are errors; the recipe's content layers, terms and later phases
+        are not used.
     layers : sequence of str
         One image is made for each.
     steering : Steering, optional
@@ -63,7 +64,7 @@ def compare_reconstructions(
     recipe = checked_recipe(recipe, "reconstruction")
     names, pixels = checked_layers(layers), read_input(image, "image")
     jobs = {
-        layer: order_to_reconstruct(pixels, recipe.replace(content_layers={layer: 1.0}))
+        layer: order_to_reconstruct(pixels, alone_at(recipe, content_layers={layer: 1.0}))
         for layer in names
     }
     facts = {"recipe": recipe.to_dict()}
@@ -86,7 +87,7 @@ def compare_textures(
     Parameters
     ----------
     exemplar, recipe, shape, progress
-        As for `synthesize`; the recipe's style layers are not used.
+        As for `synthesize`; the recipe's style layers, terms and later phases are not used.
     layers : sequence of str
         One image is made for each.
     cumulative : bool
@@ -100,7 +101,7 @@ def compare_textures(
     exemplars = [read_input(one, "exemplar") for one in several]
     for index, layer in enumerate(names):
         used = names[: index + 1] if cumulative else [layer]
-        own = recipe.replace(style_layers=dict.fromkeys(used, 1 / len(used)))
+        own = alone_at(recipe, style_layers=dict.fromkeys(used, 1 / len(used)))
         label = f"to {layer}" if cumulative and index else layer
         jobs[label] = order_to_synthesize(exemplars, own, shape)
     facts = {"recipe": recipe.to_dict()}
@@ -161,6 +162,11 @@ def stylize_channels(
         jobs[name] = order_to_stylize(content, style, recipe, pixel_sizes=pixel_sizes)
     facts = {"inputs": {role: one.metadata for role, one in inputs.items()}}
     return in_turn(panels_of(jobs, progress, steering), facts, {})
+
+
+def alone_at(recipe: Recipe, **layers: Any) -> Recipe:
+    """Return a recipe with other layers, and without terms and phases, which have their own."""
+    return recipe.replace(**layers, terms=(), phases=())
 
 
 def panels_of(

@@ -99,8 +99,8 @@ def loss_maps(
         The images and the recipe that the picture was made with, as from `order_to_stylize`.
     picture : array-like
         `Iteration.picture` or `Iteration.image`, (H, W), (H, W, 3) or (H, W, 4), with the size of
-        any scale of the job. If the job keeps some pixels as they are, the size is that of the
-        whole picture.
+        any scale of the job; the losses are those of the last phase at this size. If the job keeps
+        some pixels as they are, the size is that of the whole picture.
     layer : str, optional
         Return only the losses of this layer, without the total variation.
     progress : callable, optional
@@ -118,11 +118,12 @@ def loss_maps(
     TypeError, ValueError, NstError
         As `feature_maps`; also if the recipe has no loss at the layer.
     """
+    pixels, scale = _read_picture(order, picture)
+    order = order.in_phase(scale)
     recipe = order.recipe
     layers = sorted(set(network_layers(recipe)), key=LAYER_NAMES.index)
     if layer is not None and (layer := canonical_layer(layer)) not in layers:
         raise ValueError(f"layer {layer} has no loss in this recipe; {', '.join(layers)} have.")
-    pixels, scale = _read_picture(order, picture)
     with explained_errors(recipe, order.scales):
         setup = _setup_at(order, scale, layers, progress)
         objective = setup.objective(scale)
@@ -173,6 +174,7 @@ def gram_view(
     """
     layer = canonical_layer(layer)
     pixels, scale = _read_picture(order, picture)
+    order = order.in_phase(scale)
     of_content, of_style = ROLES[order.name]
     _check_size(scale.shape, layer, order.recipe, "picture")
     for fit in order.fits(scale):
@@ -237,8 +239,9 @@ def _read_picture(job: Job, picture: ImageLike) -> tuple[RGB, Scale]:
     shapes = [scale.shape for scale in job.scales]
     if job.keep_outside is not None:  # then every scale is shown within the whole picture
         shapes = [job.keep_outside.picture.shape]
-    if shape in shapes:
-        return pixels, job.scales[-1] if job.keep_outside else job.scales[shapes.index(shape)]
+    if shape in shapes:  # at the last phase that makes pictures of this size
+        last = len(shapes) - 1 - shapes[::-1].index(shape)
+        return pixels, job.scales[-1] if job.keep_outside else job.scales[last]
     sizes = " or ".join(f"{height} × {width}" for height, width in shapes)
     raise ValueError(
         f"picture is {shape[0]} × {shape[1]} pixels, but its job makes pictures of {sizes}; give "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from napari_nst.engine.compare import Panel, checked_layers, in_turn, panels_of
+from napari_nst.engine.compare import Panel, alone_at, checked_layers, in_turn, panels_of
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.build import order_to_reconstruct, order_to_synthesize
 from napari_nst.engine.job.input_image import ImageLike, Known, read_input, reading_once
@@ -124,9 +124,9 @@ def explore_layers(
     texture = preset("texture", **{"min_size": 0, **fields})
     pixels, grid = read_input(image, "image"), _by_block(names)
     jobs = {
-        cell.label: order_to_reconstruct(pixels, reconstruction.replace(**cell.settings))
+        cell.label: order_to_reconstruct(pixels, alone_at(reconstruction, **cell.settings))
         if "content_layers" in cell.settings
-        else order_to_synthesize(pixels, texture.replace(**cell.settings))
+        else order_to_synthesize(pixels, alone_at(texture, **cell.settings))
         for cell in grid.cells
     }
     facts = {"grid": grid.to_dict()}

@@ -7,10 +7,12 @@ need no conversion.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
+from napari_nst.recipe.phases import phase_recipe, term_recipe
 from napari_nst.recipe.recipe import Recipe
 from napari_nst.recipe.sections import GRAM_LOSSES
 
@@ -72,22 +74,53 @@ def on_flavour(recipe: Recipe, flavour: str) -> Recipe:
     if flavour == recipe.weights:
         return recipe
 
-    def converted(layers: Mapping[str, float], norm: str, power: int) -> Mapping[str, float]:
-        if norm == "relative":
-            return layers
-        return {layer: weight * ratio(layer) ** power for layer, weight in layers.items()}
-
     def ratio(layer: str) -> float:
         own = mean_activation(recipe.weights, layer, recipe.network_input)
         return own / mean_activation(flavour, layer)
 
-    style_power = 4 if recipe.style_loss in GRAM_LOSSES else 2
-    return recipe.replace(
-        weights=flavour,
-        network_input="own",
-        content_layers=converted(recipe.content_layers, recipe.content_norm, 2),
-        style_layers=converted(recipe.style_layers, recipe.style_norm, style_power),
-    )
+    return recipe.replace(weights=flavour, network_input="own", **_converted(recipe, ratio))
+
+
+def _converted(recipe: Recipe, ratio: Callable[[str], float]) -> dict[str, Any]:
+    """Return the fields of a recipe that are converted, its terms and phases among them."""
+    own = _converted_layers(recipe, ratio)
+    own["terms"] = [
+        {**term, **_other(_converted_layers(alone, ratio), own, term)} if alone else term
+        for term, alone in ((term, term_recipe(recipe, term)) for term in recipe.terms)
+    ]
+    phases = []
+    for phase in recipe.phases:
+        found = _converted(phase_recipe(recipe, phase), ratio)
+        phases.append({**phase, **_other(found, own, phase)})
+    return {**own, "phases": phases} if phases else own
+
+
+def _converted_layers(recipe: Recipe, ratio: Callable[[str], float]) -> dict[str, Any]:
+    """Return the converted layer weights of the losses that a recipe without its terms has."""
+
+    def converted(layers: Mapping[str, float], norm: str, power: int) -> Mapping[str, float]:
+        if norm == "relative":
+            return dict(layers)
+        return {layer: weight * ratio(layer) ** power for layer, weight in layers.items()}
+
+    fields: dict[str, Any] = {}
+    if recipe.content_weight:
+        fields["content_layers"] = converted(recipe.content_layers, recipe.content_norm, 2)
+    if recipe.style_weight:
+        power = 4 if recipe.style_loss in GRAM_LOSSES else 2
+        fields["style_layers"] = converted(recipe.style_layers, recipe.style_norm, power)
+    return fields
+
+
+def _other(
+    found: Mapping[str, Any], inherited: Mapping[str, Any], change: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the fields that a term or phase has to name, to differ from what it inherits."""
+    return {
+        name: value
+        for name, value in found.items()
+        if name in change or value != inherited.get(name)
+    }
 
 
 def _check_known(flavour: str, role: str) -> None:

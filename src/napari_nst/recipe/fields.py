@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from napari_nst.recipe.layer_names import canonical_layer
 
+_CHANGES = 'a list of fields and values, such as [{"style_loss": "gram"}]'
 _SWITCH = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
 
 
@@ -79,7 +80,7 @@ class Control:
         if self.kind is LayerWeights:
             return _parsed_layers(name, text)
         if self.kind is Changes:
-            return parsed_json(name, text) if text.strip() else []
+            return _parsed_changes(name, text)
         if self.kind is tuple:
             return tuple(_parsed_number(name, one, float) for one in text.replace(",", " ").split())
         if self.kind in (int, float):
@@ -170,11 +171,16 @@ def parsed_json(name: str, text: str) -> Any:
 def _checked_changes(name: str, value: object) -> Changes:
     """Return several mappings of fields; their names and values are checked by the recipe."""
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, Mapping) for one in value):
-        raise TypeError(
-            f'{name} must be a list of fields and values, such as [{{"style_loss": "gram"}}]; '
-            f"not {value!r}."
-        )
+        raise TypeError(f"{name} must be {_CHANGES}; not {value!r}.")
     return Changes(FixedMapping(one) for one in value)
+
+
+def _parsed_changes(name: str, text: str) -> Changes:
+    """Read a JSON list of objects; none for an empty text."""
+    try:
+        return _checked_changes(name, parsed_json(name, text) if text.strip() else [])
+    except TypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def _checked_layers(name: str, layers: object) -> LayerWeights:

@@ -43,7 +43,7 @@ _WEIGHTS = ("style_weight", "content_weight", "tv_weight")
 
 
 def checked_terms(terms: Sequence[Mapping[str, Any]]) -> Changes:
-    """Return terms with checked names and values; TypeError or ValueError for others."""
+    """Return terms with checked names and values; ValueError for others."""
     checked = []
     for index, term in enumerate(terms, start=1):
         role = f"terms, entry {index}"
@@ -60,7 +60,7 @@ def checked_terms(terms: Sequence[Mapping[str, Any]]) -> Changes:
 
 
 def checked_phases(phases: Sequence[Mapping[str, Any]]) -> Changes:
-    """Return phases with checked names and values; TypeError or ValueError for others."""
+    """Return phases with checked names and values; ValueError for others."""
     checked = []
     for index, phase in enumerate(phases, start=1):
         role = f"phases, entry {index}"
@@ -75,7 +75,7 @@ def checked_phases(phases: Sequence[Mapping[str, Any]]) -> Changes:
             try:
                 own["terms"] = checked_terms(own["terms"])
             except (TypeError, ValueError) as error:
-                raise type(error)(f"{role}: {error}") from None
+                raise ValueError(f"{role}: {error}") from None
         checked.append(FixedMapping(own))
     if checked and checked[-1].get("sizes", "finest") not in ("finest", "all", 1):
         raise ValueError(
@@ -145,7 +145,7 @@ def _checked_fields(
         try:
             fields[name] = CONTROLS[name].checked(name, value)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{role}: {error}") from None
+            raise ValueError(f"{role}: {error}") from None
     return fields
 
 

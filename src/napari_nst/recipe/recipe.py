@@ -148,7 +148,7 @@ patch_size, patch_stride
                 try:
                     make(self, change)
                 except (TypeError, ValueError) as error:
-                    raise type(error)(f"{name}, entry {index}: {error}") from None
+                    raise ValueError(f"{name}, entry {index}: {error}") from None
 
     @property
     def has_content(self) -> bool:

@@ -157,3 +157,12 @@ def test_the_memory_is_that_of_the_phase_that_needs_most(quick):
 
     large = {"optimizer": "lbfgs", "history": 30, "steps": 1}
     assert memory() < memory(steps=60, refine_share=0.6, phases=[large, {}])
+
+
+def test_loss_maps_are_those_of_the_last_phase(quick):
+    recipe = quick(phases=[LATER])
+    *_, last = nst.stylize(CONTENT, STYLE, recipe)
+    maps = nst.loss_maps(nst.order_to_stylize(CONTENT, STYLE, recipe), last.picture)
+    parts = {name: value for name, value in last.losses.items() if name in maps}
+    assert {name: image.sum() for name, image in maps.items()} == pytest.approx(parts, rel=1e-3)
+    assert "style/relu1_2/mrf" in maps

@@ -40,6 +40,21 @@ def test_a_new_size_is_marked_where_it_begins():
     assert marks(coarse, fine) == [(13, "64 px")]
 
 
+def test_a_later_phase_is_marked_where_it_begins():
+    def of_phase(step, phase, phases=({},), **options):
+        facts = {"phase": phase, "recipe": {"phases": list(phases)}}
+        return iteration(step, 40, facts=facts, **options)
+
+    first = of_phase(12, 0)
+    assert marks(first, of_phase(13, 0)) == []
+    assert marks(first, of_phase(13, 1)) == [(13, "refine")]
+    both = ({}, {})
+    ((step, text),) = marks(of_phase(12, 1, both), of_phase(13, 2, both, shape=(96, 128)))
+    assert step == 13
+    assert "128 px" in text
+    assert "refine 2" in text
+
+
 def test_a_change_of_settings_is_marked_once_where_it_takes_effect():
     changes = [
         {"after_step": 4, "style_weight": 12.0},

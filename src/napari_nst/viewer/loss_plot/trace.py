@@ -51,11 +51,15 @@ class LossTrace:
             self.columns[name].append(losses.get(name, math.nan))
 
     def mark(self, before: Iteration | None, newest: Iteration) -> None:
-        """Add marks if the newest iteration has another size or other settings than the last."""
+        """Add marks if size, phase or settings of the newest iteration are not the last one's."""
         if newest.panels:
             return
-        if before is not None and before.shape != newest.shape:
-            self.marks.append((newest.step, f"{max(newest.shape)} px"))
+        if before is not None:
+            began = [f"{max(newest.shape)} px"] if before.shape != newest.shape else []
+            if before.facts.get("phase") != newest.facts.get("phase"):
+                began.append(_phase_text(newest.facts))
+            if began:
+                self.marks.append((newest.step, ", ".join(began)))
         for change in newest.facts.get("steered", ()):
             if change["after_step"] == newest.step - 1:
                 self.marks.append((newest.step, _change_text(change)))
@@ -73,6 +77,12 @@ class LossTrace:
 def in_order(names: Iterable[str]) -> list[str]:
     """Return names of losses in the order of `KINDS`, the sums before the layers."""
     return sorted(names, key=lambda name: ("/" in name, KINDS.index(name.partition("/")[0])))
+
+
+def _phase_text(facts: Mapping[str, Any]) -> str:
+    """Return the name of a phase: ``refine``, numbered if there are several later ones."""
+    count = len(facts.get("recipe", {}).get("phases", ()))
+    return "refine" if count == 1 else f"refine {facts['phase']}"
 
 
 def _change_text(change: Mapping[str, Any]) -> str:
