@@ -2,6 +2,7 @@
 # make test      every test, those in a real napari window included
 # make lint      ruff, mypy, import contracts, counts of lines and files, the manifest
 # make bench     speed and memory compared with other programs; ARGS="--quick" is a short trial
+# make quality   how good pictures and textures are, compared with other recipes; takes hours
 # make measure   stalls of the window during a run
 # make soak      what grows in a window during 10,000 iterations
 #
@@ -18,7 +19,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VIRTUAL_DISPLAY := $(if $(filter Linux,$(shell uname -s)),xvfb-run -a -s "-screen 0 1920x1080x24")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench measure soak clean
+.PHONY: help demo test lint bench quality measure soak clean
 
 help:
 	@sed -n '/^$$/q; s/^# *//p' Makefile
@@ -42,6 +43,10 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/napari-nst weights fetch
 	$(VIRTUAL_DISPLAY) $(BIN)/python -m benchmarks $(ARGS)
+
+quality: $(VENV)/.bench
+	$(BIN)/napari-nst weights fetch
+	$(BIN)/python -m benchmarks.quality $(ARGS)
 
 measure: $(VENV)/.bench
 	$(VIRTUAL_DISPLAY) $(BIN)/python -m benchmarks.measure

@@ -1,0 +1,1 @@
+"""Measure how good pictures and textures are: `python -m benchmarks.quality --help`."""

@@ -1,0 +1,223 @@
+"""The page docs/quality.md, filled from results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, median
+from string import Template
+
+from tabulate import tabulate
+
+from benchmarks.quality.curves import Point, gains
+from benchmarks.quality.grid_figures import PERIODS
+from benchmarks.quality.results import Results, Texture, Transfer
+
+TEMPLATE = Path(__file__).with_name("template.md")
+
+_PLOT = """\
+Each point is the mean over all pairs. A line joins the points of one recipe at several style
+weights. The lower left corner is the best.
+"""
+
+_BASELINE = """\
+`{curve}` at several style weights, compared with its pictures of {date} at its own style weight.
+"Sliced at equal content" is the style distance where the content distance is that of the earlier
+picture, divided by the earlier one; "content at equal sliced" is the other way round. Below 1 is
+better. – means that no style weight leads there.
+"""
+
+NONE = "–"
+
+
+def curves_of(transfers: Iterable[Transfer]) -> dict[str, list[Transfer]]:
+    """Return transfers by curve, each in the order of its style weights."""
+    found: dict[str, list[Transfer]] = {}
+    for one in transfers:
+        found.setdefault(one.curve, []).append(one)
+    return {name: sorted(rows, key=lambda row: row.factor) for name, rows in found.items()}
+
+
+def mean_points(transfers: Iterable[Transfer]) -> dict[str, list[Point]]:
+    """Return the points (content, sliced Wasserstein) of each curve, means over pairs.
+
+    A method is left out if it was not measured on all pairs.
+    """
+    rows = list(transfers)
+    pairs = {row.pair for row in rows}
+    found = {}
+    for name, curve in curves_of(rows).items():
+        by_factor: dict[float, list[Transfer]] = {}
+        for row in curve:
+            by_factor.setdefault(row.factor, []).append(row)
+        if all({row.pair for row in each} == pairs for each in by_factor.values()):
+            found[name] = [
+                (fmean(r.content_distance for r in each), fmean(r.style_sliced for r in each))
+                for each in by_factor.values()
+            ]
+    return found
+
+
+def summary_table(transfers: Sequence[Transfer]) -> str:
+    """Return a row for each method: means over pairs, and medians of the grid figures."""
+    rows = []
+    for name in dict.fromkeys(one.method for one in transfers):
+        of = [one for one in transfers if one.method == name]
+        rows.append(
+            [
+                name,
+                len(of),
+                *_distances(of),
+                *(f"{median(one.grid[str(period)] for one in of):.1f}" for period in PERIODS),
+                f"{median(one.seconds for one in of):.0f}",
+                f"{median(one.cpu_seconds for one in of):.0f}",
+            ]
+        )
+    return _table(rows, ["method", "pairs", *_HEADS, "s", "CPU s"])
+
+
+def pair_table(transfers: Sequence[Transfer]) -> str:
+    """Return a row for each picture."""
+    rows = [
+        [
+            str(one.pair),
+            one.method,
+            *_distances([one]),
+            *(f"{one.grid[str(period)]:.1f}" for period in PERIODS),
+            f"{one.seconds:.0f}",
+        ]
+        for one in transfers
+    ]
+    return _table(rows, ["content × style", "method", *_HEADS, "s"])
+
+
+_HEADS = (
+    "content", "style Gram", "style sliced", *(f"grid {period}" for period in PERIODS)
+)  # fmt: skip
+
+
+def gains_table(transfers: Iterable[Transfer], baseline: Iterable[Transfer], curve: str) -> str:
+    """Compare a curve with the baseline's picture at its own style weight, pair by pair.
+
+    Columns: sliced Wasserstein at the baseline's content distance, content distance at its sliced
+    Wasserstein, the same for Gram, and the baseline's worst grid figure and ours. A pair is left
+    out if the baseline has no picture of it at this size.
+    """
+    before = {
+        (one.pair, one.size): one for one in baseline if one.curve == curve and one.factor == 1
+    }
+    rows, columns = [], []
+    for pair, size in before:
+        of = [one for one in transfers if (one.pair, one.size) == (pair, size)]
+        ours = curves_of(of).get(curve, [])
+        if not ours:
+            continue
+        old = before[pair, size]
+        sliced = gains(
+            [(one.content_distance, one.style_sliced) for one in ours],
+            (old.content_distance, old.style_sliced),
+        )
+        gram = gains(
+            [(one.content_distance, one.style_gram) for one in ours],
+            (old.content_distance, old.style_gram),
+        )
+        columns.append((*sliced, *gram))
+        now = next((max(one.grid.values()) for one in ours if one.factor == 1), None)
+        rows.append(
+            [
+                str(pair),
+                size,
+                *map(_ratio, columns[-1]),
+                f"{max(old.grid.values()):.1f}",
+                NONE if now is None else f"{now:.1f}",
+            ]
+        )
+    if not rows:
+        return "The baseline has none of these pairs at this size."
+    means = [
+        _ratio(fmean(known)) + ("" if len(known) == len(column) else f" ({len(known)} pairs)")
+        if (known := [value for value in column if value is not None])
+        else NONE
+        for column in zip(*columns, strict=True)
+    ]
+    rows.append(["mean", "", *means, "", ""])
+    heads = (
+        "sliced at equal content", "content at equal sliced", "Gram at equal content",
+        "content at equal Gram", "worst grid before", "now",
+    )  # fmt: skip
+    return _table(rows, ["content × style", "px", *heads])
+
+
+def texture_table(textures: Sequence[Texture]) -> str:
+    """Return a row for each texture."""
+    rows = [
+        [
+            one.exemplar,
+            one.method,
+            one.size,
+            *map(_ratio, (one.s2, one.spectrum, one.gram)),
+            f"{one.copy} ({one.copy_of_crops})",
+            f"{max(one.grid.values()):.1f}",
+            f"{one.seconds:.0f}",
+        ]
+        for one in textures
+    ]
+    heads = ("S2", "spectrum", "Gram", "copy (crops)", "worst grid", "s")
+    return _table(rows, ["exemplar", "method", "px", *heads])
+
+
+def page(results: Results, baseline: Results | None, curve: str, links: Mapping[str, str]) -> str:
+    """Return docs/quality.md with links to the pictures: sheet, plot and textures, as far as given.
+
+    `curve` is the method that is compared with the baseline.
+    """
+    by_size = {
+        size: [one for one in results.transfers if one.size == size]
+        for size in sorted({one.size for one in results.transfers})
+    }
+    transfers, pictures = [], []
+    if by_size:
+        transfers.append("## Style transfer\n")
+        if "plot" in links:
+            plot = f"![Style distance against content distance]({links['plot']})"
+            transfers.append(f"{plot}\n\n{_PLOT}")
+        for size, of in by_size.items():
+            transfers.append(f"{size} px; distances are means over pairs, others are medians:\n")
+            transfers.append(summary_table(of) + "\n")
+        if "sheet" in links:
+            transfers.append(f"![Pictures of every method]({links['sheet']})\n")
+        if baseline is not None:
+            transfers.append("### Compared with an earlier measurement\n")
+            transfers.append(_BASELINE.format(date=baseline.date[:10], curve=curve))
+            transfers.append(gains_table(results.transfers, baseline.transfers, curve) + "\n")
+        pictures.append("## Every picture\n")
+        for size, of in by_size.items():
+            pictures.append(f"{size} px:\n\n{pair_table(of)}\n")
+    textures = []
+    if results.textures:
+        textures += ["## Textures\n", texture_table(results.textures) + "\n"]
+        if "textures" in links:
+            textures.append(f"![Textures of every method]({links['textures']})\n")
+    machine = "; ".join(f"{name} {fact}" for name, fact in results.machine.items())
+    versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
+    text = Template(TEMPLATE.read_text("utf-8")).substitute(
+        transfers="\n".join(transfers),
+        textures="\n".join(textures),
+        pictures="\n".join(pictures),
+        where=f"`{results.command}`, {results.date}.\n{machine}.\n{versions}.",
+    )
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def _distances(rows: Sequence[Transfer]) -> list[str]:
+    names = ("content_distance", "style_gram", "style_sliced")
+    return [f"{fmean(getattr(row, name) for row in rows):.3f}" for name in names]
+
+
+def _ratio(value: float | None) -> str:
+    return NONE if value is None else f"{value:.2f}"
+
+
+def _table(rows: Sequence[Sequence[object]], heads: Sequence[str]) -> str:
+    return tabulate(rows, heads, "github", disable_numparse=True)

@@ -1,0 +1,234 @@
+"""Figures of quality have known values for pictures that are made to have them."""
+
+import numpy as np
+import pytest
+import torch
+from benchmarks.quality import __main__ as command
+from benchmarks.quality.curves import gains, value_at
+from benchmarks.quality.grid_figures import PERIODS, grid_figures
+from benchmarks.quality.inputs import Images, Pair
+from benchmarks.quality.judge import CONVOLUTIONS, MEAN_BGR, Judge
+from benchmarks.quality.methods import method
+from benchmarks.quality.onnx_file import float_arrays
+from benchmarks.quality.results import Cache, Results
+from benchmarks.quality.texture_statistics import (
+    BINS,
+    copy_score,
+    power_spectrum,
+    two_point_correlation,
+    two_point_distance,
+)
+from click.testing import CliRunner
+
+import napari_nst as nst
+from napari_nst.io.write_image import write_image
+
+
+def noise(shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_s2_of_a_checkerboard_and_of_a_half_plane():
+    board = np.indices((40, 40)).sum(axis=0) % 2 == 0
+    down, right = np.mgrid[:6, -5:6]
+    expected = np.where((down + right) % 2 == 0, 0.5, 0)
+    assert two_point_correlation(board, 5) == pytest.approx(expected, abs=2e-3)
+    half = np.zeros((30, 40), bool)
+    half[:, :20] = True
+    # Of the 40 − d pairs of columns, 20 − d lie in the left half.
+    expected = [(20 - abs(d)) / (40 - abs(d)) for d in range(-7, 8)]
+    assert two_point_correlation(half, 7)[3] == pytest.approx(expected)
+
+
+def test_octaves_of_s2_count_alike():
+    same, near, far = (np.zeros((17, 33)) for _ in range(3))
+    near[1:3, 15:18], far[8:17] = 1, 1
+    assert two_point_distance(same, same) == 0
+    assert two_point_distance(same, near) == pytest.approx(two_point_distance(same, far), rel=0.5)
+
+
+def test_the_spectrum_of_a_wave_and_of_grain():
+    wave = np.tile(np.rint(127 + 100 * np.sin(np.arange(128) * 2 * np.pi / 8)), (128, 1))
+    assert np.argmax(power_spectrum(wave.astype(np.uint8))) == 2 * BINS // 8
+    assert power_spectrum(noise((128, 128)))[1:].std() < 0.1
+    grain = np.tile(noise((64, 64, 1)) // 8, (1, 1, 3)).astype(int)
+    grain[..., 0] *= -1  # no grain in the sum of red and green
+    coloured = (128 + grain * [1, 1, 0]).astype(np.uint8)
+    assert power_spectrum(coloured)[-1] > power_spectrum(np.full_like(coloured, 128))[-1] + 3
+
+
+def test_a_patch_taken_over_is_found_whatever_its_brightness():
+    exemplar, texture = noise((96, 96)), noise((96, 96), seed=1)
+    assert copy_score(texture, exemplar) == 0
+    texture[24:64, 32:72] = exemplar[50:90, 11:51] // 2 + 100
+    assert copy_score(texture, exemplar) == 32  # patches of 40 pixels start at multiples of 10
+    assert copy_score(exemplar, exemplar) == 96
+    flat = np.full((96, 96), 100, np.uint8)
+    assert copy_score(flat, flat) == 0
+
+
+@pytest.mark.parametrize("period", PERIODS)
+def test_a_pattern_on_the_pooling_grid_stands_out(period):
+    rough = noise((256, 192)) // 4
+    blocks = noise((256 // period, 192 // period), seed=1) // 4
+    gridded = rough + blocks.repeat(period, axis=0).repeat(period, axis=1)
+    assert max(grid_figures(rough).values()) < 5
+    found = grid_figures(gridded)
+    assert found[period] > 10
+    assert all(found[longer] < 5 for longer in PERIODS if longer > period)
+
+
+def field(number, value):
+    """Return a field of Protocol Buffers: an integer, or bytes with their length."""
+
+    def varint(integer):
+        more = b""
+        while integer > 127:
+            more, integer = more + bytes([integer & 127 | 128]), integer >> 7
+        return more + bytes([integer])
+
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_arrays_of_an_onnx_file(is_packed):
+    wanted = np.arange(600, dtype=np.float32).reshape(200, 3)
+    dims = field(1, b"\xc8\x01\x03") if is_packed else field(1, 200) + field(1, 3)
+    tensor = dims + field(2, 1) + field(8, b"weights") + field(9, wanted.tobytes())
+    integers = field(1, 1) + field(2, 7) + field(8, b"shape") + field(9, bytes(8))
+    graph = field(2, b"name") + field(5, tensor) + field(5, integers)
+    found = float_arrays(field(1, 8) + field(7, graph))
+    assert list(found) == ["weights"]
+    np.testing.assert_array_equal(found["weights"], wanted)
+    with pytest.raises(ValueError, match="ONNX"):
+        float_arrays(b"\x3f not a model")
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    """The judge with random weights."""
+    draw, arrays, channels = np.random.default_rng(0), {}, 3
+    for block, count in enumerate(CONVOLUTIONS, 1):
+        for index in range(1, count + 1):
+            made = min(64 * 2 ** (block - 1), 512)
+            deviation = (2 / channels / 9) ** 0.5
+            name = f"functional_1/block{block}_conv{index}_1"
+            weights = draw.normal(0, deviation, (made, channels, 3, 3)).astype(np.float32)
+            arrays[f"{name}/convolution/ReadVariableOp:0"] = weights
+            arrays[f"{name}/Squeeze:0"] = draw.normal(0, 1, made).astype(np.float32)
+            channels = made
+    return Judge(arrays)
+
+
+def test_the_judge_computes_vgg16(untrained):
+    picture = noise((32, 48, 3))
+    modules = []
+    for name, weight, bias in untrained.layers:
+        if name in ("relu2_1", "relu3_1", "relu4_1"):
+            modules.append(torch.nn.MaxPool2d(2))
+        convolution = torch.nn.Conv2d(*weight.shape[1::-1], 3, padding=1)
+        convolution.weight.data, convolution.bias.data = weight, bias
+        modules += [convolution, torch.nn.ReLU()]
+    caffe = torch.tensor(picture[..., ::-1] - np.array(MEAN_BGR)).float().permute(2, 0, 1)[None]
+    expected = torch.nn.Sequential(*modules)(caffe)[0]
+    torch.testing.assert_close(
+        untrained.features(picture)["relu4_3"], expected, rtol=1e-4, atol=0.1
+    )
+
+
+def test_a_picture_is_nearest_to_itself(untrained):
+    one, other = noise((48, 64, 3)), noise((24, 32, 3), seed=1).repeat(2, 0).repeat(2, 1)
+    as_content = untrained.distances(one, one, other)
+    as_style = untrained.distances(one, other, one)
+    assert as_content.content == 0 < min(as_content.style_gram, as_content.style_sliced)
+    assert as_style.style_gram == 0 < as_style.content
+    mirrored = untrained.distances(one[:, ::-1].copy(), one, one)
+    assert mirrored.content > 0.1 > mirrored.style_sliced  # other places, the same material
+
+
+def test_curves_are_compared_where_one_of_their_distances_is_equal():
+    curve = [(0.5, 0.4), (1.0, 0.2), (1.5, 0.1)]
+    assert value_at(curve, 0.75) == pytest.approx(0.3)
+    assert value_at(curve, 1.6) is None
+    assert value_at([*curve, (0.5, 0.05)], 0.75) == pytest.approx(0.0625)  # the lower of two
+    assert gains(curve, (1.25, 0.3)) == pytest.approx((0.5, 0.6))
+    assert gains(curve, (0.4, 0.3)) == (None, pytest.approx(0.75 / 0.4))
+
+
+def test_a_picture_is_made_again_only_if_its_recipe_changed_or_it_was_interrupted(tmp_path):
+    cache, calls = Cache(tmp_path), []
+
+    def make():
+        calls.append(1)
+        return np.full((4, 5, 3), 0.5), {"seconds": len(calls)}
+
+    recipe = {"steps": 3, "layers": {"relu1_1": 1.0}, "phases": ()}
+    pixels, facts = cache.picture("a/b", recipe, make)
+    again, facts_again = cache.picture("a/b", recipe, make)
+    assert facts == facts_again == {"seconds": 1}
+    np.testing.assert_array_equal(pixels, again)
+    assert cache.picture("a/b", recipe | {"steps": 4}, make)[1] == {"seconds": 2}
+    (tmp_path / "a" / "b.json").unlink()
+    assert cache.picture("a/b", recipe | {"steps": 4}, make)[1] == {"seconds": 3}
+
+
+def test_images_of_a_folder_come_before_our_own(tmp_path):
+    write_image(tmp_path / "tower.png", noise((8, 9, 3)))
+    write_image(tmp_path / "cell.png", noise((8, 9)))
+    images = Images(tmp_path)
+    assert images["tower"].shape == (8, 9, 3)
+    assert images["cell"].shape == (8, 9)
+    assert images["painting"].dtype == np.uint8
+    assert [images.is_own(name) for name in ("painting", "cell", "tower")] == [True, False, False]
+    with pytest.raises(ValueError, match="astronaut"):
+        images["house"]
+
+
+def test_a_method_is_a_preset_with_changes():
+    made = method("texture,style_loss=mrf,style_layers=relu2_1:1", 0.5, size=128)
+    assert (made.recipe.style_loss, made.recipe.size) == ("mrf", 128)
+    assert made.recipe.style_weight == method("texture").recipe.style_weight / 2
+    with pytest.raises(ValueError, match="no_field"):
+        method("texture,no_field=1")
+    assert Pair.parse("a:b") == Pair("a", "b")
+    with pytest.raises(ValueError, match="content:style"):
+        Pair.parse("a-b")
+
+
+def test_the_command_that_is_shown_has_no_paths_of_this_machine():
+    arguments = ["--images", "/home/me/pictures", "--baseline=/tmp/results.json", "--size", "256"]
+    shown = command.repeating(arguments)
+    assert shown == 'make quality ARGS="--images FOLDER --baseline=EARLIER --size 256"'
+
+
+@pytest.mark.network
+def test_the_command_measures_and_goes_on_and_compares(untrained, tmp_path, monkeypatch, qapp):
+    monkeypatch.setattr(Judge, "load", lambda: untrained)
+    output = tmp_path / "quality"
+    arguments = [
+        "--pairs", "cell:tissue", "--size", "128", "--steps", "1", "--factors", "0.5,1",
+        "--method", "not-a-preset", "--exemplar", "brick", "--texture-size", "128",
+        "--output", str(output),
+    ]  # fmt: skip
+    done = CliRunner().invoke(command.main, arguments)
+    assert done.exit_code == 0, done.output
+    assert "not-a-preset is left out" in done.stderr
+    found = Results.read(output / "results.json")
+    assert [one.method for one in found.transfers] == ["default × 0.5", "default"]
+    assert [one.exemplar for one in found.textures] == ["brick"]
+    assert {path.name for path in output.glob("*-128*")} >= {
+        "quality-128.jpg", "quality-128-curves.png", "quality-textures-128.jpg"
+    }  # fmt: skip
+    earlier = tmp_path / "earlier.json"
+    found.write(earlier)
+    for name in ("stylize", "synthesize"):  # nothing is made again
+        monkeypatch.setattr(nst, name, lambda *_: pytest.fail("a picture was made again"))
+    again = CliRunner().invoke(command.main, [*arguments, "--baseline", str(earlier)])
+    assert again.exit_code == 0, again.output
+    assert Results.read(output / "results.json").transfers == found.transfers
+    assert again.stdout.count("| 1.00") >= 4  # the curve against itself
+    unknown = CliRunner().invoke(command.main, ["--pairs", "house:tissue"])
+    assert unknown.exit_code == 1
+    assert "'house'" in unknown.stderr
