@@ -152,6 +152,7 @@ def textures(
                 copy=copy_score(texture, statistics.exemplar),
                 copy_of_crops=statistics.copy_of_crops,
                 grid=_by_text(grid_figures(texture)),
+                grid_of_exemplar=_by_text(grid_figures(statistics.exemplar)),
                 **statistics.ratios(texture),
                 **facts,
             )

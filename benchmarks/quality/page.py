@@ -158,12 +158,12 @@ def texture_table(textures: Sequence[Texture]) -> str:
             one.size,
             *map(_ratio, (one.s2, one.spectrum, one.gram)),
             f"{one.copy} ({one.copy_of_crops})",
-            f"{max(one.grid.values()):.1f}",
+            f"{max(one.grid.values()):.1f} ({max(one.grid_of_exemplar.values()):.1f})",
             f"{one.seconds:.0f}",
         ]
         for one in textures
     ]
-    heads = ("S2", "spectrum", "Gram", "copy (crops)", "worst grid", "s")
+    heads = ("S2", "spectrum", "Gram", "copy (crops)", "worst grid (exemplar)", "s")
     return _table(rows, ["exemplar", "method", "px", *heads])
 
 

@@ -68,6 +68,8 @@ class Texture(Made):
         Ratios; 1 is as far from the exemplar as another crop of the same texture.
     copy, copy_of_crops : int
         Side of the largest patch taken over from the exemplar, and between two crops, in pixels.
+    grid, grid_of_exemplar : mapping of str to float
+        See `grid_figures`; an exemplar may have a pattern of its own.
     """
 
     exemplar: str
@@ -77,6 +79,7 @@ class Texture(Made):
     copy: int
     copy_of_crops: int
     grid: Mapping[str, float]
+    grid_of_exemplar: Mapping[str, float]
 
 
 @dataclass(frozen=True)
