@@ -17,7 +17,8 @@ class Evaluation:
     """The features (C, H, W) of all layers, and the image, of which losses are computed.
 
     F are the image's features, P the content's and A the style's; `rgb` is the image itself,
-    (3, H, W) in [0, 1]. Random directions (directions × C) are the program's own to draw.
+    (3, H, W) in [0, 1], and `style_rgb` the style. Random directions (directions × entries) of
+    layers, and of their rows as relu1_1/sliced_rows, are the program's own to draw.
     """
 
     F: Mapping[str, np.ndarray]
@@ -25,6 +26,7 @@ class Evaluation:
     A: Mapping[str, np.ndarray]
     rgb: np.ndarray
     directions: Mapping[str, np.ndarray] = field(default_factory=dict)
+    style_rgb: np.ndarray | None = None
 
 
 def parts(content=0.0, style=0.0, tv=0.0):

@@ -67,7 +67,8 @@ def test_absolute_losses_keep_their_value(own, other):
 @pytest.mark.parametrize(("loss", "norm"), [(k, n) for k, norms in NORMS.items() for n in norms])
 def test_weights_are_converted_by_the_power_of_the_loss(loss, norm):
     recipe = Recipe(weights="caffe", style_loss=loss, style_norm=norm, style_layers="relu2_1:3")
-    power = 0 if norm == "relative" else 4 if loss in GRAM_LOSSES else 2
+    power = 4 if loss in (*GRAM_LOSSES, "autocorrelation") else 2
+    power *= norm != "relative"
     converted = on_flavour(recipe, "gatys")
     assert converted.style_layers["relu2_1"] == pytest.approx(3 * 169**power)
 
@@ -78,7 +79,7 @@ def test_other_fields_of_a_preset_are_not_changed(name):
     assert on_flavour(recipe, recipe.weights) == recipe
     for flavour in MEAN_ACTIVATIONS:
         converted = on_flavour(recipe, flavour)
-        fields = ("weights", "network_input", "content_layers", "style_layers")
+        fields = ("weights", "network_input", "content_layers", "style_layers", "terms")
         assert converted.replace(**{field: getattr(recipe, field) for field in fields}) == recipe
 
 

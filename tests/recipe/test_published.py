@@ -5,12 +5,15 @@
 
 import pytest
 
+from napari_nst.engine.job.schedule import plan_scales
 from napari_nst.recipe import preset, preset_names, published
 
 RELU_X_1 = [f"relu{block}_1" for block in range(1, 6)]
 CHANNELS = dict(zip(RELU_X_1, (64, 128, 256, 512, 512), strict=True))
 PUBLISHED = [name for name in preset_names() if published(name).source != "napari-nst"]
 RELU_1_TO_4 = [f"relu{b}_{i}" for b, n in ((1, 2), (2, 2), (3, 4), (4, 4)) for i in range(1, n + 1)]
+GATYS_TEXTURE = ["relu1_1", "pool1", "pool2", "pool3", "pool4"]
+UP_TO_RELU5_2 = [*RELU_1_TO_4[:-2], "relu5_1", "relu5_2"]
 CONV_K = ["conv1_2", "conv2_2", "conv3_4", "conv5_4"]
 
 
@@ -32,6 +35,11 @@ WEIGHTS = {
     "pystiche": ({"relu4_2": 1.0}, each(200.0)),
     "gordicaleksa": ({"relu4_2": 1e5}, each(3e4 / 5)),
     "sliced-wasserstein": ({}, each(1.0, RELU_1_TO_4)),
+    "spst": ({"relu4_2": 1.0}, {layer: 1e3 / c**2 for layer, c in CHANNELS.items()}),
+    "spst-texture": ({}, {layer: 1e3 / c**2 for layer, c in CHANNELS.items()}),
+    "gonthier-spectrum": ({}, each(1e9 / 4 / 5, GATYS_TEXTURE)),
+    "gonthier-autocorrelation": ({}, each(1e9 / 4 / 5, GATYS_TEXTURE)),
+    "long-range-sw": ({}, each(1 / 255**2 / 22, UP_TO_RELU5_2)),
     "li-wand": ({"relu4_1": 20.0}, each(1e-4 / 2, ["relu3_1", "relu4_1"])),
     "lets-enhance-style": ({}, {"relu5_1": 1 / (50 * 75 * 256) ** 2}),
     "lets-enhance-content": ({"relu3_1": 1.0}, {}),
@@ -91,3 +99,20 @@ def test_crowsonkbs_scales():
     assert sizes == [128, 181, 256, 362, 512]
     assert recipe.min_size == 128
     assert recipe.steps / (recipe.first_scale_share + 4) == 500
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "steps"),
+    [
+        ("spst", [512, 1024], [600, 200]),
+        ("spst-texture", [256, 512], [600, 300]),
+        ("gonthier-spectrum", [128, 256, 512], [2000] * 3),
+        ("gonthier-autocorrelation", [128, 256, 512], [2000] * 3),
+        ("long-range-sw", [256], [1000]),
+    ],
+)
+def test_scales_of_the_source(name, sizes, steps):
+    recipe = preset(name)
+    scales = plan_scales(recipe, (recipe.size, recipe.size, 3), 16)
+    assert [scale.longest for scale in scales] == sizes
+    assert [scale.steps for scale in scales] == steps

@@ -58,8 +58,9 @@ def on_flavour(recipe: Recipe, flavour: str) -> Recipe:
     """Return a recipe for another flavour of the network, with converted layer weights.
 
     This is an approximation: it uses one mean activation per layer, over photographs. The loss is
-    taken to grow with the fourth power of the features for Gram losses and with the second power
-    for all others; ``mean_covariance`` has parts of both. Relative losses are not changed.
+    taken to grow with the fourth power of the features if it compares Gram matrices or
+    autocorrelations, else with the second; ``mean_covariance`` has parts of both. Relative losses
+    are not changed.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ def _converted_layers(recipe: Recipe, ratio: Callable[[str], float]) -> dict[str
     if recipe.content_weight:
         fields["content_layers"] = converted(recipe.content_layers, recipe.content_norm, 2)
     if recipe.style_weight:
-        power = 4 if recipe.style_loss in GRAM_LOSSES else 2
+        power = 4 if recipe.style_loss in (*GRAM_LOSSES, "autocorrelation") else 2
         fields["style_layers"] = converted(recipe.style_layers, recipe.style_norm, power)
     return fields
 

@@ -9,7 +9,14 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.recipe.fields import Changes, FixedMapping
-from napari_nst.recipe.sections import CONTENT_NORMS, CONTROLS, NORMS, SECTIONS, Refine
+from napari_nst.recipe.sections import (
+    CONTENT_NORMS,
+    CONTROLS,
+    IMAGE_LOSSES,
+    NORMS,
+    SECTIONS,
+    Refine,
+)
 
 if TYPE_CHECKING:
     from napari_nst.recipe.recipe import Recipe
@@ -103,7 +110,9 @@ def term_recipe(recipe: Recipe, term: Mapping[str, Any]) -> Recipe | None:
         kind, other = other, kind
     weight = fields.get(f"{kind}_weight", getattr(recipe, f"{kind}_weight"))
     layers = fields.get(f"{kind}_layers", getattr(recipe, f"{kind}_layers"))
-    if not weight or not any(layers.values()):
+    loss = fields.get("style_loss", recipe.style_loss)
+    reads_any = any(layers.values()) or (kind == "style" and loss in IMAGE_LOSSES)
+    if not weight or not reads_any:
         return None
     return recipe.replace(**fields, **{f"{other}_weight": 0.0})
 

@@ -21,6 +21,7 @@ from napari_nst.recipe.phases import (
 from napari_nst.recipe.sections import (
     CONTENT_NORMS,
     CONTROLS,
+    IMAGE_LOSSES,
     MIN_TILE,
     MOMENT_LOSSES,
     NORMS,
@@ -129,10 +130,11 @@ patch_size, patch_stride
             raise ValueError("style_blend is 0 for every style; give one a value above 0.")
         if 0 < self.tile < MIN_TILE:
             raise ValueError(f"tile must be 0 or at least {MIN_TILE} pixels; not {self.tile}.")
-        if self.tile and self.has_style and self.style_loss not in MOMENT_LOSSES:
+        tiled = (*MOMENT_LOSSES, *IMAGE_LOSSES)
+        if self.tile and self.has_style and self.style_loss not in tiled:
             raise ValueError(
                 f"tile does not go with style_loss {self.style_loss!r}; set tile to 0 or "
-                f"style_loss to one of {', '.join(MOMENT_LOSSES)}."
+                f"style_loss to one of {', '.join(tiled)}."
             )
         self._check_changes()
 
@@ -158,7 +160,8 @@ patch_size, patch_stride
     @property
     def has_style(self) -> bool:
         """Whether any style loss has a weight above 0."""
-        return bool(self.style_weight) and any(self.style_layers.values())
+        reads_any = self.style_loss in IMAGE_LOSSES or any(self.style_layers.values())
+        return bool(self.style_weight) and reads_any
 
     def with_terms(self) -> list[Recipe]:
         """Return the recipe without its terms, then a recipe of each term that has a weight.

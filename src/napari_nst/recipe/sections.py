@@ -29,7 +29,8 @@ NORMS = {
     "wasserstein": ("relative", "mean"),
     "sliced_wasserstein": ("relative", "mean"),
     "sliced_rows": ("relative", "mean"),
-    "autocorrelation": ("relative", "mean"),
+    "autocorrelation": ("relative", "mean", "per_channel"),
+    "spectrum": ("relative", "mean"),
     "mrf": ("relative", "mean", "sum"),
     "remd": ("relative", "mean"),
     "moments": ("relative", "mean"),
@@ -50,6 +51,9 @@ SAMPLED_LOSSES = ("remd", "moments", "self_similarity")
 
 MOMENT_LOSSES = (*GRAM_LOSSES, "mean_covariance", "mean_std", "wasserstein")
 """Style losses that are functions of sums over positions, which can be added up over tiles."""
+
+IMAGE_LOSSES = ("spectrum",)
+"""Style losses of the image itself, which read no layer; they are computed whole beside tiles."""
 
 MIN_TILE = 128
 """Pixels. In smaller tiles the halo, 80 pixels on each side for relu5_1, dominates the cost."""
@@ -109,17 +113,17 @@ class Losses:
         "Which statistics of the features are compared: mean_covariance keeps the palette best; "
         "gram is the Gram matrix of 2015; shifted_gram and centred_gram subtract a mean first; "
         "mean_std compares means and standard deviations; wasserstein compares Gaussian fits, "
-        "sliced_wasserstein whole distributions, mrf patches; sliced_rows and autocorrelation keep "
-        "what repeats over long distances, such as bricks; remd brings each feature near some "
-        "feature of the style and the reverse, moments compares means and covariances by absolute "
-        "differences.")
+        "sliced_wasserstein whole distributions, mrf patches; sliced_rows, autocorrelation and the "
+        "spectrum of the image keep what repeats over long distances, such as bricks; remd "
+        "brings each feature near some feature of the style and the reverse, moments compares "
+        "means and covariances by absolute differences.")
     style_norm: str = choice(
         "relative", "mean", "per_channel", "per_element", "raw", "sum", help_text=
         "How style differences are scaled: relative divides them by the energy of the style "
         "statistics, so that one weight suits every network and layer; mean, per_channel, "
         "per_element, raw and sum are used by published recipes.")
     projections: int = number(0, minimum=0, maximum=4096, step=16, help_text=
-        "Number of random directions per layer for the style loss sliced_wasserstein; 0 takes one "
+        "Number of random directions per layer for sliced_wasserstein and sliced_rows; 0 takes one "
         "per channel. More is steadier, less is faster.")
     patch_size: int = number(3, minimum=1, maximum=15, step=2, help_text=
         "Side of the patches for the style loss mrf, in feature positions. More copies larger "

@@ -7,13 +7,14 @@ import torch
 from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.guides import Guides
 from napari_nst.engine.job.schedule import Fit
+from napari_nst.engine.losses import STYLE_LOSSES
 from napari_nst.engine.objective.from_recipe import style_losses
 from napari_nst.engine.objective.guided import guided_style_losses
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.sections import NORMS
 from tests.helpers.loss_features import features, mean_and_gram, mean_square, soft_mask
 
-EVERY_LOSS = [(loss, norm) for loss, norms in NORMS.items() for norm in norms]
+EVERY_LOSS = [(loss, norm) for loss in STYLE_LOSSES for norm in NORMS[loss]]
 
 
 def recipe_of(loss="gram", norm="mean", layer="relu1_1", **fields):

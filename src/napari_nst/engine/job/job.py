@@ -21,7 +21,13 @@ from napari_nst.engine.job.guides import (
 )
 from napari_nst.engine.job.inpainting import Inpainting, read_region
 from napari_nst.engine.job.input_image import RGB, InputImage, read_styles, relative_pixels
-from napari_nst.engine.job.layers import least_side, shares_of
+from napari_nst.engine.job.layers import (
+    has_style_of_image,
+    layer_weights,
+    least_side,
+    network_layers,
+    shares_of,
+)
 from napari_nst.engine.job.schedule import Fit, Scale, style_fit
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.sections import MOMENT_LOSSES
@@ -91,6 +97,24 @@ class Job:
     keep_outside: KeepOutside | None = None
     inpainting: Inpainting | None = None  # where `styles`, `guides` and `keep_outside` come from
 
+    def __post_init__(self) -> None:
+        phases = [self.recipe.phase(index) for index in range(len(self.recipe.phases) + 1)]
+        of_image = [t for one in phases for t in one.with_terms() if has_style_of_image(t)]
+        if not of_image:
+            return
+        loss = f"style_loss {of_image[0].style_loss!r}"
+        is_transparent = self.content is not None and self.content.alpha is not None
+        if self.guides or self.keep_outside or is_transparent:
+            raise ValueError(
+                f"{loss} compares the whole image, but this job has regions or transparent pixels; "
+                "leave them out, or take another style_loss, such as 'autocorrelation'."
+            )
+        if not all(network_layers(phase) for phase in phases):
+            raise ValueError(
+                f"{loss} compares pixels alone, but a run needs a loss of features beside it; take "
+                f"another style_loss, and add {loss} to terms."
+            )
+
     @property
     def main_image(self) -> InputImage:
         """The image that the result gets its channels from: the content or the first exemplar."""
@@ -136,7 +160,7 @@ class Job:
     def needs_only_moments(self) -> bool:
         """Whether the style loss needs only sums over the style's features, taken in one pass."""
         # With guides, the sums of each label would take a pass of their own.
-        terms = [term for term in self.recipe.with_terms() if term.has_style]
+        terms = [term for term in self.recipe.with_terms() if layer_weights(term, "style")]
         return self.guides is None and all(one.style_loss in MOMENT_LOSSES for one in terms)
 
     def in_phase(self, scale: Scale) -> Job:

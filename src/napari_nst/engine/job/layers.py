@@ -6,16 +6,25 @@ from collections.abc import Iterable
 
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import canonical_layer
+from napari_nst.recipe.sections import IMAGE_LOSSES
 
 
 def layer_weights(recipe: Recipe, kind: str) -> dict[str, float]:
     """Return the layers of the ``content`` or ``style`` loss with their weights in the total.
 
-    Terms and phases are left out; use this on the recipes of `Recipe.with_terms`.
+    Terms and phases are left out; use this on the recipes of `Recipe.with_terms`. A style loss of
+    the image itself reads no layer.
     """
+    if kind == "style" and has_style_of_image(recipe):
+        return {}
     factor = recipe.content_weight if kind == "content" else recipe.style_weight
     layers = recipe.content_layers if kind == "content" else recipe.style_layers
     return {layer: factor * weight for layer, weight in layers.items() if factor * weight}
+
+
+def has_style_of_image(recipe: Recipe) -> bool:
+    """Whether the style loss of a recipe is one of the image itself; terms are left out."""
+    return recipe.has_style and recipe.style_loss in IMAGE_LOSSES
 
 
 def layers_of(recipe: Recipe, kind: str) -> list[str]:

@@ -38,14 +38,14 @@ class AutocorrelationLoss(StyleLoss):
     ----------
     exemplars : sequence of Exemplar
         The styles. Their autocorrelations are averaged by their shares.
-    norm : {"mean", "relative"}
-        Mean over channels and distances, or that divided by the mean square of the styles'
-        autocorrelations.
+    norm : {"mean", "relative", "per_channel"}
+        Mean over channels and distances; that divided by the mean square of the styles'
+        autocorrelations; or the mean divided by the number of channels, as in Gonthier's program.
     mask : Tensor, optional
         (1, 1, H, W) in [0, 1], the weight of each position of the image's features.
     """
 
-    norms: ClassVar = ("relative", "mean")
+    norms: ClassVar = ("relative", "mean", "per_channel")
 
     def __init__(
         self, exemplars: Sequence[Exemplar], *, norm: str = "mean", mask: Tensor | None = None
@@ -74,7 +74,8 @@ class AutocorrelationLoss(StyleLoss):
             for pair in zip(parts, targets, strict=True)
         ]
         mean: Tensor = torch.stack(errors).sum() / (features.shape[1] * target.weights.sum())
-        return mean / target.energy if self.norm == "relative" else mean
+        divisor = {"mean": 1, "relative": target.energy, "per_channel": features.shape[1]}
+        return mean / divisor[self.norm]
 
     def _error(self, features: Tensor, of_style: Tensor, target: _Target) -> Tensor:
         found = target.lags.correlation(features, self._box.mask)

@@ -9,6 +9,7 @@ from typing import Protocol
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.layers import layer_weights, shares_of
 from napari_nst.engine.losses import (
     STYLE_LOSSES,
@@ -16,6 +17,7 @@ from napari_nst.engine.losses import (
     ImageLoss,
     MeasuredExemplar,
     SeamLoss,
+    SpectrumLoss,
     TotalVariationLoss,
     content_loss,
 )
@@ -103,6 +105,17 @@ def style_losses(
         loss = STYLE_LOSSES[recipe.style_loss](exemplars, recipe, mask_at(mask, layer))
         losses[f"style/{layer}"] = WeightedLoss(loss, weight)
     return losses
+
+
+def style_loss_of_image(recipe: Recipe, styles: Sequence[MaskedImage]) -> dict[str, WeightedLoss]:
+    """Return the style loss of the image itself; see `has_style_of_image`."""
+    shares = shares_of(recipe, len(styles))
+    exemplars = [
+        Exemplar(style.image, share, style.mask)
+        for style, share in zip(styles, shares, strict=True)
+    ]
+    loss = SpectrumLoss(exemplars, norm=recipe.style_norm)
+    return {"style/image": WeightedLoss(loss, recipe.style_weight)}
 
 
 def named_as_term(

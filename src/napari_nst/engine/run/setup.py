@@ -17,7 +17,7 @@ from napari_nst.engine.images.color_transfer import (
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.images.masked_image import Composite, MaskedImage
 from napari_nst.engine.job.job import Job
-from napari_nst.engine.job.layers import layer_weights, layers_of
+from napari_nst.engine.job.layers import has_style_of_image, layer_weights, layers_of
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.from_recipe import (
     StyleFeatures,
@@ -25,6 +25,7 @@ from napari_nst.engine.objective.from_recipe import (
     content_losses,
     image_losses,
     named_as_term,
+    style_loss_of_image,
     style_losses,
 )
 from napari_nst.engine.objective.guided import guided_style_losses
@@ -90,6 +91,9 @@ class RunSetup:
                 fixed = self.composite.at(self.content.image, scale.shape)
             seam_of = fixed[0] if fixed and self.composite and self.composite.seamless else None
             on_image = image_losses(self.job.recipe, seam_of)
+            for term in filter(has_style_of_image, self.job.recipe.with_terms()):
+                found = style_loss_of_image(term, self.styles_at(scale))
+                on_image |= named_as_term(term, found, on_image)
         if not is_tiled:
             return Objective(self.network, losses, on_image, fixed)
         return TiledObjective(

@@ -18,7 +18,7 @@ from napari_nst.engine.distributed import (
     processes_on_this_machine,
 )
 from napari_nst.engine.job.job import Job
-from napari_nst.engine.job.layers import network_layers
+from napari_nst.engine.job.layers import layer_weights, network_layers
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.objective import Objective
 from napari_nst.engine.tiling.grid import make_grid
@@ -264,7 +264,7 @@ def can_be_tiled(recipe: Recipe) -> bool:
 
 def _in_one_piece(recipe: Recipe) -> list[str]:
     """Return the style losses of a recipe that cannot be computed in tiles."""
-    losses = [term.style_loss for term in recipe.with_terms() if term.has_style]
+    losses = [term.style_loss for term in recipe.with_terms() if layer_weights(term, "style")]
     return [loss for loss in dict.fromkeys(losses) if loss not in MOMENT_LOSSES]
 
 

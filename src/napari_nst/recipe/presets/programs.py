@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from napari_nst.recipe.presets.registry import (
     BYTES,
     CHANNELS,
@@ -146,6 +148,60 @@ def crowsonkb() -> Recipe:
         image_range="clip",  # after every step
         **adam(0.02, white=1.0, beta2=0.99),  # its pixels are in [0, 1]
         ema=0.99,  # starts anew at each scale, and the next scale starts from the average
+    )
+
+
+def _spst(**fields: Any) -> Recipe:
+    return published_recipe(
+        weights="caffe",  # vgg_conv.pth
+        style_layers={layer: channels**-2 for layer, channels in CHANNELS.items()},
+        style_weight=1e3,  # 1e3/C² per layer × mean (G/M − A/M)²
+        terms=[
+            {
+                "style_loss": "mean_std",
+                "style_layers": dict.fromkeys(CLASSIC, 1.0),
+                # 1e4 × (mean (μ − μₛ)² + mean (σ − σₛ)²): 1e3/C² × C² × wmeanstd/100, with
+                # wmeanstd = 1000. Ours is half of the sum.
+                "style_weight": 2 * 1e4 / 1e3,
+            }
+        ],
+        scale_ratio=2.0,
+        **fields,
+    )
+
+
+_SPST = "Galerne et al. 2024, EGSR; bgalerne/scaling_painting_style_transfer d39643c"
+
+
+@register(job="transfer", source=_SPST)
+def spst() -> Recipe:
+    """Galerne et al. 2024: Gram matrices, means and deviations, for large pictures in tiles."""
+    return _spst(
+        content_layers={"relu4_2": 1.0},
+        content_weight=1.0,  # × mean (F − P)²
+        init="content",
+        # The size is halved until the short side has at most 1023 pixels. Larger results need a
+        # larger size alone, with 66 and then 30 more steps for each doubling.
+        size=1024,
+        min_size=512,
+        steps=600 + 200,  # spst-fast, the program's default; spst-baseline has 600 + 300
+        first_scale_share=3.0,
+        history=100,  # at the first scale; 10 at the others
+    )
+
+
+@register(job="texture", source=_SPST)
+def spst_texture() -> Recipe:
+    """Galerne et al. 2024, without content: Gram matrices, means and deviations, from noise."""
+    return _spst(
+        content_weight=0.0,
+        init="noise",
+        noise_spread=10 * UNIT_NOISE,  # 10 × N(0, 1) on 0–255, around the mean colour
+        size=512,  # ours; the program keeps the size of the exemplar
+        min_size=129,  # halved until the short side has at most 256 pixels
+        steps=600 + 300,  # spst-baseline; 300 more for each doubling of the size
+        first_scale_share=2.0,
+        history=100,  # at the first scale; 10 at the others
     )
 
 

@@ -85,7 +85,9 @@ def _has_loss(now: Mapping[str, Any], losses: Sequence[str]) -> bool:
 _IS_USED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "scale_ratio": lambda now: now["min_size"] > 0,
     "first_scale_share": lambda now: now["min_size"] > 0,
-    "projections": lambda now: now["style_loss"] == "sliced_wasserstein",
+    "projections": lambda now: bool(
+        now["terms"] or now["phases"] or _has_loss(now, ("sliced_wasserstein", "sliced_rows"))
+    ),
     "patch_size": lambda now: now["style_loss"] == "mrf",
     "patch_stride": lambda now: now["style_loss"] == "mrf",
     **dict.fromkeys(

@@ -1,0 +1,71 @@
+"""The style loss of the image itself, as a term of a recipe."""
+
+import numpy as np
+import pytest
+import torch
+
+import napari_nst as nst
+from napari_nst.engine.job.build import order_to_stylize, order_to_synthesize
+from napari_nst.engine.job.layers import network_layers
+from napari_nst.engine.run.setup import RunSetup
+from napari_nst.engine.vgg.network import network_of
+
+PICTURE = np.random.default_rng(0).random((40, 52, 3), np.float32)
+SPECTRUM = {"style_loss": "spectrum", "style_weight": 2.0}
+
+
+@pytest.fixture
+def objective_of(untrained):
+    """Return a function from a job and a tile to its objective."""
+
+    def make(job, tile=0):
+        network = network_of(job.recipe, network_layers(job.recipe), untrained, torch.float64)
+        return RunSetup(job, network, torch.device("cpu")).objective(job.scales[-1], tile)
+
+    return make
+
+
+def test_spectra_are_parts_of_the_objective_in_tiles_too(quick, objective_of, random_image):
+    terms = [SPECTRUM, {**SPECTRUM, "style_norm": "mean"}]
+    recipe = quick(style_loss="mean_std", terms=terms, size=0)
+    job = order_to_stylize(PICTURE, [PICTURE[:36], PICTURE[::-1]], recipe)
+    image = random_image(40, 52, dtype=torch.float64)
+    parts, gradient = objective_of(job).value_and_grad(image)
+    spectra = {name: value for name, value in parts.items() if name.startswith("style/image")}
+    assert list(spectra) == ["style/image/spectrum", "style/image/spectrum/2"]
+    assert min(spectra.values()) > 0
+    without = order_to_stylize(PICTURE, [PICTURE[:36], PICTURE[::-1]], recipe.replace(terms=()))
+    _, other = objective_of(without).value_and_grad(image)
+    assert (gradient - other).norm() > 0.01 * gradient.norm()
+    of_tiles, tiled = objective_of(job, tile=20).value_and_grad(image)
+    assert of_tiles == pytest.approx(parts, rel=1e-6)
+    assert (tiled - gradient).norm() < 1e-6 * gradient.norm()
+
+
+def test_a_texture_takes_the_spectrum_of_its_exemplar(quick):
+    rows = np.arange(32)[:, None, None]
+    stripes = np.broadcast_to(0.5 + 0.4 * np.sin(rows * np.pi / 4), (32, 32, 3)).astype("f4")
+    fields = {"style_layers": {"relu1_1": 1e-3}, "terms": [{**SPECTRUM, "style_weight": 1e3}]}
+    recipe = quick(init="noise", steps=12, tv_weight=0, **fields)
+    result = [*nst.synthesize(stripes, recipe, shape=(40, 48))][-1]
+    power = np.abs(np.fft.fft2(result.image.mean(axis=-1) - result.image.mean())) ** 2
+    assert power[4:7, 0].sum() + power[-6:-3, 0].sum() > 0.5 * power.sum()
+
+
+def test_regions_transparency_and_no_other_loss_are_refused_before_the_run(quick):
+    labels = np.arange(40 * 52).reshape(40, 52) % 2
+    recipe = quick(phases=[{"terms": [SPECTRUM]}])
+    transparent = np.dstack([PICTURE, labels]).astype("f4")
+    for make in (
+        lambda: order_to_stylize(PICTURE, PICTURE, recipe, guide=labels + 1),
+        lambda: order_to_stylize(transparent, PICTURE, recipe),
+        lambda: order_to_synthesize(
+            None, recipe.replace(init="noise"), into=PICTURE, region=labels.astype(bool)
+        ),
+    ):
+        with pytest.raises(ValueError, match=r"^style_loss 'spectrum' compares the whole image"):
+            make()
+    alone = quick(style_loss="spectrum", content_weight=0, init="noise")
+    with pytest.raises(ValueError, match=r"^style_loss 'spectrum' compares pixels alone"):
+        order_to_synthesize(PICTURE, alone)
+    assert order_to_stylize(PICTURE, transparent, recipe).recipe == recipe
