@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.quality import __main__ as command
-from benchmarks.quality.curves import gains, value_at
+from benchmarks.quality.curves import gains, least_y
 from benchmarks.quality.grid_figures import PERIODS, grid_figures
 from benchmarks.quality.inputs import Images, Pair
 from benchmarks.quality.judge import CONVOLUTIONS, MEAN_BGR, Judge
@@ -150,9 +150,10 @@ def test_a_picture_is_nearest_to_itself(untrained):
 
 def test_curves_are_compared_where_one_of_their_distances_is_equal():
     curve = [(0.5, 0.4), (1.0, 0.2), (1.5, 0.1)]
-    assert value_at(curve, 0.75) == pytest.approx(0.3)
-    assert value_at(curve, 1.6) is None
-    assert value_at([*curve, (0.5, 0.05)], 0.75) == pytest.approx(0.0625)  # the lower of two
+    assert least_y(curve, 0.75) == pytest.approx(0.3)
+    assert least_y(curve, 1.6) == 0.1
+    assert least_y(curve, 0.4) is None
+    assert least_y([*curve, (0.9, 0.3)], 0.95) == pytest.approx(0.22)  # not 0.28, on the way back
     assert gains(curve, (1.25, 0.3)) == pytest.approx((0.5, 0.6))
     assert gains(curve, (0.4, 0.3)) == (None, pytest.approx(0.75 / 0.4))
 

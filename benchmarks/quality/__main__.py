@@ -27,7 +27,7 @@ from napari_nst.errors import NstError
 from napari_nst.io.read_image import read_image
 
 DOCS = Path(__file__).parents[2] / "docs"
-SHEET_SIDE, SHEET_BYTES = 176, 700_000
+SHEET_SIDE, SHEET_BYTES = 176, 700_000  # of a sheet in the docs; others show pictures whole
 RESULTS = "results.json"
 
 
@@ -93,8 +93,10 @@ def main(
             for name in dict.fromkeys(name for pair in pairs for name in astuple(pair)):
                 source[name]  # an unknown name is an error before anything is measured
             changes = {} if steps is None else {"steps": steps}
-            several, once = _present(curves, "transfer"), _present(single, "transfer")
-            of_textures = _present(texture_methods, "texture")
+            several, once = (
+                _present(texts if with_transfers else (), "transfer") for texts in (curves, single)
+            )
+            of_textures = _present(texture_methods if with_textures else (), "texture")
             results = _measure(
                 pairs if with_transfers else (),
                 [list(methods(several, once, factors, size=size, **changes)) for size in sizes],
@@ -104,11 +106,11 @@ def main(
                 source,
                 output,
             )
-        drawn = _draw(results, earlier, source, output, output, own_only=False)
+        drawn = _draw(results, earlier, source, output, output, for_docs=False)
         text = page.page(results, earlier, curves[0], drawn)
         (output / "quality.md").write_text(text, encoding="utf-8")
         if for_docs:
-            drawn = _draw(results, earlier, source, output, DOCS / "images", own_only=True)
+            drawn = _draw(results, earlier, source, output, DOCS / "images", for_docs=True)
             links = {kind: f"images/{name}" for kind, name in drawn.items()}
             document = page.page(results, earlier, curves[0], links)
             (DOCS / "quality.md").write_text(document, encoding="utf-8")
@@ -164,21 +166,29 @@ def _present(texts: Sequence[str], job: str) -> list[str]:
 
 def _draw(
     results: Results, earlier: Results | None, source: Images, output: Path, folder: Path,
-    *, own_only: bool,
+    *, for_docs: bool,
 ) -> dict[str, str]:  # fmt: skip
-    """Write sheets and plots into a folder, and return the names of those of the largest size."""
+    """Write sheets and plots into a folder, and return the names of those of the largest size.
+
+    Sheets for the docs are small, and show our own images only.
+    """
     drawn = {}
-    for size in sorted({one.size for one in results.transfers}):
+    sizes, texture_sizes = (
+        sorted({one.size for one in rows})[-1 if for_docs else 0 :]
+        for rows in (results.transfers, results.textures)
+    )
+    for size in sizes:
         of = [one for one in results.transfers if one.size == size]
         rows = {
             str(pair): {"content": source[pair.content], "style": source[pair.style]}
             | {one.method: read_image(output / one.file) for one in of if one.pair == pair}
             for pair in dict.fromkeys(one.pair for one in of)
-            if not own_only or all(map(source.is_own, astuple(pair)))
+            if not for_docs or all(map(source.is_own, astuple(pair)))
         }
         if rows:
             drawn["sheet"] = f"quality-{size}.jpg"
-            save_jpeg(contact_sheet(rows, SHEET_SIDE), folder / drawn["sheet"], SHEET_BYTES)
+            side, limit = (SHEET_SIDE, SHEET_BYTES) if for_docs else (size, sys.maxsize)
+            save_jpeg(contact_sheet(rows, side), folder / drawn["sheet"], limit)
         points = page.mean_points(of)
         if earlier is not None:
             before = [one for one in earlier.transfers if one.size == size]
@@ -187,14 +197,15 @@ def _draw(
             points |= {f"{name}, {earlier.date[:10]}": curve for name, curve in old.items()}
         drawn["plot"] = f"quality-{size}-curves.png"
         save_plot(points, folder / drawn["plot"])
-    for size in sorted({one.size for one in results.textures}):
+    for size in texture_sizes:
         rows = {}
         for one in results.textures:
             if one.size == size:
                 row = rows.setdefault(one.exemplar, {"exemplar": exemplar_crop(one.exemplar, size)})
                 row[one.method] = read_image(output / one.file)
         drawn["textures"] = f"quality-textures-{size}.jpg"
-        save_jpeg(contact_sheet(rows, SHEET_SIDE), folder / drawn["textures"], SHEET_BYTES)
+        side, limit = (SHEET_SIDE, SHEET_BYTES) if for_docs else (size, sys.maxsize)
+        save_jpeg(contact_sheet(rows, side), folder / drawn["textures"], limit)
     return drawn
 
 

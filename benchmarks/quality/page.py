@@ -23,9 +23,9 @@ weights. The lower left corner is the best.
 
 _BASELINE = """\
 `{curve}` at several style weights, compared with its pictures of {date} at its own style weight.
-"Sliced at equal content" is the style distance where the content distance is that of the earlier
-picture, divided by the earlier one; "content at equal sliced" is the other way round. Below 1 is
-better. – means that no style weight leads there.
+"Sliced at equal content" is the least style distance that is reached without more content distance
+than in the earlier picture, divided by the earlier one; "content at equal sliced" is the other way
+round. Below 1 is better. – means that no style weight leads there.
 """
 
 NONE = "–"
