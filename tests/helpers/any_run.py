@@ -23,10 +23,8 @@ SOON_DONE = {
     "epsilon": st.sampled_from([1e-16, 1e-8, 1.0, 1e9]),
     "tile": st.sampled_from([0, 0, 128]),
     "style_blend": st.just(()),
-    "terms": st.sampled_from([(), [{"style_loss": "gram", "style_layers": "relu1_2"}]]),
-    "phases": st.sampled_from(
-        [(), [{"sizes": "all", "steps": 2, "pooling": "l2"}, {"optimizer": "adam", "terms": []}]]
-    ),
+    "terms": st.just(()),
+    "phases": st.just(()),
     "device": st.just("cpu"),
 }
 
@@ -60,6 +58,8 @@ def recipes(draw, losses=tuple(NORMS), **fixed):
         fields |= {"style_layers": {"relu1_1": 1.0}, "style_weight": 8.0}
     if fields.get("style_norm", Recipe.style_norm) not in NORMS[fields["style_loss"]]:
         fields["style_norm"] = draw(st.sampled_from(NORMS[fields["style_loss"]]))
+    if fields.get("color") == "luminance":
+        fields["final_color"] = "none"
     if fields["style_loss"] not in MOMENT_LOSSES:
         fields["tile"] = 0
     return Recipe(**fields)

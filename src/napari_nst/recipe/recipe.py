@@ -88,13 +88,11 @@ patch_size, patch_stride
     weights, network_input, pooling, rescale_pooling, padding
         The network: its flavour (``gatys``, ``torchvision``, ``caffe``) or a weights file, its
         input range, its pooling and its padding.
-    parametrization, optimizer, learning_rate, history, line_search, beta1, beta2, epsilon, \
-jitter, ema
+    parametrization, optimizer, learning_rate, history, line_search, beta1, beta2, epsilon, ema
         What is optimised, and the optimiser. Adam's learning rate is in units of [0, 1] pixels per
         step, the learning rate of L-BFGS is a factor of its own step; 0 takes the default of
-        either. ``jitter`` is the number of shifts of the image, at most by half as many pixels,
-        that take turns; masks and guides stay in place. ``ema`` is the decay rate of the moving
-        average that is shown instead of the last step.
+        either. ``ema`` is the decay rate of the moving average that is shown instead of the last
+        step.
     precision : {"auto", "float32", "bfloat16", "float16"}
         Number format of the network. Image, losses and optimiser are always float32.
     device : str
@@ -130,6 +128,11 @@ jitter, ema
             )
         if self.style_blend and not any(self.style_blend):
             raise ValueError("style_blend is 0 for every style; give one a value above 0.")
+        if self.final_color != "none" and self.color == "luminance":
+            raise ValueError(
+                f"final_color {self.final_color!r} does not go with color 'luminance', which keeps "
+                "the content's colours; set final_color to 'none' or color to 'style'."
+            )
         if 0 < self.tile < MIN_TILE:
             raise ValueError(f"tile must be 0 or at least {MIN_TILE} pixels; not {self.tile}.")
         tiled = (*MOMENT_LOSSES, *IMAGE_LOSSES)

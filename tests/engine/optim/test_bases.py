@@ -138,6 +138,15 @@ def test_a_clipped_image_reaches_a_target_beyond_its_range_where_it_can(
 
 
 @NEW
+def test_the_first_step_of_lbfgs_moves_pixels_by_one_level_on_average(name, random_image):
+    start = 0.2 + 0.6 * random_image(32, 40)
+    objective = Differentiated(distance_to(random_image(32, 40, seed=1)))
+    made = LBFGS(Recipe(parametrization=name), start, objective)
+    made.step()
+    assert (made.image - start).abs().mean() * 255 == pytest.approx(1, rel=1e-3)
+
+
+@NEW
 def test_the_history_of_lbfgs_has_the_steps_that_limits_left(name, random_image):
     target = 3 * random_image(32, 40) - 1
     recipe = Recipe(parametrization=name)

@@ -98,6 +98,17 @@ def test_noise_is_of_the_seed_alone(subjects, noise):
 
 
 @NOISES
+def test_noise_of_decorrelated_colours_is_nearly_grey_at_the_same_spread(subjects, noise):
+    usual, correlated = (
+        start(subjects, init="noise", noise=noise, parametrization=name)[0].flatten(1)
+        for name in ("pixels", "decorrelated")
+    )
+    torch.testing.assert_close(usual.std(dim=1), correlated.std(dim=1), rtol=0.05, atol=0.005)
+    assert torch.corrcoef(usual)[0, 1:].abs().max() < 0.1
+    assert torch.corrcoef(correlated)[0, 1:].min() > 0.75
+
+
+@NOISES
 def test_noise_has_no_pattern(subjects, noise):
     """Neither from pixel to pixel nor from channel to channel."""
     image = start(subjects, init="noise", noise=noise)[0]

@@ -6,7 +6,7 @@ the CPU, because a run needs them once and Apple's GPUs have no float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -78,6 +78,31 @@ def match_luminance(
     target = _pixels(content_y, reference_mask)
     # All three linear methods are the same for one channel.
     return _as_image(_match_moments(_pixels(style_y), sample, target, "symmetric"), style_y)
+
+
+@torch.no_grad()
+def match_mixture(
+    image: Tensor,
+    references: Sequence[tuple[Tensor, Tensor | None, float]],
+    *,
+    mask: Tensor | None,
+    least_variance: float,
+) -> Tensor:
+    """Give all pixels of an image (1, C, H, W) the mean and covariance of a mixture of references.
+
+    Each reference has pixels, a mask, and its share of the mixture; the shares add up to 1.
+    """
+    found = [
+        (*_moments(_pixels(pixels, of_these), _LEAST_REFERENCE_VARIANCE), share)
+        for pixels, of_these, share in references
+    ]
+    mean = torch.stack([share * one for one, _, share in found]).sum(dim=0)
+    covariance = torch.stack(
+        [share * (own + (one - mean) @ (one - mean).mT) for one, own, share in found]
+    ).sum(dim=0)
+    own_mean, own_covariance = _moments(_pixels(image, mask), least_variance)
+    matched = _pca(own_covariance, covariance) @ (_pixels(image) - own_mean) + mean
+    return _as_image(matched, image)
 
 
 def _pixels(image: Tensor, mask: Tensor | None = None) -> Tensor:

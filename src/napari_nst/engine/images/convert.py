@@ -38,6 +38,11 @@ def resize(
     return functional.interpolate(image, shape, mode=mode, align_corners=False, antialias=True)
 
 
+def mixed(image: Tensor, matrix: Tensor) -> Tensor:
+    """Return an image (1, 3, H, W) whose channels are mixed by a matrix (3, 3)."""
+    return (matrix @ image.flatten(2)).view_as(image)
+
+
 def painted(picture: Tensor, paint: np.ndarray[Any, Any], where: np.ndarray[Any, Any]) -> Tensor:
     """Return an image (1, 3, H, W) with RGB pixels (h, w, 3) over it where a mask (h, w) is true.
 

@@ -35,9 +35,9 @@ from napari_nst.recipe.sections import MOMENT_LOSSES
 FIXED_FIELDS: Mapping[str, Mapping[str, Any]] = {
     "stylize": {},
     # There are no other colours to keep.
-    "synthesize": {"content_weight": 0.0, "color": "style"},
+    "synthesize": {"content_weight": 0.0, "color": "style", "final_color": "none"},
     # In the colours of the image, the result would seem to know what the layer does not hold.
-    "reconstruct": {"style_weight": 0.0, "color": "style"},
+    "reconstruct": {"style_weight": 0.0, "color": "style", "final_color": "none"},
 }
 """Function → the recipe's fields that it sets, whatever they were."""
 
@@ -98,6 +98,11 @@ class Job:
     inpainting: Inpainting | None = None  # where `styles`, `guides` and `keep_outside` come from
 
     def __post_init__(self) -> None:
+        if self.guides is not None and self.recipe.final_color != "none":
+            raise ValueError(
+                f"final_color {self.recipe.final_color!r} gives all regions the same colours; set "
+                "it to 'none', or leave the guide out."
+            )
         phases = [self.recipe.phase(index) for index in range(len(self.recipe.phases) + 1)]
         of_image = [t for one in phases for t in one.with_terms() if has_style_of_image(t)]
         if not of_image:

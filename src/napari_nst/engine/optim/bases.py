@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from napari_nst.engine.images.convert import mixed
 from napari_nst.recipe import Recipe
 
 Shape = tuple[int, int]
@@ -151,9 +152,13 @@ def joined(images: Sequence[Tensor]) -> Tensor:
     return torch.cat([image.flatten(2) for image in images], dim=2)
 
 
-def mixed(image: Tensor, matrix: Tensor) -> Tensor:
-    """Return an image (1, 3, H, W) whose channels are mixed by a matrix (3, 3)."""
-    return (matrix @ image.flatten(2)).view_as(image)
+def correlated(noise: Tensor) -> Tensor:
+    """Return independent noise (1, 3, H, W) with the correlations of photographs' channels.
+
+    Each channel keeps its variance.
+    """
+    root = torch.tensor(COLOUR_ROOT, dtype=torch.float64)
+    return mixed(noise, (root / root.square().sum(dim=1, keepdim=True).sqrt()).to(noise))
 
 
 def _interpolation(fine: int, coarse: int, periodic: bool) -> Tensor:

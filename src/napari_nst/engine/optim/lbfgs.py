@@ -29,9 +29,10 @@ class LimitedMemoryBFGS:
 
     `variables` (1, C, H, W), contiguous, are changed in place; or (1, C, N), the pixels of images
     of some `shapes` one after another. `lr` multiplies every step; before any curvature is known, a
-    step of `lr` 1 moves the variables by 1 on average. `history` is the number of past steps that
-    are stored, at 4 bytes per variable each. `limit` is applied after each step, to any part of the
-    variables if it `limits_each` by itself, and the history holds the step that is left of it.
+    step of `lr` 1 moves pixels by 1 on average, where `image`, linear, gives pixels for variables.
+    `history` is the number of past steps that are stored, at 4 bytes per variable each. `limit` is
+    applied after each step, to any part of the variables if it `limits_each` by itself, and the
+    history holds the step that is left of it.
     """
 
     chunk = 2**19
@@ -49,6 +50,7 @@ class LimitedMemoryBFGS:
         limit: Limit,
         *,
         limits_each: bool = True,
+        image: Callable[[Tensor], Tensor] = lambda variables: variables,
         shapes: Sequence[Shape] | None = None,
     ) -> None:
         # No torch.optim.Optimizer: its constructor imports torch._dynamo, which takes seconds.
@@ -57,6 +59,7 @@ class LimitedMemoryBFGS:
         self.variables = variables.detach()[0].flatten(1)
         self.limit = limit
         self.limits_each = limits_each
+        self.image = image
         # Past steps, and the change of the gradient at each.
         shape = (2, history, *self.variables.shape)
         self.past = torch.zeros(shape, dtype=torch.bfloat16, device=variables.device)
@@ -83,7 +86,8 @@ class LimitedMemoryBFGS:
             weights, scale = self._direction()
         else:
             weights = torch.zeros(2, 0)
-            scale = gradient.numel() / max(float(gradient.abs().sum()), 1e-30)
+            moved = self.image(self.leaf.grad)
+            scale = moved.numel() / max(float(moved.abs().sum()), 1e-30)
         self._move(gradient, weights, scale)
         self.previous = gradient
 

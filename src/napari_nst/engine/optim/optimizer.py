@@ -36,6 +36,7 @@ class LBFGS(ImageOptimizer):
                 self.history,
                 self.parametrization.limit,
                 limits_each=self.parametrization.limits_each,
+                image=self.parametrization.basis.image,
                 shapes=self.parametrization.basis.shapes,
             )
         return torch.optim.LBFGS(

@@ -176,7 +176,8 @@ class Run:
                 left = seconds * (work * (scale.steps - taken) + later) / done
                 iteration = self._iteration(scale, losses, before + seconds, left)
                 if self._must_end(self.optimizer.failures):
-                    yield replace(iteration, steps=self.step, seconds_left=0.0)
+                    pixels = self.setup.finished(iteration.pixels)
+                    yield replace(iteration, steps=self.step, seconds_left=0.0, pixels=pixels)
                     return
                 yield iteration
                 self.saved.save_if_due(partial(self._state, index, taken, iteration))
@@ -262,14 +263,16 @@ class Run:
     ) -> Iteration:
         keep = self.job.keep_outside
         of_phase = {"phase": scale.phase} if self.job.recipe.phases else {}
+        steps = self.earlier[0] + sum(one.steps for one in self.job.scales)
+        pixels = self.setup.shown(self.optimizer.image)
         return Iteration(
             step=self.step,
-            steps=self.earlier[0] + sum(one.steps for one in self.job.scales),
+            steps=steps,
             losses=losses,
             shape=keep.picture.shape if keep else scale.shape,
             seconds=seconds,
             seconds_left=seconds_left,
-            pixels=self.setup.shown(self.optimizer.image),
+            pixels=self.setup.finished(pixels) if self.step == steps else pixels,
             alpha=self.setup.alpha_at(scale),
             is_grey=self.setup.shows_one_channel,
             full_shape=self.job.full_shape,

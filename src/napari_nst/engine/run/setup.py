@@ -16,8 +16,9 @@ from napari_nst.engine.images.color_transfer import (
 )
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.images.masked_image import Composite, MaskedImage
+from napari_nst.engine.images.style_chroma import with_style_chroma
 from napari_nst.engine.job.job import Job
-from napari_nst.engine.job.layers import has_style_of_image, layer_weights, layers_of
+from napari_nst.engine.job.layers import has_style_of_image, layer_weights, layers_of, shares_of
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.from_recipe import (
     StyleFeatures,
@@ -29,8 +30,8 @@ from napari_nst.engine.objective.from_recipe import (
     style_losses,
 )
 from napari_nst.engine.objective.guided import guided_style_losses
-from napari_nst.engine.objective.jitter import Jitter, Shift, moved
 from napari_nst.engine.objective.objective import Objective
+from napari_nst.engine.optim.bases import correlated
 from napari_nst.engine.tiling.features import TiledStyleMoments, features_by_tiles
 from napari_nst.engine.tiling.objective import OnTile, TiledObjective
 from napari_nst.engine.vgg.memory_saving import NO_WRAP_AROUND
@@ -95,18 +96,11 @@ class RunSetup:
             for term in filter(has_style_of_image, self.job.recipe.with_terms()):
                 found = style_loss_of_image(term, self.styles_at(scale))
                 on_image |= named_as_term(term, found, on_image)
-        recipe = self.job.recipe
-        jitter = Jitter(
-            recipe.jitter,
-            lambda shift: self._content_features(scale, tile, processes, shift),
-            periodic=recipe.padding == "circular",
-        )
         if not is_tiled:
-            return Objective(self.network, losses, on_image, fixed, jitter=jitter)
+            return Objective(self.network, losses, on_image, fixed)
         return TiledObjective(
-            self.network, losses, on_image, fixed,
-            tile=tile, processes=processes, on_tile=on_tile, jitter=jitter,
-        )  # fmt: skip
+            self.network, losses, on_image, fixed, tile=tile, processes=processes, on_tile=on_tile
+        )
 
     def _feature_losses(
         self, scale: Scale, tile: int, processes: Processes
@@ -139,13 +133,13 @@ class RunSetup:
         return guided_style_losses(recipe, guides, scale.shape, mask, styles, fits, of_styles)
 
     def _content_features(
-        self, scale: Scale, tile: int, processes: Processes, shift: Shift = (0, 0)
+        self, scale: Scale, tile: int, processes: Processes
     ) -> Mapping[str, Tensor]:
-        """Return the content's features at its layers, if it is shifted; none for a texture."""
+        """Return the content's features at its layers; none for a texture."""
         layers = layers_of(self.job.recipe, "content")
         if self.content is None or not layers:
             return {}
-        image = moved(resize(self.content.image, scale.shape), shift)
+        image = resize(self.content.image, scale.shape)
         if self._is_tiled(scale.shape, tile, processes):
             with processes.all_or_none():
                 return features_by_tiles(self.target_network, image, layers, tile)
@@ -201,6 +195,20 @@ class RunSetup:
                 self._resized_colours = resize(self._colours, shape)
             image = with_luminance(self._resized_colours, image[:, :1])
         return image if self.composite is None else self.composite.around(image)
+
+    def finished(self, shown: Tensor) -> Tensor:
+        """Return the image to show after the last step, for the one that would be shown else."""
+        recipe = self.job.recipe
+        if recipe.final_color == "none" or self.grey or self.content is None:
+            return shown
+        shape = (shown.shape[2], shown.shape[3])
+        return with_style_chroma(
+            shown,
+            self.content.resized(shape),
+            self.styles,
+            shares_of(recipe, len(self.styles)),
+            periodic=recipe.padding == "circular",
+        )
 
     def image_of(self, picture: Tensor, shape: tuple[int, int]) -> Tensor:
         """Return the run's image, of a given shape, for a shown one: the reverse of `shown`."""
@@ -277,6 +285,8 @@ def _noise(recipe: Recipe, shape: tuple[int, int], pattern: MaskedImage, grey: b
         drawn = torch.rand(size, generator=generator).mul_(2).sub_(1)
     else:
         drawn = torch.randn(size, generator=generator)
+    if recipe.parametrization == "decorrelated" and not grey:
+        drawn = correlated(drawn)
     if recipe.noise not in ("uniform", "normal"):
         middle, deviation = _moments_of(pattern)
     return (middle + drawn * deviation).float().clamp(0, 1)
