@@ -1,5 +1,7 @@
 """Figures of quality have known values for pictures that are made to have them."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -165,14 +167,22 @@ def test_a_picture_is_made_again_only_if_its_recipe_changed_or_it_was_interrupte
         calls.append(1)
         return np.full((4, 5, 3), 0.5), {"seconds": len(calls)}
 
-    recipe = {"steps": 3, "layers": {"relu1_1": 1.0}, "phases": ()}
+    recipe = nst.Recipe(steps=3)
     pixels, facts = cache.picture("a/b", recipe, make)
     again, facts_again = cache.picture("a/b", recipe, make)
     assert facts == facts_again == {"seconds": 1}
     np.testing.assert_array_equal(pixels, again)
-    assert cache.picture("a/b", recipe | {"steps": 4}, make)[1] == {"seconds": 2}
-    (tmp_path / "a" / "b.json").unlink()
-    assert cache.picture("a/b", recipe | {"steps": 4}, make)[1] == {"seconds": 3}
+    changed = recipe.replace(steps=4)
+    assert cache.picture("a/b", changed, make)[1] == {"seconds": 2}
+    stored = tmp_path / "a" / "b.json"
+    stored.unlink()
+    assert cache.picture("a/b", changed, make)[1] == {"seconds": 3}
+    found = json.loads(stored.read_text())
+    del found["recipe"]["ema"]  # as if it were a new field
+    stored.write_text(json.dumps(found))
+    assert cache.picture("a/b", changed, make)[1] == {"seconds": 3}
+    stored.write_text(json.dumps(found | {"recipe": {"no_longer": 1}}))
+    assert cache.picture("a/b", changed, make)[1] == {"seconds": 4}
 
 
 def test_images_of_a_folder_come_before_our_own(tmp_path):

@@ -101,7 +101,7 @@ def transfers(
             name = f"{recipe.size}/{pair.content}-{pair.style}/{file_name(method.name)}"
             picture, facts = cache_folder.picture(
                 name,
-                recipe.to_dict(),
+                recipe,
                 partial(_run, partial(nst.stylize, content, style, recipe)),
             )
             found = judge.distances(picture, content, style)
@@ -139,7 +139,7 @@ def textures(
             name = f"textures-{size}/{exemplar}/{file_name(method.name)}"
             texture, facts = cache_folder.picture(
                 name,
-                recipe.to_dict(),
+                recipe,
                 partial(_run, partial(nst.synthesize, statistics.exemplar, recipe)),
             )
             row = Texture(

@@ -14,6 +14,7 @@ from benchmarks.quality.inputs import Pair, Pixels
 from napari_nst.io.atomic_write import write_atomically
 from napari_nst.io.read_image import read_image
 from napari_nst.io.write_image import write_image
+from napari_nst.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +120,8 @@ class Results:
 class Cache:
     """A folder with a PNG for each picture, and beside it a JSON file with what was measured.
 
-    A picture is made again if its recipe has changed.
+    A picture is made again if its recipe has changed. A field that recipes did not have yet when it
+    was made counts as its default.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -128,22 +130,30 @@ class Cache:
     def picture(
         self,
         name: str,
-        recipe: Mapping[str, Any],
+        recipe: Recipe,
         make: Callable[[], tuple[np.ndarray[Any, Any], Mapping[str, float]]],
     ) -> tuple[Pixels, dict[str, Any]]:
         """Return a picture as uint8, and the facts about it; make it if it is not there yet.
 
-        `make` returns pixels in [0, 1] and facts, which are plain numbers. `recipe` is plain data.
+        `make` returns pixels in [0, 1] and facts, which are plain numbers.
         """
         path = self.folder / f"{name}.png"
         facts = path.with_suffix(".json")
         if facts.exists():
             found = json.loads(facts.read_text("utf-8"))
-            if found["recipe"] == json.loads(json.dumps(recipe)) and path.exists():
+            if _is(found["recipe"], recipe) and path.exists():
                 return read_image(path), found["facts"]
         pixels, made = make()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_image(path, pixels)
-        text = json.dumps({"recipe": recipe, "facts": made}, indent=1)
+        text = json.dumps({"recipe": recipe.to_dict(), "facts": made}, indent=1)
         write_atomically(facts, text.encode())
         return read_image(path), dict(made)
+
+
+def _is(fields: Mapping[str, Any], recipe: Recipe) -> bool:
+    """Say whether stored fields are those of a recipe; False if some are no longer allowed."""
+    try:
+        return Recipe.from_dict(fields) == recipe
+    except (TypeError, ValueError):
+        return False
