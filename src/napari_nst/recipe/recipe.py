@@ -88,11 +88,13 @@ patch_size, patch_stride
     weights, network_input, pooling, rescale_pooling, padding
         The network: its flavour (``gatys``, ``torchvision``, ``caffe``) or a weights file, its
         input range, its pooling and its padding.
-    parametrization, optimizer, learning_rate, history, line_search, beta1, beta2, epsilon, ema
+    parametrization, optimizer, learning_rate, history, line_search, beta1, beta2, epsilon, \
+jitter, ema
         What is optimised, and the optimiser. Adam's learning rate is in units of [0, 1] pixels per
         step, the learning rate of L-BFGS is a factor of its own step; 0 takes the default of
-        either. ``ema`` is the decay rate of the moving average that is shown instead of the last
-        step.
+        either. ``jitter`` is the number of shifts of the image, at most by half as many pixels,
+        that take turns; masks and guides stay in place. ``ema`` is the decay rate of the moving
+        average that is shown instead of the last step.
     precision : {"auto", "float32", "bfloat16", "float16"}
         Number format of the network. Image, losses and optimiser are always float32.
     device : str

@@ -280,6 +280,9 @@ class Optimizer:
     epsilon: float = number(1e-8, minimum=1e-16, maximum=1e9, step=0.1, help_text=
         "Constant that Adam and RMSprop add to the root of the squared gradient. More shortens "
         "steps where gradients are small.")
+    jitter: int = number(0, minimum=0, maximum=16, help_text=
+        "Number of shifts of the image by some pixels, which take turns step by step with Adam, so "
+        "that pooling leaves no regular pattern; 8 is enough, 0 shifts nothing.")
     ema: float = number(0.0, minimum=0.0, maximum=0.9999, step=0.01, help_text=
         "Decay rate of the exponential moving average that is shown instead of the last step, such "
         "as 0.99; 0 shows each step. More is smoother and lags further behind.")

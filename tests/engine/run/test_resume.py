@@ -89,6 +89,10 @@ RUNS = {
             "optimizer": "adam", "steps": 5,
         },
     ),
+    "jitter": (
+        nst.stylize, (CONTENT, STYLE),
+        {"jitter": 4, "optimizer": "adam", "min_size": 24, "steps": 8},
+    ),
     "sampled losses and L-BFGS": (
         nst.stylize, (CONTENT, STYLE), {"style_loss": "remd", "samples": 16, "steps": 13}
     ),

@@ -50,16 +50,21 @@ class SelfSimilarityLoss(Sampled):
     ) -> None:
         super().__init__(norm, mask)
         self.layers = layers
-        given = {next(iter(layers)): target} if isinstance(target, Tensor) else target
-        self._targets = {layer: given[layer].detach() for layer in layers}
+        self.aim(target)
         if mask is not None:
             refuse_other_size(mask, next(iter(self._targets.values())))
         self._seeded(samples, seed)
 
+    def aim(self, target: Tensor | Mapping[str, Tensor]) -> None:
+        """Take another target of the same size."""
+        given = {next(iter(self.layers)): target} if isinstance(target, Tensor) else target
+        self._targets = {layer: given[layer].detach() for layer in self.layers}
+        self._expected: Tensor | None = None
+
     def redraw(self, state: Tensor | None = None) -> None:
         """Draw the positions of all evaluations until the next call, or again those of a state."""
         super().redraw(state)
-        self._expected: Tensor | None = None
+        self._expected = None
 
     def compare(self, vectors: Tensor) -> Tensor:
         """Compare vectors (K, C) of the image at the current positions with the content's."""

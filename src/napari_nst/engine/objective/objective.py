@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napari_nst.engine.losses import Sampled, SlicedWassersteinLoss
+from napari_nst.engine.losses import ContentLoss, Sampled, SelfSimilarityLoss, SlicedWassersteinLoss
 from napari_nst.engine.objective.from_recipe import WeightedLoss
+from napari_nst.engine.objective.jitter import Jitter
 from napari_nst.engine.vgg.network import VGG19
 
 Parts = dict[str, Tensor]
@@ -28,7 +29,7 @@ class Objective(nn.Module):
     `on_features` maps ``content/relu4_2`` or ``style/relu1_1/mrf`` to a loss of that layer's
     features, `on_image` maps ``tv`` to a loss of the image. `fixed` is a mask (1, 1, H, W) of the
     pixels that may change and an image (1, 3, H, W) that replaces all other pixels, which have no
-    gradient.
+    gradient. The losses of features see the image at the shifts of `jitter`; masks stay in place.
     """
 
     mask: Tensor | None
@@ -40,8 +41,11 @@ class Objective(nn.Module):
         on_features: Mapping[str, WeightedLoss],
         on_image: Mapping[str, WeightedLoss],
         fixed: tuple[Tensor, Tensor] | None = None,
+        *,
+        jitter: Jitter | None = None,
     ) -> None:
         super().__init__()
+        self.jitter = jitter or Jitter(0)
         mask, outside = fixed or (None, None)
         self.register_buffer("mask", mask, persistent=False)
         self.register_buffer("outside", outside, persistent=False)
@@ -62,8 +66,11 @@ class Objective(nn.Module):
     def value_and_grad(self, image: Tensor) -> tuple[dict[str, float], Tensor]:
         """Return the weighted parts and the gradient of their sum by an image (1, 3, H, W)."""
         image = self.with_fixed(image.detach())
+        self._aim()
         while True:
-            parts, gradient = self._computed(image)
+            parts, gradient = self._computed(self.jitter.moved(image))
+            gradient = self.jitter.moved_back(gradient)
+            parts, gradient = self._add_image_losses(image, parts, gradient)
             # One transfer for all values: each makes the CPU wait for the GPU.
             values = torch.stack(list(parts.values())).tolist() if parts else []
             if not self._overflowed(sum(values), gradient):
@@ -80,19 +87,20 @@ class Objective(nn.Module):
         return torch.where(self.mask, image, self.outside)
 
     def redraw(self) -> bool:
-        """Draw random directions and positions of losses again; return whether there are any."""
+        """Draw random numbers of losses again, and take the next shift; return if there are any."""
         for loss in self._random_losses():
             loss.redraw()
-        return bool(self._random_losses())
+        return self.jitter.advance() or bool(self._random_losses())
 
     def state(self) -> dict[str, Any]:
         """Return what the next evaluations depend on, besides the recipe and the images."""
         drawn = [loss.random_state for loss in self._random_losses()]
-        return {"gradient_scale": self.gradient_scale, "random": drawn}
+        return {"gradient_scale": self.gradient_scale, "random": drawn, "turn": self.jitter.turn}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a state of an equal objective."""
         self.gradient_scale = state["gradient_scale"]
+        self.jitter.turn = state.get("turn", 0)
         for loss, drawn in zip(self._random_losses(), state["random"], strict=True):
             loss.redraw(drawn)
 
@@ -101,7 +109,7 @@ class Objective(nn.Module):
         return [loss for loss in self.modules() if isinstance(loss, kinds)]
 
     def _computed(self, image: Tensor) -> tuple[Parts, Tensor]:
-        """Return the parts and the gradient, without the mask."""
+        """Return the parts of features, and the gradient of their sum, scaled, without the mask."""
         leaf = image.detach().requires_grad_()
         with torch.enable_grad():
             parts = self._parts_of_features(leaf)
@@ -112,8 +120,21 @@ class Objective(nn.Module):
         else:
             gradient = torch.zeros_like(image)
         del leaf
-        parts = {name: part.detach() for name, part in parts.items()}
-        return self._add_image_losses(image, parts, gradient)
+        return {name: part.detach() for name, part in parts.items()}, gradient
+
+    def _aim(self) -> None:
+        """Give the content losses the content at the current shift."""
+        if self.jitter.number < 2:
+            return
+        content = self.jitter.content()
+        for name, weighted in self.on_features.items():
+            if name.startswith("content/"):
+                loss = weighted.loss
+                if isinstance(loss, ContentLoss):
+                    loss.aim(content[layer_of(name)])
+                else:
+                    assert isinstance(loss, SelfSimilarityLoss)
+                    loss.aim(content[layer_of(name)] if "" in loss.layers else content)
 
     def _parts_of_features(self, image: Tensor) -> Parts:
         found: Parts = {}

@@ -127,7 +127,9 @@ class ImageOptimizer:
         If the step was taken back, the best image is restored, and the parts are those of its loss.
         """
         self.steps += 1
-        if self.steps % self.redraws_every == 0 and self.objective.redraw():
+        # Adam averages over draws anyway, so that its steps need one evaluation, of new draws.
+        is_due = self.steps % self.redraws_every == 0
+        if is_due and self.redraws_every > 1 and self.objective.redraw():
             self._measure_again()
         if self._is_finite:
             self.optimizer.step(self._closure())
@@ -135,6 +137,8 @@ class ImageOptimizer:
                 with torch.no_grad():
                     self.parametrization.limit(self.variables)
             self._after_step()
+            if self.redraws_every == 1:
+                self.objective.redraw()
             self._evaluate()
         self.failures = 0 if self._is_finite else self.failures + 1
         if self.failures:

@@ -30,6 +30,7 @@ from napari_nst.engine.objective.from_recipe import (
     style_losses,
 )
 from napari_nst.engine.objective.guided import guided_style_losses
+from napari_nst.engine.objective.jitter import Jitter, Shift, moved
 from napari_nst.engine.objective.objective import Objective
 from napari_nst.engine.optim.bases import correlated
 from napari_nst.engine.tiling.features import TiledStyleMoments, features_by_tiles
@@ -96,11 +97,18 @@ class RunSetup:
             for term in filter(has_style_of_image, self.job.recipe.with_terms()):
                 found = style_loss_of_image(term, self.styles_at(scale))
                 on_image |= named_as_term(term, found, on_image)
-        if not is_tiled:
-            return Objective(self.network, losses, on_image, fixed)
-        return TiledObjective(
-            self.network, losses, on_image, fixed, tile=tile, processes=processes, on_tile=on_tile
+        recipe = self.job.recipe
+        jitter = Jitter(
+            recipe.jitter,
+            lambda shift: self._content_features(scale, tile, processes, shift),
+            periodic=recipe.padding == "circular",
         )
+        if not is_tiled:
+            return Objective(self.network, losses, on_image, fixed, jitter=jitter)
+        return TiledObjective(
+            self.network, losses, on_image, fixed,
+            tile=tile, processes=processes, on_tile=on_tile, jitter=jitter,
+        )  # fmt: skip
 
     def _feature_losses(
         self, scale: Scale, tile: int, processes: Processes
@@ -133,13 +141,13 @@ class RunSetup:
         return guided_style_losses(recipe, guides, scale.shape, mask, styles, fits, of_styles)
 
     def _content_features(
-        self, scale: Scale, tile: int, processes: Processes
+        self, scale: Scale, tile: int, processes: Processes, shift: Shift = (0, 0)
     ) -> Mapping[str, Tensor]:
-        """Return the content's features at its layers; none for a texture."""
+        """Return the content's features at its layers, if it is shifted; none for a texture."""
         layers = layers_of(self.job.recipe, "content")
         if self.content is None or not layers:
             return {}
-        image = resize(self.content.image, scale.shape)
+        image = moved(resize(self.content.image, scale.shape), shift)
         if self._is_tiled(scale.shape, tile, processes):
             with processes.all_or_none():
                 return features_by_tiles(self.target_network, image, layers, tile)

@@ -64,6 +64,7 @@ def estimate_memory(job: Job, scale: Scale, dtype: torch.dtype, *, tile: int = 0
         images += 3 * values
     images += 3 * pixels * (job.content is not None) + 3 * styles
     content = pixels * elements_per_pixel(layers_of(recipe, "content")) * dtype.itemsize
+    content *= max(1, recipe.jitter)  # a target for each shift
     features = read * elements_per_pixel(["relu1_1"]) * dtype.itemsize
     passes = FEATURES[dtype.itemsize] * features + min(6 * features, FREED)
     if not (tile or job.needs_only_moments):  # the features of all styles are in memory at once

@@ -26,6 +26,7 @@ from napari_nst.engine.losses import (
     moment_losses,
 )
 from napari_nst.engine.objective.from_recipe import WeightedLoss
+from napari_nst.engine.objective.jitter import Jitter
 from napari_nst.engine.objective.objective import Objective, Parts, layer_of
 from napari_nst.engine.tiling.features import sum_over_processes, tiles_of
 from napari_nst.engine.tiling.grid import Tile, Window
@@ -114,8 +115,9 @@ class TiledObjective(Objective):
         tile: int,
         processes: Processes = ALONE,
         on_tile: OnTile | None = None,
+        jitter: Jitter | None = None,
     ) -> None:
-        super().__init__(network, on_features, on_image, fixed)
+        super().__init__(network, on_features, on_image, fixed, jitter=jitter)
         self.tile = tile
         self.processes = processes
         self.on_tile = on_tile
@@ -165,7 +167,7 @@ class TiledObjective(Objective):
                 self._tell(done, total, tile.window, image[(..., *tile.window)])
         contents = [parts[term.part] for term in self._contents]
         self.processes.all_reduce([*contents, gradient])
-        return self._add_image_losses(image, parts, gradient)
+        return parts, gradient
 
     def _add_moments(self, tile: Tile, image: Tensor, sums: dict[_StyleTerm, Moments]) -> None:
         for layer, features in self.network.iter_features(tile.cut(image), tile.wrap_around):
