@@ -35,6 +35,27 @@ def test_a_picture_is_made_again_of_its_recorded_inputs(images, engine, capsys, 
     }
 
 
+def test_terms_and_phases_are_options_and_recorded(images, engine, capsys):
+    phases = '[{"optimizer": "adam", "sizes": "all", "terms": []}]'
+    given = ["--phases", phases, "--terms", '[{"style_loss": "gram"}]', "--refine-share", 0.5]
+    made = ["stylize", "content.png", "style.jpg", "-o", "made.png", "--steps", 4]
+    assert run(*made, *given) == 0
+    assert run("stylize", "--like", "made.png", "-o", "again.png") == 0
+    assert run("stylize", "--like", "made.png", "-o", "again.png", "--phases", "") == 0
+    first, again, other = engine.jobs
+    assert (
+        again.recipe
+        == first.recipe
+        == preset(steps=4, phases=phases, terms=[{"style_loss": "gram"}], refine_share=0.5)
+    )
+    assert {scale.phase for scale in again.scales} == {0, 1}
+    assert other.recipe == first.recipe.replace(phases=())
+    for wrong in ("[", "3", '[{"size": 64}]', '[{"sizes": "coarser"}]'):
+        capsys.readouterr()
+        assert run(*made, "--phases", wrong) == 2
+        assert "phases" in the_line(capsys.readouterr())
+
+
 def test_its_inputs_may_have_moved_along_with_it(images, engine, capsys):
     Path("there").mkdir()
     assert run("stylize", "content.png", "style.jpg", "-o", "made.png", "--steps", 1) == 0

@@ -66,6 +66,28 @@ def test_the_wheel_scrolls_past_a_box_that_nobody_clicked(widget):
     assert widget.recipe == before
 
 
+def test_phases_are_typed_as_checked_json(widget, optimiser, finish, messages):
+    state = optimiser(steps=2)
+    assert not widget.refine_share.enabled
+    assert widget.phases.value == widget.terms.value == ""
+    widget.phases.value = '[{"optimizer": "adam",\n "style_weight": 2}]'
+    widget.refine_share.value = 0.25
+    assert widget.refine_share.enabled
+    finish(widget)
+    assert state.recipe.phases == ({"optimizer": "adam", "style_weight": 2.0},)
+    assert state.recipe.refine_share == 0.25
+    for wrong in ("[{", "3", '[{"style_wieght": 2}]', '[{"style_weight": "2"}]'):
+        widget.phases.value = wrong
+        widget.start()
+        assert not widget.running
+        assert "phases" in messages()[-1]
+    widget.preset.value = "gatys-2016"
+    assert widget.recipe.phases == ()
+    widget.phases.native.setFocus()
+    QTest.keyClick(widget.phases.native, Qt.Key.Key_Tab)
+    assert widget.phases.value == ""
+
+
 # ── what is said ─────────────────────────────────────────────────────────────────────────────
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from magicgui.backends._qtpy.widgets import QBaseRangedWidget
-from magicgui.widgets import LineEdit, Select
+from magicgui.widgets import LineEdit, Select, TextEdit
 from magicgui.widgets.bases import RangedWidget
 from qtpy.QtCore import QEvent, QLocale, QObject, Qt
 from qtpy.QtGui import QValidator
@@ -38,6 +38,17 @@ QPushButton:focus { padding: 3px 5px; border: 1px solid palette(highlight); }
 
 class LongText(LineEdit):
     """A line of text that gets a row of its own, below its label."""
+
+
+class DataText(TextEdit):
+    """Several lines of plain text, such as JSON, in a row of its own below the label."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.native.setAcceptRichText(False)
+        self.native.setTabChangesFocus(True)
+        lines = 4
+        self.native.setFixedHeight(lines * self.native.fontMetrics().lineSpacing() + 12)
 
 
 class Section:
@@ -106,7 +117,7 @@ def form(controls: Iterable[Any]) -> QWidget:
         label.setBuddy(control.native)
         label.setMinimumWidth(LABELS_WIDTH)
         control.native.setAccessibleName(control.label)
-        if isinstance(control, (LongText, Select)):
+        if isinstance(control, (LongText, DataText, Select)):
             rows.addRow(label)
             rows.addRow(control.native)
         else:

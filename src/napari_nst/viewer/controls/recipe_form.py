@@ -12,7 +12,7 @@ from magicgui.widgets.bases import ValueWidget
 from napari_nst.recipe import CONTROLS, DEFAULT_PRESETS, Recipe, preset, preset_names, published
 from napari_nst.recipe.fields import Changes, Control, LayerWeights
 from napari_nst.recipe.sections import CONTENT_NORMS, HYPERCOLUMN_LOSSES, NORMS, SAMPLED_LOSSES
-from napari_nst.viewer.controls.form import LongText, NumberBox
+from napari_nst.viewer.controls.form import DataText, LongText, NumberBox
 from napari_nst.viewer.settings.preferences import preferred
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -99,6 +99,7 @@ _IS_USED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     ),
     "hypercolumns": lambda now: _has_loss(now, HYPERCOLUMN_LOSSES),
     "nn_targets": lambda now: bool(now["terms"] or now["phases"] or _has_loss(now, ("nn",))),
+    "own_sizes": lambda now: bool(now["phases"]),
     "refine_share": lambda now: bool(now["phases"]),
     "refine_strength": lambda now: bool(now["phases"]),
     "tv_loss": lambda now: now["tv_weight"] > 0,
@@ -228,7 +229,9 @@ def widget_for(name: str, control: Control) -> ValueWidget[Any]:
         most = control.maximum if math.isfinite(control.maximum) else 1e15
         box = SpinBox if control.kind is int else NumberBox
         return box(min=control.minimum, max=most, step=control.step, **common)
-    if control.kind in (LayerWeights, Changes):
+    if control.kind is Changes:
+        return DataText(**common)
+    if control.kind is LayerWeights:
         return LongText(**common)
     choices = DEVICES if name == "device" else control.choices
     return ComboBox(choices=choices, **common) if choices else LineEdit(**common)
@@ -236,7 +239,9 @@ def widget_for(name: str, control: Control) -> ValueWidget[Any]:
 
 def show_value(widget: ValueWidget[Any], control: Control, value: Any) -> None:
     """Put a recipe's value into its widget."""
-    if control.kind in (tuple, LayerWeights, Changes):
+    if control.kind is Changes:
+        widget.value = control.text(value)
+    elif control.kind in (tuple, LayerWeights):
         widget.value = control.text(value)
         widget.native.setCursorPosition(0)  # show the beginning of a long text
     else:
