@@ -23,8 +23,10 @@ SOON_DONE = {
     "epsilon": st.sampled_from([1e-16, 1e-8, 1.0, 1e9]),
     "tile": st.sampled_from([0, 0, 128]),
     "style_blend": st.just(()),
-    "terms": st.just(()),
-    "phases": st.just(()),
+    "terms": st.sampled_from([(), [{"style_loss": "gram", "style_layers": "relu1_2"}]]),
+    "phases": st.sampled_from(
+        [(), [{"sizes": "all", "steps": 2, "pooling": "l2"}, {"optimizer": "adam", "terms": []}]]
+    ),
     "device": st.just("cpu"),
 }
 
