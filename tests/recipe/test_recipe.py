@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from napari_nst.recipe import CONTROLS, Recipe, preset
-from napari_nst.recipe.sections import IMAGE_LOSSES, MOMENT_LOSSES, NORMS
+from napari_nst.recipe.sections import NORMS, TILED_LOSSES
 
 CHANGED = preset("li-wand").replace(
     name="mine",
@@ -74,9 +74,9 @@ def test_small_tiles_are_refused():
 
 
 @pytest.mark.parametrize("loss", NORMS)
-def test_tiles_go_with_losses_of_sums_or_of_the_image_alone(loss):
+def test_tiles_go_with_some_losses_alone(loss):
     assert Recipe(style_loss=loss, tile=128, style_weight=0).tile == 128
-    if loss in (*MOMENT_LOSSES, *IMAGE_LOSSES):
+    if loss in TILED_LOSSES:
         assert Recipe(style_loss=loss, tile=128).tile == 128
     else:
         with pytest.raises(ValueError, match=f"^tile does not go with style_loss {loss!r}"):

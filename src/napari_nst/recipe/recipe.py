@@ -21,10 +21,11 @@ from napari_nst.recipe.phases import (
 from napari_nst.recipe.sections import (
     CONTENT_NORMS,
     CONTROLS,
+    HYPERCOLUMN_LOSSES,
     IMAGE_LOSSES,
     MIN_TILE,
-    MOMENT_LOSSES,
     NORMS,
+    TILED_LOSSES,
     Colour,
     Losses,
     Network,
@@ -137,11 +138,16 @@ jitter, ema
             )
         if 0 < self.tile < MIN_TILE:
             raise ValueError(f"tile must be 0 or at least {MIN_TILE} pixels; not {self.tile}.")
-        tiled = (*MOMENT_LOSSES, *IMAGE_LOSSES)
-        if self.tile and self.has_style and self.style_loss not in tiled:
+        if self.hypercolumns and not {self.style_loss, self.content_loss} & {*HYPERCOLUMN_LOSSES}:
+            raise ValueError(
+                f"hypercolumns does not go with style_loss {self.style_loss!r} and content_loss "
+                f"{self.content_loss!r}; switch it off, or take one of "
+                f"{', '.join(HYPERCOLUMN_LOSSES)}."
+            )
+        if self.tile and self.has_style and self.style_loss not in TILED_LOSSES:
             raise ValueError(
                 f"tile does not go with style_loss {self.style_loss!r}; set tile to 0 or "
-                f"style_loss to one of {', '.join(tiled)}."
+                f"style_loss to one of {', '.join(TILED_LOSSES)}."
             )
         self._check_changes()
 

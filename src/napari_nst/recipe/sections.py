@@ -31,8 +31,10 @@ NORMS = {
     "sliced_rows": ("relative", "mean"),
     "autocorrelation": ("relative", "mean", "per_channel"),
     "spectrum": ("relative", "mean"),
+    "palette": ("relative", "mean"),
     "mrf": ("relative", "mean", "sum"),
     "remd": ("relative", "mean"),
+    "nn": ("relative", "mean"),
     "moments": ("relative", "mean"),
 }
 """Style loss → the values of `style_norm` that it accepts, its usual one first."""
@@ -43,17 +45,20 @@ CONTENT_NORMS = {
 }
 """Content loss → the values of `content_norm` that it accepts, its usual one first."""
 
-HYPERCOLUMN_LOSSES: tuple[str, ...] = ()
+HYPERCOLUMN_LOSSES = ("remd", "nn", "moments", "self_similarity")
 """Losses that can compare hypercolumns, which join several layers."""
 
-SAMPLED_LOSSES = ("remd", "moments", "self_similarity")
+SAMPLED_LOSSES = (*HYPERCOLUMN_LOSSES, "palette")
 """Losses that compare positions drawn by chance."""
 
 MOMENT_LOSSES = (*GRAM_LOSSES, "mean_covariance", "mean_std", "wasserstein")
 """Style losses that are functions of sums over positions, which can be added up over tiles."""
 
-IMAGE_LOSSES = ("spectrum",)
+IMAGE_LOSSES = ("spectrum", "palette")
 """Style losses of the image itself, which read no layer; they are computed whole beside tiles."""
+
+TILED_LOSSES = (*MOMENT_LOSSES, "remd", "nn", "moments", *IMAGE_LOSSES)
+"""Style losses that can be computed in tiles, or whole beside them."""
 
 MIN_TILE = 128
 """Pixels. In smaller tiles the halo, 80 pixels on each side for relu5_1, dominates the cost."""
@@ -115,8 +120,9 @@ class Losses:
         "mean_std compares means and standard deviations; wasserstein compares Gaussian fits, "
         "sliced_wasserstein whole distributions, mrf patches; sliced_rows, autocorrelation and the "
         "spectrum of the image keep what repeats over long distances, such as bricks; remd "
-        "brings each feature near some feature of the style and the reverse, moments compares "
-        "means and covariances by absolute differences.")
+        "brings each feature near some feature of the style and the reverse, nn only to its "
+        "nearest neighbour there; moments compares means and covariances by absolute differences; "
+        "palette compares the colours of pixels.")
     style_norm: str = choice(
         "relative", "mean", "per_channel", "per_element", "raw", "sum", help_text=
         "How style differences are scaled: relative divides them by the energy of the style "
@@ -132,8 +138,9 @@ class Losses:
         "Distance between patches for the style loss mrf, in feature positions. Less compares more "
         "patches and takes longer.")
     hypercolumns: bool = switch(False, help_text=
-        "Join the layers of a loss into one long vector for each position, for losses that can "
-        "compare such hypercolumns.")
+        "Join the layers of a loss into one long vector for each position, for the style losses "
+        "remd, nn and moments and the content loss self_similarity. The weight of a layer is then "
+        "a factor of its features.")
     samples: int = number(1024, minimum=16, maximum=65536, step=256, help_text=
         "Number of positions of the image that losses compare which draw them by chance. More is "
         "steadier, less is faster.")
@@ -141,7 +148,7 @@ class Losses:
         "Number of positions of each style that such losses compare with. More finds better "
         "matches, less is faster and needs less memory.")
     centred_cosine: bool = switch(True, help_text=
-        "Subtract the mean of the features before the style loss remd compares their directions. "
+        "Subtract the mean of the features before remd and nn compare their directions. "
         "Without it, colours count more and shapes of strokes less.")
     nn_targets: str = choice("scale", "step", help_text=
         "When nearest neighbours in the style are chosen: scale chooses them once for each size, "

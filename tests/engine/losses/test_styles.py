@@ -13,6 +13,7 @@ from napari_nst.engine.losses import (
     GramLoss,
     MeanCovarianceLoss,
     MeanStdLoss,
+    NearestNeighbourLoss,
     PatchLoss,
     RelaxedEMDLoss,
     SampledMomentsLoss,
@@ -36,7 +37,7 @@ KINDS = {
     "autocorrelation": AutocorrelationLoss,
     "mrf": PatchLoss,
 }
-SAMPLED = {"remd": RelaxedEMDLoss, "moments": SampledMomentsLoss}
+SAMPLED = {"remd": RelaxedEMDLoss, "nn": NearestNeighbourLoss, "moments": SampledMomentsLoss}
 """Losses with properties of their own: see test_sampled.py."""
 
 SHAPE = (1, 5, 6, 7)
@@ -77,6 +78,13 @@ def test_a_recipe_makes_its_style_loss(name, kind):
             "sliced_rows": {"projections": 3, "seed": 4},
             "mrf": {"patch_size": 2, "stride": 1},
             "remd": {"centred": True, "samples": 20, "style_samples": 16, "seed": 4},
+            "nn": {
+                "centred": True,
+                "targets": "scale",
+                "samples": 20,
+                "style_samples": 16,
+                "seed": 4,
+            },
             "moments": {"samples": 20, "style_samples": 16, "seed": 4},
         }.get(name, {})
         expected = kind([style()], norm=norm, mask=mask, **settings)

@@ -42,6 +42,21 @@ def test_spectra_are_parts_of_the_objective_in_tiles_too(quick, objective_of, ra
     assert (tiled - gradient).norm() < 1e-6 * gradient.norm()
 
 
+def test_palettes_are_compared_in_tiles_too_and_drawn_again(quick, objective_of, random_image):
+    terms = [{"style_loss": "palette", "samples": 64}]
+    job = order_to_stylize(
+        PICTURE, PICTURE[::-1], quick(style_loss="mean_std", terms=terms, size=0)
+    )
+    image = random_image(40, 52, dtype=torch.float64)
+    whole, tiled = objective_of(job), objective_of(job, tile=20)
+    parts, gradient = whole.value_and_grad(image)
+    of_tiles, other = tiled.value_and_grad(image)
+    assert of_tiles == pytest.approx(parts, rel=1e-6)
+    assert (other - gradient).norm() < 1e-6 * gradient.norm()
+    assert whole.redraw()
+    assert whole.value_and_grad(image)[0]["style/image/palette"] != parts["style/image/palette"]
+
+
 def test_a_texture_takes_the_spectrum_of_its_exemplar(quick):
     rows = np.arange(32)[:, None, None]
     stripes = np.broadcast_to(0.5 + 0.4 * np.sin(rows * np.pi / 4), (32, 32, 3)).astype("f4")

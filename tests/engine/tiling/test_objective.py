@@ -12,7 +12,7 @@ from napari_nst.engine.run.setup import RunSetup
 from napari_nst.engine.tiling.objective import TiledObjective
 from napari_nst.engine.vgg.network import PADDINGS, VGG19, network_of
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.sections import MOMENT_LOSSES, NORMS
+from napari_nst.recipe.sections import MOMENT_LOSSES, NORMS, TILED_LOSSES
 
 SHALLOW = Recipe(
     content_layers={"relu2_1": 1},
@@ -99,6 +99,24 @@ def test_every_loss_of_moments_and_every_norm(assert_tiled_is_whole, loss, norm)
     recipe = SHALLOW.replace(style_loss=loss, style_norm=norm, style_blend=(0.7, 0.3))
     styles = [picture(40, 53), picture(21, 30)]
     assert_tiled_is_whole(order_to_stylize(picture(33, 42), styles, recipe))
+
+
+@pytest.mark.parametrize("hypercolumns", [False, True])
+@pytest.mark.parametrize("loss", ["remd", "nn", "moments"])
+def test_samples(assert_tiled_is_whole, loss, hypercolumns):
+    recipe = SHALLOW.replace(
+        style_loss=loss, style_norm="relative", hypercolumns=hypercolumns, samples=200,
+        style_samples=300, style_blend=(0.7, 0.3), content_loss="self_similarity",
+        content_layers={"relu2_1": 1, "relu3_1": 0.5},
+    )  # fmt: skip
+    styles = [picture(40, 53), picture(21, 30)]
+    assert_tiled_is_whole(order_to_stylize(picture(33, 42), styles, recipe))
+
+
+def test_samples_beside_moments_and_of_a_rotated_style(assert_tiled_is_whole):
+    term = {"style_loss": "remd", "style_weight": 2.0, "hypercolumns": True, "samples": 100}
+    recipe = SHALLOW.replace(style_rotations=True, terms=[term, {**term, "hypercolumns": False}])
+    assert_tiled_is_whole(order_to_stylize(picture(33, 42), picture(40, 53), recipe))
 
 
 @pytest.mark.parametrize("norm", ["relative", "mean", "sum"])
@@ -239,8 +257,8 @@ def test_tiles_are_told_as_they_are_done(objective_of, random_image):
     assert torch.equal(shown, image)
 
 
-@pytest.mark.parametrize("loss", sorted(set(STYLE_LOSSES) - set(MOMENT_LOSSES)))
-def test_losses_without_moments_are_refused(setup_of, loss):
+@pytest.mark.parametrize("loss", sorted(set(STYLE_LOSSES) - set(TILED_LOSSES)))
+def test_losses_of_whole_images_are_refused(setup_of, loss):
     recipe = SHALLOW.replace(style_loss=loss, style_norm="relative")
     job = order_to_stylize(picture(32, 32), picture(32, 32), recipe)
     setup = setup_of(job)

@@ -30,7 +30,7 @@ from napari_nst.engine.job.layers import (
 )
 from napari_nst.engine.job.schedule import Fit, Scale, style_fit
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.sections import MOMENT_LOSSES
+from napari_nst.recipe.sections import TILED_LOSSES
 
 FIXED_FIELDS: Mapping[str, Mapping[str, Any]] = {
     "stylize": {},
@@ -162,11 +162,11 @@ class Job:
         return named | ({"start": self.start} if self.start else {})
 
     @property
-    def needs_only_moments(self) -> bool:
-        """Whether the style loss needs only sums over the style's features, taken in one pass."""
+    def needs_no_style_features(self) -> bool:
+        """Whether the style losses need only sums or samples of features, taken in one pass."""
         # With guides, the sums of each label would take a pass of their own.
         terms = [term for term in self.recipe.with_terms() if layer_weights(term, "style")]
-        return self.guides is None and all(one.style_loss in MOMENT_LOSSES for one in terms)
+        return self.guides is None and all(one.style_loss in TILED_LOSSES for one in terms)
 
     def in_phase(self, scale: Scale) -> Job:
         """Return this job with the recipe of a scale's phase alone."""

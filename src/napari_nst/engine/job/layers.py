@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.layer_names import canonical_layer
-from napari_nst.recipe.sections import IMAGE_LOSSES
+from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
+from napari_nst.recipe.sections import HYPERCOLUMN_LOSSES, IMAGE_LOSSES
 
 
 def layer_weights(recipe: Recipe, kind: str) -> dict[str, float]:
@@ -25,6 +25,20 @@ def layer_weights(recipe: Recipe, kind: str) -> dict[str, float]:
 def has_style_of_image(recipe: Recipe) -> bool:
     """Whether the style loss of a recipe is one of the image itself; terms are left out."""
     return recipe.has_style and recipe.style_loss in IMAGE_LOSSES
+
+
+def compared_layers(recipe: Recipe, kind: str) -> dict[str, tuple[float, dict[str, float]]]:
+    """Return what the ``content`` or ``style`` loss compares: name → weight, layers with factors.
+
+    That is one layer after the other, or, as ``hypercolumns``, all layers joined, shallow to deep.
+    """
+    weights = layer_weights(recipe, kind)
+    loss = recipe.content_loss if kind == "content" else recipe.style_loss
+    if not (weights and recipe.hypercolumns and loss in HYPERCOLUMN_LOSSES):
+        return {layer: (weight, {layer: 1.0}) for layer, weight in weights.items()}
+    factor = recipe.content_weight if kind == "content" else recipe.style_weight
+    joined = {layer: weights[layer] / factor for layer in sorted(weights, key=LAYER_NAMES.index)}
+    return {"hypercolumns": (factor, joined)}
 
 
 def layers_of(recipe: Recipe, kind: str) -> list[str]:

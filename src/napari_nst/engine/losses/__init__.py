@@ -6,8 +6,8 @@ features), because sums over all positions overflow or lose precision in 16 bits
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
 
@@ -35,7 +35,7 @@ from napari_nst.engine.losses.moments import Moments, gradient_by_features, gram
 from napari_nst.engine.losses.mrf import PatchLoss
 from napari_nst.engine.losses.nearest_neighbours import NearestNeighbourLoss
 from napari_nst.engine.losses.remd import PaletteLoss, RelaxedEMDLoss
-from napari_nst.engine.losses.sampled import Sampled
+from napari_nst.engine.losses.sampled import ONE_LAYER, Sampled
 from napari_nst.engine.losses.sampled_moments import SampledMomentsLoss
 from napari_nst.engine.losses.self_similarity import SelfSimilarityLoss
 from napari_nst.engine.losses.spectrum import SpectrumLoss
@@ -57,20 +57,38 @@ __all__ = [
     "SampledMomentsLoss", "SeamLoss", "SelfSimilarityLoss", "ShiftedGramLoss", "SlicedRowsLoss",
     "SlicedWassersteinLoss", "SpectrumLoss", "StyleLoss", "TotalVariationLoss", "WassersteinLoss",
     "content_loss", "gradient_by_features", "gram_matrix", "moment_losses",
+    "sampled_losses",
 ]  # fmt: skip
 
-MakeStyleLoss = Callable[[Sequence[AnyExemplar], "Recipe", Tensor | None], StyleLoss]
-"""Exemplars at one layer, recipe, mask of the image at that layer → loss."""
-
-
 _SAMPLED = {"samples": "samples", "style_samples": "style_samples", "seed": "seed"}
+
+
+class MakeStyleLoss(Protocol):
+    """Makes the loss of one layer, or of several joined ones."""
+
+    def __call__(
+        self,
+        exemplars: Sequence[AnyExemplar | SampledExemplar],
+        recipe: Recipe,
+        mask: Tensor | None,
+        layers: Mapping[str, float] = ONE_LAYER,
+    ) -> StyleLoss:
+        """`mask` is of the image at the first layer."""
+        ...
 
 
 def _make(kind: type[StyleLoss], **fields: str) -> MakeStyleLoss:
     """Return the function for a class; `fields` maps its own parameters to fields of a recipe."""
 
-    def make(exemplars: Sequence[AnyExemplar], recipe: Recipe, mask: Tensor | None) -> StyleLoss:
+    def make(
+        exemplars: Sequence[AnyExemplar | SampledExemplar],
+        recipe: Recipe,
+        mask: Tensor | None,
+        layers: Mapping[str, float] = ONE_LAYER,
+    ) -> StyleLoss:
         settings: dict[str, Any] = {own: getattr(recipe, field) for own, field in fields.items()}
+        if issubclass(kind, Sampled):
+            settings["layers"] = layers
         return kind(exemplars, norm=recipe.style_norm, mask=mask, **settings)
 
     return make
@@ -88,18 +106,35 @@ STYLE_LOSSES: dict[str, MakeStyleLoss] = {
     "autocorrelation": _make(AutocorrelationLoss),
     "mrf": _make(PatchLoss, patch_size="patch_size", stride="patch_stride"),
     "remd": _make(RelaxedEMDLoss, centred="centred_cosine", **_SAMPLED),
+    "nn": _make(NearestNeighbourLoss, centred="centred_cosine", targets="nn_targets", **_SAMPLED),
     "moments": _make(SampledMomentsLoss, **_SAMPLED),
 }
 """Recipe's `style_loss` → function that makes the loss of one layer."""
 
 
-def content_loss(target: Tensor, recipe: Recipe, mask: Tensor | None) -> FeatureLoss:
-    """Return the content loss of one layer, with the content's features there as its target."""
+def content_loss(
+    features: Mapping[str, Tensor],
+    recipe: Recipe,
+    mask: Tensor | None,
+    layers: Mapping[str, float],
+) -> FeatureLoss:
+    """Return the content loss of one layer, or of several joined ones.
+
+    `features` are the content's, `mask` is of the first layer.
+    """
+    norm = recipe.content_norm
     if recipe.content_loss == "features":
-        return ContentLoss(target, norm=recipe.content_norm, mask=mask)
+        return ContentLoss(features[next(iter(layers))], norm=norm, mask=mask)
     return SelfSimilarityLoss(
-        target, norm=recipe.content_norm, mask=mask, samples=recipe.samples, seed=recipe.seed
+        features, norm=norm, mask=mask, samples=recipe.samples, layers=layers, seed=recipe.seed
     )
+
+
+def sampled_losses(loss: nn.Module) -> list[tuple[float, Sampled]] | None:
+    """Return factor and loss of each sampled loss in a sum; None if it has other losses."""
+    summands = loss.summands if isinstance(loss, GuidedLoss) else [(1.0, loss)]
+    found = [(factor, one) for factor, one in summands if isinstance(one, Sampled)]
+    return found if len(found) == len(summands) else None
 
 
 def moment_losses(loss: nn.Module) -> list[tuple[float, MomentLoss]] | None:

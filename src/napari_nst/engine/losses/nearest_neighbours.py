@@ -29,8 +29,9 @@ class NearestNeighbourLoss(Sampled, StyleLoss):
     """Cosine distance of each vector from its target in the style (Kolkin et al. 2022, "NNST").
 
     mean of 1 − cos(x, s(x)), where s(x) is the vector of the style nearest to x by centred cosine.
-    Targets are chosen again in each evaluation, or once by `choose`, of another image than the one
-    that is optimised.
+    Targets are chosen again in each evaluation, or once, of another image than the one that is
+    optimised. Joined layers then have one for every fourth row and column, read there; the authors'
+    program shrinks all layers to that size.
 
     Parameters
     ----------
@@ -38,8 +39,9 @@ class NearestNeighbourLoss(Sampled, StyleLoss):
         As for `RelaxedEMDLoss`; shares of styles have no effect.
     centred : bool
         Compare by centred cosine, too.
-    fixed : bool
-        Whether targets are chosen once. Then `choose` must be called before the first comparison.
+    targets : {"step", "scale"}
+        When targets are chosen: in each evaluation, or once, by `choose`. An evaluation before that
+        chooses its own.
     """
 
     norms: ClassVar = ("relative", "mean")
@@ -53,14 +55,15 @@ class NearestNeighbourLoss(Sampled, StyleLoss):
         norm: str = "relative",
         mask: Tensor | None = None,
         centred: bool = True,
-        fixed: bool = False,
+        targets: str = "step",
         samples: int = 1024,
         style_samples: int = 4096,
         layers: Mapping[str, float] = ONE_LAYER,
         seed: int = 0,
     ) -> None:
         super().__init__(exemplars, norm=norm, mask=mask)
-        self.layers, self.centred, self.fixed = layers, centred, fixed
+        self.layers, self.centred = layers, centred
+        self.fixed = targets == "scale"
         self.targets: Tensor | None = None
         pool, _ = pooled(exemplars, style_samples, seed)
         centred_styles = directions(pool.vectors, centred=True)

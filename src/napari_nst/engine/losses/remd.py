@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from napari_nst.engine.losses.base import Exemplar, SampledExemplar, StyleLoss
+from napari_nst.engine.losses.base import Exemplar, ImageLoss, SampledExemplar, StyleLoss
 from napari_nst.engine.losses.sampled import (
     ONE_LAYER,
     Sampled,
@@ -90,7 +90,7 @@ class RelaxedEMDLoss(Sampled, StyleLoss):
         return f"{super().extra_repr()}, centred={self.centred}, {sizes}"
 
 
-class PaletteLoss(Sampled, StyleLoss):
+class PaletteLoss(Sampled, StyleLoss, ImageLoss):
     """Relaxed earth mover's distance of colours (Kolkin et al. 2019, section 2.2).
 
     As `RelaxedEMDLoss`, with d(x, s) = 1 − cos(x, s) + √(|x − s|²/C) of pixels. The authors'
@@ -126,11 +126,12 @@ class PaletteLoss(Sampled, StyleLoss):
 
     def compare(self, vectors: Tensor) -> Tensor:
         """Compare vectors (K, C) of the image with the styles'."""
+        styles = self.styles.to(vectors)
         with torch.no_grad():
-            cosines = directions(vectors, centred=False) @ directions(self.styles, centred=False).mT
-            away = torch.cdist(vectors, self.styles) / vectors.shape[1] ** 0.5
+            cosines = directions(vectors, centred=False) @ directions(styles, centred=False).mT
+            away = torch.cdist(vectors, styles) / vectors.shape[1] ** 0.5
             rows, columns, weights = farther_pairs(cosines - away, self.weights)
-        own, other = vectors[rows], self.styles[columns]
+        own, other = vectors[rows], styles[columns]
         cosines = (directions(own, centred=False) * directions(other, centred=False)).sum(dim=1)
         # The root has no gradient at 0; the bound is that of the authors' program.
         squares = (own - other).square().sum(dim=1).clamp_min(1e-5)

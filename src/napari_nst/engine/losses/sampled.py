@@ -22,6 +22,9 @@ from napari_nst.recipe.layer_names import poolings_before
 Shape = tuple[int, int]
 """Height and width."""
 
+Window = tuple[slice, slice]
+"""Rows and columns."""
+
 ONE_LAYER: Mapping[str, float] = {"": 1.0}
 """What a loss reads that compares one layer, whichever it is."""
 
@@ -44,6 +47,27 @@ class Reading:
             return found
         weights = self.weights.to(found)
         return (found.view(*rows.shape, -1) * weights[..., None]).sum(dim=1)
+
+    def in_window(self, window: Window, width: int) -> Reading:
+        """Return what is read in a window of the layer, which has a width: rows of the window.
+
+        Entries outside the window have a weight of 0.
+        """
+        (top, bottom), (left, right) = ((side.start, side.stop) for side in window)
+        y, x = self.rows // width, self.rows % width
+        inside = (top <= y) & (y < bottom) & (left <= x) & (x < right)
+        rows = torch.where(inside, (y - top) * (right - left) + x - left, 0)
+        weights = inside if self.weights is None else self.weights * inside
+        return Reading(rows, weights.to(torch.float32))
+
+    def gradient(self, by_vectors: Tensor, features: Tensor) -> Tensor:
+        """Return the gradient by features (1, C, H, W), given that by the vectors (K, C)."""
+        weights = by_vectors.new_ones(self.rows.shape) if self.weights is None else self.weights
+        spread_out = by_vectors[:, None] * weights.to(by_vectors)[..., None]
+        rows = as_rows(torch.zeros_like(features, memory_format=torch.channels_last))
+        rows.index_add_(0, self.rows.flatten().to(rows.device), spread_out.flatten(0, 1).to(rows))
+        height, width = features.shape[2:]
+        return rows.view(1, height, width, -1).permute(0, 3, 1, 2)
 
 
 class Sampled(FeatureLoss):
@@ -95,6 +119,10 @@ class Sampled(FeatureLoss):
         candidates = self.candidates(size)
         positions = candidates[self.ranks(len(candidates))]
         return readings_of(positions, size, self.layers)
+
+    def all_readings(self, size: Shape) -> dict[str, Reading]:
+        """Return where all positions that can be drawn are read, as `readings`."""
+        return readings_of(self.candidates(size), size, self.layers)
 
     def candidates(self, size: Shape) -> Tensor:
         """Return the positions of the first layer that can be drawn."""
@@ -176,9 +204,25 @@ def spread(count: int, number: int, generator: torch.Generator) -> Tensor:
     return exact.long().clamp_max(count - 1)
 
 
+def size_at(layer: str, shape: Shape) -> Shape:
+    """Return height and width of a layer for an image of some height and width."""
+    halvings = _halvings(layer)
+    return shape[0] >> halvings, shape[1] >> halvings
+
+
 def as_rows(features: Tensor) -> Tensor:
     """Return features (1, C, H, W) as (H·W, C); a view if memory format is channels last."""
     return features[0].permute(1, 2, 0).flatten(0, 1)
+
+
+def style_readings(
+    size: Shape, layers: Mapping[str, float], mask: Tensor | None, number: int, seed: int
+) -> dict[str, Reading]:
+    """Return where a style's vectors are read; size and mask are those of the first layer."""
+    selected = selected_positions(mask)
+    count = size[0] * size[1] if selected is None else len(selected)
+    ranks = spread(count, number, torch.Generator().manual_seed(seed))
+    return readings_of(ranks if selected is None else selected[ranks], size, layers)
 
 
 @torch.no_grad()
@@ -192,12 +236,7 @@ def sampled_exemplar(
 ) -> SampledExemplar:
     """Return a style's vectors at some positions; `mask` is of positions of the first layer."""
     first = features[next(iter(layers))]
-    size = (first.shape[2], first.shape[3])
-    generator = torch.Generator().manual_seed(seed)
-    selected = selected_positions(mask)
-    count = size[0] * size[1] if selected is None else len(selected)
-    ranks = spread(count, number, generator)
-    readings = readings_of(ranks if selected is None else selected[ranks], size, layers)
+    readings = style_readings((first.shape[2], first.shape[3]), layers, mask, number, seed)
     vectors = [reading.of(features[layer]) for layer, reading in readings.items()]
     return SampledExemplar(joined(vectors, layers), share, first.dtype != torch.bfloat16)
 

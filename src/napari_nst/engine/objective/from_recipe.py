@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping, Sequence
 from itertools import count
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_nst.engine.images.masked_image import MaskedImage
-from napari_nst.engine.job.layers import layer_weights, shares_of
+from napari_nst.engine.job.layers import compared_layers, layer_weights, shares_of
 from napari_nst.engine.losses import (
     STYLE_LOSSES,
+    AnyExemplar,
     Exemplar,
     ImageLoss,
-    MeasuredExemplar,
+    PaletteLoss,
+    SampledExemplar,
     SeamLoss,
     SpectrumLoss,
     TotalVariationLoss,
     content_loss,
 )
+from napari_nst.engine.losses.sampled import sampled_exemplar
 from napari_nst.engine.losses.total_variation import SEAM_WEIGHT
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import poolings_before
+from napari_nst.recipe.sections import SAMPLED_LOSSES
 
 Features = Mapping[str, Tensor]
 """Layer → (1, C, H, W)."""
@@ -32,20 +38,81 @@ Features = Mapping[str, Tensor]
 class StyleMoments(Protocol):
     """The moments of a style's features, in place of the features."""
 
-    def exemplar(self, layer: str, share: float, mask: Tensor | None) -> MeasuredExemplar:
+    def exemplar(self, layer: str, share: float, mask: Tensor | None) -> AnyExemplar:
         """Return the moments at a layer of the pixels that a mask (1, 1, H, W) selects."""
+
+    def sampled(
+        self, layers: Mapping[str, float], share: float, mask: Tensor | None, number: int, seed: int
+    ) -> SampledExemplar:
+        """Return vectors of the pixels that a mask (1, 1, H, W) selects, at most so many."""
 
 
 StyleFeatures = Features | StyleMoments
 
 
 def exemplar_of(
-    style: StyleFeatures, layer: str, share: float, mask: Tensor | None
-) -> Exemplar | MeasuredExemplar:
-    """Return what a style loss of a layer compares with; `mask` (1, 1, H, W) selects pixels."""
+    style: StyleFeatures,
+    layers: Mapping[str, float],
+    share: float,
+    mask: Tensor | None,
+    recipe: Recipe,
+) -> AnyExemplar | SampledExemplar:
+    """Return what a style loss of some layers compares with; `mask` (1, 1, H, W) selects pixels."""
+    layer = next(iter(layers))
+    if recipe.style_loss in SAMPLED_LOSSES:
+        number, seed = recipe.style_samples, recipe.seed
+        if isinstance(style, RotatedStyle):
+            rotated = recipe.style_rotations
+            return style.sampled(layers, share, mask, number, seed, rotated=rotated)
+        if isinstance(style, Mapping):
+            return sampled_exemplar(style, layers, share, mask_at(mask, layer), number, seed)
+        return style.sampled(layers, share, mask, number, seed)
     if isinstance(style, Mapping):
         return Exemplar(style[layer], share, mask_at(mask, layer))
     return style.exemplar(layer, share, mask)
+
+
+class RotatedStyle:
+    """The features of a style and of its rotations by 90°, 180° and 270°.
+
+    Losses of samples compare with all of them, other losses with the style as it is.
+    """
+
+    def __init__(self, turned: Sequence[StyleFeatures]) -> None:
+        self._turned = turned
+
+    def exemplar(self, layer: str, share: float, mask: Tensor | None) -> AnyExemplar:
+        """Return the features or the moments of the style as it is."""
+        style = self._turned[0]
+        if isinstance(style, Mapping):
+            return Exemplar(style[layer], share, mask_at(mask, layer))
+        return style.exemplar(layer, share, mask)
+
+    def sampled(
+        self,
+        layers: Mapping[str, float],
+        share: float,
+        mask: Tensor | None,
+        number: int,
+        seed: int,
+        *,
+        rotated: bool = True,
+    ) -> SampledExemplar:
+        """Return vectors of the pixels that a mask (1, 1, H, W) selects, at most so many."""
+        turned = self._turned if rotated else self._turned[:1]
+        first = next(iter(layers))
+        found = []
+        for turns, style in enumerate(turned):
+            own = None if mask is None else torch.rot90(mask, turns, (2, 3))
+            some = math.ceil(number / len(turned))
+            if isinstance(style, Mapping):
+                found.append(
+                    sampled_exemplar(style, layers, share, mask_at(own, first), some, seed)
+                )
+            else:
+                found.append(style.sampled(layers, share, own, some, seed))
+        vectors = torch.cat([one.vectors for one in found])
+        return SampledExemplar(vectors, share, found[0].exact)
 
 
 class WeightedLoss(nn.Module):
@@ -75,15 +142,15 @@ class WeightedLoss(nn.Module):
 def content_losses(
     recipe: Recipe, features: Features, mask: Tensor | None = None
 ) -> dict[str, WeightedLoss]:
-    """Return the content loss of each layer.
+    """Return the content loss of each layer, or of all layers joined.
 
     `features` are the content's, `mask` (1, 1, H, W) weights the pixels of the image.
     """
     return {
-        f"content/{layer}": WeightedLoss(
-            content_loss(features[layer], recipe, mask_at(mask, layer)), weight
+        f"content/{name}": WeightedLoss(
+            content_loss(features, recipe, mask_at(mask, next(iter(layers))), layers), weight
         )
-        for layer, weight in layer_weights(recipe, "content").items()
+        for name, (weight, layers) in compared_layers(recipe, "content").items()
     }
 
 
@@ -93,17 +160,21 @@ def style_losses(
     style_masks: Sequence[Tensor | None] | None = None,
     mask: Tensor | None = None,
 ) -> dict[str, WeightedLoss]:
-    """Return the style loss of each layer; the masks (1, 1, H, W) weight pixels."""
+    """Return the style loss of each layer, or of all layers joined.
+
+    The masks (1, 1, H, W) weight pixels.
+    """
     masks = style_masks or [None] * len(styles)
     shares = shares_of(recipe, len(styles))
     losses = {}
-    for layer, weight in layer_weights(recipe, "style").items():
+    make = STYLE_LOSSES[recipe.style_loss]
+    for name, (weight, layers) in compared_layers(recipe, "style").items():
         exemplars = [
-            exemplar_of(style, layer, share, own)
+            exemplar_of(style, layers, share, own, recipe)
             for style, share, own in zip(styles, shares, masks, strict=True)
         ]
-        loss = STYLE_LOSSES[recipe.style_loss](exemplars, recipe, mask_at(mask, layer))
-        losses[f"style/{layer}"] = WeightedLoss(loss, weight)
+        loss = make(exemplars, recipe, mask_at(mask, next(iter(layers))), layers)
+        losses[f"style/{name}"] = WeightedLoss(loss, weight)
     return losses
 
 
@@ -114,7 +185,17 @@ def style_loss_of_image(recipe: Recipe, styles: Sequence[MaskedImage]) -> dict[s
         Exemplar(style.image, share, style.mask)
         for style, share in zip(styles, shares, strict=True)
     ]
-    loss = SpectrumLoss(exemplars, norm=recipe.style_norm)
+    loss: nn.Module
+    if recipe.style_loss == "spectrum":
+        loss = SpectrumLoss(exemplars, norm=recipe.style_norm)
+    else:
+        loss = PaletteLoss(
+            exemplars,
+            norm=recipe.style_norm,
+            samples=recipe.samples,
+            style_samples=recipe.style_samples,
+            seed=recipe.seed,
+        )
     return {"style/image": WeightedLoss(loss, recipe.style_weight)}
 
 

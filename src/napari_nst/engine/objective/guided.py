@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from napari_nst.engine.images.convert import resize
 from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.guides import Guides, Labels, region_exists
-from napari_nst.engine.job.layers import layer_weights, shares_of
+from napari_nst.engine.job.layers import compared_layers, shares_of
 from napari_nst.engine.job.schedule import Fit
 from napari_nst.engine.losses import STYLE_LOSSES, GuidedLoss, StyleLoss
 from napari_nst.engine.objective.from_recipe import (
@@ -50,19 +50,19 @@ def guided_style_losses(
     `shape` and `mask` are the content's at this scale; `styles`, `fits` and `features` are the
     resized styles, how they were resized, and their features.
     """
-    weights = layer_weights(recipe, "style")
-    losses: dict[str, dict[int, StyleLoss]] = {layer: {} for layer in weights}
+    compared = compared_layers(recipe, "style")
+    losses: dict[str, dict[int, StyleLoss]] = {name: {} for name in compared}
     shares = {}
     for region in _regions(guides, shape, mask, styles, fits):
         shares[region.label] = region.share
-        for layer in weights:
+        for name, (_, layers) in compared.items():
             # The user was told before the run which layers leave a region out.
-            loss = _region_loss(recipe, region, layer, features)
+            loss = _region_loss(recipe, region, layers, features)
             if loss is not None:
-                losses[layer][region.label] = loss
+                losses[name][region.label] = loss
     return {
-        f"style/{layer}": WeightedLoss(GuidedLoss(losses[layer], shares), weight)
-        for layer, weight in weights.items()
+        f"style/{name}": WeightedLoss(GuidedLoss(losses[name], shares), weight)
+        for name, (weight, _) in compared.items()
     }
 
 
@@ -97,9 +97,13 @@ def _region_mask(
 
 
 def _region_loss(
-    recipe: Recipe, region: _Region, layer: str, features: Sequence[StyleFeatures]
+    recipe: Recipe,
+    region: _Region,
+    layers: Mapping[str, float],
+    features: Sequence[StyleFeatures],
 ) -> StyleLoss | None:
-    """Return the loss of a region at a layer; None if it or its styles are too small there."""
+    """Return the loss of a region; None if it or its styles are too small at the first layer."""
+    layer = next(iter(layers))
     masks = {
         index: mask
         for index, mask in region.styles.items()
@@ -111,10 +115,17 @@ def _region_loss(
     total = sum(blend[index] for index in masks)
     exemplars = [
         # If the blend gives all styles of this region a share of 0, they count equally.
-        exemplar_of(features[index], layer, blend[index] / total if total else 1 / len(masks), mask)
+        exemplar_of(
+            features[index],
+            layers,
+            blend[index] / total if total else 1 / len(masks),
+            mask,
+            recipe,
+        )
         for index, mask in masks.items()
     ]
-    return STYLE_LOSSES[recipe.style_loss](exemplars, recipe, mask_at(region.mask, layer))
+    make = STYLE_LOSSES[recipe.style_loss]
+    return make(exemplars, recipe, mask_at(region.mask, layer), layers)
 
 
 def _exists(mask: Tensor, layer: str, recipe: Recipe) -> bool:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from napari_nst.engine.losses import ContentLoss, Sampled, SelfSimilarityLoss, SlicedWassersteinLoss
+from napari_nst.engine.losses import (
+    ContentLoss,
+    NearestNeighbourLoss,
+    Sampled,
+    SelfSimilarityLoss,
+    SlicedWassersteinLoss,
+    sampled_losses,
+)
+from napari_nst.engine.losses.sampled import Reading, size_at
 from napari_nst.engine.objective.from_recipe import WeightedLoss
 from napari_nst.engine.objective.jitter import Jitter
 from napari_nst.engine.vgg.network import VGG19
@@ -21,6 +30,24 @@ FIRST_SCALE, LEAST_SCALE, SCALE_STEP = 2.0**24, 2.0**-60, 2.0**12
 """Factor of float16 gradients in the network: the first one tried, the last, and the quotient of
 two. At 64 px and the default recipe, all factors from 2 to 2**24 leave the gradient equally exact.
 """
+
+
+CONTENT_SHARE = 0.75
+"""Share of the content in the image whose nearest neighbours are targets of a whole scale: NNST's.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class SampledTerm:
+    """A loss of samples, its part of the objective, and its weight."""
+
+    part: str
+    weight: float
+    loss: Sampled
+
+    def readings(self, shape: tuple[int, int]) -> dict[str, Reading]:
+        """Return where the current positions of an image are read, by layer."""
+        return self.loss.readings(size_at(next(iter(self.loss.layers)), shape))
 
 
 class Objective(nn.Module):
@@ -43,15 +70,22 @@ class Objective(nn.Module):
         fixed: tuple[Tensor, Tensor] | None = None,
         *,
         jitter: Jitter | None = None,
+        content: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.jitter = jitter or Jitter(0)
+        self.content = content
         mask, outside = fixed or (None, None)
         self.register_buffer("mask", mask, persistent=False)
         self.register_buffer("outside", outside, persistent=False)
         self.on_features = nn.ModuleDict(on_features)
         self.on_image = nn.ModuleDict(on_image)
         self.network = network
+        self._sampled = [
+            SampledTerm(part, weighted.weight * factor, loss)
+            for part, weighted in on_features.items()
+            for factor, loss in sampled_losses(weighted.loss) or ()
+        ]
         # float16 has no gradient below 6e-8, so gradients are computed times this factor, a power
         # of two (Micikevicius et al. 2018, "Mixed Precision Training").
         self.gradient_scale = FIRST_SCALE if network.dtype == torch.float16 else 1.0
@@ -67,6 +101,7 @@ class Objective(nn.Module):
         """Return the weighted parts and the gradient of their sum by an image (1, 3, H, W)."""
         image = self.with_fixed(image.detach())
         self._aim()
+        self._choose_targets(image)
         while True:
             parts, gradient = self._computed(self.jitter.moved(image))
             gradient = self.jitter.moved_back(gradient)
@@ -95,7 +130,12 @@ class Objective(nn.Module):
     def state(self) -> dict[str, Any]:
         """Return what the next evaluations depend on, besides the recipe and the images."""
         drawn = [loss.random_state for loss in self._random_losses()]
-        return {"gradient_scale": self.gradient_scale, "random": drawn, "turn": self.jitter.turn}
+        return {
+            "gradient_scale": self.gradient_scale,
+            "random": drawn,
+            "turn": self.jitter.turn,
+            "targets": [loss.targets for loss in self._nearest_neighbours()],
+        }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a state of an equal objective."""
@@ -103,6 +143,40 @@ class Objective(nn.Module):
         self.jitter.turn = state.get("turn", 0)
         for loss, drawn in zip(self._random_losses(), state["random"], strict=True):
             loss.redraw(drawn)
+        for nearest, targets in zip(
+            self._nearest_neighbours(), state.get("targets", ()), strict=True
+        ):
+            nearest.targets = None if targets is None else targets.to(self.network.device)
+
+    def _choose_targets(self, image: Tensor) -> None:
+        """Choose the nearest neighbours that are chosen once, of the first image at this scale.
+
+        As in NNST, it is blended with the content, whose shapes the neighbours then keep.
+        """
+        losses = [one for one in self._nearest_neighbours() if one.fixed and one.targets is None]
+        if not losses:
+            return
+        if self.content is not None:
+            image = torch.lerp(image, self.content.to(image), CONTENT_SHARE)
+        shape = (image.shape[2], image.shape[3])
+        readings = [one.all_readings(size_at(next(iter(one.layers)), shape)) for one in losses]
+        with torch.no_grad():
+            for loss, vectors in zip(losses, self._read(image, readings), strict=True):
+                loss.choose(loss.joined(list(vectors.values())))
+
+    def _read(
+        self, image: Tensor, readings: Sequence[Mapping[str, Reading]]
+    ) -> list[dict[str, Tensor]]:
+        """Return the vectors of some readings of an image, by layer."""
+        found: list[dict[str, Tensor]] = [{} for _ in readings]
+        for layer, features in self.network.iter_features(image):
+            for vectors, reading in zip(found, readings, strict=True):
+                if layer in reading:
+                    vectors[layer] = reading[layer].of(features)
+        return found
+
+    def _nearest_neighbours(self) -> list[NearestNeighbourLoss]:
+        return [loss for loss in self.modules() if isinstance(loss, NearestNeighbourLoss)]
 
     def _random_losses(self) -> list[SlicedWassersteinLoss | Sampled]:
         kinds = (SlicedWassersteinLoss, Sampled)
@@ -134,17 +208,29 @@ class Objective(nn.Module):
                     loss.aim(content[layer_of(name)])
                 else:
                     assert isinstance(loss, SelfSimilarityLoss)
-                    loss.aim(content[layer_of(name)] if "" in loss.layers else content)
+                    loss.aim(content)
 
     def _parts_of_features(self, image: Tensor) -> Parts:
+        shape = (image.shape[2], image.shape[3])
         found: Parts = {}
+        joint = [term for term in self._sampled if len(term.loss.layers) > 1]
+        readings = [term.readings(shape) for term in joint]
+        vectors: list[list[Tensor]] = [[] for _ in joint]
         # Each layer's losses are computed before the next layer: the backward pass then holds
         # the gradient of one layer at a time.
         for layer, features in self.network.iter_features(image):
             for name in self.on_features:
                 if layer_of(name) == layer:
                     found[name] = self.on_features[name](features).to(image.device)
-        return {name: found[name] for name in self.on_features}
+            for term, reading, own in zip(joint, readings, vectors, strict=True):
+                if layer in reading:
+                    own.append(reading[layer].of(features))
+                if len(own) == len(reading):  # its last layer
+                    value = term.weight * term.loss.compare(term.loss.joined(own))
+                    found[term.part] = found.get(term.part, 0) + value.to(image.device)
+                    own.clear()
+        nothing = image[:0].sum()  # of a joint loss whose regions are all too small
+        return {name: found.get(name, nothing) for name in self.on_features}
 
     def _add_image_losses(
         self, image: Tensor, parts: Parts, gradient: Tensor

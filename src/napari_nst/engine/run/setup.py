@@ -21,6 +21,7 @@ from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import has_style_of_image, layer_weights, layers_of, shares_of
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.from_recipe import (
+    RotatedStyle,
     StyleFeatures,
     WeightedLoss,
     content_losses,
@@ -33,11 +34,12 @@ from napari_nst.engine.objective.guided import guided_style_losses
 from napari_nst.engine.objective.jitter import Jitter, Shift, moved
 from napari_nst.engine.objective.objective import Objective
 from napari_nst.engine.optim.bases import correlated
-from napari_nst.engine.tiling.features import TiledStyleMoments, features_by_tiles
+from napari_nst.engine.tiling.features import TiledStyle, features_by_tiles
 from napari_nst.engine.tiling.objective import OnTile, TiledObjective
 from napari_nst.engine.vgg.memory_saving import NO_WRAP_AROUND
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe import Recipe
+from napari_nst.recipe.sections import SAMPLED_LOSSES
 
 MEAN_COLOUR = (0.485, 0.456, 0.406)
 """The mean of ImageNet's photographs, RGB, which every flavour of the network maps to 0."""
@@ -103,11 +105,12 @@ class RunSetup:
             lambda shift: self._content_features(scale, tile, processes, shift),
             periodic=recipe.padding == "circular",
         )
+        content = None if self.content is None else resize(self.content.image, scale.shape)
         if not is_tiled:
-            return Objective(self.network, losses, on_image, fixed, jitter=jitter)
+            return Objective(self.network, losses, on_image, fixed, jitter=jitter, content=content)
         return TiledObjective(
             self.network, losses, on_image, fixed,
-            tile=tile, processes=processes, on_tile=on_tile, jitter=jitter,
+            tile=tile, processes=processes, on_tile=on_tile, jitter=jitter, content=content,
         )  # fmt: skip
 
     def _feature_losses(
@@ -154,10 +157,19 @@ class RunSetup:
         return dict(self.target_network.iter_features(image, NO_WRAP_AROUND, layers))
 
     def _style_features(self, style: MaskedImage, tile: int, processes: Processes) -> StyleFeatures:
+        """Return the features of a style, or of its rotations by 90° too."""
+        recipes = [one for one in self.job.recipe.with_terms() if one.has_style]
+        if not any(one.style_rotations and one.style_loss in SAMPLED_LOSSES for one in recipes):
+            return self._features_of(style.image, tile, processes)
+        images = [torch.rot90(style.image, turns, (2, 3)) for turns in range(4)]
+        return RotatedStyle([self._features_of(one, tile, processes) for one in images])
+
+    def _features_of(self, image: Tensor, tile: int, processes: Processes) -> StyleFeatures:
         layers = layers_of(self.job.recipe, "style")
-        if self.job.needs_only_moments or self._is_tiled(style.shape, tile, processes):
-            return TiledStyleMoments(self.target_network, style.image, layers, tile, processes)
-        return dict(self.target_network.iter_features(style.image, NO_WRAP_AROUND, layers))
+        shape = (image.shape[2], image.shape[3])
+        if self.job.needs_no_style_features or self._is_tiled(shape, tile, processes):
+            return TiledStyle(self.target_network, image, layers, tile, processes)
+        return dict(self.target_network.iter_features(image, NO_WRAP_AROUND, layers))
 
     @staticmethod
     def _is_tiled(shape: tuple[int, int], tile: int, processes: Processes) -> bool:

@@ -31,7 +31,7 @@ from napari_nst.engine.tiling.memory_estimate import (
 from napari_nst.engine.torch_errors import release, with_less_memory
 from napari_nst.errors import NstError
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.sections import MIN_TILE, MOMENT_LOSSES
+from napari_nst.recipe.sections import MIN_TILE, SAMPLED_LOSSES, TILED_LOSSES
 
 SHARE = 0.8
 """Share of the free memory that a run plans to take: the estimate is usually right to 20 %."""
@@ -191,7 +191,7 @@ class TilePlanner:
         else:
             losses = ", ".join(_in_one_piece(recipe))
             how = f", and style_loss {losses} cannot be computed in tiles"
-            other = f"another style_loss, such as {MOMENT_LOSSES[0]}"
+            other = f"another style_loss, such as {TILED_LOSSES[0]}"
         size = next(self._sizes_that_fit(job, scale), 0)
         cures = filter(None, [f"size {size} or less" if size else "", other])
         needed = memory_text(least.memory.bytes)
@@ -253,8 +253,10 @@ class AdaptiveObjective:
 
     def _make_again(self, error: BaseException) -> None:
         self._take_less(error)
+        state = self._objective.state()
         del self._objective  # before the next one takes memory
         self._objective = with_less_memory(lambda: self._make(self.tile), self._take_less)
+        self._objective.load_state(state)
 
 
 def can_be_tiled(recipe: Recipe) -> bool:
@@ -265,7 +267,7 @@ def can_be_tiled(recipe: Recipe) -> bool:
 def _in_one_piece(recipe: Recipe) -> list[str]:
     """Return the style losses of a recipe that cannot be computed in tiles."""
     losses = [term.style_loss for term in recipe.with_terms() if layer_weights(term, "style")]
-    return [loss for loss in dict.fromkeys(losses) if loss not in MOMENT_LOSSES]
+    return [loss for loss in dict.fromkeys(losses) if loss not in TILED_LOSSES]
 
 
 def work_of_step(job: Job, scale: Scale, tile: int) -> float:
@@ -276,4 +278,7 @@ def work_of_step(job: Job, scale: Scale, tile: int) -> float:
     grid = make_grid(scale.shape, tile, network_layers(job.recipe), job.recipe.padding)
     first, *others = (one.pixels for one in grid)
     # The first pass over a style is a forward pass, half of a step. The first tile needs only one.
-    return first + sum(others) * (1.5 if job.recipe.has_style else 1.0)
+    has_two_passes = any(
+        term.has_style or term.content_loss in SAMPLED_LOSSES for term in job.recipe.with_terms()
+    )
+    return first + sum(others) * (1.5 if has_two_passes else 1.0)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from napari_nst.engine.distributed import ALONE, Processes
-from napari_nst.engine.losses import MeasuredExemplar, Moments
+from napari_nst.engine.losses import MeasuredExemplar, Moments, SampledExemplar
+from napari_nst.engine.losses.sampled import Reading, joined, size_at, style_readings
 from napari_nst.engine.objective.from_recipe import mask_at
 from napari_nst.engine.tiling.grid import Tile, make_grid
 from napari_nst.engine.vgg.network import VGG19
@@ -49,8 +50,56 @@ def features_by_tiles(
     return whole
 
 
-class TiledStyleMoments:
-    """The moments of a style's features at some layers, computed tile by tile."""
+@torch.no_grad()
+def vectors_by_tiles(
+    network: VGG19,
+    image: Tensor,
+    tile: int,
+    processes: Processes,
+    readings: Sequence[Mapping[str, Reading]],
+) -> list[dict[str, Tensor]]:
+    """Return the vectors of some readings of an image, by layer."""
+    found: list[dict[str, Tensor]] = [{} for _ in readings]
+    shape = (image.shape[2], image.shape[3])
+    layers = {layer for reading in readings for layer in reading}
+    with processes.all_or_none():
+        for one in processes.share(tiles_of(network, shape, tile, processes)):
+            for layer, features in iter_core_features(one, network, image, layers):
+                for vectors, reading in zip(found, readings, strict=True):
+                    add_vectors(vectors, reading, one, layer, features, shape)
+                del features  # before those of the next layer are computed
+    return sum_vectors(found, processes)
+
+
+def add_vectors(
+    vectors: dict[str, Tensor],
+    readings: Mapping[str, Reading],
+    tile: Tile,
+    layer: str,
+    core: Tensor,
+    shape: tuple[int, int],
+) -> None:
+    """Add what is read in a tile's core (1, C, h, w) to the vectors (K, C) of a layer."""
+    if layer in readings:
+        width = size_at(layer, shape)[1]
+        part = readings[layer].in_window(tile.positions(layer), width).of(core)
+        vectors[layer] = vectors[layer] + part if layer in vectors else part
+
+
+def sum_vectors(
+    found: Sequence[dict[str, Tensor]], processes: Processes
+) -> list[dict[str, Tensor]]:
+    """Return vectors added up over all processes."""
+    if processes.count > 1:
+        # All processes have the same layers, but not in the same order.
+        summed = [{layer: one[layer].contiguous() for layer in sorted(one)} for one in found]
+        processes.all_reduce([vectors for one in summed for vectors in one.values()])
+        return summed
+    return list(found)
+
+
+class TiledStyle:
+    """Moments and vectors of a style's features at some layers, computed tile by tile."""
 
     def __init__(
         self,
@@ -61,9 +110,10 @@ class TiledStyleMoments:
         processes: Processes = ALONE,
     ) -> None:
         self._network, self._image, self._processes = network, image, processes
-        self._layers = layers
+        self._layers, self._tile = layers, tile
         self._tiles = tiles_of(network, (image.shape[2], image.shape[3]), tile, processes)
         self._found: tuple[Tensor | None, dict[str, Moments]] | None = None
+        self._read: tuple[tuple[int, ...], dict[str, Tensor]] | None = None
 
     def exemplar(self, layer: str, share: float, mask: Tensor | None) -> MeasuredExemplar:
         """Return the moments at a layer of the pixels that a mask (1, 1, H, W) selects."""
@@ -71,6 +121,39 @@ class TiledStyleMoments:
         if self._found is None or self._found[0] is not mask:
             self._found = (mask, self._moments(mask))
         return MeasuredExemplar(self._found[1][layer], share)
+
+    def sampled(
+        self, layers: Mapping[str, float], share: float, mask: Tensor | None, number: int, seed: int
+    ) -> SampledExemplar:
+        """Return vectors of the pixels that a mask (1, 1, H, W) selects, at most so many."""
+        if len(layers) > 1:
+            (vectors,) = self._vectors([layers], mask, number, seed)
+            found = joined([vectors[layer] for layer in layers], layers)
+        else:
+            # All layers of one mask are asked for in turn; one pass reads them all.
+            key = (id(mask), number, seed)
+            if self._read is None or self._read[0] != key:
+                alone = [{layer: 1.0} for layer in self._layers]
+                each = self._vectors(alone, mask, number, seed)
+                self._read = (key, {layer: one[layer] for one in each for layer in one})
+            (layer,) = layers
+            found = self._read[1][layer]
+        return SampledExemplar(found, share, self._network.dtype != torch.bfloat16)
+
+    def _vectors(
+        self,
+        asked: Sequence[Mapping[str, float]],
+        mask: Tensor | None,
+        number: int,
+        seed: int,
+    ) -> list[dict[str, Tensor]]:
+        shape = (self._image.shape[2], self._image.shape[3])
+        readings = []
+        for layers in asked:
+            first = next(iter(layers))
+            size, own = size_at(first, shape), mask_at(mask, first)
+            readings.append(style_readings(size, layers, own, number, seed))
+        return vectors_by_tiles(self._network, self._image, self._tile, self._processes, readings)
 
     @torch.no_grad()
     def _moments(self, mask: Tensor | None) -> dict[str, Moments]:

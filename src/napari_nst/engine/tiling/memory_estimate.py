@@ -67,7 +67,8 @@ def estimate_memory(job: Job, scale: Scale, dtype: torch.dtype, *, tile: int = 0
     content *= max(1, recipe.jitter)  # a target for each shift
     features = read * elements_per_pixel(["relu1_1"]) * dtype.itemsize
     passes = FEATURES[dtype.itemsize] * features + min(6 * features, FREED)
-    if not (tile or job.needs_only_moments):  # the features of all styles are in memory at once
+    if not (tile or job.needs_no_style_features):
+        # The features of all styles are in memory at once.
         of_styles = styles * elements_per_pixel(layers_of(recipe, "style")) * dtype.itemsize
         passes = max(passes, of_styles)
     per_variable = 0
