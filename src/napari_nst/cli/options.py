@@ -23,7 +23,7 @@ UNUSED: Mapping[str, tuple[str, ...]] = {
     "stylize": (),
     "synthesize": (
         *("content_weight", "content_layers", "content_loss", "content_norm"),
-        *("style_sizing", "color"),
+        *("style_sizing", "color", "final_color"),
     ),
     "reconstruct": (
         *(name for name in CONTROLS if name.startswith("style_")),

@@ -32,12 +32,13 @@ LABELS = {
     "image_range": "Value range",
     "weights": "Network",
     "network_input": "Input range",
+    "parametrization": "Variables",
     "optimizer": "Optimiser",
     "history": "L-BFGS history",
     "line_search": "L-BFGS line search",
     "beta1": "Adam beta 1",
-    "beta2": "Adam beta 2",
-    "epsilon": "Adam epsilon",
+    "beta2": "Beta 2",
+    "epsilon": "Epsilon",
     "ema": "Moving average",
 }
 """Field → label, if the field's own name reads badly."""
@@ -50,7 +51,7 @@ UNUSED: Mapping[str, tuple[str, ...]] = {
     "transfer": (),
     "texture": (
         "content_weight", "content_layers", "content_loss", "content_norm",
-        "color", "style_sizing", "style_blend",
+        "color", "final_color", "style_sizing", "style_blend",
     ),
     "reconstruction": (
         "style_weight", "style_layers", "style_loss", "style_norm", "style_scale", "projections",
@@ -111,8 +112,8 @@ _IS_USED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "history": lambda now: now["optimizer"] == "lbfgs",
     "line_search": lambda now: now["optimizer"] == "lbfgs",
     "beta1": lambda now: now["optimizer"] == "adam",
-    "beta2": lambda now: now["optimizer"] == "adam",
-    "epsilon": lambda now: now["optimizer"] == "adam",
+    "beta2": lambda now: now["optimizer"] in ("adam", "rmsprop"),
+    "epsilon": lambda now: now["optimizer"] in ("adam", "rmsprop"),
 }
 """Field → whether it has an effect, given the values of all fields."""
 
