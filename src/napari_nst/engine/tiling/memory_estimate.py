@@ -14,18 +14,22 @@ from dataclasses import dataclass
 import torch
 
 from napari_nst.engine.job.job import Job
-from napari_nst.engine.job.layers import layers_of, network_layers
+from napari_nst.engine.job.layers import layer_weights, layers_of, network_layers
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.tiling.grid import halo_of
 from napari_nst.io.free_memory import free_host_memory
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
+from napari_nst.recipe.sections import TILED_LOSSES
 
 LIBRARIES = 200_000_000
 """Bytes that torch's libraries take when they first compute."""
 
 FEATURES = {2: 4.5, 4: 3.5}
 """Bytes per element of the network → tensors as large as relu1_1 that a pass holds at its peak."""
+
+COPIES = 4
+"""float32 tensors as large as relu1_1 that a loss holds which sorts or transforms features."""
 
 FREED = 170_000_000
 """Bytes at most that the C library keeps of freed memory between two passes."""
@@ -69,8 +73,12 @@ def estimate_memory(job: Job, scale: Scale, dtype: torch.dtype, *, tile: int = 0
     passes = FEATURES[dtype.itemsize] * features + min(6 * features, FREED)
     if not (tile or job.needs_no_style_features):
         # The features of all styles are in memory at once.
-        of_styles = styles * elements_per_pixel(layers_of(recipe, "style")) * dtype.itemsize
-        passes = max(passes, of_styles)
+        of_styles = styles * elements_per_pixel(layers_of(recipe, "style"))
+        passes = max(passes, of_styles * dtype.itemsize)
+        whole = [term for term in recipe.with_terms() if term.style_loss not in TILED_LOSSES]
+        if any(layer_weights(term, "style") for term in whole):  # with targets of their size
+            passes += of_styles * (dtype.itemsize + 4)
+            passes += COPIES * 4 * read * elements_per_pixel(["relu1_1"])
     per_variable = 0
     if recipe.optimizer == "lbfgs":
         per_variable = 8 if recipe.line_search else 4  # step and change, in float32 or bfloat16
