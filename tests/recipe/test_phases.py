@@ -146,3 +146,8 @@ def test_phases_must_end_at_the_finest_size():
     for sizes in ("coarser", 2):
         with pytest.raises(ValueError, match="finest"):
             Recipe(phases=[{}, {"sizes": sizes}])
+
+
+def test_a_term_of_the_image_needs_no_layers():
+    recipe = Recipe(terms=[{"style_loss": "spectrum", "style_layers": {}}])
+    assert recipe.with_terms()[1].has_style

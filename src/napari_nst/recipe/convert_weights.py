@@ -12,8 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
-from napari_nst.recipe.phases import phase_recipe, term_recipe
-from napari_nst.recipe.recipe import Recipe
+from napari_nst.recipe.recipe import Recipe, phase_recipe, term_recipe
 from napari_nst.recipe.sections import GRAM_LOSSES
 
 BYTES_TO_NORMALISED = 57.6

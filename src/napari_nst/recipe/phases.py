@@ -1,4 +1,4 @@
-"""Terms and phases of a recipe: changes of its own fields, checked and carried out."""
+"""Terms and phases of a recipe: checked changes of its own fields."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_nst.recipe.fields import Changes, FixedMapping
 from napari_nst.recipe.sections import (
     CONTENT_NORMS,
     CONTROLS,
-    IMAGE_LOSSES,
     NORMS,
     SECTIONS,
     Refine,
 )
-
-if TYPE_CHECKING:
-    from napari_nst.recipe.recipe import Recipe
 
 _CONTENT = ("content_loss", "content_layers", "content_norm", "content_weight")
 _STYLE = (
@@ -102,41 +98,24 @@ def sizes_of(phase: Mapping[str, Any], sizes: Sequence[int]) -> Sequence[int]:
     return sizes[index : index + 1]
 
 
-def term_recipe(recipe: Recipe, term: Mapping[str, Any]) -> Recipe | None:
-    """Return the recipe of a term alone; None if it has no weight."""
-    fields = _changed(recipe, term) | {"terms": (), "phases": (), "tv_weight": 0.0}
-    kind, other = "style", "content"
-    if any(name in term for name in _CONTENT):
-        kind, other = other, kind
-    weight = fields.get(f"{kind}_weight", getattr(recipe, f"{kind}_weight"))
-    layers = fields.get(f"{kind}_layers", getattr(recipe, f"{kind}_layers"))
-    loss = fields.get("style_loss", recipe.style_loss)
-    reads_any = any(layers.values()) or (kind == "style" and loss in IMAGE_LOSSES)
-    if not weight or not reads_any:
-        return None
-    return recipe.replace(**fields, **{f"{other}_weight": 0.0})
+def kind_of(term: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the kind of a term, ``content`` or ``style``, and the other kind."""
+    is_content = any(name in term for name in _CONTENT)
+    return ("content", "style") if is_content else ("style", "content")
 
 
-def phase_recipe(recipe: Recipe, phase: Mapping[str, Any]) -> Recipe:
-    """Return the recipe of a later phase."""
-    changes = {name: value for name, value in phase.items() if name not in ("steps", "sizes")}
-    fields = _changed(recipe, changes)
-    if "optimizer" in changes:  # a learning rate has another meaning for each optimizer
-        fields.setdefault("learning_rate", 0.0)
-    weight = fields.get("style_weight", recipe.style_weight) * recipe.refine_strength
-    return recipe.replace(**{**fields, "style_weight": weight}, **ONE_PHASE)
-
-
-def _changed(recipe: Recipe, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that replace those of a recipe."""
-    fields = dict(changes)
+def changed_fields(recipe: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what replaces the fields of a recipe for the changes of a term or phase."""
+    fields = {name: value for name, value in changes.items() if name not in ("steps", "sizes")}
     for name in _WEIGHTS:
         if name in fields:
-            fields[name] *= getattr(recipe, name)
+            fields[name] *= recipe[name]
     for kind, norms in (("style", NORMS), ("content", CONTENT_NORMS)):
-        allowed = norms[fields.get(f"{kind}_loss", getattr(recipe, f"{kind}_loss"))]
-        if f"{kind}_norm" not in fields and getattr(recipe, f"{kind}_norm") not in allowed:
+        allowed = norms[fields.get(f"{kind}_loss", recipe[f"{kind}_loss"])]
+        if f"{kind}_norm" not in fields and recipe[f"{kind}_norm"] not in allowed:
             fields[f"{kind}_norm"] = allowed[0]
+    if "optimizer" in fields:  # a learning rate has another meaning for each optimizer
+        fields.setdefault("learning_rate", 0.0)
     return fields
 
 

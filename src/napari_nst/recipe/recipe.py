@@ -13,10 +13,10 @@ from typing import Any
 from napari_nst.recipe.fields import parsed_json, plain
 from napari_nst.recipe.phases import (
     ONE_PHASE,
+    changed_fields,
     checked_phases,
     checked_terms,
-    phase_recipe,
-    term_recipe,
+    kind_of,
 )
 from napari_nst.recipe.sections import (
     CONTENT_NORMS,
@@ -240,6 +240,26 @@ jitter, ema
                 f"Layer {layer.name!r} holds no recipe; choose a result of this plugin."
             )
         return cls.from_dict(record["recipe"])
+
+
+def term_recipe(recipe: Recipe, term: Mapping[str, Any]) -> Recipe | None:
+    """Return the recipe of a term alone; None if it has no weight."""
+    kind, other = kind_of(term)
+    own = vars(recipe)
+    fields = changed_fields(own, term)
+    values = own | fields
+    is_of_image = kind == "style" and values["style_loss"] in IMAGE_LOSSES
+    if not (values[f"{kind}_weight"] and (is_of_image or any(values[f"{kind}_layers"].values()))):
+        return None
+    alone: dict[str, Any] = {f"{other}_weight": 0.0, "tv_weight": 0.0, "terms": (), "phases": ()}
+    return recipe.replace(**fields, **alone)
+
+
+def phase_recipe(recipe: Recipe, phase: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of a later phase."""
+    fields = changed_fields(vars(recipe), phase)
+    weight = fields.get("style_weight", recipe.style_weight) * recipe.refine_strength
+    return recipe.replace(**{**fields, "style_weight": weight}, **ONE_PHASE)
 
 
 def _refuse_unknown(changes: Mapping[str, Any]) -> None:
