@@ -36,6 +36,7 @@ NORMS = {
     "remd": ("relative", "mean"),
     "nn": ("relative", "mean"),
     "moments": ("relative", "mean"),
+    "sampled_wasserstein": ("relative", "mean"),
 }
 """Style loss → the values of `style_norm` that it accepts, its usual one first."""
 
@@ -48,7 +49,7 @@ CONTENT_NORMS = {
 HYPERCOLUMN_LOSSES = ("remd", "nn", "moments", "self_similarity")
 """Losses that can compare hypercolumns, which join several layers."""
 
-SAMPLED_LOSSES = (*HYPERCOLUMN_LOSSES, "palette")
+SAMPLED_LOSSES = (*HYPERCOLUMN_LOSSES, "palette", "sampled_wasserstein")
 """Losses that compare positions drawn by chance."""
 
 MOMENT_LOSSES = (*GRAM_LOSSES, "mean_covariance", "mean_std", "wasserstein")
@@ -57,7 +58,9 @@ MOMENT_LOSSES = (*GRAM_LOSSES, "mean_covariance", "mean_std", "wasserstein")
 IMAGE_LOSSES = ("spectrum", "palette")
 """Style losses of the image itself, which read no layer; they are computed whole beside tiles."""
 
-TILED_LOSSES = (*MOMENT_LOSSES, "remd", "nn", "moments", *IMAGE_LOSSES)
+TILED_LOSSES = (
+    *MOMENT_LOSSES, "remd", "nn", "moments", "sampled_wasserstein", *IMAGE_LOSSES
+)  # fmt: skip
 """Style losses that can be computed in tiles, or whole beside them."""
 
 MIN_TILE = 128
@@ -118,11 +121,11 @@ class Losses:
         "Which statistics of the features are compared: mean_covariance keeps the palette best; "
         "gram is the Gram matrix of 2015; shifted_gram and centred_gram subtract a mean first; "
         "mean_std compares means and standard deviations; wasserstein compares Gaussian fits, "
-        "sliced_wasserstein whole distributions, mrf patches; sliced_rows, autocorrelation and the "
-        "spectrum of the image keep what repeats over long distances, such as bricks; remd "
-        "brings each feature near some feature of the style and the reverse, nn only to its "
-        "nearest neighbour there; moments compares means and covariances by absolute differences; "
-        "palette compares the colours of pixels.")
+        "sliced_wasserstein whole distributions, sampled_wasserstein the same at some positions, "
+        "mrf patches; sliced_rows, autocorrelation and the spectrum of the image keep what repeats "
+        "over long distances, such as bricks; remd brings each feature near some feature of the "
+        "style and the reverse, nn only to its nearest neighbour there; moments compares means and "
+        "covariances by absolute differences; palette compares the colours of pixels.")
     style_norm: str = choice(
         "relative", "mean", "per_channel", "per_element", "raw", "sum", help_text=
         "How style differences are scaled: relative divides them by the energy of the style "

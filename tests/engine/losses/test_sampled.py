@@ -11,12 +11,14 @@ from napari_nst.engine.losses import (
     RelaxedEMDLoss,
     SampledExemplar,
     SampledMomentsLoss,
+    SampledWassersteinLoss,
     SelfSimilarityLoss,
 )
 from napari_nst.engine.losses.sampled import readings_of
 from tests.helpers.loss_features import box_mask, features, positions
 
 STYLE_LOSSES = [RelaxedEMDLoss, PaletteLoss, SampledMomentsLoss, NearestNeighbourLoss]
+STYLE_LOSSES += [SampledWassersteinLoss]
 
 
 def cosine_distances(x, y, *, centred):
@@ -170,3 +172,45 @@ def test_joined_layers():
     loss = RelaxedEMDLoss([SampledExemplar(torch.rand(9, 3))], layers={"relu1_1": 1, "relu2_1": 2})
     joined = loss.joined([torch.ones(4, 2), torch.ones(4, 1)])
     assert joined.tolist() == [[1, 1, 2]] * 4
+
+
+# Sliced Wasserstein distance
+
+
+@pytest.mark.parametrize("norm", ["relative", "mean"])
+def test_the_wasserstein_distance_of_one_channel_is_that_of_sorted_values(norm):
+    image, style = features((1, 1, 5, 6), 1), features((1, 1, 6, 5), 2) * 2
+    value = SampledWassersteinLoss([Exemplar(style)], norm=norm)(image)
+    x, s = (np.sort(one.flatten().numpy()) for one in (image, style))
+    expected = np.mean((x - s) ** 2) / (np.mean(s**2) if norm == "relative" else 1)
+    assert value.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_styles_count_by_their_shares_in_the_distribution():
+    image = features((1, 1, 3, 4), 1)
+    many, few = features((1, 1, 2, 3), 2), features((1, 1, 1, 3), 3) + 1
+    value = SampledWassersteinLoss([Exemplar(many, 0.5), Exemplar(few, 0.5)], norm="mean")(image)
+    union = torch.cat([many.flatten(), few.flatten(), few.flatten()])  # each has half of the values
+    expected = (image.flatten().sort().values - union.sort().values).square().mean()
+    assert value.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_wasserstein_distance_sees_more_than_each_channel():
+    style = features((1, 4, 16, 16), 1)
+    shuffled = style.flatten(2)[..., torch.randperm(256)].view_as(style)
+    apart = torch.stack([one[torch.randperm(256)] for one in style.flatten(2)[0]]).view_as(style)
+    loss = SampledWassersteinLoss([Exemplar(style)], projections=16)
+    assert loss(shuffled).item() == pytest.approx(0, abs=1e-12)
+    related = style + style.roll(1, dims=1)
+    loss = SampledWassersteinLoss([Exemplar(related)], projections=16)
+    assert loss(apart + apart.roll(1, dims=1)).item() < loss(apart * 2**0.5).item()
+
+
+def test_directions_are_drawn_anew_with_positions():
+    loss = SampledWassersteinLoss([Exemplar(features((1, 4, 6, 5), 2))], samples=1000)
+    image, state = features((1, 4, 6, 5), 1), loss.random_state
+    before = loss(image)
+    loss.redraw()
+    assert loss(image) != before
+    loss.redraw(state)
+    assert loss(image) == before

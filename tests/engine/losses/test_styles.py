@@ -17,6 +17,7 @@ from napari_nst.engine.losses import (
     PatchLoss,
     RelaxedEMDLoss,
     SampledMomentsLoss,
+    SampledWassersteinLoss,
     ShiftedGramLoss,
     SlicedRowsLoss,
     SlicedWassersteinLoss,
@@ -37,7 +38,12 @@ KINDS = {
     "autocorrelation": AutocorrelationLoss,
     "mrf": PatchLoss,
 }
-SAMPLED = {"remd": RelaxedEMDLoss, "nn": NearestNeighbourLoss, "moments": SampledMomentsLoss}
+SAMPLED = {
+    "remd": RelaxedEMDLoss,
+    "nn": NearestNeighbourLoss,
+    "moments": SampledMomentsLoss,
+    "sampled_wasserstein": SampledWassersteinLoss,
+}
 """Losses with properties of their own: see test_sampled.py."""
 
 SHAPE = (1, 5, 6, 7)
@@ -86,6 +92,12 @@ def test_a_recipe_makes_its_style_loss(name, kind):
                 "seed": 4,
             },
             "moments": {"samples": 20, "style_samples": 16, "seed": 4},
+            "sampled_wasserstein": {
+                "projections": 3,
+                "samples": 20,
+                "style_samples": 16,
+                "seed": 4,
+            },
         }.get(name, {})
         expected = kind([style()], norm=norm, mask=mask, **settings)
         assert repr(made) == repr(expected)

@@ -102,7 +102,7 @@ def test_every_loss_of_moments_and_every_norm(assert_tiled_is_whole, loss, norm)
 
 
 @pytest.mark.parametrize("hypercolumns", [False, True])
-@pytest.mark.parametrize("loss", ["remd", "nn", "moments"])
+@pytest.mark.parametrize("loss", ["remd", "nn", "moments", "sampled_wasserstein"])
 def test_samples(assert_tiled_is_whole, loss, hypercolumns):
     recipe = SHALLOW.replace(
         style_loss=loss, style_norm="relative", hypercolumns=hypercolumns, samples=200,

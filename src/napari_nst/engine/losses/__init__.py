@@ -37,6 +37,7 @@ from napari_nst.engine.losses.nearest_neighbours import NearestNeighbourLoss
 from napari_nst.engine.losses.remd import PaletteLoss, RelaxedEMDLoss
 from napari_nst.engine.losses.sampled import ONE_LAYER, Sampled
 from napari_nst.engine.losses.sampled_moments import SampledMomentsLoss
+from napari_nst.engine.losses.sampled_wasserstein import SampledWassersteinLoss
 from napari_nst.engine.losses.self_similarity import SelfSimilarityLoss
 from napari_nst.engine.losses.spectrum import SpectrumLoss
 from napari_nst.engine.losses.total_variation import SeamLoss, TotalVariationLoss
@@ -54,7 +55,8 @@ __all__ = [
     "Exemplar", "FeatureLoss", "GramLoss", "GuidedLoss", "ImageLoss", "MeanCovarianceLoss",
     "MeanStdLoss", "MeasuredExemplar", "MomentLoss", "Moments", "NearestNeighbourLoss",
     "PaletteLoss", "PatchLoss", "RelaxedEMDLoss", "Sampled", "SampledExemplar",
-    "SampledMomentsLoss", "SeamLoss", "SelfSimilarityLoss", "ShiftedGramLoss", "SlicedRowsLoss",
+    "SampledMomentsLoss", "SampledWassersteinLoss", "SeamLoss", "SelfSimilarityLoss",
+    "ShiftedGramLoss", "SlicedRowsLoss",
     "SlicedWassersteinLoss", "SpectrumLoss", "StyleLoss", "TotalVariationLoss", "WassersteinLoss",
     "content_loss", "gradient_by_features", "gram_matrix", "moment_losses",
     "sampled_losses",
@@ -108,6 +110,7 @@ STYLE_LOSSES: dict[str, MakeStyleLoss] = {
     "remd": _make(RelaxedEMDLoss, centred="centred_cosine", **_SAMPLED),
     "nn": _make(NearestNeighbourLoss, centred="centred_cosine", targets="nn_targets", **_SAMPLED),
     "moments": _make(SampledMomentsLoss, **_SAMPLED),
+    "sampled_wasserstein": _make(SampledWassersteinLoss, projections="projections", **_SAMPLED),
 }
 """Recipe's `style_loss` → function that makes the loss of one layer."""
 

@@ -213,7 +213,7 @@ class SlicedWassersteinLoss(StyleLoss):
         directions = torch.randn(shape, generator=self._generator)
         self.directions = functional.normalize(directions, dim=1).to(self.styles)
         projected = torch.split(self.directions @ self.styles, self.sizes, dim=1)
-        self.ordered = torch.cat([_sorted(style) for style in projected], dim=1)
+        self.ordered = torch.cat([sorted_rows(style) for style in projected], dim=1)
 
     def forward(self, features: Tensor) -> Tensor:
         """Compare features (1, C, H, W) with the styles' along the current directions."""
@@ -245,7 +245,7 @@ class SlicedWassersteinLoss(StyleLoss):
         resampled = [_at_quantiles(style, projected.shape[1]) for style in styles]
         weighted = [share * one for share, one in zip(self.shares, resampled, strict=True)]
         ordered = torch.stack(weighted).sum(dim=0)
-        return torch.empty_like(projected).scatter_(1, _order(projected), ordered)
+        return torch.empty_like(projected).scatter_(1, order_of(projected), ordered)
 
 
 class SlicedRowsLoss(SlicedWassersteinLoss):
@@ -304,14 +304,15 @@ def _at_quantiles(ordered: Tensor, number: int) -> Tensor:
     return functional.interpolate(ordered[None], size=number, mode="linear")[0]
 
 
-def _sorted(rows: Tensor) -> Tensor:
+def sorted_rows(rows: Tensor) -> Tensor:
+    """Return each row in ascending order."""
     # On CPUs, NumPy's vectorised sorting takes a fiftieth of torch's time, with indices a seventh.
     if rows.device.type == "cpu":
         return torch.from_numpy(np.sort(rows.numpy(), axis=1))
     return rows.sort(dim=1).values
 
 
-def _order(rows: Tensor) -> Tensor:
+def order_of(rows: Tensor) -> Tensor:
     """Return the indices that sort each row."""
     if rows.device.type == "cpu":
         return torch.from_numpy(np.argsort(rows.numpy(), axis=1))
