@@ -14,6 +14,10 @@ PUBLISHED = [name for name in preset_names() if published(name).source != "napar
 RELU_1_TO_4 = [f"relu{b}_{i}" for b, n in ((1, 2), (2, 2), (3, 4), (4, 4)) for i in range(1, n + 1)]
 GATYS_TEXTURE = ["relu1_1", "pool1", "pool2", "pool3", "pool4"]
 UP_TO_RELU5_2 = [*RELU_1_TO_4[:-2], "relu5_1", "relu5_2"]
+UP_TO_BLOCK_3 = ["relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_4"]
+STROTSS = [*UP_TO_BLOCK_3, "relu4_4", "relu5_4"]
+NNST = [*UP_TO_BLOCK_3, "relu4_1", "relu4_2", "relu4_4"]
+BLOCKS = {"1": 64, "2": 128, "3": 256, "4": 512}
 CONV_K = ["conv1_2", "conv2_2", "conv3_4", "conv5_4"]
 
 
@@ -37,6 +41,8 @@ WEIGHTS = {
     "sliced-wasserstein": ({}, each(1.0, RELU_1_TO_4)),
     "spst": ({"relu4_2": 1.0}, {layer: 1e3 / c**2 for layer, c in CHANNELS.items()}),
     "spst-texture": ({}, {layer: 1e3 / c**2 for layer, c in CHANNELS.items()}),
+    "strotss": (each(2 / 4, STROTSS), each(1 / 4, STROTSS)),
+    "nnst": ({}, {layer: 1 / BLOCKS[layer[4]] for layer in NNST}),
     "gonthier-spectrum": ({}, each(1e9 / 4 / 5, GATYS_TEXTURE)),
     "gonthier-autocorrelation": ({}, each(1e9 / 4 / 5, GATYS_TEXTURE)),
     "long-range-sw": ({}, each(1 / 255**2 / 22, UP_TO_RELU5_2)),
@@ -66,7 +72,8 @@ def test_effective_weights_are_those_of_the_source(name):
     assert found == pytest.approx(style, rel=1e-9)
     assert recipe.rescale_pooling is False
     assert recipe.padding != "replicate"
-    if name != "conv-k-transfer":  # the article does not say
+    # The article of one does not say; of the other, columns of distances are divided by their sums.
+    if name not in ("conv-k-transfer", "strotss"):
         assert "relative" not in (recipe.content_norm, recipe.style_norm)
 
 
@@ -106,6 +113,8 @@ def test_crowsonkbs_scales():
     [
         ("spst", [512, 1024], [600, 200]),
         ("spst-texture", [256, 512], [600, 300]),
+        ("strotss", [64, 128, 256, 512], [250] * 4),
+        ("nnst", [64, 128, 256, 512, 512], [200] * 5),
         ("gonthier-spectrum", [128, 256, 512], [2000] * 3),
         ("gonthier-autocorrelation", [128, 256, 512], [2000] * 3),
         ("long-range-sw", [256], [1000]),

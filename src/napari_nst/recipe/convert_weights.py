@@ -13,7 +13,7 @@ from typing import Any
 
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
 from napari_nst.recipe.recipe import Recipe, phase_recipe, term_recipe
-from napari_nst.recipe.sections import GRAM_LOSSES
+from napari_nst.recipe.sections import COSINE_LOSSES, GRAM_LOSSES, HYPERCOLUMN_LOSSES
 
 BYTES_TO_NORMALISED = 57.6
 """Ratio of features for pixels of 0–255 to features for normalised pixels: 255 × 0.226, the mean
@@ -59,7 +59,7 @@ def on_flavour(recipe: Recipe, flavour: str) -> Recipe:
     This is an approximation: it uses one mean activation per layer, over photographs. The loss is
     taken to grow with the fourth power of the features if it compares Gram matrices or
     autocorrelations, else with the second; ``mean_covariance`` has parts of both. Relative losses
-    are not changed.
+    and those of cosines are not changed; of hypercolumns, the factors of the layers are.
 
     Parameters
     ----------
@@ -98,17 +98,25 @@ def _converted(recipe: Recipe, ratio: Callable[[str], float]) -> dict[str, Any]:
 def _converted_layers(recipe: Recipe, ratio: Callable[[str], float]) -> dict[str, Any]:
     """Return the converted layer weights of the losses that a recipe without its terms has."""
 
-    def converted(layers: Mapping[str, float], norm: str, power: int) -> Mapping[str, float]:
-        if norm == "relative":
+    def converted(
+        layers: Mapping[str, float], loss: str, norm: str, power: int
+    ) -> Mapping[str, float]:
+        if recipe.hypercolumns and loss in HYPERCOLUMN_LOSSES:
+            power = 1  # the weight is a factor of the features
+        elif norm == "relative" or loss in COSINE_LOSSES:
             return dict(layers)
         return {layer: weight * ratio(layer) ** power for layer, weight in layers.items()}
 
     fields: dict[str, Any] = {}
     if recipe.content_weight:
-        fields["content_layers"] = converted(recipe.content_layers, recipe.content_norm, 2)
+        fields["content_layers"] = converted(
+            recipe.content_layers, recipe.content_loss, recipe.content_norm, 2
+        )
     if recipe.style_weight:
         power = 4 if recipe.style_loss in (*GRAM_LOSSES, "autocorrelation") else 2
-        fields["style_layers"] = converted(recipe.style_layers, recipe.style_norm, power)
+        fields["style_layers"] = converted(
+            recipe.style_layers, recipe.style_loss, recipe.style_norm, power
+        )
     return fields
 
 

@@ -52,6 +52,9 @@ HYPERCOLUMN_LOSSES = ("remd", "nn", "moments", "self_similarity")
 SAMPLED_LOSSES = (*HYPERCOLUMN_LOSSES, "palette", "sampled_wasserstein")
 """Losses that compare positions drawn by chance."""
 
+COSINE_LOSSES = ("remd", "nn", "self_similarity")
+"""Losses that do not depend on the scale of the features."""
+
 MOMENT_LOSSES = (*GRAM_LOSSES, "mean_covariance", "mean_std", "wasserstein")
 """Style losses that are functions of sums over positions, which can be added up over tiles."""
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 # Importing these modules registers their presets, which are listed in the order of this import.
-from napari_nst.recipe.presets import ours, programs, long_range, articles  # noqa: F401  # isort: skip
+from napari_nst.recipe.presets import ours, programs, kolkin, long_range, articles  # noqa: F401  # isort: skip
 from napari_nst.recipe.presets.registry import REGISTERED, Published
 from napari_nst.recipe.recipe import Recipe
 
