@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -263,11 +264,19 @@ def _contributions(objective: Objective, image: Tensor, layer: str | None) -> di
     maps = {
         part: _on_pixels(_shares(loss, features[layer_of(part)]), layer_of(part), image)
         for part, loss in objective.on_features.items()
-        if layer in (None, layer_of(part))
+        if layer_of(part) in features and layer in (None, layer_of(part))
     }
     if layer is None:
+        for part in objective.on_features:
+            if part not in maps:  # a loss of several layers joined: by its gradient by the pixels
+                maps[part] = _shares(partial(_part, objective, part), image)
         maps |= {part: _shares(loss, image) for part, loss in objective.on_image.items()}
     return maps
+
+
+def _part(objective: Objective, part: str, image: Tensor) -> Tensor:
+    value: Tensor = objective(image)[part]
+    return value
 
 
 def _shares(loss: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
