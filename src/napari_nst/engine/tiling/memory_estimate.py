@@ -20,7 +20,7 @@ from napari_nst.engine.tiling.grid import halo_of
 from napari_nst.io.free_memory import free_host_memory
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer, poolings_before
-from napari_nst.recipe.sections import TILED_LOSSES
+from napari_nst.recipe.sections import SAMPLED_LOSSES, TILED_LOSSES
 
 LIBRARIES = 200_000_000
 """Bytes that torch's libraries take when they first compute."""
@@ -82,21 +82,42 @@ def estimate_memory(job: Job, scale: Scale, dtype: torch.dtype, *, tile: int = 0
     per_variable = 0
     if recipe.optimizer == "lbfgs":
         per_variable = 8 if recipe.line_search else 4  # step and change, in float32 or bfloat16
+    samples = sum(_of_samples(term, len(job.styles), pixels) for term in recipe.with_terms())
     return MemoryEstimate(
         passes=round(passes),
-        image=round(4 * images + content),
+        image=round(4 * images + content + 4 * samples),
         past_step=round(per_variable * variables),
         history=min(recipe.history, scale.steps),
     )
 
 
+def _of_samples(recipe: Recipe, styles: int, pixels: int) -> float:
+    """Return the elements that losses of samples hold, or have for a moment; terms are left out."""
+    count = 0.0
+    for kind, loss in (("content", recipe.content_loss), ("style", recipe.style_loss)):
+        layers = layer_weights(recipe, kind)
+        if loss not in SAMPLED_LOSSES or not layers:
+            continue
+        channels = [_channels(canonical_layer(name)) for name in layers]
+        vectors = recipe.samples if kind == "content" else styles * recipe.style_samples
+        # Vectors of the style and for the search in it, of the image, and their gradients.
+        count += sum(channels) * (2 * vectors + 4 * recipe.samples)
+        count += 3 * recipe.samples * vectors  # similarities of all pairs
+        joined = sum(channels) if recipe.hypercolumns else max(channels)
+        count += 3 * joined**2 * (loss == "moments")
+        if loss == "nn" and recipe.nn_targets == "scale" and recipe.hypercolumns:
+            count += 2 * joined * pixels / 16  # all positions that get a target
+    return count
+
+
 def elements_per_pixel(layers: Iterable[str]) -> float:
     """Return how many elements the features of some layers have for each pixel of an image."""
     names = [canonical_layer(name) for name in layers]
-    channels = (min(32 << int(name[4]), 512) for name in names)
-    return float(
-        sum(count / 4 ** poolings_before(name) for name, count in zip(names, channels, strict=True))
-    )
+    return float(sum(_channels(name) / 4 ** poolings_before(name) for name in names))
+
+
+def _channels(layer: str) -> int:
+    return min(32 << int(layer[4]), 512)
 
 
 def free_memory(device: torch.device) -> int:
