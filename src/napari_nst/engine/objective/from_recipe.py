@@ -167,12 +167,12 @@ def style_losses(
     masks = style_masks or [None] * len(styles)
     shares = shares_of(recipe, len(styles))
     losses = {}
-    make = STYLE_LOSSES[recipe.style_loss]
     for name, (weight, layers) in compared_layers(recipe, "style").items():
         exemplars = [
             exemplar_of(style, layers, share, own, recipe)
             for style, share, own in zip(styles, shares, masks, strict=True)
         ]
+        make = STYLE_LOSSES[recipe.style_loss]
         loss = make(exemplars, recipe, mask_at(mask, next(iter(layers))), layers)
         losses[f"style/{name}"] = WeightedLoss(loss, weight)
     return losses
