@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from napari_nst.recipe import CONTROLS, Recipe
 from napari_nst.recipe.fields import LayerWeights
 from napari_nst.recipe.layer_names import LAYER_NAMES
-from napari_nst.recipe.sections import MOMENT_LOSSES, NORMS
+from napari_nst.recipe.sections import HYPERCOLUMN_LOSSES, NORMS, TILED_LOSSES
 
 SHALLOW = LAYER_NAMES[: LAYER_NAMES.index("relu3_1") + 1]
 WEIGHTS = st.sampled_from([0.0, 1e-12, 0.3, 1.0, 8.0, 1e12])
@@ -62,8 +62,11 @@ def recipes(draw, losses=tuple(NORMS), **fixed):
         fields["style_norm"] = draw(st.sampled_from(NORMS[fields["style_loss"]]))
     if fields.get("color") == "luminance":
         fields["final_color"] = "none"
-    if fields["style_loss"] not in MOMENT_LOSSES:
+    if fields["style_loss"] not in TILED_LOSSES:
         fields["tile"] = 0
+    compared = {fields["style_loss"], fields.get("content_loss", Recipe.content_loss)}
+    if compared.isdisjoint(HYPERCOLUMN_LOSSES):
+        fields["hypercolumns"] = False
     return Recipe(**fields)
 
 
