@@ -68,6 +68,7 @@ def test_the_wheel_scrolls_past_a_box_that_nobody_clicked(widget):
 
 def test_phases_are_typed_as_checked_json(widget, optimiser, finish, messages):
     state = optimiser(steps=2)
+    widget.preset.value = "crowsonkb"
     assert not widget.refine_share.enabled
     assert widget.phases.value == widget.terms.value == ""
     widget.phases.value = '[{"optimizer": "adam",\n "style_weight": 2}]'
@@ -129,7 +130,7 @@ def test_a_network_that_is_not_here_is_announced_and_can_be_avoided(
     assert notice.missing_network.isHidden()
     assert notice.convert.native.isHidden()
     finish(widget)
-    assert state.recipe == Recipe(), "what is not offered any more is not done"
+    assert state.recipe == preset(), "what is not offered any more is not done"
 
 
 def test_a_long_sentence_makes_the_widget_higher_not_wider(widget):

@@ -6,7 +6,7 @@ import pytest
 from magicgui.widgets import CheckBox, ComboBox, LineEdit
 from napari.components import ViewerModel
 
-from napari_nst.recipe import Recipe, preset
+from napari_nst.recipe import preset
 from napari_nst.viewer.controls.recipe_form import RecipeControls
 from napari_nst.viewer.settings.menu import ControlValues
 from napari_nst.viewer.settings.preferences import recalled, remember
@@ -108,14 +108,14 @@ def test_device_and_precision_come_from_the_preferences(plugin_preferences):
 @pytest.mark.parametrize(
     ("kept", "recipe"),
     [
-        ({"preset": "gatys-2034", "steps": 7}, Recipe()),
-        ({"preset": "texture", "steps": 7}, Recipe()),
-        ({"preset": 3}, Recipe()),
-        ({"preset": "default", "steps": 7, "sharpness": 1}, Recipe(steps=7)),
-        ({"preset": "default", "steps": 7, "size": -1, "color": "sepia"}, Recipe(steps=7)),
-        ({"preset": "default", "steps": 7, "style_layers": {"relu9_1": 1}}, Recipe(steps=7)),
-        ({"preset": "default", "content_weight": 0, "style_weight": 0}, Recipe()),
-        ({"compare": "sideways", "compared_layers": 3, "keep_dtype": "so"}, Recipe()),
+        ({"preset": "gatys-2034", "steps": 7}, preset()),
+        ({"preset": "texture", "steps": 7}, preset()),
+        ({"preset": 3}, preset()),
+        ({"preset": "default", "steps": 7, "sharpness": 1}, preset(steps=7)),
+        ({"preset": "default", "steps": 7, "size": -1, "color": "sepia"}, preset(steps=7)),
+        ({"preset": "default", "steps": 7, "style_layers": {"relu9_1": 1}}, preset(steps=7)),
+        ({"preset": "default", "content_weight": 0, "style_weight": 0}, preset()),
+        ({"compare": "sideways", "compared_layers": 3, "keep_dtype": "so"}, preset()),
     ],
     ids=["gone", "other", "no name", "field", "bounds", "layer", "contradiction", "own"],
 )

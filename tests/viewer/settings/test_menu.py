@@ -260,7 +260,7 @@ def test_a_recipe_goes_through_a_file(menu_of, monkeypatch, tmp_path):
     assert widget.status_text == "Saved the recipe as look.json."
     assert load_recipe(tmp_path / "look.json") == recipe
     menu.reset.trigger()
-    assert widget.recipe == Recipe()
+    assert widget.recipe == preset()
     assert widget.status_text == "All controls are as in a new widget."
     monkeypatch.setattr(
         QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "look.json"), "")

@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from napari_nst.recipe.presets.registry import register
 from napari_nst.recipe.recipe import Recipe
+
+# The last steps compare more of the style than its moments, so that strokes become crisp, and keep
+# more of the content. Adam takes them on an image that is shifted at each, against the pattern of
+# the pooling grid that L-BFGS leaves. Total variation would blur the strokes.
+_REFINEMENT: Mapping[str, Any] = {
+    "optimizer": "adam",
+    "learning_rate": 0.02,
+    "jitter": 8,
+    "content_weight": 2.0,
+    "tv_weight": 0.0,
+    "style_weight": 0.25,
+    "style_layers": {"relu1_1": 0.25, "relu2_2": 0.25, "relu3_3": 0.25, "relu4_1": 0.25},
+    "terms": (
+        {
+            "style_loss": "sampled_wasserstein",
+            "style_layers": {"relu2_2": 0.5, "relu3_3": 0.5},
+            "style_weight": 8.0,
+            "samples": 4096,
+            "projections": 64,
+        },
+        {
+            "style_loss": "remd",
+            "style_layers": dict.fromkeys(
+                ("relu1_1", "relu2_1", "relu3_1", "relu3_3", "relu4_1", "relu4_2"), 1 / 6
+            ),
+            "style_weight": 1.25,
+        },
+    ),
+}
 
 
 @register(job="transfer", source="napari-nst")
 def default() -> Recipe:
-    """Our own: losses relative to their targets, coarse to fine, L-BFGS."""
-    return Recipe()
+    """Our own: relative losses, coarse to fine, L-BFGS, then finer strokes by Adam."""
+    return Recipe(phases=(_REFINEMENT,))
+
+
+@register(job="transfer", source="napari-nst")
+def draft() -> Recipe:
+    """Our own: the default at 256 px with half the steps, in a fifth of the time."""
+    return Recipe(size=256, steps=75, phases=(_REFINEMENT,))
 
 
 @register(job="texture", source="napari-nst")
