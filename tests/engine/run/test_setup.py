@@ -60,6 +60,15 @@ def test_matched_noise_has_the_mean_and_spread_of_the_style(subjects):
     np.testing.assert_allclose(std, of_style[1], rtol=0.05)
 
 
+def test_matched_noise_has_colours_that_vary_together_as_those_of_the_style(subjects):
+    content, style = subjects
+    alike = style.image.clone()
+    alike[:, 2] = 0.9 * alike[:, 0] + 0.1 * alike[:, 1]
+    noise = start([content, MaskedImage(alike)], init="noise", noise="matched")
+    of_noise, of_style = (torch.cov(image[0].flatten(1)) for image in (noise, alike))
+    torch.testing.assert_close(of_noise, of_style, rtol=0.05, atol=1e-6)
+
+
 def test_matched_noise_is_of_the_first_style(subjects, random_image):
     another = MaskedImage(random_image(50, 50, seed=5) * 0.1)
     fields = {"init": "noise", "noise": "matched"}
@@ -97,7 +106,7 @@ def test_noise_is_of_the_seed_alone(subjects, noise):
         assert torch.corrcoef(drawn)[0, 1].abs() < 0.1
 
 
-@NOISES
+@pytest.mark.parametrize("noise", ["normal", "uniform"])
 def test_noise_of_decorrelated_colours_is_nearly_grey_at_the_same_spread(subjects, noise):
     usual, correlated = (
         start(subjects, init="noise", noise=noise, parametrization=name)[0].flatten(1)

@@ -300,22 +300,23 @@ def _noise(recipe: Recipe, shape: tuple[int, int], pattern: MaskedImage, grey: b
     # One draw for all channels of a grey picture: the mean of three would be fainter.
     size = (1, 1 if grey else 3, *shape)
     middle = torch.tensor(MEAN_COLOUR).view(1, 3, 1, 1)
-    deviation: Tensor | float = recipe.noise_spread
     if recipe.noise == "uniform":
         drawn = torch.rand(size, generator=generator).mul_(2).sub_(1)
     else:
         drawn = torch.randn(size, generator=generator)
+    if recipe.noise == "matched":
+        return _like_pixels(drawn, pattern)
     if recipe.parametrization == "decorrelated" and not grey:
         drawn = correlated(drawn)
-    if recipe.noise not in ("uniform", "normal"):
-        middle, deviation = _moments_of(pattern)
-    return (middle + drawn * deviation).float().clamp(0, 1)
+    return (middle + drawn * recipe.noise_spread).float().clamp(0, 1)
 
 
-def _moments_of(pattern: MaskedImage) -> tuple[Tensor, Tensor]:
-    """Return the mean and the standard deviation of each channel, (1, 3, 1, 1)."""
-    pixels = pattern.image.cpu().double().flatten(2)
-    if pattern.mask is not None:
-        pixels = pixels[..., pattern.mask.cpu().flatten() > 0.5]
-    mean, deviation = pixels.mean(dim=2), pixels.std(dim=2, correction=0)
-    return mean[..., None, None], deviation[..., None, None]
+def _like_pixels(noise: Tensor, pattern: MaskedImage) -> Tensor:
+    """Return noise (1, 1 or 3, H, W) with the mean and the covariance of an image's colours.
+
+    Independent channels would start with colours that the image has not, and coarse sizes of such
+    noise would stay as coloured grain.
+    """
+    pixels = pattern.image[:, : noise.shape[1]]
+    matched = match_colors(noise, pixels, "pca", reference_mask=pattern.mask)
+    return matched.expand(-1, 3, -1, -1).clone()

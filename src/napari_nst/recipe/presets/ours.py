@@ -52,16 +52,22 @@ def draft() -> Recipe:
 
 @register(job="texture", source="napari-nst")
 def texture() -> Recipe:
-    """Our own: mean and covariance of five layers, coarse to fine, from noise."""
+    """Our own: mean and covariance of four layers, coarse to fine, from noise."""
     return Recipe(
         content_weight=0.0,
         tv_weight=0.0,  # a texture may be as grainy as its exemplar
         style_loss="mean_covariance",
         style_norm="relative",
+        # At small sizes relu5_1 has too few positions: it repeats the exemplar's layout, and blurs.
+        style_layers={"relu1_1": 0.35, "relu2_1": 0.26, "relu3_1": 0.2, "relu4_1": 0.19},
         init="noise",
-        noise="matched",  # starts with the mean and the standard deviation of the exemplar
+        noise="matched",  # other colours than the exemplar's would stay as coloured grain
         size=256,
-        min_size=64,  # arranges structures larger than the receptive field of deep features
+        steps=200,
+        min_size=32,  # arranges structures larger than the receptive field of deep features
+        # Stripes that enlarging leaves repeat with each product of ratios. With √2 that is 2 px
+        # after two sizes, a regular pattern; powers of 1.5 are no whole numbers.
+        scale_ratio=1.5,
     )
 
 
@@ -72,7 +78,10 @@ def reconstruction() -> Recipe:
         style_weight=0.0,
         content_layers={"relu4_2": 1.0},
         content_norm="relative",
-        tv_weight=1.0,  # small: suppresses the patterns that pooling hides from the features
+        tv_weight=5.0,  # small: suppresses the patterns that pooling hides from the features
+        # Areas move together: the same steps reach two thirds of the loss, with the colours of
+        # large areas and without the pattern that pooling leaves.
+        parametrization="laplacian",
         init="noise",
         noise="normal",
         size=256,
