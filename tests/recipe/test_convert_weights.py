@@ -8,7 +8,7 @@ import pytest
 from napari_nst.recipe import Recipe, on_flavour, preset, preset_names
 from napari_nst.recipe.convert_weights import MEAN_ACTIVATIONS, mean_activation
 from napari_nst.recipe.layer_names import LAYER_NAMES
-from napari_nst.recipe.sections import GRAM_LOSSES, NORMS
+from napari_nst.recipe.sections import COSINE_LOSSES, GRAM_LOSSES, IMAGE_LOSSES, NORMS
 
 PAIRS = list(itertools.permutations(MEAN_ACTIVATIONS, 2))
 
@@ -68,9 +68,16 @@ def test_absolute_losses_keep_their_value(own, other):
 def test_weights_are_converted_by_the_power_of_the_loss(loss, norm):
     recipe = Recipe(weights="caffe", style_loss=loss, style_norm=norm, style_layers="relu2_1:3")
     power = 4 if loss in (*GRAM_LOSSES, "autocorrelation") else 2
-    power *= norm != "relative"
+    power *= norm != "relative" and loss not in (*COSINE_LOSSES, *IMAGE_LOSSES)
     converted = on_flavour(recipe, "gatys")
     assert converted.style_layers["relu2_1"] == pytest.approx(3 * 169**power)
+
+
+def test_joined_layers_keep_their_features():
+    layers = {"relu1_1": 0.5, "relu2_1": 3}
+    recipe = Recipe(weights="caffe", style_loss="nn", hypercolumns=True, style_layers=layers)
+    converted = on_flavour(recipe, "gatys")
+    assert converted.style_layers == pytest.approx({"relu1_1": 0.5 * 23, "relu2_1": 3 * 169})
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -13,7 +13,7 @@ from typing import Any
 
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
 from napari_nst.recipe.recipe import Recipe, phase_recipe, term_recipe
-from napari_nst.recipe.sections import COSINE_LOSSES, GRAM_LOSSES, HYPERCOLUMN_LOSSES
+from napari_nst.recipe.sections import COSINE_LOSSES, GRAM_LOSSES, HYPERCOLUMN_LOSSES, IMAGE_LOSSES
 
 BYTES_TO_NORMALISED = 57.6
 """Ratio of features for pixels of 0–255 to features for normalised pixels: 255 × 0.226, the mean
@@ -112,7 +112,7 @@ def _converted_layers(recipe: Recipe, ratio: Callable[[str], float]) -> dict[str
         fields["content_layers"] = converted(
             recipe.content_layers, recipe.content_loss, recipe.content_norm, 2
         )
-    if recipe.style_weight:
+    if recipe.style_weight and recipe.style_loss not in IMAGE_LOSSES:
         power = 4 if recipe.style_loss in (*GRAM_LOSSES, "autocorrelation") else 2
         fields["style_layers"] = converted(
             recipe.style_layers, recipe.style_loss, recipe.style_norm, power
