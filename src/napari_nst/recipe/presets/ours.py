@@ -41,13 +41,13 @@ _REFINEMENT: Mapping[str, Any] = {
 @register(job="transfer", source="napari-nst")
 def default() -> Recipe:
     """Our own: relative losses, coarse to fine, L-BFGS, then finer strokes by Adam."""
-    return Recipe(refine_share=0.25, phases=(_REFINEMENT,))
+    return Recipe(style_weight=16.0, refine_share=0.25, phases=(_REFINEMENT,))
 
 
 @register(job="transfer", source="napari-nst")
 def draft() -> Recipe:
     """Our own: the default at 256 px with a quarter of the steps, in a fifth of the time."""
-    return Recipe(size=256, steps=40, refine_share=0.4, phases=(_REFINEMENT,))
+    return default().replace(size=256, steps=40, refine_share=0.4)
 
 
 @register(job="texture", source="napari-nst")
