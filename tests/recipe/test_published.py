@@ -15,7 +15,10 @@ RELU_1_TO_4 = [f"relu{b}_{i}" for b, n in ((1, 2), (2, 2), (3, 4), (4, 4)) for i
 GATYS_TEXTURE = ["relu1_1", "pool1", "pool2", "pool3", "pool4"]
 UP_TO_RELU5_2 = [*RELU_1_TO_4[:-2], "relu5_1", "relu5_2"]
 UP_TO_BLOCK_3 = ["relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_4"]
-STROTSS = [*UP_TO_BLOCK_3, "relu4_4", "relu5_4"]
+STROTSS = {
+    k: {"1": 0.1, "2": 0.75, "3": 1.0, "4": 0.33, "5": 0.09}[k[4]]
+    for k in (*UP_TO_BLOCK_3, "relu4_4", "relu5_4")
+}
 NNST = [*UP_TO_BLOCK_3, "relu4_1", "relu4_2", "relu4_4"]
 BLOCKS = {"1": 64, "2": 128, "3": 256, "4": 512}
 CONV_K = ["conv1_2", "conv2_2", "conv3_4", "conv5_4"]
@@ -41,7 +44,7 @@ WEIGHTS = {
     "sliced-wasserstein": ({}, each(1.0, RELU_1_TO_4)),
     "spst": ({"relu4_2": 1.0}, {layer: 1e3 / c**2 for layer, c in CHANNELS.items()}),
     "spst-texture": ({}, {layer: 1e3 / c**2 for layer, c in CHANNELS.items()}),
-    "strotss": (each(2 / 4, STROTSS), each(1 / 4, STROTSS)),
+    "strotss": tuple({k: w * STROTSS[k] for k in STROTSS} for w in (2 / 4, 1 / 4)),
     "nnst": ({}, {layer: 1 / BLOCKS[layer[4]] for layer in NNST}),
     "gonthier-spectrum": ({}, each(1e9 / 4 / 5, GATYS_TEXTURE)),
     "gonthier-autocorrelation": ({}, each(1e9 / 4 / 5, GATYS_TEXTURE)),

@@ -66,7 +66,7 @@ def joint(loss, features):
 def test_strotss(phase):
     """stylize_objectives.py, eval: (α ℓ_c + ℓ_remd + ℓ_m + ℓ_p/max(α, 1))/(2 + α)."""
     alpha = [2.0, 16.0, 8.0, 4.0, 2.0][phase]  # the recipe's own is the last
-    recipe = preset("strotss").phase(phase)
+    recipe = preset("strotss", weights="torchvision").phase(phase)
     image, content, style = (pyramid(seed) for seed in range(3))
     rng = np.random.default_rng(3)
     pixels, style_pixels = rng.random((2, 3, SIDE, SIDE))

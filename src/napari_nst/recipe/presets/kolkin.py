@@ -1,8 +1,7 @@
 """Recipes of Kolkin et al., whose losses compare vectors at some positions of the images.
 
-Both programs use torchvision's VGG-16. Here it is torchvision's VGG-19, trained in the same way,
-and the last layer of each block stands for the last of theirs: relu3_4 for relu3_3, relu4_4 for
-relu4_3, and relu5_4 for relu5_3.
+Both programs use torchvision's VGG-16. Here it is VGG-19, and the last layer of each block stands
+for the last of theirs: relu3_4 for relu3_3, relu4_4 for relu4_3, and relu5_4 for relu5_3.
 """
 
 from __future__ import annotations
@@ -32,9 +31,8 @@ def _strotss_weights(alpha: float) -> tuple[float, float, list[dict[str, Any]]]:
     return alpha / (alpha + 2), 1 / (alpha + 2), terms
 
 
-@register(job="transfer", source="Kolkin et al. 2019, CVPR, “STROTSS”; nkolkin13/STROTSS 9a1543a")
-def strotss() -> Recipe:
-    """STROTSS: optimal transport of hypercolumns, self-similarity, colours; RMSprop on bands."""
+def _strotss(weights: str, layers: dict[str, float]) -> Recipe:
+    """Return the recipe for a flavour, with the factors of the layers."""
     # Ours: the run starts from the content, and each size from the enlarged result before. The
     # program starts from the style's mean colour and adds the content's finest band to each start.
     # Its hypercolumns begin with RGB in [0, 1], three of 2179 channels, beside which all others
@@ -53,9 +51,8 @@ def strotss() -> Recipe:
                 "learning_rate": 1e-3 if size == 1 else 2e-3,
             }
         )
-    layers = dict.fromkeys((*_UP_TO_BLOCK_3, "relu4_4", "relu5_4"), 1.0)
     return published_recipe(
-        weights="torchvision",
+        weights=weights,
         hypercolumns=True,
         content_loss="self_similarity",
         content_norm="relative",  # columns divided by their sums; there too × the positions
@@ -77,6 +74,27 @@ def strotss() -> Recipe:
         learning_rate=1e-3,
         beta2=0.99,  # torch's alpha
     )
+
+
+_STROTSS_LAYERS = (*_UP_TO_BLOCK_3, "relu4_4", "relu5_4")
+
+
+def _strotss_torchvision() -> Recipe:
+    return _strotss("torchvision", dict.fromkeys(_STROTSS_LAYERS, 1.0))
+
+
+@register(
+    job="transfer",
+    source="Kolkin et al. 2019, CVPR, “STROTSS”; nkolkin13/STROTSS 9a1543a",
+    variants=(_strotss_torchvision,),
+)
+def strotss() -> Recipe:
+    """STROTSS: optimal transport of hypercolumns, self-similarity, colours; RMSprop on bands."""
+    # Factors that undo the normalisation of this network, so that layers have the ratios of mean
+    # activations of the original one. Ours is their common size, which matters to the moments
+    # alone: with four times these factors they dissolve the content.
+    factors = {"1": 0.1, "2": 0.75, "3": 1.0, "4": 0.33, "5": 0.09}
+    return _strotss("gatys", {layer: factors[layer[4]] for layer in _STROTSS_LAYERS})
 
 
 @register(
