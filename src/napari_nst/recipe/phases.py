@@ -12,7 +12,6 @@ from napari_nst.recipe.fields import Changes, FixedMapping
 from napari_nst.recipe.sections import (
     CONTENT_NORMS,
     CONTROLS,
-    HYPERCOLUMN_LOSSES,
     NORMS,
     SECTIONS,
     Refine,
@@ -115,9 +114,6 @@ def changed_fields(recipe: Mapping[str, Any], changes: Mapping[str, Any]) -> dic
         allowed = norms[fields.get(f"{kind}_loss", recipe[f"{kind}_loss"])]
         if f"{kind}_norm" not in fields and recipe[f"{kind}_norm"] not in allowed:
             fields[f"{kind}_norm"] = allowed[0]
-    losses = {fields.get(name, recipe[name]) for name in ("style_loss", "content_loss")}
-    if "hypercolumns" not in fields and losses.isdisjoint(HYPERCOLUMN_LOSSES):
-        fields["hypercolumns"] = False
     if "optimizer" in fields:  # a learning rate has another meaning for each optimizer
         fields.setdefault("learning_rate", 0.0)
     return fields
