@@ -106,6 +106,7 @@ def soak(size: int, steps: int, every: int, megabytes: int = 2) -> list[Sample]:
     fields["style_loss"].value = "gram"
     fields["style_layers"].value = "relu1_1, relu2_1"
     fields["content_layers"].value = "relu2_1"
+    fields["phases"].value = ""  # another phase would have other tensors
 
     def look() -> None:
         if not widget.running:

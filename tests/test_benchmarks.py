@@ -25,7 +25,14 @@ def test_the_textbook_minimises_the_objective_of_our_recipe(preset):
     weights, (content, style) = load("gatys"), images(64)
     changes = {"content_weight": 1.0, "style_weight": 1e6} if preset == "udacity" else {}
     recipe = nst.preset(
-        preset, weights="gatys", precision="float32", device="cpu", size=64, min_size=0, **changes
+        preset,
+        weights="gatys",
+        precision="float32",
+        device="cpu",
+        size=64,
+        min_size=0,
+        phases=(),
+        **changes,
     )
     image = content + 0.3 * (style - content)
     parts = nst.loss_maps(nst.order_to_stylize(content, style, recipe), image)

@@ -49,7 +49,7 @@ def test_losses_and_gram_matrices_of_a_result(photo):
     made = json.loads(read_text("made.tif"))["losses"]
     assert run("losses", "made.tif", "-o", "losses.tif") == 0
     labels = dict(label.split() for label in page_labels("losses.tif"))
-    assert {"content/relu4_2", "style/relu1_1", "tv"} <= set(labels)
+    assert {"content/relu4_2", "style/relu1_1", "style/relu1_1/remd"} <= set(labels)
     for part, loss in labels.items():
         assert float(loss) == pytest.approx(made[part], rel=0.01)
     assert run("losses", "made.tif", "-o", "one.tif", "--layer", "relu1_1") == 0

@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.window, pytest.mark.network]
 
 CODE = """
 import gc, json, locale, logging, os, random, signal, sys, threading, time, warnings
-import napari, numpy as np, pyqtgraph, torch
+import napari, numpy as np, pyqtgraph, scipy.special, torch
 from PIL import Image, ImageFile
 from qtpy.QtWidgets import QApplication
 

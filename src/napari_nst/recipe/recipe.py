@@ -21,7 +21,6 @@ from napari_nst.recipe.phases import (
 from napari_nst.recipe.sections import (
     CONTENT_NORMS,
     CONTROLS,
-    HYPERCOLUMN_LOSSES,
     IMAGE_LOSSES,
     MIN_TILE,
     NORMS,
@@ -138,12 +137,6 @@ jitter, ema
             )
         if 0 < self.tile < MIN_TILE:
             raise ValueError(f"tile must be 0 or at least {MIN_TILE} pixels; not {self.tile}.")
-        if self.hypercolumns and not {self.style_loss, self.content_loss} & {*HYPERCOLUMN_LOSSES}:
-            raise ValueError(
-                f"hypercolumns does not go with style_loss {self.style_loss!r} and content_loss "
-                f"{self.content_loss!r}; switch it off, or take one of "
-                f"{', '.join(HYPERCOLUMN_LOSSES)}."
-            )
         if self.tile and self.has_style and self.style_loss not in TILED_LOSSES:
             raise ValueError(
                 f"tile does not go with style_loss {self.style_loss!r}; set tile to 0 or "

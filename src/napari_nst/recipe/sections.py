@@ -208,9 +208,10 @@ class Start:
     init: str = choice("content", "style", "noise", "mix", "image", help_text=
         "Initial image: content keeps the composition; noise composes anew; mix blends content and "
         "noise; style starts from the style; image starts from another image.")
-    noise: str = choice("normal", "uniform", "matched", help_text=
+    noise: str = choice("normal", "uniform", "matched", "covariance", help_text=
         "Distribution of the noise: normal and uniform are centred on the mean colour of "
-        "photographs; matched has the mean and the covariance of the style's colours.")
+        "photographs; matched has the mean and the standard deviation of the style's colours, "
+        "covariance also their correlation.")
     noise_spread: float = number(0.25, minimum=0.0, maximum=1.0, step=0.05, help_text=
         "Standard deviation of normal noise, or half the width of uniform noise; white is 1. More "
         "gives stronger noise, less a nearly uniform colour.")

@@ -113,7 +113,6 @@ def test_targets_of_a_scale_are_chosen_once_near_the_content_and_saved(quick, ob
     assert (other.targets == loss.targets).double().mean() > 0.95
 
 
-def test_hypercolumns_need_a_loss_that_can_join_layers():
-    with pytest.raises(ValueError, match="hypercolumns"):
-        nst.Recipe(hypercolumns=True)
-    assert nst.Recipe(hypercolumns=True, style_loss="nn").hypercolumns
+def test_layers_are_joined_only_by_losses_that_can(quick, objective_of):
+    recipe = quick(style_loss="gram", hypercolumns=True, style_layers=LAYERS, content_weight=0.0)
+    assert {f"style/{layer}" for layer in LAYERS} <= set(objective_of(job(recipe)).on_features)

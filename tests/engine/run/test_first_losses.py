@@ -100,7 +100,10 @@ def test_the_first_steps_have_the_stored_losses(name):
     found = _losses(name)
     assert [list(step) for step in found] == [list(step) for step in stored]
     for step, expected in zip(found, stored, strict=True):
-        assert step == pytest.approx(expected, rel=1e-4, abs=1e-7 * abs(expected["total"]))
+        # Adam's first steps are equally long for small gradients, whatever their rounding errors.
+        has_adam = name in nst.preset_names() and bool(nst.preset(name).phases)
+        rel = 3e-3 if has_adam else 1e-4
+        assert step == pytest.approx(expected, rel=rel, abs=1e-7 * abs(expected["total"]))
 
 
 if __name__ == "__main__":

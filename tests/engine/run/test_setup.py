@@ -13,7 +13,7 @@ from napari_nst.recipe import Recipe
 
 SHAPE = (90, 130)
 
-NOISES = pytest.mark.parametrize("noise", ["normal", "uniform", "matched"])
+NOISES = pytest.mark.parametrize("noise", ["normal", "uniform", "matched", "covariance"])
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def test_matched_noise_has_the_mean_and_spread_of_the_style(subjects):
     np.testing.assert_allclose(std, of_style[1], rtol=0.05)
 
 
-def test_matched_noise_has_colours_that_vary_together_as_those_of_the_style(subjects):
+def test_covariance_noise_has_colours_that_vary_together_as_those_of_the_style(subjects):
     content, style = subjects
     alike = style.image.clone()
     alike[:, 2] = 0.9 * alike[:, 0] + 0.1 * alike[:, 1]
-    noise = start([content, MaskedImage(alike)], init="noise", noise="matched")
+    noise = start([content, MaskedImage(alike)], init="noise", noise="covariance")
     of_noise, of_style = (torch.cov(image[0].flatten(1)) for image in (noise, alike))
     torch.testing.assert_close(of_noise, of_style, rtol=0.05, atol=1e-6)
 

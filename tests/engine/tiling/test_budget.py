@@ -21,7 +21,9 @@ IMAGE = np.zeros((60, 80, 3), np.float32)
 
 
 def job_of(size=4096, **fields):
-    return order_to_stylize(IMAGE, IMAGE, preset(**{"size": size, "steps": 400, **fields}))
+    return order_to_stylize(
+        IMAGE, IMAGE, preset(**{"size": size, "steps": 400, "phases": (), **fields})
+    )
 
 
 @pytest.fixture
@@ -154,7 +156,7 @@ def test_an_image_too_large_for_its_gpu_is_stored_on_the_host(planner):
 def test_a_tile_of_the_whole_image_is_no_tile(planner, size, optimizer):
     """It is computed whole, and needs as much memory as the whole, with the styles' features."""
     guide = np.ones(IMAGE.shape[:2], int)
-    recipe = preset(size=size, steps=400, optimizer=optimizer, style_scale=2.0)
+    recipe = preset(size=size, steps=400, optimizer=optimizer, style_scale=2.0, phases=())
     style = np.zeros((1500, 2000), np.uint8)
     job = order_to_stylize(IMAGE, style, recipe, guide=guide)
     whole, history = needed(job, 0), 20 if optimizer == "lbfgs" else 0

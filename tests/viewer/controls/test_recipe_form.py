@@ -89,7 +89,7 @@ def test_a_wrong_text_raises_the_recipes_error(controls, name, text, sentence):
         ("noise", {"init": "content"}, {"init": "noise"}),
         ("noise_spread", {"init": "style"}, {"init": "mix"}),
         ("noise_spread", {"init": "noise", "noise": "matched"}, {"noise": "uniform"}),
-        ("projections", {"style_loss": "gram"}, {"style_loss": "sliced_wasserstein"}),
+        ("projections", {"style_loss": "gram", "phases": ""}, {"style_loss": "sliced_wasserstein"}),
         ("patch_size", {"style_loss": "gram"}, {"style_loss": "mrf"}),
         ("tv_exponent", {"tv_weight": 0}, {"tv_weight": 1}),
         ("scale_ratio", {"min_size": 0}, {"min_size": 64}),

@@ -304,11 +304,23 @@ def _noise(recipe: Recipe, shape: tuple[int, int], pattern: MaskedImage, grey: b
         drawn = torch.rand(size, generator=generator).mul_(2).sub_(1)
     else:
         drawn = torch.randn(size, generator=generator)
-    if recipe.noise == "matched":
+    if recipe.noise == "covariance":
         return _like_pixels(drawn, pattern)
+    if recipe.noise == "matched":
+        middle, deviation = _moments_of(pattern)
+        return (middle + drawn * deviation).float().clamp(0, 1)
     if recipe.parametrization == "decorrelated" and not grey:
         drawn = correlated(drawn)
     return (middle + drawn * recipe.noise_spread).float().clamp(0, 1)
+
+
+def _moments_of(pattern: MaskedImage) -> tuple[Tensor, Tensor]:
+    """Return the mean and the standard deviation of each channel, (1, 3, 1, 1)."""
+    pixels = pattern.image.cpu().double().flatten(2)
+    if pattern.mask is not None:
+        pixels = pixels[..., pattern.mask.cpu().flatten() > 0.5]
+    mean, deviation = pixels.mean(dim=2), pixels.std(dim=2, correction=0)
+    return mean[..., None, None], deviation[..., None, None]
 
 
 def _like_pixels(noise: Tensor, pattern: MaskedImage) -> Tensor:

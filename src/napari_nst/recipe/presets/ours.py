@@ -61,7 +61,7 @@ def texture() -> Recipe:
         # At small sizes relu5_1 has too few positions: it repeats the exemplar's layout, and blurs.
         style_layers={"relu1_1": 0.35, "relu2_1": 0.26, "relu3_1": 0.2, "relu4_1": 0.19},
         init="noise",
-        noise="matched",  # other colours than the exemplar's would stay as coloured grain
+        noise="covariance",  # other colours than the exemplar's would stay as coloured grain
         size=256,
         steps=200,
         min_size=32,  # arranges structures larger than the receptive field of deep features

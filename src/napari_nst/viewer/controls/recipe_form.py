@@ -106,7 +106,9 @@ _IS_USED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "tv_loss": lambda now: now["tv_weight"] > 0,
     "tv_exponent": lambda now: now["tv_weight"] > 0,
     "noise": lambda now: now["init"] in ("noise", "mix"),
-    "noise_spread": lambda now: now["init"] in ("noise", "mix") and now["noise"] != "matched",
+    "noise_spread": lambda now: (
+        now["init"] in ("noise", "mix") and now["noise"] in ("normal", "uniform")
+    ),
     "init_noise": lambda now: now["init"] == "mix",
     "rescale_pooling": lambda now: now["pooling"] != "max",
     "history": lambda now: now["optimizer"] == "lbfgs",
