@@ -19,7 +19,7 @@ def choice(controls):
 
 def test_default_is_style_weight_by_size(choice):
     assert choice.axes(Recipe()) == {
-        "style_weight": [2.0, 4.0, 8.0, 16.0, 32.0],
+        "style_weight": [4.0, 8.0, 16.0, 32.0, 64.0],
         "size": [96, 128, 192],
     }
 

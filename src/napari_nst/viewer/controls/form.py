@@ -44,7 +44,8 @@ class DataText(TextEdit):
     """Several lines of plain text, such as JSON, in a row of its own below the label."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        # Qt's signal of a changed text carries no text, and magicgui emits None only if nullable.
+        super().__init__(nullable=True, **kwargs)
         self.native.setAcceptRichText(False)
         self.native.setTabChangesFocus(True)
         lines = 4
