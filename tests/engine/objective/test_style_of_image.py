@@ -6,10 +6,13 @@ import torch
 
 import napari_nst as nst
 from napari_nst.engine.job.build import order_to_stylize, order_to_synthesize
+from napari_nst.engine.job.guides import read_guides
 from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.run.setup import RunSetup
 from napari_nst.engine.vgg.network import network_of
 
+ROWS, COLUMNS = np.mgrid[:40, :52]
+LABELS = COLUMNS // 8 % 2
 PICTURE = np.random.default_rng(0).random((40, 52, 3), np.float32)
 SPECTRUM = {"style_loss": "spectrum", "style_weight": 2.0}
 
@@ -67,20 +70,61 @@ def test_a_texture_takes_the_spectrum_of_its_exemplar(quick):
     assert power[4:7, 0].sum() + power[-6:-3, 0].sum() > 0.5 * power.sum()
 
 
-def test_regions_transparency_and_no_other_loss_are_refused_before_the_run(quick):
-    labels = np.arange(40 * 52).reshape(40, 52) % 2
-    recipe = quick(phases=[{"terms": [SPECTRUM]}])
-    transparent = np.dstack([PICTURE, labels]).astype("f4")
-    for make in (
-        lambda: order_to_stylize(PICTURE, PICTURE, recipe, guide=labels + 1),
-        lambda: order_to_stylize(transparent, PICTURE, recipe),
-        lambda: order_to_synthesize(
-            None, recipe.replace(init="noise"), into=PICTURE, region=labels.astype(bool)
-        ),
-    ):
+WITH_REGIONS = {
+    "guide": lambda recipe, **own: nst.stylize(
+        PICTURE, PICTURE[::-1], recipe, guide=LABELS + 1, **own
+    ),
+    "transparent": lambda recipe, **own: nst.stylize(
+        np.dstack([PICTURE, LABELS]).astype("f4"), PICTURE[::-1], recipe, **own
+    ),
+    "fill": lambda recipe, **own: nst.synthesize(
+        None, recipe.replace(init="noise"), into=PICTURE, region=ROWS > 25, **own
+    ),
+}
+
+
+@pytest.mark.parametrize("begin", WITH_REGIONS.values(), ids=WITH_REGIONS)
+def test_terms_of_the_image_are_left_out_of_jobs_with_regions_which_is_told(quick, begin):
+    terms = [{"style_loss": "mean_std"}]
+    without = quick(terms=terms, phases=[{"terms": terms}])
+    recipe = quick(terms=[SPECTRUM, *terms], phases=[{"terms": [*terms, SPECTRUM]}])
+    told = []
+    found = list(begin(recipe, steering=nst.Steering(told.append)))
+    assert len(told) == 1
+    assert "'spectrum'" in told[0]
+    wanted = list(begin(without))
+    assert [it.losses for it in found] == [it.losses for it in wanted]
+    np.testing.assert_array_equal(found[-1].image, wanted[-1].image)
+    assert found[-1].record()["recipe"]["terms"] == recipe.to_dict()["terms"]
+
+
+def test_a_guide_during_the_run_leaves_terms_of_the_image_out_which_is_told(quick):
+    told, names = [], []
+    steering = nst.Steering(told.append)
+    recipe = quick(terms=[SPECTRUM], steps=4)
+    for it in nst.stylize(PICTURE, PICTURE[::-1], recipe, steering=steering):
+        names.append("style/image/spectrum" in it.losses)
+        if it.step == 2:
+            assert not told
+            steering.guide(read_guides(LABELS + 1, None, (40, 52), [(40, 52)]))
+    assert names == [True, True, False, False]
+    assert len(told) == 1
+    steering = nst.Steering(told.append)
+    recipe = recipe.replace(terms=())
+    for it in nst.stylize(PICTURE, PICTURE, recipe, guide=LABELS + 1, steering=steering):
+        if it.step == 2:
+            steering.change(terms=[SPECTRUM])
+    assert len(told) == 2
+    assert told[0] == told[1]
+
+
+def test_own_losses_of_the_image_with_regions_and_alone_are_refused_before_the_run(quick):
+    recipe = quick(phases=[{**SPECTRUM, "terms": [{"style_loss": "mean_std"}]}])
+    for begin in WITH_REGIONS.values():
         with pytest.raises(ValueError, match=r"^style_loss 'spectrum' compares the whole image"):
-            make()
+            begin(recipe)
     alone = quick(style_loss="spectrum", content_weight=0, init="noise")
     with pytest.raises(ValueError, match=r"^style_loss 'spectrum' compares pixels alone"):
         order_to_synthesize(PICTURE, alone)
+    transparent = np.dstack([PICTURE, LABELS]).astype("f4")
     assert order_to_stylize(PICTURE, transparent, recipe).recipe == recipe

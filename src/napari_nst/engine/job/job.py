@@ -30,7 +30,7 @@ from napari_nst.engine.job.layers import (
 )
 from napari_nst.engine.job.schedule import Fit, Scale, style_fit
 from napari_nst.recipe import Recipe
-from napari_nst.recipe.sections import TILED_LOSSES
+from napari_nst.recipe.sections import IMAGE_LOSSES, TILED_LOSSES
 
 FIXED_FIELDS: Mapping[str, Mapping[str, Any]] = {
     "stylize": {},
@@ -104,21 +104,25 @@ class Job:
                 "it to 'none', or leave the guide out."
             )
         phases = [self.recipe.phase(index) for index in range(len(self.recipe.phases) + 1)]
-        of_image = [t for one in phases for t in one.with_terms() if has_style_of_image(t)]
-        if not of_image:
-            return
-        loss = f"style_loss {of_image[0].style_loss!r}"
-        is_transparent = self.content is not None and self.content.alpha is not None
-        if self.guides or self.keep_outside or is_transparent:
+        if self.has_regions and (own := next(filter(has_style_of_image, phases), None)):
             raise ValueError(
-                f"{loss} compares the whole image, but this job has regions or transparent pixels; "
-                "leave them out, or take another style_loss, such as 'autocorrelation'."
+                f"style_loss {own.style_loss!r} compares the whole image, but this job has regions "
+                "or transparent pixels; leave them out, or take another style_loss, such as "
+                "'autocorrelation'."
             )
-        if not all(network_layers(phase) for phase in phases):
+        of_image = [t for one in phases for t in one.with_terms() if has_style_of_image(t)]
+        if of_image and not all(network_layers(phase) for phase in phases):
+            loss = f"style_loss {of_image[0].style_loss!r}"
             raise ValueError(
                 f"{loss} compares pixels alone, but a run needs a loss of features beside it; take "
                 f"another style_loss, and add {loss} to terms."
             )
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether losses compare parts of the image, so that none can be of the whole image."""
+        is_transparent = self.content is not None and self.content.alpha is not None
+        return bool(self.guides or self.keep_outside or is_transparent)
 
     @property
     def main_image(self) -> InputImage:
@@ -169,10 +173,17 @@ class Job:
         return self.guides is None and all(one.style_loss in TILED_LOSSES for one in terms)
 
     def in_phase(self, scale: Scale) -> Job:
-        """Return this job with the recipe of a scale's phase alone."""
-        if not self.recipe.phases:
-            return self
-        return replace(self, recipe=self.recipe.phase(scale.phase))
+        """Return this job with the recipe of a scale's phase alone, as it is computed."""
+        recipe = self._computed(scale.phase)
+        return self if recipe is self.recipe else replace(self, recipe=recipe)
+
+    def _computed(self, phase: int) -> Recipe:
+        """Return the recipe of a phase, without terms of the whole image if there are regions."""
+        recipe = self.recipe.phase(phase) if self.recipe.phases else self.recipe
+        kept = tuple(t for t in recipe.terms if t.get("style_loss") not in IMAGE_LOSSES)
+        if not self.has_regions or kept == recipe.terms:
+            return recipe
+        return recipe.replace(terms=kept)
 
     def fits(self, scale: Scale) -> list[Fit]:
         """Return how each style is fitted to a scale."""
@@ -203,10 +214,19 @@ class Job:
         return notes + self.notes_on_regions()
 
     def notes_on_regions(self) -> list[str]:
-        """Return sentences on many or small regions; refuse a region too small for all layers."""
+        """Return sentences on what regions leave out; refuse a region too small for all layers."""
+        phases = sorted({scale.phase for scale in self.scales})
+        asked = [term for index in phases for term in self.recipe.phase(index).with_terms()]
+        left_out = {term.style_loss for term in asked if has_style_of_image(term)}
+        sentences = [
+            f"The term of style_loss {loss!r} is left out: it compares the whole image, but this "
+            "job has regions or transparent pixels."
+            for loss in sorted(left_out)
+            if self.has_regions
+        ]
         guides, content = self.guides, self.content
         if guides is None or content is None or not self.recipe.style_weight:
-            return []
+            return sentences
         of_content, of_styles = _LABEL_ARGUMENTS[self.name]
         scale = self.scales[-1]
         visible = guides.content
@@ -218,9 +238,8 @@ class Job:
             if own is not None:
                 used = np.where(np.isin(own, labels_in(visible)), own, 0)
                 labelled.append((used, style, fit, of_styles))
-        sentences = list(guides.notes)
-        phases = map(self.recipe.phase, sorted({scale.phase for scale in self.scales}))
-        for recipe in [term for phase in phases for term in phase.with_terms()]:
+        sentences += guides.notes
+        for recipe in [term for index in phases for term in self._computed(index).with_terms()]:
             for labels, image, fit, argument in labelled:
                 if found := small_regions(labels, fit, recipe, image.weights):
                     sentences.append(describe_small_regions(found, argument, recipe))

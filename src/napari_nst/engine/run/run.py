@@ -339,12 +339,17 @@ class Run:
         """Apply a change that is possible; return the image and any new objective, or None."""
         picture, recipe = self.setup.shown(current), self.setup.job.recipe
         found: dict[str, Any] = {}
-        objective: AdaptiveObjective | None = None
+        former, objective = self.job, None
         try:
             found, objective = self._apply_to_job(change, scale)
         except (ValueError, TypeError, OSError, NstError, MemoryError, RuntimeError) as error:
             reason = why_refused(error, self.device, self.planner.processes.count)
             self.steering.tell(f"Not changed: {reason}")
+        if self.job is not former:
+            told = former.notes_on_regions()
+            for sentence in self.job.notes_on_regions():
+                if sentence not in told:
+                    self.steering.tell(sentence)
         for strokes in change.strokes:
             picture = painted(picture, strokes.picture, strokes.where)
             found["painted_pixels"] = int(strokes.where.sum()) + found.get("painted_pixels", 0)
@@ -377,9 +382,6 @@ class Run:
         except BaseException:
             self.job, self.setup = before
             raise
-        if not found.keys().isdisjoint(("guides", "region", "exemplar_region")):
-            for sentence in job.notes_on_regions():
-                self.steering.tell(sentence)
         return found, objective
 
     def _metadata(self) -> dict[str, Any]:
