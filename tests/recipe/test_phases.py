@@ -3,6 +3,7 @@
 import json
 import pickle
 
+import numpy as np
 import pytest
 
 from napari_nst.recipe import CONTROLS, Recipe
@@ -90,6 +91,7 @@ def test_terms_and_phases_are_plain_data():
     ("terms", "named"),
     [
         ("[{", "terms"),
+        ('[{"style_loss": "mrf", "style_loss": "nn"}]', "style_loss twice"),
         ([3], "terms"),
         ({"style_loss": "mrf"}, "terms"),
         ([{}], "entry 1"),
@@ -132,6 +134,12 @@ def test_other_phases_are_refused(phase, named):
         Recipe(phases=[phase])
 
 
+def test_a_phase_that_refine_strength_leaves_without_a_loss_is_refused():
+    with pytest.raises(ValueError, match="refine_strength"):
+        Recipe(refine_strength=0, phases=[{"content_weight": 0}])
+    assert Recipe(refine_strength=0, phases=[{}]).phase(1).style_weight == 0
+
+
 def test_tiles_go_with_all_terms_and_phases_or_are_refused():
     for fields in ({"terms": [MRF]}, {"phases": [MRF]}, {"phases": [{"terms": [MRF]}]}):
         with pytest.raises(ValueError, match="tile"):
@@ -143,6 +151,7 @@ def test_terms_and_phases_change_fields_of_the_recipe_alone():
 
 
 def test_phases_must_end_at_the_finest_size():
+    assert Recipe(phases=[{"sizes": np.int64(2)}, {}]).phases[0] == {"sizes": 2}
     for sizes in ("coarser", 2):
         with pytest.raises(ValueError, match="finest"):
             Recipe(phases=[{}, {"sizes": sizes}])

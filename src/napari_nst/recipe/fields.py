@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
@@ -159,13 +160,22 @@ def plain(value: Any) -> Any:
 
 
 def parsed_json(name: str, text: str) -> Any:
-    """Read JSON; ValueError that begins with a name."""
+    """Read JSON whose objects name each field once; ValueError that begins with a name."""
+    twice: list[str] = []
+
+    def read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        twice.extend(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        return dict(pairs)
+
     try:
-        return json.loads(text)
+        value = json.loads(text, object_pairs_hook=read_object)
     except json.JSONDecodeError as error:
         raise ValueError(f"{name} is not JSON: {error}.") from None
     except (RecursionError, ValueError):
         raise ValueError(f"{name} has too long a number or too many nested lists.") from None
+    if twice:
+        raise ValueError(f"{name} names {twice[0]} twice in one object; give it once.")
+    return value
 
 
 def _checked_changes(name: str, value: object) -> Changes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from napari_nst.recipe.fields import Changes, FixedMapping
@@ -151,8 +151,10 @@ def _checked_steps(steps: object, role: str) -> float:
 def _checked_sizes(sizes: object, role: str) -> str | int:
     if isinstance(sizes, str) and sizes in SIZES:
         return sizes
-    if isinstance(sizes, int) and not isinstance(sizes, bool) and 1 <= sizes <= 64:
-        return sizes
+    is_whole = isinstance(sizes, Integral) and not isinstance(sizes, bool)
+    number = int(sizes) if is_whole else 0  # type: ignore[call-overload]
+    if 1 <= number <= 64:
+        return number
     raise ValueError(
         f"{role}: sizes must be {', '.join(SIZES)}, or n from 1 for the n-th finest; not {sizes!r}."
     )

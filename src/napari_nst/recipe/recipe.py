@@ -252,6 +252,11 @@ def phase_recipe(recipe: Recipe, phase: Mapping[str, Any]) -> Recipe:
     """Return the recipe of a later phase."""
     fields = changed_fields(vars(recipe), phase)
     weight = fields.get("style_weight", recipe.style_weight) * recipe.refine_strength
+    if not (recipe.refine_strength or fields.get("content_weight", recipe.content_weight)):
+        raise ValueError(
+            "refine_strength is 0, and the phase has no content_weight, so it has no loss; give "
+            "either a value above 0, or set refine_share to 0."
+        )
     return recipe.replace(**{**fields, "style_weight": weight}, **ONE_PHASE)
 
 
