@@ -47,6 +47,23 @@ def test_joined_layers_are_one_part_and_weights_of_layers_are_factors(quick, obj
     assert loss.loss.styles.shape[1] == 64 + 128
 
 
+@pytest.mark.parametrize("tile", [0, 24])
+def test_a_single_layer_can_be_joined_and_has_a_factor(quick, objective_of, tile):
+    fields = {"content_loss": "self_similarity", "content_norm": "relative", "tv_weight": 0.0}
+    alone = quick(style_loss="moments", style_layers={"relu2_1": 1}, **fields)
+    plain, same, other = (
+        objective_of(job(recipe), tile).value_and_grad(image_of(job(recipe)))[0]
+        for recipe in (
+            alone,
+            alone.replace(hypercolumns=True),
+            alone.replace(hypercolumns=True, style_layers={"relu2_1": 3}),
+        )
+    )
+    assert list(same) == ["content/hypercolumns", "style/hypercolumns"]
+    assert list(same.values()) == pytest.approx(list(plain.values()))
+    assert list(other.values()) == pytest.approx(list(plain.values()))  # relative to the style
+
+
 @pytest.mark.parametrize("loss", ["remd", "nn", "moments"])
 def test_gradients_of_joined_layers(quick, objective_of, loss):
     of_job = job(quick(**{**JOINED, "style_loss": loss}, content_weight=0.0, samples=200))

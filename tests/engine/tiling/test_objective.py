@@ -119,6 +119,15 @@ def test_samples_beside_moments_and_of_a_rotated_style(assert_tiled_is_whole):
     assert_tiled_is_whole(order_to_stylize(picture(33, 42), picture(40, 53), recipe))
 
 
+def test_samples_of_regions_and_of_their_rotated_styles(assert_tiled_is_whole):
+    content = np.repeat([[1, 2]], 20, axis=0).repeat(17, axis=1)
+    style = np.repeat([[1, 2]], 24, axis=0).repeat([15, 9], axis=1)
+    recipe = SHALLOW.replace(style_loss="remd", style_rotations=True, samples=100)
+    images = picture(20, 34), picture(24, 24)
+    job = order_to_stylize(*images, recipe, guide=content, style_guides=style)
+    assert_tiled_is_whole(job, tolerance=1e-5)  # masks are in single precision
+
+
 @pytest.mark.parametrize("norm", ["relative", "mean", "sum"])
 def test_content_alone_takes_one_pass(objective_of, assert_tiled_is_whole, random_image, norm):
     recipe = SHALLOW.replace(content_norm=norm, content_layers={"conv1_2": 1, "pool2": 2})

@@ -8,6 +8,9 @@ from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import LAYER_NAMES, canonical_layer
 from napari_nst.recipe.sections import HYPERCOLUMN_LOSSES, IMAGE_LOSSES
 
+JOINED = "hypercolumns"
+"""What stands for the layer in the name of a loss of joined layers, even of a single one."""
+
 
 def layer_weights(recipe: Recipe, kind: str) -> dict[str, float]:
     """Return the layers of the ``content`` or ``style`` loss with their weights in the total.
@@ -30,7 +33,7 @@ def has_style_of_image(recipe: Recipe) -> bool:
 def compared_layers(recipe: Recipe, kind: str) -> dict[str, tuple[float, dict[str, float]]]:
     """Return what the ``content`` or ``style`` loss compares: name → weight, layers with factors.
 
-    That is one layer after the other, or, as ``hypercolumns``, all layers joined, shallow to deep.
+    That is one layer after the other, or, as `JOINED`, all layers joined, shallow to deep.
     """
     weights = layer_weights(recipe, kind)
     loss = recipe.content_loss if kind == "content" else recipe.style_loss
@@ -38,7 +41,7 @@ def compared_layers(recipe: Recipe, kind: str) -> dict[str, tuple[float, dict[st
         return {layer: (weight, {layer: 1.0}) for layer, weight in weights.items()}
     factor = recipe.content_weight if kind == "content" else recipe.style_weight
     joined = {layer: weights[layer] / factor for layer in sorted(weights, key=LAYER_NAMES.index)}
-    return {"hypercolumns": (factor, joined)}
+    return {JOINED: (factor, joined)}
 
 
 def layers_of(recipe: Recipe, kind: str) -> list[str]:

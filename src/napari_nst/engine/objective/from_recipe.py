@@ -80,6 +80,7 @@ class RotatedStyle:
 
     def __init__(self, turned: Sequence[StyleFeatures]) -> None:
         self._turned = turned
+        self._masks: list[Tensor | None] = [None] * len(turned)  # the last one, turned
 
     def exemplar(self, layer: str, share: float, mask: Tensor | None) -> AnyExemplar:
         """Return the features or the moments of the style as it is."""
@@ -101,9 +102,14 @@ class RotatedStyle:
         """Return vectors of the pixels that a mask (1, 1, H, W) selects, at most so many."""
         turned = self._turned if rotated else self._turned[:1]
         first = next(iter(layers))
+        if self._masks[0] is not mask:
+            # The same tensors for all layers: a tiled style reads all layers of a mask at once.
+            turns = range(1, len(self._turned))
+            self._masks = [
+                mask, *(None if mask is None else torch.rot90(mask, one, (2, 3)) for one in turns)
+            ]  # fmt: skip
         found = []
-        for turns, style in enumerate(turned):
-            own = None if mask is None else torch.rot90(mask, turns, (2, 3))
+        for style, own in zip(turned, self._masks, strict=False):
             some = math.ceil(number / len(turned))
             if isinstance(style, Mapping):
                 found.append(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from napari_nst.engine.job.layers import JOINED
 from napari_nst.engine.losses import (
     ContentLoss,
     NearestNeighbourLoss,
@@ -213,7 +214,7 @@ class Objective(nn.Module):
     def _parts_of_features(self, image: Tensor) -> Parts:
         shape = (image.shape[2], image.shape[3])
         found: Parts = {}
-        joint = [term for term in self._sampled if len(term.loss.layers) > 1]
+        joint = [term for term in self._sampled if layer_of(term.part) == JOINED]
         readings = [term.readings(shape) for term in joint]
         vectors: list[list[Tensor]] = [[] for _ in joint]
         # Each layer's losses are computed before the next layer: the backward pass then holds

@@ -113,7 +113,7 @@ class TiledStyle:
         self._layers, self._tile = layers, tile
         self._tiles = tiles_of(network, (image.shape[2], image.shape[3]), tile, processes)
         self._found: tuple[Tensor | None, dict[str, Moments]] | None = None
-        self._read: tuple[tuple[int, ...], dict[str, Tensor]] | None = None
+        self._read: tuple[Tensor | None, tuple[int, int], dict[str, Tensor]] | None = None
 
     def exemplar(self, layer: str, share: float, mask: Tensor | None) -> MeasuredExemplar:
         """Return the moments at a layer of the pixels that a mask (1, 1, H, W) selects."""
@@ -131,13 +131,12 @@ class TiledStyle:
             found = joined([vectors[layer] for layer in layers], layers)
         else:
             # All layers of one mask are asked for in turn; one pass reads them all.
-            key = (id(mask), number, seed)
-            if self._read is None or self._read[0] != key:
+            key = (number, seed)
+            if self._read is None or self._read[0] is not mask or self._read[1] != key:
                 alone = [{layer: 1.0} for layer in self._layers]
                 each = self._vectors(alone, mask, number, seed)
-                self._read = (key, {layer: one[layer] for one in each for layer in one})
-            (layer,) = layers
-            found = self._read[1][layer]
+                self._read = (mask, key, {layer: one[layer] for one in each for layer in one})
+            found = joined([self._read[2][layer] for layer in layers], layers)
         return SampledExemplar(found, share, self._network.dtype != torch.bfloat16)
 
     def _vectors(
