@@ -89,8 +89,11 @@ def test_a_wrong_text_raises_the_recipes_error(controls, name, text, sentence):
         ("noise", {"init": "content"}, {"init": "noise"}),
         ("noise_spread", {"init": "style"}, {"init": "mix"}),
         ("noise_spread", {"init": "noise", "noise": "matched"}, {"noise": "uniform"}),
-        ("projections", {"style_loss": "gram", "phases": ""}, {"style_loss": "sliced_wasserstein"}),
+        ("projections", {"style_loss": "gram"}, {"style_loss": "sampled_wasserstein"}),
         ("patch_size", {"style_loss": "gram"}, {"style_loss": "mrf"}),
+        ("patch_size", {"style_loss": "gram"}, {"terms": '[{"style_loss": "mrf"}]'}),
+        ("hypercolumns", {"style_loss": "gram"}, {"phases": '[{"style_loss": "remd"}]'}),
+        ("epsilon", {"terms": '[{"style_loss": "mrf"}]'}, {"phases": '[{"optimizer": "adam"}]'}),
         ("tv_exponent", {"tv_weight": 0}, {"tv_weight": 1}),
         ("scale_ratio", {"min_size": 0}, {"min_size": 64}),
         ("rescale_pooling", {"pooling": "max"}, {"pooling": "average"}),
@@ -99,6 +102,7 @@ def test_a_wrong_text_raises_the_recipes_error(controls, name, text, sentence):
     ],
 )
 def test_a_control_without_effect_is_disabled(controls, name, off, on):
+    controls.fields["phases"].value = ""
     for enabled, values in [(False, off), (True, on)]:
         for field, value in values.items():
             controls.fields[field].value = value

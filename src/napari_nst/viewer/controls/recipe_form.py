@@ -11,6 +11,7 @@ from magicgui.widgets.bases import ValueWidget
 
 from napari_nst.recipe import CONTROLS, DEFAULT_PRESETS, Recipe, preset, preset_names, published
 from napari_nst.recipe.fields import Changes, Control, LayerWeights
+from napari_nst.recipe.phases import PHASE_FIELDS, TERM_FIELDS
 from napari_nst.recipe.sections import CONTENT_NORMS, HYPERCOLUMN_LOSSES, NORMS, SAMPLED_LOSSES
 from napari_nst.viewer.controls.form import DataText, LongText, NumberBox
 from napari_nst.viewer.settings.preferences import preferred
@@ -86,20 +87,18 @@ def _has_loss(now: Mapping[str, Any], losses: Sequence[str]) -> bool:
 _IS_USED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "scale_ratio": lambda now: now["min_size"] > 0,
     "first_scale_share": lambda now: now["min_size"] > 0,
-    "projections": lambda now: bool(
-        now["terms"] or now["phases"] or _has_loss(now, ("sliced_wasserstein", "sliced_rows"))
+    "projections": lambda now: _has_loss(
+        now, ("sliced_wasserstein", "sliced_rows", "sampled_wasserstein")
     ),
     "patch_size": lambda now: now["style_loss"] == "mrf",
     "patch_stride": lambda now: now["style_loss"] == "mrf",
     **dict.fromkeys(
         ("samples", "style_samples", "style_rotations"),
-        lambda now: bool(now["terms"] or now["phases"] or _has_loss(now, SAMPLED_LOSSES)),
+        lambda now: _has_loss(now, SAMPLED_LOSSES),
     ),
-    "centred_cosine": lambda now: bool(
-        now["terms"] or now["phases"] or _has_loss(now, ("remd", "nn"))
-    ),
+    "centred_cosine": lambda now: _has_loss(now, ("remd", "nn")),
     "hypercolumns": lambda now: _has_loss(now, HYPERCOLUMN_LOSSES),
-    "nn_targets": lambda now: bool(now["terms"] or now["phases"] or _has_loss(now, ("nn",))),
+    "nn_targets": lambda now: _has_loss(now, ("nn",)),
     "own_sizes": lambda now: bool(now["phases"]),
     "refine_share": lambda now: bool(now["phases"]),
     "refine_strength": lambda now: bool(now["phases"]),
@@ -117,7 +116,10 @@ _IS_USED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "beta2": lambda now: now["optimizer"] in ("adam", "rmsprop"),
     "epsilon": lambda now: now["optimizer"] in ("adam", "rmsprop"),
 }
-"""Field → whether it has an effect, given the values of all fields."""
+"""Field → whether the recipe's own losses and optimiser use it, given the values of all fields."""
+
+_INHERITED = {"terms": set(TERM_FIELDS), "phases": {*PHASE_FIELDS} - {"tv_loss", "tv_exponent"}}
+"""Field of changes → the fields that they take from the recipe, and may use where it does not."""
 
 
 class RecipeControls:
@@ -213,8 +215,9 @@ class RecipeControls:
 
     def _enable_used(self) -> None:
         values = {name: widget.value for name, widget in self.fields.items()}
+        inherited = {name for kind, names in _INHERITED.items() if values[kind] for name in names}
         for name, is_used in _IS_USED.items():
-            self.fields[name].enabled = is_used(values)
+            self.fields[name].enabled = name in inherited or is_used(values)
 
 
 def label_of(name: str) -> str:
