@@ -61,6 +61,16 @@ def test_a_single_field_is_a_row_or_several_with_captions(quick, count, columns)
     assert places == [divmod(index, columns) for index in range(count)]
 
 
+def test_headings_are_short_and_differ(quick):
+    fields = {"style_loss": "remd", "style_layers": "relu1_1, relu2_1", "samples": 64}
+    phases = [[], [fields], [{**fields, "style_weight": 2}]]
+    grid = grid_of(next(nst.sweep(paint, quick(steps=1), {"phases": phases})))
+    captions = [cell.caption for cell in grid.cells]
+    assert len(set(captions)) == 3
+    assert all(caption.startswith("phases ") and len(caption) < 80 for caption in captions)
+    assert [len(cell.settings["phases"]) for cell in grid.cells] == [0, 1, 1]
+
+
 def test_layers_and_choices_can_be_swept_in_any_job(quick):
     recipe = quick(init="noise", steps=1)
     axes = {"content_layers": [{"relu1_1": 1}, "relu2_1:2"], "pooling": ["max", "average"]}

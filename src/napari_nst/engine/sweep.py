@@ -23,6 +23,9 @@ Begin = Callable[[Recipe], Iterator[Iteration]]
 _LONGEST_ROW = 5
 """How many images of a single axis are placed in one row, before they are wrapped into rows."""
 
+_LONGEST_WORDS = 60
+"""Characters of a value in a heading; longer ones would spread the pictures far apart."""
+
 _EXPLORED_TV_WEIGHT = 20.0
 """Weight of total variation for explored layers. A deep layer hardly constrains fine detail, and
 without it the few steps would leave the noise of the initial image."""
@@ -135,7 +138,8 @@ def explore_layers(
 
 def _table(settings: Sequence[Mapping[str, Any]]) -> Grid:
     """Return the grid of a sweep: a table of two fields, or the values of one field in rows."""
-    words = [[f"{name} {value_words(value)}" for name, value in own.items()] for own in settings]
+    values = {name: _unique([own[name] for own in settings]) for name in settings[0]}
+    words = [[_heading(name, own[name], values[name]) for name in own] for own in settings]
     labels = [" · ".join(both) for both in words]
     if len(words[0]) == 1:
         both = zip(labels, settings, strict=True)
@@ -148,6 +152,14 @@ def _table(settings: Sequence[Mapping[str, Any]]) -> Grid:
         for label, (down, along), own in zip(labels, words, settings, strict=True)
     ]
     return Grid(tuple(rows), tuple(columns), tuple(cells))
+
+
+def _heading(name: str, value: Any, among: Sequence[Any]) -> str:
+    """Return a field and its value; which of all values it is if its text is long, such as JSON."""
+    words = value_words(value) or "none"
+    if len(words) > _LONGEST_WORDS:
+        words = f"{among.index(value) + 1} of {len(among)}"
+    return f"{name} {words}"
 
 
 def _by_block(layers: Sequence[str]) -> Grid:
