@@ -8,7 +8,7 @@ from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.guides import Guides
 from napari_nst.engine.job.schedule import Fit
 from napari_nst.engine.losses import STYLE_LOSSES
-from napari_nst.engine.objective.from_recipe import style_losses
+from napari_nst.engine.objective.from_recipe import WholeStyle, style_losses
 from napari_nst.engine.objective.guided import guided_style_losses
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.sections import NORMS
@@ -32,7 +32,7 @@ def guided(recipe, content_labels, style_labels, of_styles, mask=None, masks=Non
     fits = [Fit((slice(None), slice(None)), image.shape) for image in images]
     guides = Guides(content_labels, tuple(style_labels))
     (layer,) = recipe.style_layers
-    of_styles = [{layer: one} for one in of_styles]
+    of_styles = [WholeStyle({layer: one}) for one in of_styles]
     shape = content_labels.shape
     losses = guided_style_losses(recipe, guides, shape, mask, images, fits, of_styles)
     return losses[f"style/{layer}"]
@@ -97,7 +97,7 @@ def test_every_pixel_has_the_gradient_that_it_has_without_guides(loss, norm):
     image = torch.cat([half, half], dim=3)
     recipe = recipe_of(loss, norm, patch_size=1)
     gradients = []
-    plain = style_losses(recipe, [{"relu1_1": style}])["style/relu1_1"]
+    plain = style_losses(recipe, [WholeStyle({"relu1_1": style})])["style/relu1_1"]
     for one in (plain, guided(recipe, columns(8, 12, 6, 6), [None], [style])):
         given = image.clone().requires_grad_()
         one(given).backward()
@@ -131,7 +131,7 @@ def test_regions_too_small_for_a_layer_are_left_out():
     for of_style in (None, small):
         guides = Guides(labels, (of_style,))
         (loss,) = guided_style_losses(
-            recipe, guides, (16, 16), None, images, fits, [{"relu3_1": style}]
+            recipe, guides, (16, 16), None, images, fits, [WholeStyle({"relu3_1": style})]
         ).values()
         regions.append(list(loss.loss.regions))
     assert regions == [["1"], []]

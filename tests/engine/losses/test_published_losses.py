@@ -11,6 +11,7 @@ from napari_nst.engine.api import reconstruct, synthesize
 from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.layers import has_style_of_image, network_layers
 from napari_nst.engine.objective.from_recipe import (
+    WholeStyle,
     content_losses,
     image_losses,
     named_as_term,
@@ -89,7 +90,9 @@ def tensors(features):
 def losses_of(recipe, content, style):
     losses = {}
     for index, one in enumerate(recipe.with_terms()):
-        found = content_losses(one, tensors(content)) | style_losses(one, [tensors(style)])
+        found = content_losses(one, tensors(content)) | style_losses(
+            one, [WholeStyle(tensors(style))]
+        )
         losses |= named_as_term(one, found, losses) if index else found
     return losses
 
@@ -191,7 +194,7 @@ def test_patches_have_the_gradient_of_the_program():
     """CNNMRF computes no loss, only a gradient."""
     image, style = random_features(1, (6, 7)), random_features(3, (5, 9))
     leaves = {layer: tensor.requires_grad_() for layer, tensor in tensors(image).items()}
-    losses = style_losses(preset("li-wand"), [tensors(style)])
+    losses = style_losses(preset("li-wand"), [WholeStyle(tensors(style))])
     gradient = gradient_of(sums(losses, leaves)["style"], leaves)
     assert set(gradient) == {"relu3_1", "relu4_1"}
     for layer, found in gradient.items():

@@ -9,6 +9,7 @@ from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.layers import has_style_of_image
 from napari_nst.engine.losses import NearestNeighbourLoss
 from napari_nst.engine.objective.from_recipe import (
+    WholeStyle,
     content_losses,
     style_loss_of_image,
     style_losses,
@@ -79,7 +80,7 @@ def test_strotss(phase):
             (loss,) = style_loss_of_image(term, [exemplar]).values()
             found += loss(torch.from_numpy(pixels)[None]).item()
         else:
-            losses |= style_losses(term, [style])
+            losses |= style_losses(term, [WholeStyle(style)])
         found += sum(joint(loss, image) for loss in losses.values())
 
     layers = (*LAYERS, "relu4_4", "relu5_4")
@@ -98,7 +99,7 @@ def test_strotss(phase):
 def test_nnst_of_hypercolumns():
     """stylize.py, optimize_output_im: cosine distance from targets found by centred cosine."""
     image, query, style = (pyramid(seed) for seed in range(3))
-    (loss,) = style_losses(preset("nnst"), [style]).values()
+    (loss,) = style_losses(preset("nnst"), [WholeStyle(style)]).values()
     nearest = loss.loss
     assert isinstance(nearest, NearestNeighbourLoss)
     readings = nearest.all_readings((SIDE, SIDE))
@@ -119,7 +120,7 @@ def test_nnst_of_hypercolumns():
 def test_nnst_of_each_layer():
     """stylize.py, feature splitting: Σ of centred cosine distances, as intended."""
     image, style = pyramid(0), pyramid(2)
-    losses = style_losses(preset("nnst").phase(1), [style])
+    losses = style_losses(preset("nnst").phase(1), [WholeStyle(style)])
     assert len(losses) == 10
     for name, loss in losses.items():
         layer = name.partition("/")[2]

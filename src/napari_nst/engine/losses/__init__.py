@@ -6,8 +6,8 @@ features), because sums over all positions overflow or lose precision in 16 bits
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -35,7 +35,7 @@ from napari_nst.engine.losses.moments import Moments, gradient_by_features, gram
 from napari_nst.engine.losses.mrf import PatchLoss
 from napari_nst.engine.losses.nearest_neighbours import NearestNeighbourLoss
 from napari_nst.engine.losses.remd import PaletteLoss, RelaxedEMDLoss
-from napari_nst.engine.losses.sampled import ONE_LAYER, Sampled
+from napari_nst.engine.losses.sampled import ONE_LAYER, Sampled, SampledStyleLoss
 from napari_nst.engine.losses.sampled_moments import SampledMomentsLoss
 from napari_nst.engine.losses.sampled_wasserstein import SampledWassersteinLoss
 from napari_nst.engine.losses.self_similarity import SelfSimilarityLoss
@@ -51,32 +51,18 @@ if TYPE_CHECKING:
     from napari_nst.recipe import Recipe
 
 __all__ = [
-    "STYLE_LOSSES", "AnyExemplar", "AutocorrelationLoss", "CentredGramLoss", "ContentLoss",
-    "Exemplar", "FeatureLoss", "GramLoss", "GuidedLoss", "ImageLoss", "MeanCovarianceLoss",
-    "MeanStdLoss", "MeasuredExemplar", "MomentLoss", "Moments", "NearestNeighbourLoss",
-    "PaletteLoss", "PatchLoss", "RelaxedEMDLoss", "Sampled", "SampledExemplar",
-    "SampledMomentsLoss", "SampledWassersteinLoss", "SeamLoss", "SelfSimilarityLoss",
-    "ShiftedGramLoss", "SlicedRowsLoss",
-    "SlicedWassersteinLoss", "SpectrumLoss", "StyleLoss", "TotalVariationLoss", "WassersteinLoss",
-    "content_loss", "gradient_by_features", "gram_matrix", "moment_losses",
-    "sampled_losses",
+    "STYLE_LOSSES", "STYLE_LOSSES_OF_IMAGE", "AnyExemplar", "AutocorrelationLoss",
+    "CentredGramLoss", "ContentLoss", "Exemplar", "FeatureLoss", "GramLoss", "GuidedLoss",
+    "ImageLoss", "MeanCovarianceLoss", "MeanStdLoss", "MeasuredExemplar", "MomentLoss", "Moments",
+    "NearestNeighbourLoss", "PaletteLoss", "PatchLoss", "RelaxedEMDLoss", "Sampled",
+    "SampledExemplar", "SampledMomentsLoss", "SampledWassersteinLoss", "SeamLoss",
+    "SelfSimilarityLoss", "ShiftedGramLoss", "SlicedRowsLoss", "SlicedWassersteinLoss",
+    "SpectrumLoss", "StyleLoss", "TotalVariationLoss", "WassersteinLoss", "content_loss",
+    "gradient_by_features", "gram_matrix", "moment_losses", "sampled_losses",
 ]  # fmt: skip
 
-_SAMPLED = {"samples": "samples", "style_samples": "style_samples", "seed": "seed"}
-
-
-class MakeStyleLoss(Protocol):
-    """Makes the loss of one layer, or of several joined ones."""
-
-    def __call__(
-        self,
-        exemplars: Sequence[AnyExemplar | SampledExemplar],
-        recipe: Recipe,
-        mask: Tensor | None,
-        layers: Mapping[str, float] = ONE_LAYER,
-    ) -> StyleLoss:
-        """`mask` is of the image at the first layer."""
-        ...
+MakeStyleLoss = Callable[..., StyleLoss]
+"""Exemplars, recipe, mask of the image at the first layer, layers if several are joined → loss."""
 
 
 def _make(kind: type[StyleLoss], **fields: str) -> MakeStyleLoss:
@@ -89,12 +75,14 @@ def _make(kind: type[StyleLoss], **fields: str) -> MakeStyleLoss:
         layers: Mapping[str, float] = ONE_LAYER,
     ) -> StyleLoss:
         settings: dict[str, Any] = {own: getattr(recipe, field) for own, field in fields.items()}
-        if issubclass(kind, Sampled):
+        if issubclass(kind, SampledStyleLoss):
             settings["layers"] = layers
         return kind(exemplars, norm=recipe.style_norm, mask=mask, **settings)
 
     return make
 
+
+_SAMPLED = {"samples": "samples", "style_samples": "style_samples", "seed": "seed"}
 
 STYLE_LOSSES: dict[str, MakeStyleLoss] = {
     "gram": _make(GramLoss),
@@ -112,7 +100,13 @@ STYLE_LOSSES: dict[str, MakeStyleLoss] = {
     "moments": _make(SampledMomentsLoss, **_SAMPLED),
     "sampled_wasserstein": _make(SampledWassersteinLoss, projections="projections", **_SAMPLED),
 }
-"""Recipe's `style_loss` → function that makes the loss of one layer."""
+"""Recipe's `style_loss` → function that makes the loss of one layer, or of several joined ones."""
+
+STYLE_LOSSES_OF_IMAGE: dict[str, MakeStyleLoss] = {
+    "palette": _make(PaletteLoss, **_SAMPLED),
+    "spectrum": _make(SpectrumLoss),
+}
+"""Recipe's `style_loss` → function that makes the loss of the image itself."""
 
 
 def content_loss(
@@ -133,15 +127,19 @@ def content_loss(
     )
 
 
+def moment_losses(loss: nn.Module) -> list[tuple[float, MomentLoss]] | None:
+    """Return factor and loss of each moment loss in a sum; None if it has losses of other kinds."""
+    summands = _summands(loss)
+    found = [(factor, one) for factor, one in summands if isinstance(one, MomentLoss)]
+    return found if len(found) == len(summands) else None
+
+
 def sampled_losses(loss: nn.Module) -> list[tuple[float, Sampled]] | None:
     """Return factor and loss of each sampled loss in a sum; None if it has other losses."""
-    summands = loss.summands if isinstance(loss, GuidedLoss) else [(1.0, loss)]
+    summands = _summands(loss)
     found = [(factor, one) for factor, one in summands if isinstance(one, Sampled)]
     return found if len(found) == len(summands) else None
 
 
-def moment_losses(loss: nn.Module) -> list[tuple[float, MomentLoss]] | None:
-    """Return factor and loss of each moment loss in a sum; None if it has losses of other kinds."""
-    summands = loss.summands if isinstance(loss, GuidedLoss) else [(1.0, loss)]
-    found = [(factor, one) for factor, one in summands if isinstance(one, MomentLoss)]
-    return found if len(found) == len(summands) else None
+def _summands(loss: nn.Module) -> list[tuple[float, nn.Module]]:
+    return loss.summands if isinstance(loss, GuidedLoss) else [(1.0, loss)]

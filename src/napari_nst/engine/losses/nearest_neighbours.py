@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from napari_nst.engine.losses.base import Exemplar, SampledExemplar, StyleLoss
-from napari_nst.engine.losses.sampled import (
-    ONE_LAYER,
-    Sampled,
-    Shape,
-    directions,
-    for_search,
-    pooled,
-)
+from napari_nst.engine.losses.base import Exemplar, SampledExemplar
+from napari_nst.engine.losses.sampled import SampledStyleLoss, Shape, directions, for_search
 
 QUERIES = 2048
 """How many vectors are searched at a time: with 4,096 vectors of the style, 34 MB."""
@@ -25,7 +18,7 @@ COARSE = 4
 """Every fourth row and column of joined layers has a target of its own, as in NNST."""
 
 
-class NearestNeighbourLoss(Sampled, StyleLoss):
+class NearestNeighbourLoss(SampledStyleLoss):
     """Cosine distance of each vector from its target in the style (Kolkin et al. 2022, "NNST").
 
     mean of 1 − cos(x, s(x)), where s(x) is the vector of the style nearest to x by centred cosine.
@@ -36,7 +29,7 @@ class NearestNeighbourLoss(Sampled, StyleLoss):
     Parameters
     ----------
     exemplars, norm, mask, samples, style_samples, layers, seed
-        As for `RelaxedEMDLoss`; shares of styles have no effect.
+        As for every `SampledStyleLoss`; shares of styles have no effect.
     centred : bool
         Compare by centred cosine, too.
     targets : {"step", "scale"}
@@ -44,34 +37,24 @@ class NearestNeighbourLoss(Sampled, StyleLoss):
         chooses its own.
     """
 
-    norms: ClassVar = ("relative", "mean")
-    styles: Tensor
     searched: Tensor
 
     def __init__(
         self,
         exemplars: Sequence[Exemplar | SampledExemplar],
         *,
-        norm: str = "relative",
-        mask: Tensor | None = None,
         centred: bool = True,
         targets: str = "step",
-        samples: int = 1024,
-        style_samples: int = 4096,
-        layers: Mapping[str, float] = ONE_LAYER,
-        seed: int = 0,
+        **settings: Any,
     ) -> None:
-        super().__init__(exemplars, norm=norm, mask=mask)
-        self.layers, self.centred = layers, centred
+        super().__init__(exemplars, **settings)
+        self.centred = centred
         self.fixed = targets == "scale"
         self.targets: Tensor | None = None
-        pool, _ = pooled(exemplars, style_samples, seed)
-        centred_styles = directions(pool.vectors, centred=True)
-        styles = centred_styles if centred else directions(pool.vectors, centred=False)
-        self.register_buffer("styles", styles, persistent=False)
-        searched = for_search(centred_styles, exact=pool.exact)
+        searched = directions(self.styles, centred=True)
+        self.styles = searched if centred else directions(self.styles, centred=False)
+        searched = for_search(searched, exact=self.exact)
         self.register_buffer("searched", searched, persistent=False)
-        self._seeded(samples, seed)
 
     def candidates(self, size: Shape) -> Tensor:
         """Return the positions that can be drawn: fewer, if they have targets."""
@@ -95,6 +78,10 @@ class NearestNeighbourLoss(Sampled, StyleLoss):
         else:
             nearest = self.targets[self.ranks(len(self.targets)).to(self.targets.device)].long()
         return 1 - (own * self.styles[nearest]).sum() / len(own)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return f"{super().extra_repr()}, centred={self.centred}, fixed={self.fixed}"
 
     @torch.no_grad()
     def _nearest(self, own: Tensor) -> Tensor:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from napari_nst.engine.losses.base import Exemplar, ImageLoss, SampledExemplar, StyleLoss
-from napari_nst.engine.losses.sampled import (
-    ONE_LAYER,
-    Sampled,
-    directions,
-    for_search,
-    pooled,
-)
+from napari_nst.engine.losses.base import Exemplar, ImageLoss, SampledExemplar
+from napari_nst.engine.losses.sampled import SampledStyleLoss, directions, for_search
 
 
-class RelaxedEMDLoss(Sampled, StyleLoss):
+class RelaxedEMDLoss(SampledStyleLoss):
     """Relaxed earth mover's distance by cosine (Kolkin et al. 2019, "STROTSS", eq. 4).
 
     With d(x, s) = 1 − cos(x, s) of vectors x of the image and s of the style it is
@@ -28,50 +22,29 @@ class RelaxedEMDLoss(Sampled, StyleLoss):
 
     Parameters
     ----------
-    exemplars : sequence of Exemplar or SampledExemplar
-        The styles. All their vectors can be the nearest; in the mean over s, they count by shares.
-    norm : {"relative", "mean"}
-        Both are the same, because a cosine has no scale.
-    mask : Tensor, optional
-        (1, 1, H, W). Of the image as of the styles, positions with a mask above 0.5 count.
+    exemplars, norm, mask, samples, style_samples, layers, seed
+        As for every `SampledStyleLoss`. All vectors of the styles can be the nearest; in the mean
+        over s, they count by the shares of their styles.
     centred : bool
         Subtract the mean from the vectors first, of the image and of the style each its own, as in
         Kolkin et al. 2022, "Neural Neighbor Style Transfer". All features are positive, so without
         it their cosines are near 1.
-    samples, style_samples : int
-        The largest numbers of vectors of the image, drawn at each `redraw`, and of each style.
-    layers : mapping of str to float
-        The layers that are joined, with their factors; one by default.
-    seed : int
-        Of the random positions.
     """
 
-    norms: ClassVar = ("relative", "mean")
-    styles: Tensor
     searched: Tensor
-    weights: Tensor
 
     def __init__(
         self,
         exemplars: Sequence[Exemplar | SampledExemplar],
         *,
-        norm: str = "relative",
-        mask: Tensor | None = None,
         centred: bool = True,
-        samples: int = 1024,
-        style_samples: int = 4096,
-        layers: Mapping[str, float] = ONE_LAYER,
-        seed: int = 0,
+        **settings: Any,
     ) -> None:
-        super().__init__(exemplars, norm=norm, mask=mask)
-        self.layers, self.centred = layers, centred
-        pool, weights = pooled(exemplars, style_samples, seed)
-        styles = directions(pool.vectors, centred=centred)
-        self.register_buffer("styles", styles, persistent=False)
-        self.register_buffer("weights", weights, persistent=False)
-        searched = for_search(styles, exact=pool.exact)
+        super().__init__(exemplars, **settings)
+        self.centred = centred
+        self.styles = directions(self.styles, centred=centred)
+        searched = for_search(self.styles, exact=self.exact)
         self.register_buffer("searched", searched, persistent=False)
-        self._seeded(samples, seed)
 
     def compare(self, vectors: Tensor) -> Tensor:
         """Compare vectors (K, C) of the image with the styles'."""
@@ -86,11 +59,10 @@ class RelaxedEMDLoss(Sampled, StyleLoss):
 
     def extra_repr(self) -> str:
         """Return the settings."""
-        sizes = f"samples={self.samples}, style_samples={len(self.styles)}"
-        return f"{super().extra_repr()}, centred={self.centred}, {sizes}"
+        return f"{super().extra_repr()}, centred={self.centred}"
 
 
-class PaletteLoss(Sampled, StyleLoss, ImageLoss):
+class PaletteLoss(SampledStyleLoss, ImageLoss):
     """Relaxed earth mover's distance of colours (Kolkin et al. 2019, section 2.2).
 
     As `RelaxedEMDLoss`, with d(x, s) = 1 − cos(x, s) + √(|x − s|²/C) of pixels. The authors'
@@ -99,30 +71,8 @@ class PaletteLoss(Sampled, StyleLoss, ImageLoss):
     Parameters
     ----------
     exemplars, norm, mask, samples, style_samples, layers, seed
-        As for `RelaxedEMDLoss`, of images (1, 3, H, W) in place of features.
+        As for every `SampledStyleLoss`, of images (1, 3, H, W) in place of features.
     """
-
-    norms: ClassVar = ("relative", "mean")
-    styles: Tensor
-    weights: Tensor
-
-    def __init__(
-        self,
-        exemplars: Sequence[Exemplar | SampledExemplar],
-        *,
-        norm: str = "relative",
-        mask: Tensor | None = None,
-        samples: int = 1024,
-        style_samples: int = 4096,
-        layers: Mapping[str, float] = ONE_LAYER,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(exemplars, norm=norm, mask=mask)
-        self.layers = layers
-        pool, weights = pooled(exemplars, style_samples, seed)
-        self.register_buffer("styles", pool.vectors, persistent=False)
-        self.register_buffer("weights", weights, persistent=False)
-        self._seeded(samples, seed)
 
     def compare(self, vectors: Tensor) -> Tensor:
         """Compare vectors (K, C) of the image with the styles'."""

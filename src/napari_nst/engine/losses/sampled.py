@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_nst.engine.device import multiplies_bfloat16
-from napari_nst.engine.losses.base import Exemplar, FeatureLoss, SampledExemplar
+from napari_nst.engine.losses.base import Exemplar, FeatureLoss, SampledExemplar, StyleLoss
 from napari_nst.engine.losses.moments import FEWEST_CHANNELS, full_precision
 from napari_nst.recipe.layer_names import poolings_before
 
@@ -75,18 +75,18 @@ class Sampled(FeatureLoss):
 
     The positions are evenly spread over those of the first layer that the mask selects; all of
     them, if they are few. Deeper layers are read between their positions. Classes that inherit
-    from this one call `_seeded` when they are made.
-
-    `layers` are joined to one vector for each position, times their factors.
+    from this one call `_draws` when they are made.
     """
 
-    layers: Mapping[str, float] = ONE_LAYER
-    samples: int
+    layers: Mapping[str, float]
+    """Joined to one vector for each position, times their factors."""
+
     random_state: Tensor
     """From which the current positions were drawn."""
 
-    def _seeded(self, samples: int, seed: int) -> None:
-        self.samples = samples
+    def _draws(self, samples: int, layers: Mapping[str, float], seed: int) -> None:
+        """Set how many positions of which layers are compared, and draw the first ones."""
+        self.samples, self.layers = samples, layers
         self._selected = selected_positions(self.mask)
         # Random numbers of the CPU are the same everywhere; every GPU has its own.
         self._generator = torch.Generator().manual_seed(seed)
@@ -139,6 +139,63 @@ class Sampled(FeatureLoss):
     @abstractmethod
     def compare(self, vectors: Tensor) -> Tensor:
         """Compare vectors (K, C) of the image, at the current positions, with the targets."""
+
+
+class SampledStyleLoss(Sampled, StyleLoss):
+    """A loss that compares vectors of the image with vectors of the styles.
+
+    Parameters
+    ----------
+    exemplars : sequence of Exemplar or SampledExemplar
+        The styles.
+    norm : {"relative", "mean"}
+        How the error is scaled; both are the same for losses of cosines, which have no scale.
+    mask : Tensor, optional
+        (1, 1, H, W). Of the image as of the styles, positions with a mask above 0.5 count.
+    samples, style_samples : int
+        The largest numbers of vectors of the image, drawn at each `redraw`, and of each style.
+    layers : mapping of str to float
+        The layers that are joined, with their factors; one by default.
+    seed : int
+        Of the random positions.
+    """
+
+    styles: Tensor
+    """(n, C), the vectors of all styles."""
+
+    weights: Tensor
+    """(n,); those of a style add up to its share, however few positions it has."""
+
+    def __init__(
+        self,
+        exemplars: Sequence[Exemplar | SampledExemplar],
+        *,
+        norm: str = "relative",
+        mask: Tensor | None = None,
+        samples: int = 1024,
+        style_samples: int = 4096,
+        layers: Mapping[str, float] = ONE_LAYER,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(exemplars, norm=norm, mask=mask)
+        found = [
+            sampled_exemplar({"": e.features}, ONE_LAYER, e.share, e.mask, style_samples, seed)
+            if isinstance(e, Exemplar)
+            else e
+            for e in exemplars
+            if e.share
+        ]
+        styles = torch.cat([one.vectors for one in found])
+        weights = [styles.new_full((len(e.vectors),), e.share / len(e.vectors)) for e in found]
+        self.register_buffer("styles", styles, persistent=False)
+        self.register_buffer("weights", torch.cat(weights), persistent=False)
+        self.exact = all(one.exact for one in found)
+        self._draws(samples, layers, seed)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        sizes = f"samples={self.samples}, style_samples={len(self.styles)}"
+        return f"{super().extra_repr()}, {sizes}"
 
 
 def readings_of(positions: Tensor, size: Shape, layers: Mapping[str, float]) -> dict[str, Reading]:
@@ -239,26 +296,6 @@ def sampled_exemplar(
     readings = style_readings((first.shape[2], first.shape[3]), layers, mask, number, seed)
     vectors = [reading.of(features[layer]) for layer, reading in readings.items()]
     return SampledExemplar(joined(vectors, layers), share, first.dtype != torch.bfloat16)
-
-
-def pooled(
-    exemplars: Sequence[Exemplar | SampledExemplar], number: int, seed: int
-) -> tuple[SampledExemplar, Tensor]:
-    """Return the vectors (n, C) of all styles, `number` of each at most, and their weights (n,).
-
-    The weights of a style add up to its share, however few positions it has.
-    """
-    found = [
-        sampled_exemplar({"": one.features}, ONE_LAYER, one.share, one.mask, number, seed)
-        if isinstance(one, Exemplar)
-        else one
-        for one in exemplars
-        if one.share
-    ]
-    vectors = torch.cat([one.vectors for one in found])
-    weights = [vectors.new_full((len(v.vectors),), v.share / len(v.vectors)) for v in found]
-    exact = all(one.exact for one in found)
-    return SampledExemplar(vectors, exact=exact), torch.cat(weights)
 
 
 def directions(vectors: Tensor, *, centred: bool) -> Tensor:

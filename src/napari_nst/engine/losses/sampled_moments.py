@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
-from napari_nst.engine.losses.base import Exemplar, SampledExemplar, StyleLoss
-from napari_nst.engine.losses.sampled import ONE_LAYER, Sampled, pooled
+from napari_nst.engine.losses.base import Exemplar, SampledExemplar
+from napari_nst.engine.losses.sampled import SampledStyleLoss
 
 
-class SampledMomentsLoss(Sampled, StyleLoss):
+class SampledMomentsLoss(SampledStyleLoss):
     """Absolute differences of means and covariances (Kolkin et al. 2019, "STROTSS", eq. 6).
 
     mean |μ − μₛ| + mean |Σ − Σₛ| of vectors at random positions. `MeanCovarianceLoss` compares all
@@ -21,38 +21,19 @@ class SampledMomentsLoss(Sampled, StyleLoss):
     Parameters
     ----------
     exemplars, mask, samples, style_samples, layers, seed
-        As for `RelaxedEMDLoss`.
+        As for every `SampledStyleLoss`.
     norm : {"relative", "mean"}
-        The formula above; or half of the sum of both means, each divided by that of the style's
-        absolute values.
+        "mean" is the formula above; "relative" is half of the sum of both means, each divided by
+        that of the style's absolute values.
     """
 
-    norms: ClassVar = ("relative", "mean")
-    mean: Tensor
-    covariance: Tensor
-
-    def __init__(
-        self,
-        exemplars: Sequence[Exemplar | SampledExemplar],
-        *,
-        norm: str = "relative",
-        mask: Tensor | None = None,
-        samples: int = 1024,
-        style_samples: int = 4096,
-        layers: Mapping[str, float] = ONE_LAYER,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(exemplars, norm=norm, mask=mask)
-        self.layers = layers
-        pool, weights = pooled(exemplars, style_samples, seed)
-        mean, covariance = _moments(pool.vectors, weights)
-        self.register_buffer("mean", mean, persistent=False)
-        self.register_buffer("covariance", covariance, persistent=False)
+    def __init__(self, exemplars: Sequence[Exemplar | SampledExemplar], **settings: Any) -> None:
+        super().__init__(exemplars, **settings)
+        self.mean, self.covariance = _moments(self.styles, self.weights)
         self.divisors = (1.0, 1.0)
-        if norm == "relative":
-            sizes = [float(one.abs().mean()) or 1.0 for one in (mean, covariance)]
+        if self.norm == "relative":
+            sizes = [float(one.abs().mean()) or 1.0 for one in (self.mean, self.covariance)]
             self.divisors = (2 * sizes[0], 2 * sizes[1])
-        self._seeded(samples, seed)
 
     def compare(self, vectors: Tensor) -> Tensor:
         """Compare vectors (K, C) of the image with the styles'."""

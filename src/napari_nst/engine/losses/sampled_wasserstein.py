@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from napari_nst.engine.losses.base import Exemplar, SampledExemplar, StyleLoss
-from napari_nst.engine.losses.sampled import ONE_LAYER, Sampled, pooled
-from napari_nst.engine.losses.wasserstein import order_of, sorted_rows
+from napari_nst.engine.losses.base import Exemplar, SampledExemplar
+from napari_nst.engine.losses.sampled import SampledStyleLoss
+from napari_nst.engine.losses.wasserstein import order_of, random_directions, sorted_rows
 
 
-class SampledWassersteinLoss(Sampled, StyleLoss):
+class SampledWassersteinLoss(SampledStyleLoss):
     """`SlicedWassersteinLoss` (Heitz et al. 2021) of some positions, drawn anew at each `redraw`.
 
     With so many samples that their sorted projections hardly vary, it is the same loss in less
@@ -23,48 +22,32 @@ class SampledWassersteinLoss(Sampled, StyleLoss):
 
     Parameters
     ----------
-    exemplars : sequence of Exemplar or SampledExemplar
-        The styles.
+    exemplars, mask, samples, style_samples, layers, seed
+        As for every `SampledStyleLoss`.
     norm : {"relative", "mean"}
         "mean": squared difference of sorted projections, averaged over directions and positions.
         "relative": that, divided by the styles' mean square.
-    mask : Tensor, optional
-        (1, 1, H, W). Of the image as of the styles, positions with a mask above 0.5 count.
     projections : int
-        Number of directions; 0 means one for each channel, as in the paper.
-    samples, style_samples, layers, seed
-        As for `RelaxedEMDLoss`.
+        Number of directions, drawn with the positions; 0 means one for each channel, as in the
+        paper.
     """
-
-    norms: ClassVar = ("relative", "mean")
-    styles: Tensor
-    weights: Tensor
 
     def __init__(
         self,
         exemplars: Sequence[Exemplar | SampledExemplar],
         *,
-        norm: str = "relative",
-        mask: Tensor | None = None,
         projections: int = 0,
-        samples: int = 1024,
-        style_samples: int = 4096,
-        layers: Mapping[str, float] = ONE_LAYER,
-        seed: int = 0,
+        **settings: Any,
     ) -> None:
-        super().__init__(exemplars, norm=norm, mask=mask)
-        self.layers, self.projections = layers, projections
-        pool, weights = pooled(exemplars, style_samples, seed)
-        self.register_buffer("styles", pool.vectors, persistent=False)
-        self.register_buffer("weights", weights, persistent=False)
-        squares = pool.vectors.square().mean(dim=1)
-        energy = float((squares * weights).sum()) or 1.0
-        self.energy = energy if norm == "relative" else 1.0
-        self._seeded(samples, seed)
+        super().__init__(exemplars, **settings)
+        self.projections = projections
+        energy = float((self.styles.square().mean(dim=1) * self.weights).sum()) or 1.0
+        self.energy = energy if self.norm == "relative" else 1.0
 
     def compare(self, vectors: Tensor) -> Tensor:
         """Compare vectors (K, C) of the image with the styles' along the current directions."""
-        directions = self._directions(vectors)
+        generator = torch.Generator().manual_seed(self._seed)
+        directions = random_directions(self.projections, vectors.shape[1], generator).to(vectors)
         projected = directions @ vectors.mT
         with torch.no_grad():
             ordered = self._at_ranks(directions @ self.styles.to(vectors).mT, len(vectors))
@@ -73,13 +56,7 @@ class SampledWassersteinLoss(Sampled, StyleLoss):
 
     def extra_repr(self) -> str:
         """Return the settings."""
-        sizes = f"samples={self.samples}, style_samples={len(self.styles)}"
-        return f"{super().extra_repr()}, projections={self.projections}, {sizes}"
-
-    def _directions(self, vectors: Tensor) -> Tensor:
-        generator = torch.Generator().manual_seed(self._seed)
-        shape = (self.projections or vectors.shape[1], vectors.shape[1])
-        return functional.normalize(torch.randn(shape, generator=generator), dim=1).to(vectors)
+        return f"{super().extra_repr()}, projections={self.projections}"
 
     def _at_ranks(self, projected: Tensor, number: int) -> Tensor:
         """Return sorted projections (P, n) of the styles at the quantiles (i + ½)/number."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -33,10 +32,8 @@ class SelfSimilarityLoss(Sampled):
     mask : Tensor, optional
         (1, 1, H, W); positions with a mask above 0.5 count.
     samples, layers, seed
-        As for `RelaxedEMDLoss`.
+        As for every `SampledStyleLoss`.
     """
-
-    norms: ClassVar = ("relative", "mean")
 
     def __init__(
         self,
@@ -49,11 +46,10 @@ class SelfSimilarityLoss(Sampled):
         seed: int = 0,
     ) -> None:
         super().__init__(norm, mask)
-        self.layers = layers
+        self._draws(samples, layers, seed)
         self.aim(target)
         if mask is not None:
             refuse_other_size(mask, next(iter(self._targets.values())))
-        self._seeded(samples, seed)
 
     def aim(self, target: Tensor | Mapping[str, Tensor]) -> None:
         """Take another target of the same size."""

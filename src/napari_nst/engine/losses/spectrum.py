@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_nst.engine.losses.base import Exemplar, ImageLoss
+from napari_nst.engine.losses.base import Exemplar, ImageLoss, StyleLoss
 from napari_nst.engine.losses.moments import mean_square
 
 Size = tuple[int, int]
 
 
-class SpectrumLoss(ImageLoss):
+class SpectrumLoss(StyleLoss, ImageLoss):
     """Mean squared difference of an image from the nearest image with the style's spectrum.
 
     Liu, Gousseau & Xia 2016, "Texture Synthesis Through Convolutional Neural Networks and Spectrum
@@ -37,19 +36,16 @@ class SpectrumLoss(ImageLoss):
         losses for several styles are averaged by their shares.
     norm : {"mean", "relative"}
         As above, or divided by the styles' variance.
+    mask : None
+        Refused, because phases belong to the whole image.
     """
 
-    norms: ClassVar = ("relative", "mean")
-
-    def __init__(self, exemplars: Sequence[Exemplar], *, norm: str = "mean") -> None:
-        super().__init__()
-        if norm not in self.norms:
-            raise ValueError(
-                f"norm of SpectrumLoss must be one of {', '.join(self.norms)}; not {norm!r}."
-            )
-        if not exemplars:
-            raise ValueError("exemplars is empty; give at least one.")
-        self.norm = norm
+    def __init__(
+        self, exemplars: Sequence[Exemplar], *, norm: str = "mean", mask: Tensor | None = None
+    ) -> None:
+        super().__init__(exemplars, norm=norm)
+        if mask is not None:
+            raise ValueError("SpectrumLoss compares whole images; leave mask out.")
         self._exemplars = exemplars
         variance = sum(exemplar.share * _variance(exemplar) for exemplar in exemplars)
         self.energy = (variance or 1.0) if norm == "relative" else 1.0
@@ -66,10 +62,6 @@ class SpectrumLoss(ImageLoss):
             for share, one in zip(shares, nearest, strict=True)
         ]
         return torch.stack(errors).sum() / self.energy
-
-    def extra_repr(self) -> str:
-        """Return the norm."""
-        return f"norm={self.norm!r}"
 
     @torch.no_grad()
     def _nearest(self, image: Tensor, size: Size) -> list[Tensor]:

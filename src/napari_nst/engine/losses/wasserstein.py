@@ -208,10 +208,8 @@ class SlicedWassersteinLoss(StyleLoss):
         if state is not None:
             self._generator.set_state(state)
         self.random_state = self._generator.get_state()  # from which the directions are drawn
-        entries = self.styles.shape[0]
-        shape = (self.projections or entries, entries)
-        directions = torch.randn(shape, generator=self._generator)
-        self.directions = functional.normalize(directions, dim=1).to(self.styles)
+        directions = random_directions(self.projections, len(self.styles), self._generator)
+        self.directions = directions.to(self.styles)
         projected = torch.split(self.directions @ self.styles, self.sizes, dim=1)
         self.ordered = torch.cat([sorted_rows(style) for style in projected], dim=1)
 
@@ -219,9 +217,7 @@ class SlicedWassersteinLoss(StyleLoss):
         """Compare features (1, C, H, W) with the styles' along the current directions."""
         if self.mask is not None:
             refuse_other_size(self.mask, features)
-        vectors = self._vectors(
-            features
-        )  # before the directions: `SlicedRowsLoss` may shorten them
+        vectors = self._vectors(features)  # first: `SlicedRowsLoss` may shorten the directions
         projected = self.directions @ vectors
         return (projected - self._target(projected.detach())).square().mean() / self.energy
 
@@ -294,6 +290,11 @@ class SlicedRowsLoss(SlicedWassersteinLoss):
         if self._pieces is None or self._pieces[0] != size:
             self._pieces = (size, _pieces(_inside(features, self.mask), self._height))
         return _columns(features, self._pieces[1])
+
+
+def random_directions(number: int, entries: int, generator: torch.Generator) -> Tensor:
+    """Draw directions (number, entries) on the CPU; 0 draws one for each entry."""
+    return functional.normalize(torch.randn(number or entries, entries, generator=generator), dim=1)
 
 
 def _at_quantiles(ordered: Tensor, number: int) -> Tensor:

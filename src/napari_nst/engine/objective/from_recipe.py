@@ -15,13 +15,12 @@ from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.layers import compared_layers, layer_weights, shares_of
 from napari_nst.engine.losses import (
     STYLE_LOSSES,
+    STYLE_LOSSES_OF_IMAGE,
     AnyExemplar,
     Exemplar,
     ImageLoss,
-    PaletteLoss,
     SampledExemplar,
     SeamLoss,
-    SpectrumLoss,
     TotalVariationLoss,
     content_loss,
 )
@@ -35,19 +34,62 @@ Features = Mapping[str, Tensor]
 """Layer → (1, C, H, W)."""
 
 
-class StyleMoments(Protocol):
-    """The moments of a style's features, in place of the features."""
+class StyleFeatures(Protocol):
+    """What losses need of a style's features; masks (1, 1, H, W) select pixels."""
 
     def exemplar(self, layer: str, share: float, mask: Tensor | None) -> AnyExemplar:
-        """Return the moments at a layer of the pixels that a mask (1, 1, H, W) selects."""
+        """Return the features or the moments at a layer."""
 
     def sampled(
         self, layers: Mapping[str, float], share: float, mask: Tensor | None, number: int, seed: int
     ) -> SampledExemplar:
-        """Return vectors of the pixels that a mask (1, 1, H, W) selects, at most so many."""
+        """Return vectors of layers, joined if there are several, at most so many."""
 
 
-StyleFeatures = Features | StyleMoments
+class WholeStyle:
+    """The features of a style at each layer."""
+
+    def __init__(self, features: Features) -> None:
+        self.features = features
+
+    def exemplar(self, layer: str, share: float, mask: Tensor | None) -> Exemplar:
+        """Return the features at a layer."""
+        return Exemplar(self.features[layer], share, mask_at(mask, layer))
+
+    def sampled(
+        self, layers: Mapping[str, float], share: float, mask: Tensor | None, number: int, seed: int
+    ) -> SampledExemplar:
+        """Return vectors of layers, joined if there are several, at most so many."""
+        mask = mask_at(mask, next(iter(layers)))
+        return sampled_exemplar(self.features, layers, share, mask, number, seed)
+
+
+class RotatedStyle:
+    """The features of a style and of its rotations by 90°, 180° and 270°."""
+
+    def __init__(self, turned: Sequence[StyleFeatures]) -> None:
+        self.turned = turned
+        self._masks: list[Tensor | None] = [None] * len(turned)  # the last one, turned
+
+    def exemplar(self, layer: str, share: float, mask: Tensor | None) -> AnyExemplar:
+        """Return the features or the moments at a layer, of the style as it is."""
+        return self.turned[0].exemplar(layer, share, mask)
+
+    def sampled(
+        self, layers: Mapping[str, float], share: float, mask: Tensor | None, number: int, seed: int
+    ) -> SampledExemplar:
+        """Return vectors of layers, joined if there are several, at most so many."""
+        if self._masks[0] is not mask:
+            # The same tensors for all layers: a tiled style reads all layers of a mask at once.
+            turns = range(1, len(self.turned))
+            turned = (None if mask is None else torch.rot90(mask, one, (2, 3)) for one in turns)
+            self._masks = [mask, *turned]
+        some = math.ceil(number / len(self.turned))
+        found = [
+            style.sampled(layers, share, own, some, seed)
+            for style, own in zip(self.turned, self._masks, strict=True)
+        ]
+        return SampledExemplar(torch.cat([one.vectors for one in found]), share, found[0].exact)
 
 
 def exemplar_of(
@@ -58,67 +100,11 @@ def exemplar_of(
     recipe: Recipe,
 ) -> AnyExemplar | SampledExemplar:
     """Return what a style loss of some layers compares with; `mask` (1, 1, H, W) selects pixels."""
-    layer = next(iter(layers))
-    if recipe.style_loss in SAMPLED_LOSSES:
-        number, seed = recipe.style_samples, recipe.seed
-        if isinstance(style, RotatedStyle):
-            rotated = recipe.style_rotations
-            return style.sampled(layers, share, mask, number, seed, rotated=rotated)
-        if isinstance(style, Mapping):
-            return sampled_exemplar(style, layers, share, mask_at(mask, layer), number, seed)
-        return style.sampled(layers, share, mask, number, seed)
-    if isinstance(style, Mapping):
-        return Exemplar(style[layer], share, mask_at(mask, layer))
-    return style.exemplar(layer, share, mask)
-
-
-class RotatedStyle:
-    """The features of a style and of its rotations by 90°, 180° and 270°.
-
-    Losses of samples compare with all of them, other losses with the style as it is.
-    """
-
-    def __init__(self, turned: Sequence[StyleFeatures]) -> None:
-        self._turned = turned
-        self._masks: list[Tensor | None] = [None] * len(turned)  # the last one, turned
-
-    def exemplar(self, layer: str, share: float, mask: Tensor | None) -> AnyExemplar:
-        """Return the features or the moments of the style as it is."""
-        style = self._turned[0]
-        if isinstance(style, Mapping):
-            return Exemplar(style[layer], share, mask_at(mask, layer))
-        return style.exemplar(layer, share, mask)
-
-    def sampled(
-        self,
-        layers: Mapping[str, float],
-        share: float,
-        mask: Tensor | None,
-        number: int,
-        seed: int,
-        *,
-        rotated: bool = True,
-    ) -> SampledExemplar:
-        """Return vectors of the pixels that a mask (1, 1, H, W) selects, at most so many."""
-        turned = self._turned if rotated else self._turned[:1]
-        first = next(iter(layers))
-        if self._masks[0] is not mask:
-            # The same tensors for all layers: a tiled style reads all layers of a mask at once.
-            turns = range(1, len(self._turned))
-            self._masks = [
-                mask, *(None if mask is None else torch.rot90(mask, one, (2, 3)) for one in turns)
-            ]  # fmt: skip
-        found = []
-        for style, own in zip(turned, self._masks, strict=False):
-            some = math.ceil(number / len(turned))
-            if isinstance(style, Mapping):
-                found.append(
-                    sampled_exemplar(style, layers, share, mask_at(own, first), some, seed)
-                )
-            else:
-                found.append(style.sampled(layers, share, own, some, seed))
-        vectors = torch.cat([one.vectors for one in found])
-        return SampledExemplar(vectors, share, found[0].exact)
+    if recipe.style_loss not in SAMPLED_LOSSES:
+        return style.exemplar(next(iter(layers)), share, mask)
+    if isinstance(style, RotatedStyle) and not recipe.style_rotations:  # another term has them
+        style = style.turned[0]
+    return style.sampled(layers, share, mask, recipe.style_samples, recipe.seed)
 
 
 class WeightedLoss(nn.Module):
@@ -191,17 +177,7 @@ def style_loss_of_image(recipe: Recipe, styles: Sequence[MaskedImage]) -> dict[s
         Exemplar(style.image, share, style.mask)
         for style, share in zip(styles, shares, strict=True)
     ]
-    loss: nn.Module
-    if recipe.style_loss == "spectrum":
-        loss = SpectrumLoss(exemplars, norm=recipe.style_norm)
-    else:
-        loss = PaletteLoss(
-            exemplars,
-            norm=recipe.style_norm,
-            samples=recipe.samples,
-            style_samples=recipe.style_samples,
-            seed=recipe.seed,
-        )
+    loss = STYLE_LOSSES_OF_IMAGE[recipe.style_loss](exemplars, recipe, None)
     return {"style/image": WeightedLoss(loss, recipe.style_weight)}
 
 

@@ -24,6 +24,7 @@ from napari_nst.engine.objective.from_recipe import (
     RotatedStyle,
     StyleFeatures,
     WeightedLoss,
+    WholeStyle,
     content_losses,
     image_losses,
     named_as_term,
@@ -169,7 +170,7 @@ class RunSetup:
         shape = (image.shape[2], image.shape[3])
         if self.job.needs_no_style_features or self._is_tiled(shape, tile, processes):
             return TiledStyle(self.target_network, image, layers, tile, processes)
-        return dict(self.target_network.iter_features(image, NO_WRAP_AROUND, layers))
+        return WholeStyle(dict(self.target_network.iter_features(image, NO_WRAP_AROUND, layers)))
 
     @staticmethod
     def _is_tiled(shape: tuple[int, int], tile: int, processes: Processes) -> bool:
