@@ -10,7 +10,7 @@ position by position need the second pass only.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -65,75 +65,80 @@ class _ContentTerm:
         return value.detach(), gradient
 
 
-@dataclass(frozen=True, eq=False)
-class _StyleTerm:
-    """A loss of moments, its part of the objective, and its weight."""
+@dataclass(eq=False)
+class _Sums:
+    """A loss of moments in one evaluation: the moments so far, then the gradient by them."""
 
     part: str
     layer: str
     weight: float
     loss: MomentLoss
+    moments: Moments | None = None
+    by_moments: Sequence[Tensor] = ()
 
-    def moments(self, features: Tensor, tile: Tile) -> Moments:
-        """Return the moments of a tile's features (1, C, h, w)."""
-        mask = tile.crop(self.loss.mask, self.layer)
-        return Moments.nothing(features) if _is_empty(mask) else Moments.of(features, mask)
+    def add(self, core: Tensor, tile: Tile, layer: str) -> None:
+        """Add the moments of a tile's core (1, C, h, w)."""
+        if layer == self.layer:
+            mask = tile.crop(self.loss.mask, layer)
+            found = Moments.nothing(core) if _is_empty(mask) else Moments.of(core, mask)
+            self.moments = found if self.moments is None else self.moments + found
 
-    def differentiate(self, moments: Moments, scale: float) -> tuple[Tensor, _StyleGradient]:
-        """Return the loss of the moments of all tiles, and its gradient by them times `scale`."""
-        first, second = moments.first.requires_grad_(), moments.second.requires_grad_()
+    def differentiate(self, scale: float) -> Tensor:
+        """Return the loss; keep its gradient by the moments times `scale`."""
+        assert self.moments is not None
+        leaves = [one.requires_grad_() for one in (self.moments.first, self.moments.second)]
         with torch.enable_grad():
-            value = self.weight * self.loss.compare(Moments(moments.weight, first, second))
+            value = self.weight * self.loss.compare(Moments(self.moments.weight, *leaves))
             scaled = value * scale
-        by_first, by_second = torch.autograd.grad(
-            scaled, (first, second), allow_unused=True, materialize_grads=True
+        self.by_moments = torch.autograd.grad(
+            scaled, leaves, allow_unused=True, materialize_grads=True
         )
-        return value.detach(), _StyleGradient(self, by_first, by_second)
+        return value.detach()
 
-
-@dataclass(frozen=True, eq=False)
-class _StyleGradient:
-    """The gradient of a style loss by the moments of the whole image."""
-
-    term: _StyleTerm
-    by_first: Tensor
-    by_second: Tensor
-
-    def by_features(self, features: Tensor, tile: Tile) -> Tensor | None:
-        """Return the gradient by a tile's features (1, C, h, w); None if all are masked out."""
-        mask = tile.crop(self.term.loss.mask, self.term.layer)
-        if _is_empty(mask):
+    def by_core(self, core: Tensor, tile: Tile, layer: str) -> Tensor | None:
+        """Return the gradient by a tile's core (1, C, h, w), if the loss depends on it."""
+        if layer != self.layer:
             return None
-        return gradient_by_features(features, mask, self.by_first, self.by_second)
+        mask = tile.crop(self.loss.mask, layer)
+        return None if _is_empty(mask) else gradient_by_features(core, mask, *self.by_moments)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Samples:
-    """A loss of samples in one evaluation: where the image is read, and what was found there."""
+    """A loss of samples in one evaluation: the vectors so far, then the gradient by them."""
 
     term: SampledTerm
     shape: tuple[int, int]
     readings: Mapping[str, Reading]
-    vectors: dict[str, Tensor]  # layer → (K, C), the sum over the tiles so far
-    by_vectors: dict[str, Tensor]  # layer → the gradient of the loss by them
+    vectors: dict[str, Tensor] = field(default_factory=dict)  # layer → (K, C)
+    by_vectors: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def differentiate(self, vectors: Mapping[str, Tensor], scale: float) -> Tensor:
-        """Return the loss of the vectors of all tiles; keep its gradient by them times `scale`."""
-        leaves = [vectors[layer].requires_grad_() for layer in self.readings]
+    @property
+    def part(self) -> str:
+        """The part of the objective that the loss belongs to."""
+        return self.term.part
+
+    def add(self, core: Tensor, tile: Tile, layer: str) -> None:
+        """Add what is read in a tile's core (1, C, h, w)."""
+        add_vectors(self.vectors, self.readings, tile, layer, core, self.shape)
+
+    def differentiate(self, scale: float) -> Tensor:
+        """Return the loss; keep its gradient by the vectors times `scale`."""
+        leaves = [self.vectors[layer].requires_grad_() for layer in self.readings]
         with torch.enable_grad():
             value = self.term.weight * self.term.loss.compare(self.term.loss.joined(leaves))
             scaled = value * scale
         found = torch.autograd.grad(scaled, leaves)
-        self.by_vectors.update(zip(self.readings, found, strict=True))
+        self.by_vectors = dict(zip(self.readings, found, strict=True))
         return value.detach()
 
-    def by_features(self, features: Tensor, tile: Tile, layer: str) -> Tensor | None:
-        """Return the gradient by a tile's features (1, C, h, w) at a layer, if it is read."""
+    def by_core(self, core: Tensor, tile: Tile, layer: str) -> Tensor | None:
+        """Return the gradient by a tile's core (1, C, h, w), if the loss depends on it."""
         if layer not in self.by_vectors:
             return None
         width = size_at(layer, self.shape)[1]
         reading = self.readings[layer].in_window(tile.positions(layer), width)
-        return reading.gradient(self.by_vectors[layer], features)
+        return reading.gradient(self.by_vectors[layer], core)
 
 
 class TiledObjective(Objective):
@@ -161,11 +166,11 @@ class TiledObjective(Objective):
         self.processes = processes
         self.on_tile = on_tile
         self._contents: list[_ContentTerm] = []
-        self._styles: list[_StyleTerm] = []
+        self._moments: list[tuple[str, float, MomentLoss]] = []
         for part, weighted in on_features.items():
-            layer, weight, loss = layer_of(part), weighted.weight, weighted.loss
+            weight, loss = weighted.weight, weighted.loss
             if isinstance(loss, ContentLoss):
-                self._contents.append(_ContentTerm(part, layer, weight, loss))
+                self._contents.append(_ContentTerm(part, layer_of(part), weight, loss))
                 continue
             if sampled_losses(loss) is not None:
                 continue  # they are in `_sampled`
@@ -175,40 +180,44 @@ class TiledObjective(Objective):
                     f"{part} cannot be computed in tiles; take tile 0 or one of these values of "
                     f"style_loss: {', '.join(TILED_LOSSES)}."
                 )
-            self._styles += [_StyleTerm(part, layer, weight * f, one) for f, one in summands]
+            self._moments += [(part, weight * factor, one) for factor, one in summands]
 
     @torch.no_grad()
     def _computed(self, image: Tensor) -> tuple[Parts, Tensor]:
         shape = (image.shape[2], image.shape[3])
         tiles = self.processes.share(tiles_of(self.network, shape, self.tile, self.processes))
         first, *others = tiles
-        has_two_passes = bool(self._styles or self._sampled)
-        total = (2 if has_two_passes else 1) * len(tiles)
+        sums = [_Sums(part, layer_of(part), weight, loss) for part, weight, loss in self._moments]
+        samples = [_Samples(one, shape, one.readings(shape)) for one in self._sampled]
+        statistics: list[_Sums | _Samples] = [*sums, *samples]
+        total = (2 if statistics else 1) * len(tiles)
         parts = {part: image.new_zeros(()) for part in self.on_features}
-        styles: list[_StyleGradient] = []
-        sums: dict[_StyleTerm, Moments] = {}
-        samples = [_Samples(one, shape, one.readings(shape), {}, {}) for one in self._sampled]
         with self.processes.all_or_none():
-            for done, tile in enumerate(reversed(others) if has_two_passes else (), start=1):
-                self._add_moments(tile, image, sums, samples)
+            for done, tile in enumerate(reversed(others) if statistics else (), start=1):
+                for layer, features in self.network.iter_features(
+                    tile.cut(image), tile.wrap_around
+                ):
+                    _add(statistics, tile, layer, features)
+                    del features  # before those of the next layer are computed
                 self._tell(done, total, None, None)
             # The first pass ends with the tile that the second pass starts with: one forward
             # pass serves both.
-            graph: _TileGraph | None = self._forward(first, image, styles, samples, parts, sums)
-        if has_two_passes:
+            graph: _TileGraph | None = self._forward(first, image, statistics, parts, adds=True)
+        if statistics:
             self._tell(len(tiles), total, None, None)
-            for term, moments in sum_over_processes(sums, self.processes).items():
-                value, gradient_by_moments = term.differentiate(moments, self.gradient_scale)
-                parts[term.part] += value.to(image.device)
-                styles.append(gradient_by_moments)
+            moments = {one: one.moments for one in sums if one.moments is not None}
+            for one, found in sum_over_processes(moments, self.processes).items():
+                one.moments = found
             vectors = sum_vectors([one.vectors for one in samples], self.processes)
-            for one, found in zip(samples, vectors, strict=True):
-                value = one.differentiate(found, self.gradient_scale)
-                parts[one.term.part] += value.to(image.device)
+            for sampled, of_all in zip(samples, vectors, strict=True):
+                sampled.vectors = of_all
+            for statistic in statistics:
+                value = statistic.differentiate(self.gradient_scale)
+                parts[statistic.part] += value.to(image.device)
         with self.processes.all_or_none():
             gradient = torch.zeros_like(image, memory_format=torch.contiguous_format)
             for done, tile in enumerate(tiles, start=total - len(tiles) + 1):
-                graph = graph or self._forward(tile, image, styles, samples, parts)
+                graph = graph or self._forward(tile, image, statistics, parts)
                 tile.add(graph.backward(), gradient)
                 graph = None  # before the next tile's
                 self._tell(done, total, tile.window, image[(..., *tile.window)])
@@ -221,77 +230,44 @@ class TiledObjective(Objective):
     ) -> list[dict[str, Tensor]]:
         return vectors_by_tiles(self.network, image, self.tile, self.processes, readings)
 
-    def _add_moments(
-        self,
-        tile: Tile,
-        image: Tensor,
-        sums: dict[_StyleTerm, Moments],
-        samples: Sequence[_Samples],
-    ) -> None:
-        for layer, features in self.network.iter_features(tile.cut(image), tile.wrap_around):
-            self._add_moments_of_layer(tile, layer, features, sums, samples)
-
-    def _add_moments_of_layer(
-        self,
-        tile: Tile,
-        layer: str,
-        features: Tensor,
-        sums: dict[_StyleTerm, Moments],
-        samples: Sequence[_Samples],
-    ) -> None:
-        core = features[(..., *tile.positions_in_extent(layer))]
-        for one in samples:
-            add_vectors(one.vectors, one.readings, tile, layer, core, one.shape)
-        for term in self._styles:
-            if term.layer == layer:
-                moments = term.moments(core, tile)
-                sums[term] = sums[term] + moments if term in sums else moments
-
     def _forward(
         self,
         tile: Tile,
         image: Tensor,
-        styles: Sequence[_StyleGradient],
-        samples: Sequence[_Samples],
+        statistics: Sequence[_Sums | _Samples],
         parts: Parts,
-        sums: dict[_StyleTerm, Moments] | None = None,
+        *,
+        adds: bool = False,
     ) -> _TileGraph:
-        """Compute a tile's features for a backward pass, and add their moments to `sums`.
+        """Compute a tile's features for a backward pass; if it `adds`, also for the statistics.
 
-        The backward pass reads `styles` and `samples`, and adds the tile's content losses to
-        `parts`.
+        The backward pass reads the statistics, and adds the tile's content losses to `parts`.
         """
         pixels = tile.cut(image).detach().requires_grad_()
         total = torch.zeros((), device=self.network.device)
         with torch.enable_grad():
             for layer, features in self.network.iter_features(pixels, tile.wrap_around):
-                compute = partial(self._gradient_by_features, tile, layer, styles, samples, parts)
+                compute = partial(self._gradient_by_features, tile, layer, statistics, parts)
                 total = total + _GradientOnDemand.apply(features, compute)
-                if sums is not None:
-                    self._add_moments_of_layer(tile, layer, features.detach(), sums, samples)
+                if adds:
+                    _add(statistics, tile, layer, features.detach())
         return _TileGraph(pixels, total)
 
     def _gradient_by_features(
         self,
         tile: Tile,
         layer: str,
-        styles: Sequence[_StyleGradient],
-        samples: Sequence[_Samples],
+        statistics: Sequence[_Sums | _Samples],
         parts: Parts,
         features: Tensor,
     ) -> Tensor:
         """Return the gradient by a layer of a tile's extent; 0 in the halo."""
         gradient = torch.zeros_like(features)
         core = (..., *tile.positions_in_extent(layer))
-        for style in styles:
-            if style.term.layer == layer:
-                by_core = style.by_features(features[core], tile)
-                if by_core is not None:
-                    gradient[core] += by_core
-        for one in samples:
-            by_samples = one.by_features(features[core], tile, layer)
-            if by_samples is not None:
-                gradient[core] += by_samples
+        for statistic in statistics:
+            by_core = statistic.by_core(features[core], tile, layer)
+            if by_core is not None:
+                gradient[core] += by_core
         for term in self._contents:
             if term.layer == layer:
                 value, by_core = term.value_and_grad(features[core], tile)
@@ -339,3 +315,10 @@ class _GradientOnDemand(torch.autograd.Function):
 def _is_empty(mask: Tensor | None) -> bool:
     """Whether a mask selects nothing: of many regions, most are not in most tiles."""
     return mask is not None and not bool(mask.any())
+
+
+def _add(statistics: Sequence[_Sums | _Samples], tile: Tile, layer: str, features: Tensor) -> None:
+    """Add the features (1, C, h, w) of a tile's extent at a layer to all statistics."""
+    core = features[(..., *tile.positions_in_extent(layer))]
+    for statistic in statistics:
+        statistic.add(core, tile, layer)
