@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral, Real
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from napari_nst.recipe.fields import Changes, FixedMapping
+from napari_nst.recipe.fields import Changes, Control, FixedMapping
 from napari_nst.recipe.sections import (
     CONTENT_NORMS,
     CONTROLS,
@@ -50,7 +48,7 @@ def checked_terms(terms: Sequence[Mapping[str, Any]]) -> Changes:
     checked = []
     for index, term in enumerate(terms, start=1):
         role = f"terms, entry {index}"
-        fields = _checked_fields(term, TERM_FIELDS, role)
+        fields = _checked_fields(term, _OF_TERM, role)
         kinds = [kind for kind in (_CONTENT, _STYLE) if any(name in fields for name in kind)]
         if len(kinds) != 1:
             both = "both" if kinds else "neither"
@@ -64,22 +62,10 @@ def checked_terms(terms: Sequence[Mapping[str, Any]]) -> Changes:
 
 def checked_phases(phases: Sequence[Mapping[str, Any]]) -> Changes:
     """Return phases with checked names and values; ValueError for others."""
-    checked = []
-    for index, phase in enumerate(phases, start=1):
-        role = f"phases, entry {index}"
-        fields = dict(phase)
-        own: dict[str, Any] = {}
-        if "steps" in fields:
-            own["steps"] = _checked_steps(fields.pop("steps"), role)
-        if "sizes" in fields:
-            own["sizes"] = _checked_sizes(fields.pop("sizes"), role)
-        own |= _checked_fields(fields, PHASE_FIELDS, role, ("steps", "sizes"))
-        if "terms" in own:
-            try:
-                own["terms"] = checked_terms(own["terms"])
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{role}: {error}") from None
-        checked.append(FixedMapping(own))
+    checked = [
+        FixedMapping(_checked_fields(phase, _OF_PHASE, f"phases, entry {index}"))
+        for index, phase in enumerate(phases, start=1)
+    ]
     if checked and checked[-1].get("sizes", "finest") not in ("finest", "all", 1):
         raise ValueError(
             "phases must end at the finest size; give the last entry the sizes 'finest' or 'all'."
@@ -120,41 +106,41 @@ def changed_fields(recipe: Mapping[str, Any], changes: Mapping[str, Any]) -> dic
 
 
 def _checked_fields(
-    given: Mapping[str, Any], allowed: Iterable[str], role: str, also: tuple[str, ...] = ()
+    given: Mapping[str, Any], allowed: Mapping[str, Callable[[str, object], Any]], role: str
 ) -> dict[str, Any]:
-    allowed = tuple(allowed)
+    """Return fields as their functions in `allowed` return them; ValueError that names a role."""
     fields = {}
     for name, value in given.items():
         if name not in allowed:
-            known = (*also, *allowed)
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it can have {', '.join(known)}."
+            near = difflib.get_close_matches(str(name), allowed, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it can have {', '.join(allowed)}."
             raise ValueError(f"{role} cannot have {name!r}; {hint}")
         try:
-            fields[name] = CONTROLS[name].checked(name, value)
+            fields[name] = allowed[name](name, value)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{role}: {error}") from None
     return fields
 
 
-def _checked_steps(steps: object, role: str) -> float:
-    is_number = isinstance(steps, Real) and not isinstance(steps, bool)
+def _checked_sizes(name: str, sizes: object) -> str | int:
+    if isinstance(sizes, str) and sizes in SIZES:
+        return sizes
     try:
-        number = float(steps) if is_number else math.nan  # type: ignore[arg-type]
-    except OverflowError:
-        number = math.inf
-    if not 0 < number <= 1e6:
-        raise ValueError(f"{role}: steps must be a number above 0, 1e6 at most; not {steps!r}.")
+        number: int = _NTH_FINEST.checked(name, sizes)
+    except (TypeError, ValueError):
+        words = ", ".join(SIZES)
+        raise ValueError(
+            f"{name} must be {words}, or n from 1 for the n-th finest; not {sizes!r}."
+        ) from None
     return number
 
 
-def _checked_sizes(sizes: object, role: str) -> str | int:
-    if isinstance(sizes, str) and sizes in SIZES:
-        return sizes
-    is_whole = isinstance(sizes, Integral) and not isinstance(sizes, bool)
-    number = int(sizes) if is_whole else 0  # type: ignore[call-overload]
-    if 1 <= number <= 64:
-        return number
-    raise ValueError(
-        f"{role}: sizes must be {', '.join(SIZES)}, or n from 1 for the n-th finest; not {sizes!r}."
-    )
+_NTH_FINEST = Control("", minimum=1, maximum=64, kind=int)
+_OF_TERM = {name: CONTROLS[name].checked for name in TERM_FIELDS}
+_OF_PHASE: Mapping[str, Callable[[str, object], Any]] = {
+    "steps": Control("", minimum=1e-6, maximum=1e6, kind=float).checked,
+    "sizes": _checked_sizes,
+    **{name: CONTROLS[name].checked for name in PHASE_FIELDS},
+    "terms": lambda name, value: checked_terms(CONTROLS[name].checked(name, value)),
+}
+"""Field → function that returns a checked value of it, given its name."""

@@ -116,18 +116,13 @@ jitter, ema
                 "content_weight and style_weight are both 0, or the weights of all their layers; "
                 "give one of them a value above 0."
             )
-        if self.style_norm not in NORMS[self.style_loss]:
-            allowed = ", ".join(NORMS[self.style_loss])
-            raise ValueError(
-                f"style_norm {self.style_norm!r} does not go with style_loss "
-                f"{self.style_loss!r}; take one of {allowed}."
-            )
-        if self.content_norm not in CONTENT_NORMS[self.content_loss]:
-            allowed = ", ".join(CONTENT_NORMS[self.content_loss])
-            raise ValueError(
-                f"content_norm {self.content_norm!r} does not go with content_loss "
-                f"{self.content_loss!r}; take one of {allowed}."
-            )
+        for kind, norms in (("style", NORMS), ("content", CONTENT_NORMS)):
+            loss, norm = getattr(self, f"{kind}_loss"), getattr(self, f"{kind}_norm")
+            if norm not in norms[loss]:
+                raise ValueError(
+                    f"{kind}_norm {norm!r} does not go with {kind}_loss {loss!r}; take one of "
+                    f"{', '.join(norms[loss])}."
+                )
         if self.style_blend and not any(self.style_blend):
             raise ValueError("style_blend is 0 for every style; give one a value above 0.")
         if self.final_color != "none" and self.color == "luminance":
@@ -161,13 +156,12 @@ jitter, ema
     @property
     def has_content(self) -> bool:
         """Whether any content loss has a weight above 0."""
-        return bool(self.content_weight) and any(self.content_layers.values())
+        return _has_loss(vars(self), "content")
 
     @property
     def has_style(self) -> bool:
         """Whether any style loss has a weight above 0."""
-        reads_any = self.style_loss in IMAGE_LOSSES or any(self.style_layers.values())
-        return bool(self.style_weight) and reads_any
+        return _has_loss(vars(self), "style")
 
     def with_terms(self) -> list[Recipe]:
         """Return the recipe without its terms, then a recipe of each term that has a weight.
@@ -238,11 +232,8 @@ jitter, ema
 def term_recipe(recipe: Recipe, term: Mapping[str, Any]) -> Recipe | None:
     """Return the recipe of a term alone; None if it has no weight."""
     kind, other = kind_of(term)
-    own = vars(recipe)
-    fields = changed_fields(own, term)
-    values = own | fields
-    is_of_image = kind == "style" and values["style_loss"] in IMAGE_LOSSES
-    if not (values[f"{kind}_weight"] and (is_of_image or any(values[f"{kind}_layers"].values()))):
+    fields = changed_fields(vars(recipe), term)
+    if not _has_loss(vars(recipe) | fields, kind):
         return None
     alone: dict[str, Any] = {f"{other}_weight": 0.0, "tv_weight": 0.0, "terms": (), "phases": ()}
     return recipe.replace(**fields, **alone)
@@ -258,6 +249,13 @@ def phase_recipe(recipe: Recipe, phase: Mapping[str, Any]) -> Recipe:
             "either a value above 0, or set refine_share to 0."
         )
     return recipe.replace(**{**fields, "style_weight": weight}, **ONE_PHASE)
+
+
+def _has_loss(fields: Mapping[str, Any], kind: str) -> bool:
+    """Whether the ``content`` or ``style`` loss of a recipe's fields has a weight above 0."""
+    reads_no_layer = kind == "style" and fields["style_loss"] in IMAGE_LOSSES
+    has_layers = reads_no_layer or any(fields[f"{kind}_layers"].values())
+    return bool(fields[f"{kind}_weight"]) and has_layers
 
 
 def _refuse_unknown(changes: Mapping[str, Any]) -> None:

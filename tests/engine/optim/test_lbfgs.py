@@ -3,16 +3,15 @@
 import pytest
 import torch
 
+from napari_nst.engine.optim.bases import Pixels
 from napari_nst.engine.optim.lbfgs import DiagonalScaling, LimitedMemoryBFGS
+from napari_nst.engine.optim.parametrization import Parametrization
 
 
-def unlimited(variables):
-    """Every variable may have any value."""
-
-
-def minimiser(start, history=5, limit=unlimited, chunk=None):
+def minimiser(start, history=5, image_range="free", chunk=None):
     variables = start.clone().requires_grad_()
-    optimizer = LimitedMemoryBFGS(variables, 1.0, history, limit)
+    parametrization = Parametrization(Pixels(start.shape[2:]), image_range)
+    optimizer = LimitedMemoryBFGS(variables, 1.0, history, parametrization)
     if chunk:
         optimizer.chunk = chunk
     return variables, optimizer
@@ -104,7 +103,7 @@ def test_the_history_takes_four_bytes_per_variable_and_step(random_image):
 
 def test_the_history_holds_what_the_limits_leave_of_a_step(random_image):
     start = random_image(20, 24)
-    variables, optimizer = minimiser(start, limit=lambda x: x.clamp_(0, 1))
+    variables, optimizer = minimiser(start, image_range="clip")
     steps_on(lambda x: (x - 3).square().sum(), variables, optimizer, 1)
     moved = (variables.detach() - start).flatten()
     assert variables.max() == 1

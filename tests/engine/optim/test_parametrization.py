@@ -14,7 +14,7 @@ BASES = pytest.mark.parametrize("name", ["pixels", "laplacian", "decorrelated"])
 
 def kind(name, image_range="clip", grey=False, unit=1.0, **fields):
     recipe = Recipe(parametrization=name, image_range=image_range, **fields)
-    basis = basis_of(recipe, SHAPE, torch.zeros(1), grey=grey, gain=0.5)
+    basis = basis_of(recipe, SHAPE, torch.zeros(1), grey=grey)
     return Parametrization(basis, image_range, grey, unit)
 
 

@@ -82,20 +82,16 @@ class LaplacianBands(Pixels):
     band at the start, and so is what `clip` cuts off: the image is the same, and no step of an
     optimizer depends on how it is shared out, because the image is a linear function of the bands.
 
-    `gain` is a factor of each band relative to the next finer one. With `periodic`, bands continue
-    beyond each border at the opposite one.
+    With `periodic`, bands continue beyond each border at the opposite one.
     """
 
-    def __init__(
-        self, shape: Shape, like: Tensor, *, gain: float = 1.0, periodic: bool = False
-    ) -> None:
+    def __init__(self, shape: Shape, like: Tensor, *, periodic: bool = False) -> None:
         super().__init__(shape)
         shapes = [shape]
         for _ in range(BANDS):
             height, width = shapes[-1]
             shapes.append(((height + 1) // 2, (width + 1) // 2))
         self.shapes = shapes
-        self.gain = gain
         # Products of matrices rather than `interpolate`, whose gradient is not deterministic on
         # GPUs, and which knows no periodic border.
         self._enlargers = [
@@ -110,7 +106,7 @@ class LaplacianBands(Pixels):
         """Return the image of some coefficients."""
         *finer, image = split(coefficients, self.shapes)
         for band, (rows, columns) in zip(finer[::-1], self._enlargers[::-1], strict=True):
-            image = torch.add(band, rows @ image @ columns.mT, alpha=self.gain)
+            image = band + rows @ image @ columns.mT
         return image
 
     def coefficients(self, image: Tensor) -> Tensor:
@@ -123,16 +119,15 @@ class LaplacianBands(Pixels):
         """Return the gradient by the coefficients, given that by the image."""
         bands = [by_image]
         for rows, columns in self._enlargers:
-            bands.append((rows.mT @ bands[-1] @ columns).mul_(self.gain))
+            bands.append(rows.mT @ bands[-1] @ columns)
         return joined(bands)
 
 
-def basis_of(recipe: Recipe, shape: Shape, like: Tensor, *, grey: bool, gain: float) -> Pixels:
+def basis_of(recipe: Recipe, shape: Shape, like: Tensor, *, grey: bool) -> Pixels:
     """Return the basis that a recipe names, for images of a shape in the format of a tensor."""
-    name = recipe.parametrization
-    if name == "laplacian":
-        return LaplacianBands(shape, like, gain=gain, periodic=recipe.padding == "circular")
-    if name == "decorrelated" and not grey:  # a grey image has no colours to decorrelate
+    if recipe.parametrization == "laplacian":
+        return LaplacianBands(shape, like, periodic=recipe.padding == "circular")
+    if recipe.parametrization == "decorrelated" and not grey:
         return DecorrelatedColours(shape, like)
     return Pixels(shape)
 

@@ -75,9 +75,6 @@ class ImageOptimizer:
     unit: ClassVar[float] = 1.0
     """The variable of a white pixel."""
 
-    gain: ClassVar[float] = 1.0
-    """The factor of each Laplacian band relative to the next finer one."""
-
     redraws_every: ClassVar[int] = 1
     """After how many steps the objective draws its random numbers again."""
 
@@ -198,7 +195,7 @@ class ImageOptimizer:
     def _parametrization(cls, recipe: Recipe, image: Tensor, grey: bool) -> Parametrization:
         """Return the parametrization of images of the same shape, format and device."""
         shape = (image.shape[2], image.shape[3])
-        basis = basis_of(recipe, shape, image, grey=grey, gain=cls.gain)
+        basis = basis_of(recipe, shape, image, grey=grey)
         return Parametrization(basis, recipe.image_range, grey, cls.unit)
 
     def _optimizer_state(self) -> dict[str, Any]:

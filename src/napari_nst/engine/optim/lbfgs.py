@@ -10,10 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-Shape = tuple[int, int]
-
-Limit = Callable[[Tensor], None]
-"""Limits variables to their range in place."""
+from napari_nst.engine.optim.bases import Shape
+from napari_nst.engine.optim.parametrization import Parametrization
 
 
 class LimitedMemoryBFGS:
@@ -27,12 +25,10 @@ class LimitedMemoryBFGS:
     The recursion usually starts from a multiple of the identity. Here it starts from a multiple of
     a diagonal matrix, the `DiagonalScaling` of the pixels.
 
-    `variables` (1, C, H, W), contiguous, are changed in place; or (1, C, N), the pixels of images
-    of some `shapes` one after another. `lr` multiplies every step; before any curvature is known, a
-    step of `lr` 1 moves pixels by 1 on average, where `image`, linear, gives pixels for variables.
-    `history` is the number of past steps that are stored, at 4 bytes per variable each. `limit` is
-    applied after each step, to any part of the variables if it `limits_each` by itself, and the
-    history holds the step that is left of it.
+    `variables` (1, C, H, W) or (1, C, N), contiguous, are changed in place; `parametrization` says
+    what they are. `lr` multiplies every step; before any curvature is known, a step of `lr` 1 moves
+    pixels by 1 on average. `history` is the number of past steps that are stored, at 4 bytes per
+    variable each. They hold what the limits of the parametrization leave of a step.
     """
 
     chunk = 2**19
@@ -47,19 +43,13 @@ class LimitedMemoryBFGS:
         variables: Tensor,
         lr: float,
         history: int,
-        limit: Limit,
-        *,
-        limits_each: bool = True,
-        image: Callable[[Tensor], Tensor] = lambda variables: variables,
-        shapes: Sequence[Shape] | None = None,
+        parametrization: Parametrization,
     ) -> None:
         # No torch.optim.Optimizer: its constructor imports torch._dynamo, which takes seconds.
         self.leaf = variables
         self.lr = lr
         self.variables = variables.detach()[0].flatten(1)
-        self.limit = limit
-        self.limits_each = limits_each
-        self.image = image
+        self.parametrization = parametrization
         # Past steps, and the change of the gradient at each.
         shape = (2, history, *self.variables.shape)
         self.past = torch.zeros(shape, dtype=torch.bfloat16, device=variables.device)
@@ -71,9 +61,7 @@ class LimitedMemoryBFGS:
         self.row = 0  # the row of the last step
         self.learned = 0
         self.previous: Tensor | None = None  # the gradient before the last step
-        self.scaling = DiagonalScaling(
-            shapes or [(variables.shape[-2], variables.shape[-1])], variables.device
-        )
+        self.scaling = DiagonalScaling(parametrization.basis.shapes, variables.device)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:
@@ -86,7 +74,7 @@ class LimitedMemoryBFGS:
             weights, scale = self._direction()
         else:
             weights = torch.zeros(2, 0)
-            moved = self.image(self.leaf.grad)
+            moved = self.parametrization.basis.image(self.leaf.grad)
             scale = moved.numel() / max(float(moved.abs().sum()), 1e-30)
         self._move(gradient, weights, scale)
         self.previous = gradient
@@ -168,7 +156,7 @@ class LimitedMemoryBFGS:
         lr = float(self.lr)
         rows = weights.shape[1]
         weights = weights.to(gradient.dtype).to(gradient.device)
-        start = None if self.limits_each else self.variables.clone()
+        start = None if self.parametrization.limits_each else self.variables.clone()
         for channel, part in self._chunks():
             variables = self.variables[channel, part]
             before = variables.clone()
@@ -178,10 +166,10 @@ class LimitedMemoryBFGS:
             scaled = torch.add(of_changes, gradient[channel, part], alpha=scale)
             variables.sub_(of_steps.addcmul_(scaled, self.scaling.of_pixels[part]), alpha=lr)
             if start is None:
-                self.limit(variables)
+                self.parametrization.limit(variables)
                 self.past[0, self.row, channel, part] = variables - before
         if start is not None:
-            self.limit(self.leaf.detach())
+            self.parametrization.limit(self.leaf.detach())
             self.past[0, self.row] = self.variables - start
         self.order = [row for row in self.order if row != self.row]
 

@@ -30,15 +30,7 @@ class LBFGS(ImageOptimizer):
 
     def _new_optimizer(self) -> torch.optim.Optimizer | LimitedMemoryBFGS:
         if not self.recipe.line_search:
-            return LimitedMemoryBFGS(
-                self.variables,
-                self.lr,
-                self.history,
-                self.parametrization.limit,
-                limits_each=self.parametrization.limits_each,
-                image=self.parametrization.basis.image,
-                shapes=self.parametrization.basis.shapes,
-            )
+            return LimitedMemoryBFGS(self.variables, self.lr, self.history, self.parametrization)
         return torch.optim.LBFGS(
             [self.variables],
             lr=self.lr * self.variables.numel(),
