@@ -12,9 +12,10 @@ import pytest
 
 import napari_nst
 from napari_nst.cli.demo import RESTARTED
-from napari_nst.cli.options import UNUSED
 from napari_nst.engine.vgg import weights as network
+from napari_nst.io.record import PRESET_JOBS
 from napari_nst.recipe import CONTROLS, SECTIONS, Recipe, preset, preset_names, published
+from napari_nst.recipe.sections import UNUSED
 from tests.helpers.terminal_tools import GOOD, SOURCES, run, the_line
 
 
@@ -91,7 +92,7 @@ def test_help_lists_the_fields_that_a_job_uses_under_their_sections(job, capsys)
     out = capsys.readouterr().out
     for name in CONTROLS:
         flag = "--" + name.replace("_", "-")
-        assert (f"{flag} " in out) == (name not in UNUSED[job])
+        assert (f"{flag} " in out) == (name not in UNUSED[PRESET_JOBS[job]])
     lines = out.splitlines()
     titles = [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert titles == ["Files", "This job", "Recipe", "Most used", *SECTIONS, "Other"]

@@ -13,24 +13,13 @@ import click
 
 from napari_nst.cli.outputs import ANIMATION_MEGABYTES, Outputs
 from napari_nst.cli.request import Request, default_preset
+from napari_nst.io.record import PRESET_JOBS
 from napari_nst.recipe import CONTROLS, SECTIONS, preset
 from napari_nst.recipe.fields import Changes, LayerWeights
+from napari_nst.recipe.sections import UNUSED
 
 FILE = click.Path(path_type=Path)
 
-# Job → the fields of a recipe that do not affect it.
-UNUSED: Mapping[str, tuple[str, ...]] = {
-    "stylize": (),
-    "synthesize": (
-        *("content_weight", "content_layers", "content_loss", "content_norm"),
-        *("style_sizing", "color", "final_color"),
-    ),
-    "reconstruct": (
-        *(name for name in CONTROLS if name.startswith("style_")),
-        *("projections", "patch_size", "patch_stride", "color", "final_color"),
-        *("nn_targets", "refine_strength"),
-    ),
-}
 _COMMON = ("size", "steps", "style_weight", "content_weight", "tv_weight", "seed", "device")
 _METAVARS: Mapping[type, str] = {
     LayerWeights: "LAYER:WEIGHT,…", tuple: "NUMBER,…", Changes: "JSON",
@@ -83,7 +72,8 @@ def job_command(
 
         files = [option for option in _FILE_OPTIONS if option.name not in without]
         usual = preset(default_preset(job), **defaults)
-        used = [one for one in dict.fromkeys((*_COMMON, *CONTROLS)) if one not in UNUSED[job]]
+        unused = UNUSED[PRESET_JOBS[job]]
+        used = [one for one in dict.fromkeys((*_COMMON, *CONTROLS)) if one not in unused]
         fields = [_field_option(field, getattr(usual, field)) for field in used]
         help_text = inspect.getdoc(function) or ""
         return _JobCommand(

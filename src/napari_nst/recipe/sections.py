@@ -331,3 +331,19 @@ CONTROLS: Mapping[str, Control] = MappingProxyType(
     {f.name: f.metadata["control"] for s in _SECTIONS.values() for f in dataclasses.fields(s)}
 )
 """Field name → its `Control`, in the order of their display."""
+
+UNUSED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "transfer": (),
+        "texture": (
+            *("content_weight", "content_layers", "content_loss", "content_norm"),
+            *("style_sizing", "color", "final_color"),
+        ),
+        "reconstruction": (
+            *(name for name in CONTROLS if name.startswith("style_")),
+            *("projections", "patch_size", "patch_stride", "centred_cosine", "nn_targets"),
+            *("refine_strength", "color", "final_color"),
+        ),
+    }
+)
+"""Job → the fields that do not affect it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
@@ -11,8 +11,13 @@ from magicgui.widgets.bases import ValueWidget
 
 from napari_nst.recipe import CONTROLS, DEFAULT_PRESETS, Recipe, preset, preset_names, published
 from napari_nst.recipe.fields import Changes, Control, LayerWeights
-from napari_nst.recipe.phases import PHASE_FIELDS, TERM_FIELDS
-from napari_nst.recipe.sections import CONTENT_NORMS, HYPERCOLUMN_LOSSES, NORMS, SAMPLED_LOSSES
+from napari_nst.recipe.sections import (
+    CONTENT_NORMS,
+    HYPERCOLUMN_LOSSES,
+    NORMS,
+    SAMPLED_LOSSES,
+    UNUSED,
+)  # fmt: skip
 from napari_nst.viewer.controls.form import DataText, LongText, NumberBox
 from napari_nst.viewer.settings.preferences import preferred
 
@@ -48,20 +53,6 @@ FROM_PREFERENCES = ("device", "precision")
 """Fields of the machine, not of the image: a preset does not change them, and a new widget starts
 with the values in napari's preferences."""
 
-UNUSED: Mapping[str, tuple[str, ...]] = {
-    "transfer": (),
-    "texture": (
-        "content_weight", "content_layers", "content_loss", "content_norm",
-        "color", "final_color", "style_sizing", "style_blend",
-    ),
-    "reconstruction": (
-        "style_weight", "style_layers", "style_loss", "style_norm", "style_scale", "projections",
-        "patch_size", "patch_stride", "style_sizing", "style_blend", "color", "final_color",
-        "style_samples", "style_rotations", "nn_targets", "refine_strength",
-    ),
-}  # fmt: skip
-"""Job → fields that it does not use. Their controls are hidden and keep the preset's values."""
-
 STARTS: Mapping[str, tuple[str, ...]] = {
     "transfer": ("content", "style", "noise", "mix", "image"),
     "texture": ("style", "noise", "mix", "image"),
@@ -80,28 +71,29 @@ _OWN_TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 """Job → field → label and tooltip, if its meaning differs from that in a transfer."""
 
 
-def _has_loss(now: Mapping[str, Any], losses: Sequence[str]) -> bool:
-    return now["style_loss"] in losses or now["content_loss"] in losses
+def _takes(now: Mapping[str, Any], *choices: str) -> bool:
+    """Whether the recipe, one of its terms or one of its phases takes one of some choices."""
+    own = [now[name] for name in ("style_loss", "content_loss", "pooling", "optimizer")]
+    others = now["terms"] + now["phases"]  # JSON text
+    return any(choice in own or f'"{choice}"' in others for choice in choices)
 
 
 _IS_USED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "scale_ratio": lambda now: now["min_size"] > 0,
     "first_scale_share": lambda now: now["min_size"] > 0,
-    "projections": lambda now: _has_loss(
-        now, ("sliced_wasserstein", "sliced_rows", "sampled_wasserstein")
+    "projections": lambda now: _takes(
+        now, "sliced_wasserstein", "sliced_rows", "sampled_wasserstein"
     ),
-    "patch_size": lambda now: now["style_loss"] == "mrf",
-    "patch_stride": lambda now: now["style_loss"] == "mrf",
+    **dict.fromkeys(("patch_size", "patch_stride"), lambda now: _takes(now, "mrf")),
     **dict.fromkeys(
-        ("samples", "style_samples", "style_rotations"),
-        lambda now: _has_loss(now, SAMPLED_LOSSES),
+        ("samples", "style_samples", "style_rotations"), lambda now: _takes(now, *SAMPLED_LOSSES)
     ),
-    "centred_cosine": lambda now: _has_loss(now, ("remd", "nn")),
-    "hypercolumns": lambda now: _has_loss(now, HYPERCOLUMN_LOSSES),
-    "nn_targets": lambda now: _has_loss(now, ("nn",)),
-    "own_sizes": lambda now: bool(now["phases"]),
-    "refine_share": lambda now: bool(now["phases"]),
-    "refine_strength": lambda now: bool(now["phases"]),
+    "centred_cosine": lambda now: _takes(now, "remd", "nn"),
+    "hypercolumns": lambda now: _takes(now, *HYPERCOLUMN_LOSSES),
+    "nn_targets": lambda now: _takes(now, "nn"),
+    **dict.fromkeys(
+        ("own_sizes", "refine_share", "refine_strength"), lambda now: bool(now["phases"])
+    ),
     "tv_loss": lambda now: now["tv_weight"] > 0,
     "tv_exponent": lambda now: now["tv_weight"] > 0,
     "noise": lambda now: now["init"] in ("noise", "mix"),
@@ -109,17 +101,12 @@ _IS_USED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
         now["init"] in ("noise", "mix") and now["noise"] in ("normal", "uniform")
     ),
     "init_noise": lambda now: now["init"] == "mix",
-    "rescale_pooling": lambda now: now["pooling"] != "max",
-    "history": lambda now: now["optimizer"] == "lbfgs",
-    "line_search": lambda now: now["optimizer"] == "lbfgs",
-    "beta1": lambda now: now["optimizer"] == "adam",
-    "beta2": lambda now: now["optimizer"] in ("adam", "rmsprop"),
-    "epsilon": lambda now: now["optimizer"] in ("adam", "rmsprop"),
+    "rescale_pooling": lambda now: _takes(now, "average", "l2"),
+    **dict.fromkeys(("history", "line_search"), lambda now: _takes(now, "lbfgs")),
+    "beta1": lambda now: _takes(now, "adam"),
+    **dict.fromkeys(("beta2", "epsilon"), lambda now: _takes(now, "adam", "rmsprop")),
 }
-"""Field → whether the recipe's own losses and optimiser use it, given the values of all fields."""
-
-_INHERITED = {"terms": set(TERM_FIELDS), "phases": {*PHASE_FIELDS} - {"tv_loss", "tv_exponent"}}
-"""Field of changes → the fields that they take from the recipe, and may use where it does not."""
+"""Field → whether it has an effect, given the values of all fields."""
 
 
 class RecipeControls:
@@ -146,7 +133,9 @@ class RecipeControls:
         self.fields["content_norm"].choices = lambda _: CONTENT_NORMS[
             self.fields["content_loss"].value
         ]
-        self.used = [name for name in CONTROLS if name not in UNUSED[job]]
+        # Other controls are hidden and keep the preset's values. A texture has one exemplar.
+        hidden = (*UNUSED[job], "style_blend") if job == "texture" else UNUSED[job]
+        self.used = [name for name in CONTROLS if name not in hidden]
         for field in self.fields.values():
             field.changed.connect(self._enable_used)
         for kind in ("style", "content"):
@@ -215,9 +204,8 @@ class RecipeControls:
 
     def _enable_used(self) -> None:
         values = {name: widget.value for name, widget in self.fields.items()}
-        inherited = {name for kind, names in _INHERITED.items() if values[kind] for name in names}
         for name, is_used in _IS_USED.items():
-            self.fields[name].enabled = name in inherited or is_used(values)
+            self.fields[name].enabled = is_used(values)
 
 
 def label_of(name: str) -> str:
