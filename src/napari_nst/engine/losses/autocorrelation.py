@@ -62,7 +62,7 @@ class AutocorrelationLoss(StyleLoss):
     def forward(self, features: Tensor) -> Tensor:
         """Compare features (1, C, H, W) with the styles'."""
         if self.mask is not None:
-            refuse_other_size(self.mask, features)
+            refuse_other_size(self.mask, features.shape[2:])
         features = self._box.crop(features)
         target = self._target_for((features.shape[2], features.shape[3]), features.device)
         parts = torch.split(features, CHANNELS_AT_A_TIME, dim=1)

@@ -36,7 +36,7 @@ class Exemplar:
 
     def __post_init__(self) -> None:
         if self.mask is not None:
-            refuse_other_size(self.mask, self.features)
+            refuse_other_size(self.mask, self.features.shape[2:])
         refuse_empty(self.mask)
 
     @cached_property
@@ -181,3 +181,16 @@ def refuse_empty(mask: Tensor | None) -> None:
     """Raise a ValueError if a mask is 0 everywhere."""
     if mask is not None and not bool((mask > 0).any()):
         raise ValueError("mask is 0 at every position of the features; mark a larger region.")
+
+
+def selected_positions(mask: Tensor | None) -> Tensor | None:
+    """Return the indices of the positions with a mask above 0.5; None without a mask."""
+    if mask is None:
+        return None
+    selected = (mask.flatten() > 0.5).nonzero().squeeze(1)
+    if not len(selected):
+        raise ValueError(
+            "mask is above 0.5 at no position of the features, and this loss compares only such "
+            "positions; mark a larger region."
+        )
+    return selected

@@ -31,7 +31,7 @@ class ContentLoss(FeatureLoss):
     def __init__(self, target: Tensor, *, norm: str = "mean", mask: Tensor | None = None) -> None:
         super().__init__(norm, mask)
         if mask is not None:
-            refuse_other_size(mask, target)
+            refuse_other_size(mask, target.shape[2:])
             self.mask = mask.to(target.device)
         self.register_buffer("target", target.detach(), persistent=False)
         self.divisor = self._divisor()

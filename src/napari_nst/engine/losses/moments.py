@@ -6,6 +6,7 @@ bfloat16 are multiplied without a copy in float32, in the forward and in the bac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,7 @@ class Moments:
         if mask is None:
             weight = features.shape[2] * features.shape[3]
         else:
-            refuse_other_size(mask, features)
+            refuse_other_size(mask, features.shape[2:])
             mask = mask.to(features.device)
             weight = float(mask.sum()) if weight is None else weight
         first, second = _Sums.apply(features, mask)
@@ -169,9 +170,9 @@ def covariance_energy(covariance: Tensor, second_moment: Tensor) -> float:
     return max(mean_square(covariance), FLAT * mean_square(second_moment)) or 1.0
 
 
-def refuse_other_size(mask: Tensor, features: Tensor) -> None:
-    """Raise a ValueError if a mask is not (1, 1, H, W) with the size of features (N, C, H, W)."""
-    height, width = features.shape[2:]
+def refuse_other_size(mask: Tensor, size: Sequence[int]) -> None:
+    """Raise a ValueError if a mask is not (1, 1, H, W) with the height and width of features."""
+    height, width = size
     if mask.shape != (1, 1, height, width):
         raise ValueError(
             f"mask must be (1, 1, H, W) and as large as the features, {height} × {width}; "

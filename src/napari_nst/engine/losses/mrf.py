@@ -70,7 +70,7 @@ class PatchLoss(StyleLoss):
     def forward(self, features: Tensor) -> Tensor:
         """Compare features (1, C, H, W) with the styles'."""
         if self.mask is not None:
-            refuse_other_size(self.mask, features)
+            refuse_other_size(self.mask, features.shape[2:])
         patches = self._patches(features, self.selected)
         difference = patches - self.styles[self._nearest(patches.detach())]
         channels = features.shape[1]

@@ -15,8 +15,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_nst.engine.device import multiplies_bfloat16
-from napari_nst.engine.losses.base import Exemplar, FeatureLoss, SampledExemplar, StyleLoss
-from napari_nst.engine.losses.moments import FEWEST_CHANNELS, full_precision
+from napari_nst.engine.losses.base import (
+    Exemplar,
+    FeatureLoss,
+    SampledExemplar,
+    StyleLoss,
+    selected_positions,
+)
+from napari_nst.engine.losses.moments import FEWEST_CHANNELS, full_precision, refuse_other_size
 from napari_nst.recipe.layer_names import poolings_before
 
 Shape = tuple[int, int]
@@ -87,7 +93,8 @@ class Sampled(FeatureLoss):
     def _draws(self, samples: int, layers: Mapping[str, float], seed: int) -> None:
         """Set how many positions of which layers are compared, and draw the first ones."""
         self.samples, self.layers = samples, layers
-        self._selected = selected_positions(self.mask)
+        selected = selected_positions(self.mask)
+        self._selected = None if selected is None else selected.cpu()
         # Random numbers of the CPU are the same everywhere; every GPU has its own.
         self._generator = torch.Generator().manual_seed(seed)
         self.redraw()
@@ -111,11 +118,8 @@ class Sampled(FeatureLoss):
 
         `size` is that of the first layer.
         """
-        if self.mask is not None and self.mask.shape[2:] != size:
-            raise ValueError(
-                f"mask must be as large as the features, {size[0]} × {size[1]}; it is "
-                f"{tuple(self.mask.shape)}."
-            )
+        if self.mask is not None:
+            refuse_other_size(self.mask, size)
         candidates = self.candidates(size)
         positions = candidates[self.ranks(len(candidates))]
         return readings_of(positions, size, self.layers)
@@ -239,19 +243,6 @@ def joined(vectors: Sequence[Tensor], layers: Mapping[str, float]) -> Tensor:
     return scaled[0] if len(scaled) == 1 else torch.cat(scaled, dim=1)
 
 
-def selected_positions(mask: Tensor | None) -> Tensor | None:
-    """Return the indices of the positions with a mask above 0.5; None without a mask."""
-    if mask is None:
-        return None
-    selected = (mask.flatten() > 0.5).nonzero().squeeze(1).cpu()
-    if not len(selected):
-        raise ValueError(
-            "mask is above 0.5 at no position of the features, and losses of samples compare only "
-            "such positions; mark a larger region."
-        )
-    return selected
-
-
 def spread(count: int, number: int, generator: torch.Generator) -> Tensor:
     """Draw indices below `count`, one out of each of `number` equal runs; all if they are fewer."""
     if count <= number:
@@ -277,9 +268,9 @@ def style_readings(
 ) -> dict[str, Reading]:
     """Return where a style's vectors are read; size and mask are those of the first layer."""
     selected = selected_positions(mask)
-    count = size[0] * size[1] if selected is None else len(selected)
-    ranks = spread(count, number, torch.Generator().manual_seed(seed))
-    return readings_of(ranks if selected is None else selected[ranks], size, layers)
+    candidates = torch.arange(size[0] * size[1]) if selected is None else selected.cpu()
+    ranks = spread(len(candidates), number, torch.Generator().manual_seed(seed))
+    return readings_of(candidates[ranks], size, layers)
 
 
 @torch.no_grad()

@@ -49,7 +49,7 @@ class SelfSimilarityLoss(Sampled):
         self._draws(samples, layers, seed)
         self.aim(target)
         if mask is not None:
-            refuse_other_size(mask, next(iter(self._targets.values())))
+            refuse_other_size(mask, next(iter(self._targets.values())).shape[2:])
 
     def aim(self, target: Tensor | Mapping[str, Tensor]) -> None:
         """Take another target of the same size."""

@@ -17,6 +17,7 @@ from napari_nst.engine.losses.base import (
     MomentLoss,
     StyleLoss,
     blended_moments,
+    selected_positions,
 )
 from napari_nst.engine.losses.moments import (
     Moments,
@@ -216,7 +217,7 @@ class SlicedWassersteinLoss(StyleLoss):
     def forward(self, features: Tensor) -> Tensor:
         """Compare features (1, C, H, W) with the styles' along the current directions."""
         if self.mask is not None:
-            refuse_other_size(self.mask, features)
+            refuse_other_size(self.mask, features.shape[2:])
         vectors = self._vectors(features)  # first: `SlicedRowsLoss` may shorten the directions
         projected = self.directions @ vectors
         return (projected - self._target(projected.detach())).square().mean() / self.energy
@@ -227,8 +228,8 @@ class SlicedWassersteinLoss(StyleLoss):
 
     def _style_vectors(self, exemplars: Sequence[Exemplar]) -> list[Tensor]:
         """Return the vectors (entries, number) of each style whose projections are sorted."""
-        self.register_buffer("selected", _indices(self.mask), persistent=False)
-        return [_vectors(e.features.detach(), _indices(e.mask)) for e in exemplars]
+        self.register_buffer("selected", selected_positions(self.mask), persistent=False)
+        return [_vectors(e.features.detach(), selected_positions(e.mask)) for e in exemplars]
 
     def _vectors(self, features: Tensor) -> Tensor:
         """Return the vectors (entries, number) of the image's features (1, C, H, W)."""
@@ -263,7 +264,7 @@ class SlicedRowsLoss(SlicedWassersteinLoss):
     """
 
     def _style_vectors(self, exemplars: Sequence[Exemplar]) -> list[Tensor]:
-        _indices(self.mask)  # raises for a mask that is too small
+        selected_positions(self.mask)  # raises for a mask that is too small
         heights = [_typical_height(_inside(e.features, e.mask)) for e in exemplars]
         if self.mask is not None:
             heights.append(_typical_height(_inside(self.mask, self.mask)))
@@ -318,19 +319,6 @@ def order_of(rows: Tensor) -> Tensor:
     if rows.device.type == "cpu":
         return torch.from_numpy(np.argsort(rows.numpy(), axis=1))
     return rows.argsort(dim=1)
-
-
-def _indices(mask: Tensor | None) -> Tensor | None:
-    """Return the indices of the positions with a mask above 0.5."""
-    if mask is None:
-        return None
-    selected = (mask.flatten() > 0.5).nonzero().squeeze(1)
-    if not len(selected):
-        raise ValueError(
-            "mask is above 0.5 at no position of the features, and sliced losses compare only such "
-            "positions; mark a larger region."
-        )
-    return selected
 
 
 def _vectors(features: Tensor, selected: Tensor | None) -> Tensor:

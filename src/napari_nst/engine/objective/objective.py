@@ -12,10 +12,8 @@ from torch import Tensor, nn
 
 from napari_nst.engine.job.layers import JOINED
 from napari_nst.engine.losses import (
-    ContentLoss,
     NearestNeighbourLoss,
     Sampled,
-    SelfSimilarityLoss,
     SlicedWassersteinLoss,
     sampled_losses,
 )
@@ -204,12 +202,8 @@ class Objective(nn.Module):
         content = self.jitter.content()
         for name, weighted in self.on_features.items():
             if name.startswith("content/"):
-                loss = weighted.loss
-                if isinstance(loss, ContentLoss):
-                    loss.aim(content[layer_of(name)])
-                else:
-                    assert isinstance(loss, SelfSimilarityLoss)
-                    loss.aim(content)
+                loss: Any = weighted.loss
+                loss.aim(content if isinstance(loss, Sampled) else content[layer_of(name)])
 
     def _parts_of_features(self, image: Tensor) -> Parts:
         shape = (image.shape[2], image.shape[3])
