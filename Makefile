@@ -1,6 +1,6 @@
 # make demo      a napari window in which a photograph becomes a painting
 # make test      every test, those in a real napari window included
-# make lint      ruff, mypy, import contracts, counts of lines and files, the manifest
+# make lint      ruff, mypy, import contracts, counts of lines and files, the manifest, workflows
 # make bench     speed and memory compared with other programs; ARGS="--quick" is a short trial
 # make quality   how good pictures and textures are, compared with other recipes; takes hours
 # make measure   stalls of the window during a run
@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The first of these that runs and is new enough; PYTHON=... sets another.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
 # Linux may have no display; Xvfb is a virtual one.
@@ -39,6 +39,10 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/structure.py
 	$(BIN)/npe2 validate src/napari_nst/napari.yaml
+	$(BIN)/zizmor --offline --quiet --min-severity medium .
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*_*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 bench: $(VENV)/.bench
 	$(BIN)/napari-nst weights fetch

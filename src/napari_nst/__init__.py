@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_nst.errors import NstError
     from napari_nst.recipe import Recipe, on_flavour, preset, preset_names
 
-__version__ = "0.1.0"
+    __version__: str
 
 _HOMES = {
     "Iteration": "napari_nst.engine.iteration",
@@ -72,6 +72,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "losses":
         return importlib.import_module("napari_nst.engine.losses")
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("napari-nst")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,6 +1,7 @@
 """The demo as a newcomer starts it: another process, a real window, the real network."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -24,7 +25,8 @@ def test_the_demo_leaves_a_screenshot_and_the_result(tmp_path, display):
         cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    window, result = (tmp_path / line for line in ended.stdout.split())
+    assert re.search(r"step: 100%.*4/4", ended.stderr), "the terminal shows no progress"
+    window, result = (tmp_path / line for line in ended.stdout.splitlines()[-2:])
     assert read_image(result).shape == (64, 64, 3)
     assert read_image(result).std() > 20
     shot = read_image(window)

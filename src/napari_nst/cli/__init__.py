@@ -13,7 +13,6 @@ from contextlib import suppress
 
 import click
 
-from napari_nst import __version__
 from napari_nst.cli.demo import demo
 from napari_nst.cli.inspect import features, gram, losses
 from napari_nst.cli.jobs import explore, reconstruct, stylize, sweep, synthesize
@@ -35,7 +34,7 @@ class _UnsortedGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=False,
 )
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(package_name="napari-nst", message="%(prog)s %(version)s")
 def program() -> None:
     """Paint one image in the style of another, from the terminal.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from napari_nst.cli.terminal import input_errors, say
+from napari_nst.cli.terminal import ProgressBar, input_errors, say
 from napari_nst.errors import NstError
 from napari_nst.recipe import preset
 
@@ -41,7 +41,10 @@ def demo(headless: bool, output: Path, **options: int | None) -> None:
 
     from napari_nst.viewer.demo import run_demo
 
-    for path in run_demo(headless, output, **fields):
+    say("opening a napari window …")
+    with ProgressBar() as bar:
+        written = run_demo(headless, output, bar, **fields)
+    for path in written:
         click.echo(path)
 
 

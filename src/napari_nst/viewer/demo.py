@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import napari
 from qtpy.QtCore import QTimer
@@ -11,10 +12,24 @@ from qtpy.QtCore import QTimer
 from napari_nst.errors import NstError
 from napari_nst.viewer.layers.save import save_result
 
+if TYPE_CHECKING:
+    from napari_nst.engine.iteration import Iteration
+    from napari_nst.viewer.run.worker import RunThread
+
 WINDOW = (1440, 900)  # width and height of the window in pixels, for a small laptop
 
 
-def run_demo(headless: bool, output: Path, **changes: int) -> list[Path]:
+class Progress(Protocol):
+    """Where the demo tells how far its run is."""
+
+    def before_run(self, message: str, done: int, total: int) -> None:
+        """Take what happens before the first step."""
+
+    def step(self, iteration: Iteration) -> None:
+        """Take a step."""
+
+
+def run_demo(headless: bool, output: Path, progress: Progress, **changes: int) -> list[Path]:
     """Open napari, start a style transfer of the samples, and return the files if `headless`."""
     viewer: Any = napari.Viewer()
     viewer.window.resize(*WINDOW)
@@ -27,6 +42,9 @@ def run_demo(headless: bool, output: Path, **changes: int) -> list[Path]:
         layer.visible = layer is widget.content.value
     # When the result appears, the window is laid out and the canvas has its final size.
     viewer.layers.events.inserted.connect(lambda: QTimer.singleShot(500, viewer.reset_view))
+    report = _reporter(progress)
+    widget.panel.runner.reported.connect(report)
+    widget.panel.runner.ended.connect(report)
     widget.panel.begin(widget.request)  # without remembering it
     written: list[Path] = []
     if headless:
@@ -37,6 +55,25 @@ def run_demo(headless: bool, output: Path, **changes: int) -> list[Path]:
     if headless and not written:
         raise NstError(f"The demo ended without a result: {widget.status_text}")
     return written
+
+
+def _reporter(progress: Progress) -> Callable[[RunThread], None]:
+    """Return a function that passes on what has changed of a run since it was last called."""
+    last: object = None
+
+    def report(run: RunThread) -> None:
+        nonlocal last
+        newest, before = run.newest, (run.message, run.done, run.total)
+        current = before if newest is None else newest.step
+        if current == last:
+            return
+        last = current
+        if newest is not None:
+            progress.step(newest)
+        elif run.total or run.message == run.forecast:
+            progress.before_run(*before)
+
+    return report
 
 
 def _finish(viewer: Any, widget: Any, watch: QTimer, output: Path, written: list[Path]) -> None:
