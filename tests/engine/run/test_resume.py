@@ -77,7 +77,10 @@ RUNS = {
     ),
     "sliced Wasserstein": (
         nst.stylize, (CONTENT, STYLE),
-        {"style_loss": "sliced_wasserstein", "optimizer": "adam", "steps": 6},
+        {
+            "style_loss": "sliced_wasserstein", "terms": [{"style_loss": "sliced_rows"}],
+            "optimizer": "adam", "steps": 6,
+        },
     ),
     "sliced Wasserstein and L-BFGS": (
         nst.stylize, (CONTENT, STYLE), {"style_loss": "sliced_wasserstein", "steps": 13}

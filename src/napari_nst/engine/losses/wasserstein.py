@@ -263,6 +263,14 @@ class SlicedRowsLoss(SlicedWassersteinLoss):
         As for `SlicedWassersteinLoss`; 0 projections means one per row.
     """
 
+    @torch.no_grad()
+    def redraw(self, state: Tensor | None = None) -> None:
+        """Draw the directions of all evaluations until the next call, or again those of a state."""
+        super().redraw(state)
+        # How many numbers were drawn depends on the height; the next ones must not.
+        self._generator.set_state(self.random_state)
+        self._generator.manual_seed(int(torch.randint(2**62, (), generator=self._generator)))
+
     def _style_vectors(self, exemplars: Sequence[Exemplar]) -> list[Tensor]:
         selected_positions(self.mask)  # raises for a mask that is too small
         heights = [_typical_height(_inside(e.features, e.mask)) for e in exemplars]
