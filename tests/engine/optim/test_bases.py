@@ -98,8 +98,7 @@ def test_grey_images_have_no_colours_to_decorrelate(random_image):
 
 @NEW
 @EACH
-@pytest.mark.parametrize("image_range", ["clip", "tanh"])
-@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize(("image_range", "grey"), [("clip", False), ("tanh", True)])
 def test_every_optimizer_reaches_a_target(name, optimizer, image_range, grey, random_image):
     target = 0.1 + 0.8 * random_image(40, 36)
     if grey:

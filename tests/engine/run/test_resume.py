@@ -89,7 +89,7 @@ RUNS = {
         nst.stylize, (CONTENT, STYLE),
         {
             "style_loss": "remd", "content_loss": "self_similarity", "samples": 16,
-            "optimizer": "adam", "steps": 5,
+            "optimizer": "adam", "steps": 5, "terms": [{"style_loss": "nn"}],
         },
     ),
     "jitter": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from napari_nst.engine.losses import (
     ImageLoss,
     SampledExemplar,
     SeamLoss,
+    StyleLoss,
     TotalVariationLoss,
     content_loss,
 )
@@ -92,19 +93,28 @@ class RotatedStyle:
         return SampledExemplar(torch.cat([one.vectors for one in found]), share, found[0].exact)
 
 
-def exemplar_of(
-    style: StyleFeatures,
-    layers: Mapping[str, float],
-    share: float,
-    mask: Tensor | None,
+def style_loss(
     recipe: Recipe,
-) -> AnyExemplar | SampledExemplar:
-    """Return what a style loss of some layers compares with; `mask` (1, 1, H, W) selects pixels."""
-    if recipe.style_loss not in SAMPLED_LOSSES:
-        return style.exemplar(next(iter(layers)), share, mask)
-    if isinstance(style, RotatedStyle) and not recipe.style_rotations:  # another term has them
-        style = style.turned[0]
-    return style.sampled(layers, share, mask, recipe.style_samples, recipe.seed)
+    layers: Mapping[str, float],
+    styles: Iterable[tuple[StyleFeatures, float, Tensor | None]],
+    mask: Tensor | None,
+) -> StyleLoss:
+    """Return the style loss of a layer, or of several joined ones.
+
+    Each style has features, a share, and a mask; this and the image's `mask` (1, 1, H, W) select
+    pixels.
+    """
+    first = next(iter(layers))
+    exemplars: list[AnyExemplar | SampledExemplar] = []
+    for style, share, own in styles:
+        if recipe.style_loss not in SAMPLED_LOSSES:
+            exemplars.append(style.exemplar(first, share, own))
+            continue
+        if isinstance(style, RotatedStyle) and not recipe.style_rotations:  # another term has them
+            style = style.turned[0]
+        number, seed = recipe.style_samples, recipe.seed
+        exemplars.append(style.sampled(layers, share, own, number, seed))
+    return STYLE_LOSSES[recipe.style_loss](exemplars, recipe, mask_at(mask, first), layers)
 
 
 class WeightedLoss(nn.Module):
@@ -157,17 +167,11 @@ def style_losses(
     The masks (1, 1, H, W) weight pixels.
     """
     masks = style_masks or [None] * len(styles)
-    shares = shares_of(recipe, len(styles))
-    losses = {}
-    for name, (weight, layers) in compared_layers(recipe, "style").items():
-        exemplars = [
-            exemplar_of(style, layers, share, own, recipe)
-            for style, share, own in zip(styles, shares, masks, strict=True)
-        ]
-        make = STYLE_LOSSES[recipe.style_loss]
-        loss = make(exemplars, recipe, mask_at(mask, next(iter(layers))), layers)
-        losses[f"style/{name}"] = WeightedLoss(loss, weight)
-    return losses
+    each = list(zip(styles, shares_of(recipe, len(styles)), masks, strict=True))
+    return {
+        f"style/{name}": WeightedLoss(style_loss(recipe, layers, each, mask), weight)
+        for name, (weight, layers) in compared_layers(recipe, "style").items()
+    }
 
 
 def style_loss_of_image(recipe: Recipe, styles: Sequence[MaskedImage]) -> dict[str, WeightedLoss]:

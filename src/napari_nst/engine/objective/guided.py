@@ -15,14 +15,8 @@ from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.guides import Guides, Labels, region_exists
 from napari_nst.engine.job.layers import compared_layers, shares_of
 from napari_nst.engine.job.schedule import Fit
-from napari_nst.engine.losses import STYLE_LOSSES, GuidedLoss, StyleLoss
-from napari_nst.engine.objective.from_recipe import (
-    StyleFeatures,
-    WeightedLoss,
-    exemplar_of,
-    mask_at,
-    pooled,
-)
+from napari_nst.engine.losses import GuidedLoss, StyleLoss
+from napari_nst.engine.objective.from_recipe import StyleFeatures, WeightedLoss, pooled, style_loss
 from napari_nst.recipe import Recipe
 
 
@@ -113,19 +107,12 @@ def _region_loss(
         return None
     blend = shares_of(recipe, len(features))
     total = sum(blend[index] for index in masks)
-    exemplars = [
+    styles = [
         # If the blend gives all styles of this region a share of 0, they count equally.
-        exemplar_of(
-            features[index],
-            layers,
-            blend[index] / total if total else 1 / len(masks),
-            mask,
-            recipe,
-        )
+        (features[index], blend[index] / total if total else 1 / len(masks), mask)
         for index, mask in masks.items()
     ]
-    make = STYLE_LOSSES[recipe.style_loss]
-    return make(exemplars, recipe, mask_at(region.mask, layer), layers)
+    return style_loss(recipe, layers, styles, region.mask)
 
 
 def _exists(mask: Tensor, layer: str, recipe: Recipe) -> bool:

@@ -279,6 +279,8 @@ def work_of_step(job: Job, scale: Scale, tile: int) -> float:
     first, *others = (one.pixels for one in grid)
     # The first pass over a style is a forward pass, half of a step. The first tile needs only one.
     has_two_passes = any(
-        term.has_style or term.content_loss in SAMPLED_LOSSES for term in job.recipe.with_terms()
+        layer_weights(term, "style")
+        or (term.content_loss in SAMPLED_LOSSES and layer_weights(term, "content"))
+        for term in job.recipe.with_terms()
     )
     return first + sum(others) * (1.5 if has_two_passes else 1.0)
