@@ -63,7 +63,9 @@ class Recipe(Optimizer, Network, Colour, Start, Refine, Losses, Schedule):
 patch_size, patch_stride
         The losses and how they are scaled: see `napari_nst.losses`.
     hypercolumns, samples, style_samples, centred_cosine, nn_targets, style_rotations
-        What losses compare that draw positions of the image and of the style by chance.
+        What losses of samples compare, which draw positions of the image and of the style at
+        random: whether layers are joined, how many positions, and with which cosine, nearest
+        neighbours and rotations.
     terms : sequence of mappings
         Further losses, each a mapping of fields of the content loss or of the style loss. A weight
         is a factor of the recipe's own, a missing field has the recipe's own value, and a norm that

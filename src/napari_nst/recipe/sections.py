@@ -50,7 +50,7 @@ HYPERCOLUMN_LOSSES = ("remd", "nn", "moments", "self_similarity")
 """Losses that can compare hypercolumns, which join several layers."""
 
 SAMPLED_LOSSES = (*HYPERCOLUMN_LOSSES, "palette", "sampled_wasserstein")
-"""Losses that compare positions drawn by chance."""
+"""Losses that compare samples: positions drawn at random."""
 
 COSINE_LOSSES = ("remd", "nn", "self_similarity")
 """Losses that do not depend on the scale of the features."""
@@ -135,8 +135,8 @@ class Losses:
         "statistics, so that one weight suits every network and layer; mean, per_channel, "
         "per_element, raw and sum are used by published recipes.")
     projections: int = number(0, minimum=0, maximum=4096, step=16, help_text=
-        "Number of random directions per layer for sliced_wasserstein and sliced_rows; 0 takes one "
-        "per channel. More is steadier, less is faster.")
+        "Number of random directions per layer for sliced_wasserstein, sliced_rows and "
+        "sampled_wasserstein; 0 takes one per channel. More is steadier, less is faster.")
     patch_size: int = number(3, minimum=1, maximum=15, step=2, help_text=
         "Side of the patches for the style loss mrf, in feature positions. More copies larger "
         "pieces of the style, less mixes them more freely.")
@@ -148,10 +148,11 @@ class Losses:
         "remd, nn and moments and the content loss self_similarity. The weight of a layer is then "
         "a factor of its features.")
     samples: int = number(1024, minimum=16, maximum=65536, step=256, help_text=
-        "Number of positions of the image that losses compare which draw them by chance. More is "
+        "Number of positions of the image that each step draws for the style losses remd, nn, "
+        "moments, palette and sampled_wasserstein and the content loss self_similarity. More is "
         "steadier, less is faster.")
     style_samples: int = number(4096, minimum=16, maximum=262144, step=1024, help_text=
-        "Number of positions of each style that such losses compare with. More finds better "
+        "Number of positions of each style that are compared with these samples. More finds better "
         "matches, less is faster and needs less memory.")
     centred_cosine: bool = switch(True, help_text=
         "Subtract the mean of the features before remd and nn compare their directions. "
@@ -160,8 +161,8 @@ class Losses:
         "When nearest neighbours in the style are chosen: scale chooses them once for each size, "
         "step again and again while the image changes.")
     style_rotations: bool = switch(False, help_text=
-        "Compare with the style and with its rotations by 90, 180 and 270 degrees, for losses that "
-        "draw positions by chance. More matches, strokes in all directions.")
+        "Compare samples with the style and with its rotations by 90, 180 and 270 degrees. More "
+        "matches, and strokes in all directions.")
     tv_loss: str = choice("mean", "nine_point", "sum", "inner_sum", help_text=
         "How total variation is measured: mean averages over neighbouring pixels; nine_point "
         "includes diagonal neighbours; sum adds up differences of values from 0 to 255; inner_sum "
@@ -295,8 +296,8 @@ class Optimizer:
         "Constant that Adam and RMSprop add to the root of the squared gradient. More shortens "
         "steps where gradients are small.")
     jitter: int = number(0, minimum=0, maximum=16, help_text=
-        "Number of shifts of the image by some pixels, which take turns step by step with Adam, so "
-        "that pooling leaves no regular pattern; 8 is enough, 0 shifts nothing.")
+        "Shift the image by some pixels, by others at each step of Adam, so that pooling leaves no "
+        "regular pattern: the number of shifts that take turns. 8 is enough, 0 shifts nothing.")
     ema: float = number(0.0, minimum=0.0, maximum=0.9999, step=0.01, help_text=
         "Decay rate of the exponential moving average that is shown instead of the last step, such "
         "as 0.99; 0 shows each step. More is smoother and lags further behind.")

@@ -5,24 +5,12 @@ import pytest
 import torch
 
 import napari_nst as nst
-from napari_nst.engine.job.layers import network_layers
 from napari_nst.engine.losses import NearestNeighbourLoss
-from napari_nst.engine.run.setup import RunSetup
-from napari_nst.engine.vgg.network import network_of
 from tests.helpers.small_images import CONTENT, STYLE
 
 LAYERS = {"relu2_1": 0.5, "relu1_1": 2.0}
 JOINED = {"style_loss": "remd", "style_layers": LAYERS, "hypercolumns": True}
 BOTH_SIDES = np.repeat([[1, 2]], CONTENT.shape[0], axis=0).repeat(CONTENT.shape[1] // 2, axis=1)
-
-
-@pytest.fixture
-def objective_of(untrained):
-    def objective(job, tile=0):
-        network = network_of(job.recipe, network_layers(job.recipe), untrained, torch.float64)
-        return RunSetup(job, network, torch.device("cpu")).objective(job.scales[-1], tile)
-
-    return objective
 
 
 def job(recipe, style=STYLE, **arguments):

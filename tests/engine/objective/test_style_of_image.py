@@ -7,25 +7,11 @@ import torch
 import napari_nst as nst
 from napari_nst.engine.job.build import order_to_stylize, order_to_synthesize
 from napari_nst.engine.job.guides import read_guides
-from napari_nst.engine.job.layers import network_layers
-from napari_nst.engine.run.setup import RunSetup
-from napari_nst.engine.vgg.network import network_of
 
 ROWS, COLUMNS = np.mgrid[:40, :52]
 LABELS = COLUMNS // 8 % 2
 PICTURE = np.random.default_rng(0).random((40, 52, 3), np.float32)
 SPECTRUM = {"style_loss": "spectrum", "style_weight": 2.0}
-
-
-@pytest.fixture
-def objective_of(untrained):
-    """Return a function from a job and a tile to its objective."""
-
-    def make(job, tile=0):
-        network = network_of(job.recipe, network_layers(job.recipe), untrained, torch.float64)
-        return RunSetup(job, network, torch.device("cpu")).objective(job.scales[-1], tile)
-
-    return make
 
 
 def test_spectra_are_parts_of_the_objective_in_tiles_too(quick, objective_of, random_image):

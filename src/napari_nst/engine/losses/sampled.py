@@ -81,7 +81,7 @@ class Sampled(FeatureLoss):
 
     The positions are evenly spread over those of the first layer that the mask selects; all of
     them, if they are few. Deeper layers are read between their positions. Classes that inherit
-    from this one call `_draws` when they are made.
+    from this one call `_start_drawing` when they are made.
     """
 
     layers: Mapping[str, float]
@@ -90,7 +90,7 @@ class Sampled(FeatureLoss):
     random_state: Tensor
     """From which the current positions were drawn."""
 
-    def _draws(self, samples: int, layers: Mapping[str, float], seed: int) -> None:
+    def _start_drawing(self, samples: int, layers: Mapping[str, float], seed: int) -> None:
         """Set how many positions of which layers are compared, and draw the first ones."""
         self.samples, self.layers = samples, layers
         selected = selected_positions(self.mask)
@@ -194,7 +194,7 @@ class SampledStyleLoss(Sampled, StyleLoss):
         self.register_buffer("styles", styles, persistent=False)
         self.register_buffer("weights", torch.cat(weights), persistent=False)
         self.exact = all(one.exact for one in found)
-        self._draws(samples, layers, seed)
+        self._start_drawing(samples, layers, seed)
 
     def extra_repr(self) -> str:
         """Return the settings."""

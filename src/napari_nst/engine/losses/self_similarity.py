@@ -46,7 +46,7 @@ class SelfSimilarityLoss(Sampled):
         seed: int = 0,
     ) -> None:
         super().__init__(norm, mask)
-        self._draws(samples, layers, seed)
+        self._start_drawing(samples, layers, seed)
         self.aim(target)
         if mask is not None:
             refuse_other_size(mask, next(iter(self._targets.values())).shape[2:])

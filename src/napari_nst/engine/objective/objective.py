@@ -56,6 +56,7 @@ class Objective(nn.Module):
     features, `on_image` maps ``tv`` to a loss of the image. `fixed` is a mask (1, 1, H, W) of the
     pixels that may change and an image (1, 3, H, W) that replaces all other pixels, which have no
     gradient. The losses of features see the image at the shifts of `jitter`; masks stay in place.
+    `content` (1, 3, H, W) is mixed into the image that chooses the nearest neighbours of a scale.
     """
 
     mask: Tensor | None
