@@ -112,7 +112,8 @@ def loss_maps(
     dict of str to ndarray
         Name of the loss, such as ``content/relu4_2``, ``style/relu1_1`` or ``tv`` → float32 (H, W),
         at least 0. An odd row or column that pooling leaves out is 0. A map sums to the same loss
-        in `Iteration.losses`; approximately for a run in 16 bits or a loss with random directions.
+        in `Iteration.losses`; approximately for a run in 16 bits or with a moving average, and for
+        a loss of random directions or positions, or of targets chosen once for each size.
 
     Raises
     ------
@@ -260,6 +261,7 @@ def _contributions(objective: Objective, image: Tensor, layer: str | None) -> di
     """Return, for each part of an objective, a map (H, W) that sums to the part."""
     with torch.no_grad():
         image = objective.with_fixed(image)
+        objective.choose_targets(image)
         features = objective.network(image)
     maps = {
         part: _on_pixels(_shares(loss, features[layer_of(part)]), layer_of(part), image)

@@ -101,7 +101,7 @@ class Objective(nn.Module):
         """Return the weighted parts and the gradient of their sum by an image (1, 3, H, W)."""
         image = self.with_fixed(image.detach())
         self._aim()
-        self._choose_targets(image)
+        self.choose_targets(image)
         while True:
             parts, gradient = self._computed(self.jitter.moved(image))
             gradient = self.jitter.moved_back(gradient)
@@ -148,7 +148,7 @@ class Objective(nn.Module):
         ):
             nearest.targets = None if targets is None else targets.to(self.network.device)
 
-    def _choose_targets(self, image: Tensor) -> None:
+    def choose_targets(self, image: Tensor) -> None:
         """Choose the nearest neighbours that are chosen once, of the first image at this scale.
 
         As in NNST, it is blended with the content, whose shapes the neighbours then keep.
