@@ -20,6 +20,10 @@ LEAST_PAIRS = 0.5
 """Fewer pairs of positions than this are a rounding error of their number, 0."""
 
 Size = tuple[int, int]
+"""Height and width."""
+
+Lags = tuple[int, int] | None
+"""The largest distances down and across, both ways; None: all distances of a periodic image."""
 
 
 class AutocorrelationLoss(StyleLoss):
@@ -78,7 +82,7 @@ class AutocorrelationLoss(StyleLoss):
         return mean / divisor[self.norm]
 
     def _error(self, features: Tensor, of_style: Tensor, target: _Target) -> Tensor:
-        found = target.lags.correlation(features, self._box.mask)
+        found = _correlation(features, self._box.mask, target.lags)
         return ((found - of_style).square() * target.weights).sum()
 
     @torch.no_grad()
@@ -87,13 +91,16 @@ class AutocorrelationLoss(StyleLoss):
             return self._target
         sizes = [size, *((one.shape[2], one.shape[3]) for _, one, _ in self._styles)]
         masks = [self._box.mask, *(mask for *_, mask in self._styles)]
-        lags = _Lags.common(sizes, periodic=len(set(sizes)) == 1 and masks == [None] * len(masks))
+        lags: Lags = None
+        if len(set(sizes)) > 1 or any(mask is not None for mask in masks):
+            heights, widths = zip(*sizes, strict=True)
+            lags = (min(heights) - 1) // 2, (min(widths) - 1) // 2
         shares = [
-            lags.share_of_pairs(one, mask).to(device)
+            _share_of_pairs(one, mask, lags).to(device)
             for one, mask in zip(sizes, masks, strict=True)
         ]
         correlations = [
-            share * lags.correlation(one, mask).to(device) for share, one, mask in self._styles
+            share * _correlation(one, mask, lags).to(device) for share, one, mask in self._styles
         ]
         weights = torch.stack(shares).amin(dim=0)
         correlation = torch.stack(correlations).sum(dim=0)
@@ -105,56 +112,10 @@ class AutocorrelationLoss(StyleLoss):
 @dataclass(frozen=True, eq=False)
 class _Target:
     size: Size  # of the features that are compared with it
-    lags: _Lags
+    lags: Lags
     correlation: Tensor  # (1, C, distances down, distances across)
     weights: Tensor  # (1, 1, distances down, distances across)
     energy: float
-
-
-@dataclass(frozen=True)
-class _Lags:
-    """Distances down and across at which images of several sizes are compared."""
-
-    down: int | None  # the largest, both ways; None: all distances of a periodic image
-    across: int | None
-
-    @classmethod
-    def common(cls, sizes: Sequence[Size], *, periodic: bool) -> _Lags:
-        if periodic:
-            return cls(None, None)
-        heights, widths = zip(*sizes, strict=True)
-        return cls((min(heights) - 1) // 2, (min(widths) - 1) // 2)
-
-    def correlation(self, features: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the autocorrelation of features (1, C, H, W) at these distances."""
-        features = full_precision(features)
-        size = (features.shape[2], features.shape[3])
-        if mask is None:
-            mask = features.new_ones(1, 1, *size)
-        mask = mask.to(features)
-        return self._sums(features * mask) / self._pairs(mask).clamp_min(LEAST_PAIRS)
-
-    def share_of_pairs(self, size: Size, mask: Tensor | None) -> Tensor:
-        """Return the pairs at each distance over those at distance 0."""
-        mask = torch.ones(1, 1, *size) if mask is None else full_precision(mask)
-        pairs = self._pairs(mask)
-        return pairs.masked_fill(pairs < LEAST_PAIRS, 0) / mask.square().sum()
-
-    def _pairs(self, mask: Tensor) -> Tensor:
-        return self._sums(mask).detach()
-
-    def _sums(self, values: Tensor) -> Tensor:
-        """Return the sums over pairs of positions of products of values (1, C, H, W)."""
-        height, width = values.shape[2:]
-        size = (height + (self.down or 0), width + (self.across or 0))
-        spectrum = torch.fft.rfft2(values, s=size)
-        power = spectrum.real.square() + spectrum.imag.square()
-        sums: Tensor = torch.fft.irfft2(power, s=size)
-        for dim, most in ((2, self.down), (3, self.across)):
-            if most is not None:
-                distances = torch.arange(-most, most + 1, device=values.device) % size[dim - 2]
-                sums = sums.index_select(dim, distances)
-        return sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,3 +143,32 @@ def _extent(inside: Tensor) -> slice:
     """Return the slice from the first to the last True."""
     (found,) = inside.nonzero(as_tuple=True)
     return slice(int(found[0]), int(found[-1]) + 1)
+
+
+def _correlation(features: Tensor, mask: Tensor | None, lags: Lags) -> Tensor:
+    """Return the autocorrelation of features (1, C, H, W): means over pairs of positions."""
+    features = full_precision(features)
+    if mask is None:
+        mask = features.new_ones(1, 1, *features.shape[2:])
+    mask = mask.to(features)
+    return _sums(features * mask, lags) / _sums(mask, lags).clamp_min(LEAST_PAIRS)
+
+
+def _share_of_pairs(size: Size, mask: Tensor | None, lags: Lags) -> Tensor:
+    """Return the pairs at each distance over those at distance 0."""
+    mask = torch.ones(1, 1, *size) if mask is None else full_precision(mask)
+    pairs = _sums(mask, lags)
+    return pairs.masked_fill(pairs < LEAST_PAIRS, 0) / mask.square().sum()
+
+
+def _sums(values: Tensor, lags: Lags) -> Tensor:
+    """Return the sums over pairs of positions of products of values (1, C, H, W)."""
+    most = lags or (0, 0)  # as many zeros beyond the borders let no pair wrap around
+    size = [side + one for side, one in zip(values.shape[2:], most, strict=True)]
+    spectrum = torch.fft.rfft2(values, s=size)
+    sums: Tensor = torch.fft.irfft2(spectrum.real.square() + spectrum.imag.square(), s=size)
+    if lags is not None:
+        for dim, one in zip((2, 3), lags, strict=True):
+            distances = torch.arange(-one, one + 1, device=values.device) % size[dim - 2]
+            sums = sums.index_select(dim, distances)
+    return sums

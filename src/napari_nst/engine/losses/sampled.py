@@ -211,7 +211,7 @@ def readings_of(positions: Tensor, size: Shape, layers: Mapping[str, float]) -> 
 
 
 def _halvings(layer: str) -> int:
-    return poolings_before(layer) if "_" in layer or layer.startswith("pool") else 0
+    return poolings_before(layer) if layer else 0
 
 
 def _reading(positions: Tensor, size: Shape, halvings: int) -> Reading:
