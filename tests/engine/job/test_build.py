@@ -119,7 +119,11 @@ def test_doubtful_input_is_told_before_the_run():
         nst.stylize(deep, STYLE)
     with pytest.warns(UserWarning, match="needs? a size of 500 pixels"):
         nst.stylize(np.zeros((32, 1000, 3), np.uint8), STYLE, preset(size=200))
+    nearest = preset(terms=[{"style_loss": "nn"}], style_blend=(3, 1))
+    with pytest.warns(UserWarning, match="'nn'"):
+        nst.stylize(CONTENT, [STYLE, STYLE], nearest)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        nst.stylize(CONTENT, [STYLE, STYLE], nearest.replace(style_blend=(0, 1)))
         nst.stylize(CONTENT.astype(np.uint16) * 257, STYLE)
         nst.stylize(np.zeros((64, 64), np.uint16), STYLE)

@@ -211,6 +211,15 @@ class Job:
                 f"The image is so narrow that the recipe's layers need a size of {finest} pixels; "
                 f"this run takes that instead of {size}."
             )
+        own = self.recipe
+        asked = [t for i in range(len(own.phases) + 1) for t in own.phase(i).with_terms()]
+        if len({*own.style_blend} - {0.0}) > 1 and any(
+            term.has_style and term.style_loss == "nn" for term in asked
+        ):
+            notes.append(
+                "style_loss 'nn' takes the nearest neighbours in all styles alike, whatever their "
+                "share in style_blend; a share of 0 leaves a style out."
+            )
         return notes + self.notes_on_regions()
 
     def notes_on_regions(self) -> list[str]:
