@@ -15,6 +15,7 @@ from benchmarks.quality.onnx_file import float_arrays
 from benchmarks.quality.results import Cache, Results
 from benchmarks.quality.texture_statistics import (
     BINS,
+    bright_half,
     copy_score,
     power_spectrum,
     two_point_correlation,
@@ -40,6 +41,15 @@ def test_s2_of_a_checkerboard_and_of_a_half_plane():
     # Of the 40 − d pairs of columns, 20 − d lie in the left half.
     expected = [(20 - abs(d)) / (40 - abs(d)) for d in range(-7, 8)]
     assert two_point_correlation(half, 7)[3] == pytest.approx(expected)
+
+
+def test_the_bright_half_is_half_of_the_pixels_whatever_are_as_bright_as_the_median():
+    levels = np.repeat([0.1, 0.2, 0.3, 0.9], (30, 25, 35, 10)).reshape(10, 10)
+    share = bright_half(levels)
+    assert share.sum() == pytest.approx(50)
+    assert share[levels < 0.2].max() == 0
+    assert share[levels > 0.2].min() == 1
+    assert bright_half(np.arange(9.0)).sum() == pytest.approx(4.5)
 
 
 def test_octaves_of_s2_count_alike():

@@ -67,7 +67,7 @@ def fills() -> dict[str, Pixels]:
     gland = marked(tissue.shape, (0.6, 0.62, 0.32, 0.52))
     stroma = np.zeros_like(gland)
     stroma[: SIZE * 3 // 4, : SIZE // 4] = 1
-    recipe = nst.preset("texture", steps=STEPS)
+    recipe = nst.preset("texture", terms=(), steps=STEPS)
     before = {
         "gravel with a hole": outlined(gravel, hole),
         "the moon": outlined(moon, crater),

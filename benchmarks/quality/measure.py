@@ -22,6 +22,7 @@ from benchmarks.quality.judge import Judge, relative_error
 from benchmarks.quality.methods import Method
 from benchmarks.quality.results import Cache, Texture, Transfer
 from benchmarks.quality.texture_statistics import (
+    bright_half,
     copy_score,
     grey,
     power_spectrum,
@@ -56,9 +57,7 @@ class TextureStatistics:
 
         The bright phase is half of the pixels of each texture, so that S2 compares structures only.
         """
-        lightness = grey(texture)
-        bright = lightness > np.median(lightness)
-        s2 = two_point_correlation(bright, texture.shape[0] // REACH)
+        s2 = two_point_correlation(bright_half(grey(texture)), texture.shape[0] // REACH)
         return s2, power_spectrum(texture), self.judge.grams(texture)
 
     def apart(

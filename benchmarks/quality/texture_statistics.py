@@ -36,13 +36,25 @@ def grey(texture: Pixels) -> Values:
     return np.asarray(Image.fromarray(texture).convert("L"), float) / 255
 
 
+def bright_half(lightness: Values) -> Values:
+    """Return the share of each pixel in the brighter half of all pixels, in [0, 1].
+
+    With 256 grey levels many pixels are as bright as the median. Each of them counts in part: if
+    none of them counted, the phase would be 42 to 50 % of the pixels, and S2 would compare that.
+    """
+    median = np.median(lightness)
+    brighter, equal = lightness > median, lightness == median
+    part = (lightness.size / 2 - brighter.sum()) / max(equal.sum(), 1)
+    return brighter + part * equal
+
+
 def two_point_correlation(phase: Pixels, reach: int) -> Values:
     """Return S2, the probability that two points are both in a phase, for each displacement.
 
     Parameters
     ----------
     phase : ndarray
-        (H, W) bool, true for pixels of the phase.
+        (H, W) bool, true for pixels of the phase; or float in [0, 1], their share in it.
     reach : int
         Largest displacement in pixels, less than H and W.
 

@@ -158,7 +158,8 @@ def test_every_layer_has_a_reconstruction_and_a_texture_of_its_own(untrained_fil
     for layer, kept, texture in zip(layers, panels[::2], panels[1::2], strict=True):
         recipe = nst.preset("reconstruction", content_layers={layer: 1}, **own)
         assert_same_images(kept, nst.reconstruct(CONTENT, recipe))
-        recipe = nst.preset("texture", style_layers={layer: 1}, min_size=0, **own)
+        alone = {"style_layers": {layer: 1}, "terms": (), "phases": (), "min_size": 0}
+        recipe = nst.preset("texture", **alone, **own)
         assert_same_images(texture, nst.synthesize(CONTENT, recipe))
     grid = grid_of(first)
     assert [(cell.caption, cell.row, cell.column) for cell in grid.cells] == [

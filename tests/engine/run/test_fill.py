@@ -69,7 +69,7 @@ def test_many_tiny_holes_are_filled_from_all_that_is_around_them(real):
     hot = np.zeros((64, 64), bool)
     hot[3::7, 3::7] = True
     clean = np.ascontiguousarray(skimage.data.coffee()[100:164, 200:264])
-    recipe = preset("texture", steps=10, device="cpu")
+    recipe = preset("texture", terms=(), steps=10, device="cpu")
     broken = np.where(hot[..., None], 255, clean).astype(np.uint8)
     filled = last(nst.synthesize(recipe=recipe, into=broken, region=hot)).image
     np.testing.assert_array_equal(filled[~hot], as_float(clean)[~hot])
@@ -160,7 +160,7 @@ def test_a_region_is_filled_with_the_texture_around_it_without_a_visible_border(
     real, gatys, texture
 ):
     into = np.where(DISK, 255, texture).astype(np.uint8)
-    recipe = preset("texture", steps=40)
+    recipe = preset("texture", terms=(), steps=40)
     it = last(nst.synthesize(None, recipe, into=into, region=DISK))
     texture, filled = as_float(texture), it.picture
     # Differences of neighbours across the border, compared with those of the texture.
@@ -189,7 +189,7 @@ def test_the_texture_is_that_of_the_region_of_the_exemplar(real):
     exemplar = np.concatenate([CHECKERS, np.full((96, 96), 230, np.uint8)], axis=1)
     right = np.zeros((96, 192), bool)
     right[:, 96:] = True
-    recipe = preset("texture", steps=15, min_size=48)
+    recipe = preset("texture", terms=(), steps=15, min_size=48)
     into = np.full((96, 96), 60, np.uint8)
     for region, deviation in ((~right, (0.15, 1)), (right, (0, 0.1))):
         options = {"into": into, "region": DISK, "exemplar_region": region}

@@ -141,6 +141,7 @@ def test_the_step_across_the_wrap_around_is_no_larger_than_the_steps_inside(real
     exemplar = skimage.data.brick()[:256:4, :256:4]
     ramp = np.linspace(0.2, 0.8, 64)[:, None] * np.ones((1, 64))
     fields = {"size": 64, "min_size": 0, "steps": 24, "init": "image"}
+    fields |= {"terms": (), "phases": ()}  # a spectrum is that of a periodic image
     found = {}
     for padding in ("circular", "replicate"):
         recipe = preset("texture", padding=padding, precision="float32", device="cpu", **fields)

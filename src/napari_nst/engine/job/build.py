@@ -161,6 +161,8 @@ def _fill(
     init_image: ImageLike | None,
 ) -> Job:
     """Return the checked job that fills a region of a picture without a visible border."""
+    if recipe is None:  # its terms are of whole images, and nobody has asked for them
+        recipe = preset(DEFAULT_PRESETS["texture"], terms=())
     recipe = _texture_recipe(recipe)
     if recipe.padding == "circular":
         raise ValueError(

@@ -57,7 +57,10 @@ def draft() -> Recipe:
 
 @register(job="texture", source="napari-nst")
 def texture() -> Recipe:
-    """Our own: mean and covariance of four layers, coarse to fine, from noise."""
+    """Our own: mean and covariance of four layers, and the spectrum, coarse to fine, from noise.
+
+    Regions are filled without the spectrum, which is that of a whole image.
+    """
     return Recipe(
         content_weight=0.0,
         tv_weight=0.0,  # a texture may be as grainy as its exemplar
@@ -65,6 +68,18 @@ def texture() -> Recipe:
         style_norm="relative",
         # At small sizes relu5_1 has too few positions: it repeats the exemplar's layout, and blurs.
         style_layers={"relu1_1": 0.35, "relu2_1": 0.26, "relu3_1": 0.2, "relu4_1": 0.19},
+        # Keeps what repeats over distances that no feature reads, such as courses of bricks.
+        # At the finest size it would leave lines: opposite borders of an exemplar differ.
+        terms=({"style_loss": "spectrum", "style_weight": 0.125},),
+        own_sizes="coarser",
+        refine_share=0.25,
+        # Enlarging leaves no fine details; L-BFGS adds them in few steps if relu1_1 counts more.
+        phases=(
+            {
+                "terms": (),
+                "style_layers": {"relu1_1": 3.5, "relu2_1": 0.26, "relu3_1": 0.2, "relu4_1": 0.19},
+            },
+        ),
         init="noise",
         noise="covariance",  # other colours than the exemplar's would stay as coloured grain
         size=256,
