@@ -45,7 +45,7 @@ _SMOOTHING: Mapping[str, Any] = {**_REFINEMENT, "learning_rate": 0.006, "steps":
 @register(job="transfer", source="napari-nst")
 def default() -> Recipe:
     """Our own: relative losses, coarse to fine, L-BFGS, then finer strokes by Adam."""
-    return Recipe(style_weight=16.0, refine_share=0.25, phases=(_REFINEMENT, _SMOOTHING))
+    return Recipe(style_weight=10.0, refine_share=0.22, phases=(_REFINEMENT, _SMOOTHING))
 
 
 @register(job="transfer", source="napari-nst")
