@@ -9,7 +9,7 @@ import napari_nst as nst
 photograph = data.astronaut()
 painting = io.imread(files("napari_nst") / "data" / "painting.jpg")  # or any other picture
 
-recipe = nst.preset("default", size=384, steps=150, style_weight=16)
+recipe = nst.preset("default", size=384, steps=150)  # or other fields of nst.Recipe
 for iteration in nst.stylize(photograph, painting, recipe):
     print(f"{iteration.step} of {iteration.steps}: loss {iteration.losses['total']:.4g}")
 
