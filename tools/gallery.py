@@ -2,7 +2,7 @@
 
 Every picture is what a command of the terminal writes; the page shows the commands that were run.
 Inputs come with scikit-image, or are painted by the project. What is in the folder already is not
-made again. On two cores it takes the better part of an hour.
+made again. On two cores it takes two hours.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from napari_nst.viewer.samples import sample_painting
 
 DOCS = Path(__file__).parents[1] / "docs"
 NAPARI_NST = str(Path(sys.executable).with_name("napari-nst"))
-HEIGHT, GAP, STRIP = 256, 8, 22
+GAP, STRIP = 8, 22
 
 INPUTS = {
     "astronaut.png": data.astronaut,
     "coffee.png": lambda: data.coffee()[:, 50:550],
+    "cat.png": data.chelsea,
     "painting.png": sample_painting,
     "cell.png": lambda: data.cell()[80:, :],
     "tissue.png": data.immunohistochemistry,
@@ -53,6 +54,8 @@ class Row:
         Label → command line after ``napari-nst``, whose ``-o`` names the file.
     columns : int
         How many pictures beside each other.
+    height : int
+        Of each picture on the page, in pixels.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Row:
     inputs: tuple[str, ...]
     made: dict[str, str]
     columns: int = 4
+    height: int = 256
 
 
 def _transfer(name: str) -> str:
@@ -69,15 +73,40 @@ def _transfer(name: str) -> str:
 
 ROWS = [
     Row(
+        "default",
+        "Style transfer",
+        "The recipe `default` with all its steps at 512 px.",
+        ("painting.png",),
+        {
+            name: f"stylize {name}.png painting.png -o {name}-painting.png --size 512"
+            for name in ("coffee", "cat", "astronaut")
+        },
+        columns=2,
+        height=360,
+    ),
+    Row(
+        "weights",
+        "From a hint of the style to full paint",
+        "Style weight 2, 10 (the default) and 40.",
+        ("coffee.png",),
+        {
+            f"style weight {weight}": f"stylize coffee.png painting.png -o weight-{weight}.png "
+            f"--style-weight {weight}"
+            for weight in (2, 10, 40)
+        },
+        columns=2,
+        height=360,
+    ),
+    Row(
         "transfer",
         "Style transfer, every recipe",
-        "The first recipe is ours; the others are those of published programs and articles. They "
-        "run at 256 px with 200 steps, a fraction of the steps of most publications. Recipes that "
-        "were tuned for another network run on `gatys` with converted weights (`--convert`).",
+        "The first two recipes are ours; the others are those of published programs and articles. "
+        "They run at 256 px with 200 steps, a fraction of the steps of most publications. Recipes "
+        "that were tuned for another network run on `gatys` with converted weights (`--convert`).",
         ("astronaut.png", "painting.png"),
         {
             name: _transfer(name) + " --size 256"
-            if name == "default"
+            if name in ("default", "draft")
             else _transfer(name) + " --size 256 --steps 200 --convert"
             for name in preset_names("transfer")
         },
@@ -195,7 +224,7 @@ def main() -> None:
         if row.name == "seamless":
             made["3 x 3 tiles"] = folder / "tiles.png"
         shown = {Path(name).stem: folder / name for name in row.inputs} | made
-        sheet = _sheet(shown, row.columns)
+        sheet = _sheet(shown, row.columns, row.height)
         sheet.save(DOCS / "images" / f"gallery-{row.name}.jpg", quality=88, subsampling=0)
         page += ["", f"## {row.title}", "", row.words, ""]
         page += [f"![{row.title}](images/gallery-{row.name}.jpg)", ""]
@@ -212,25 +241,25 @@ def _made(folder: Path, command: str) -> Path:
     return output
 
 
-def _sheet(pictures: dict[str, Path], columns: int) -> Image.Image:
+def _sheet(pictures: dict[str, Path], columns: int, height: int) -> Image.Image:
     """Return labelled pictures of one height in rows."""
     font = ImageFont.load_default(14)
     cells = []
     for label, path in pictures.items():
         picture = Image.open(path).convert("RGB")
-        width = round(picture.width * HEIGHT / picture.height)
-        picture = picture.resize((width, HEIGHT), Image.Resampling.LANCZOS)
-        cell = Image.new("RGB", (width, HEIGHT + STRIP), "white")
+        width = round(picture.width * height / picture.height)
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+        cell = Image.new("RGB", (width, height + STRIP), "white")
         cell.paste(picture, (0, STRIP))
         ImageDraw.Draw(cell).text((2, 2), label, "black", font)
         cells.append(np.asarray(cell))
     rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]
     widths = [sum(cell.shape[1] + GAP for cell in row) - GAP for row in rows]
-    sheet = Image.new("RGB", (max(widths), len(rows) * (HEIGHT + STRIP + GAP)), "white")
+    sheet = Image.new("RGB", (max(widths), len(rows) * (height + STRIP + GAP)), "white")
     for y, row in enumerate(rows):
         x = 0
         for cell in row:
-            sheet.paste(Image.fromarray(cell), (x, y * (HEIGHT + STRIP + GAP)))
+            sheet.paste(Image.fromarray(cell), (x, y * (height + STRIP + GAP)))
             x += cell.shape[1] + GAP
     return sheet
 
