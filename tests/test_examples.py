@@ -63,7 +63,7 @@ def test_stack_slice(start):
     assert painted.dtype == np.uint16
     assert np.array_equal(painted[::2], unpainted[::2])
     assert not np.array_equal(painted[1], unpainted[1])
-    assert variables["iteration"].record()["arguments"] == {"pixel_sizes": [0.2, 0.5]}
+    assert variables["iteration"].record()["arguments"] == {"pixel_sizes": [0.5, 0.25]}
 
 
 def test_notebook(start, tmp_path):
