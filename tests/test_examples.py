@@ -11,7 +11,9 @@ import skimage.data
 import tifffile
 
 import napari_nst as nst
+from napari_nst.io.embedded_text import read_text
 from napari_nst.io.read_image import read_image
+from napari_nst.io.record import record_in
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -37,6 +39,14 @@ def test_style_transfer(start):
     painted = read_image("painted.png")
     assert painted.shape == (64, 64, 3)
     assert painted.std() > 20
+
+
+def test_own_loss(start):
+    losses = start("own_loss.py")["iteration"].losses
+    assert losses["total"] > losses["brightness"] > 0
+    record = record_in(read_text("painted.png"))
+    assert record["arguments"]["losses"][0]["name"] == "brightness"
+    assert record["inputs"]["style"]["path"].endswith("painting.jpg")
 
 
 def test_larger_texture(start):

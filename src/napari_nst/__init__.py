@@ -25,10 +25,13 @@ if TYPE_CHECKING:
         order_to_stylize,
         order_to_synthesize,
     )
+    from napari_nst.engine.job.own_loss import OwnLoss
+    from napari_nst.engine.run_handle import RunHandle
     from napari_nst.engine.steering import Steering
     from napari_nst.engine.sweep import explore_layers, sweep
     from napari_nst.engine.vgg.network import VGG19
     from napari_nst.errors import NstError
+    from napari_nst.io.save_result import save
     from napari_nst.recipe import Recipe, on_flavour, preset, preset_names
 
     __version__: str
@@ -36,7 +39,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "Iteration": "napari_nst.engine.iteration",
     "NstError": "napari_nst.errors",
+    "OwnLoss": "napari_nst.engine.job.own_loss",
     "Recipe": "napari_nst.recipe",
+    "RunHandle": "napari_nst.engine.run_handle",
     "Steering": "napari_nst.engine.steering",
     "VGG19": "napari_nst.engine.vgg.network",
     "compare_reconstructions": "napari_nst.engine.compare",
@@ -53,6 +58,7 @@ _HOMES = {
     "preset_names": "napari_nst.recipe",
     "reconstruct": "napari_nst.engine.api",
     "resume": "napari_nst.engine.api",
+    "save": "napari_nst.io.save_result",
     "stylize": "napari_nst.engine.api",
     "stylize_channels": "napari_nst.engine.compare",
     "sweep": "napari_nst.engine.sweep",
@@ -61,10 +67,10 @@ _HOMES = {
 """Public name → the module it lives in. Imported when first used: torch takes seconds."""
 
 __all__ = [
-    "VGG19", "Iteration", "NstError", "Recipe", "Steering",
+    "VGG19", "Iteration", "NstError", "OwnLoss", "Recipe", "RunHandle", "Steering",
     "compare_reconstructions", "compare_textures", "explore_layers", "feature_maps", "gram_view",
     "loss_maps", "losses", "on_flavour", "order_to_reconstruct", "order_to_stylize",
-    "order_to_synthesize", "preset", "preset_names", "reconstruct", "resume", "stylize",
+    "order_to_synthesize", "preset", "preset_names", "reconstruct", "resume", "save", "stylize",
     "stylize_channels", "sweep", "synthesize",
 ]  # fmt: skip
 

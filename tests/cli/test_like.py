@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import napari_nst as nst
 from napari_nst.io.embedded_text import read_text
 from napari_nst.io.read_image import read_image
 from napari_nst.io.write_image import write_image
@@ -133,6 +134,27 @@ def test_inputs_that_have_changed_are_named_in_one_line(images, engine, capsys):
     assert (
         said == f"napari-nst: not as it was when made.png was made: {Path('style.jpg').absolute()}."
     )
+
+
+def test_a_picture_saved_in_python_is_made_again(images, engine, capsys):
+    made = nst.stylize("content.png", ["style.jpg", Path("deep.tif")], size=80, steps=2)
+    made.result(progress=False)
+    nst.save("made.png", made)
+    record = json.loads(read_text("made.png"))
+    record["arguments"] = {"losses": [{"name": "dark"}]}
+    write_image("own.png", read_image("made.png"), text=json.dumps(record))
+    for path, own in (("made.png", False), ("own.png", True)):
+        capsys.readouterr()
+        assert run("stylize", "--like", path, "-o", "again.png") == 0
+        assert ("dark" in capsys.readouterr().err) == own
+    first, *others = engine.jobs
+    for again in others:
+        assert again.recipe == first.recipe
+        assert {role: image.metadata["sha256"] for role, image in again.images.items()} == {
+            role: image.metadata["sha256"] for role, image in first.images.items()
+        }
+    one, other = (read_image(path) for path in ("made.png", "again.png"))
+    np.testing.assert_array_equal(one, other)
 
 
 def changed(record, path="made.png", **changes):

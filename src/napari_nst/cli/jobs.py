@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -183,6 +183,7 @@ def synthesize(
     from napari_nst.engine import api
     from napari_nst.engine.compare import compare_textures
 
+    start: Callable[..., Iterator[Iteration]]
     if compared:
         start = partial(
             compare_textures, images["exemplar"], request.recipe, shape=shape,
@@ -225,6 +226,7 @@ def reconstruct(
     from napari_nst.engine import api
     from napari_nst.engine.compare import compare_reconstructions
 
+    start: Callable[..., Iterator[Iteration]]
     if compared:
         start = partial(compare_reconstructions, pixels, request.recipe, layers=compared["layers"])
     else:

@@ -212,6 +212,12 @@ class Request:
                     f"{self.like} was stopped after step {step} of {steps}; this goes on to the "
                     "last."
                 )
+            if own := self.recorded("losses"):
+                names = ", ".join(str(one.get("name")) for one in own)
+                self.notes.append(
+                    f"{self.like} was made in Python with losses of its own ({names}), which this "
+                    "run leaves out."
+                )
             self.notes += self.provenance.changes_in({role: images[role] for role in recorded})
         self.start = next(iter(images.pop("start", [])), None)
         source = next(iter(images.values()))[0]

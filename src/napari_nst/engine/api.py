@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.checkpoint.saved_runs import claim, read_about, read_state
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.iteration import Iteration
-from napari_nst.engine.job.build import order_to_reconstruct, order_to_stylize, order_to_synthesize
+from napari_nst.engine.job.build import (
+    RecipeLike,
+    order_to_reconstruct,
+    order_to_stylize,
+    order_to_synthesize,
+)
 from napari_nst.engine.job.input_image import ImageLike, Images
 from napari_nst.engine.job.job import Job
+from napari_nst.engine.job.own_loss import OwnLoss
 from napari_nst.engine.run.run import resume as resume_run
 from napari_nst.engine.run.run import run
+from napari_nst.engine.run_handle import RunHandle
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
-from napari_nst.recipe import Recipe
 
 
 def stylize(
     content: ImageLike,
     style: Images,
-    recipe: Recipe | None = None,
+    recipe: RecipeLike | None = None,
     *,
     init_image: ImageLike | None = None,
     pixel_sizes: Sequence[float] | None = None,
@@ -34,19 +41,24 @@ def stylize(
     progress: Progress | None = None,
     steering: Steering | None = None,
     after: Iteration | None = None,
-) -> Iterator[Iteration]:
+    losses: Sequence[OwnLoss] = (),
+    **fields: Any,
+) -> RunHandle:
     """Paint the content in the style of another image (Gatys et al. 2016).
 
     Parameters
     ----------
     content : array-like
         (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey; uint8, uint16 or float in [0, 1]. Transparent
-        pixels are ignored. Grey content gives a grey result, unless the recipe says otherwise. An
-        image of Pillow is converted, and turned upright by its EXIF orientation.
+        pixels are ignored. Grey content gives a grey result, unless the recipe says otherwise.
+        It can also be a file, an image of Pillow, or an image layer of napari with a single slice.
+        Files and Pillow's images are turned upright by their EXIF orientation; files of more than 8
+        bits and layers are shown in their display range.
     style : array-like, or list of array-like
         One image or several, like the content. `Recipe.style_blend` weighs several styles.
-    recipe : Recipe, optional
-        All settings; by default the ``default`` preset.
+    recipe : Recipe or str, optional
+        All settings, the name of a preset, or the JSON file of a recipe; by default the ``default``
+        preset.
     init_image : array-like, optional
         The image to start from, for a recipe with ``init="image"``.
     pixel_sizes : sequence of float, optional
@@ -54,7 +66,8 @@ def stylize(
         ``style_sizing="physical"``; by default all pixels have the same size.
     guide : array-like, optional
         (H, W) integer or bool labels of the content's pixels. Each region with a label above 0
-        takes the style of that label (Gatys et al. 2017); regions of label 0 take no style.
+        takes the style of that label (Gatys et al. 2017); regions of label 0 take no style. It can
+        also be a file, an image of Pillow, or a labels layer of napari.
     style_guides : array-like, or sequence of array-like or None, optional
         The same for each style. A style without labels is used whole: for every label if it is the
         only style, else the i-th style for label i, counted from 1.
@@ -69,18 +82,25 @@ def stylize(
     after : Iteration, optional
         The last iteration of an earlier run. The run continues from its image for `Recipe.steps`
         more steps, at its size or at larger sizes of the recipe, and continues its step count.
+    losses : sequence of OwnLoss, optional
+        Losses of your own beside the recipe's.
+    **fields
+        Fields of `Recipe`, such as ``size=256``, which replace those of `recipe`.
 
     Returns
     -------
-    iterator of Iteration
-        One for each step. Arguments are checked before this function returns; everything slow, the
-        download of weights included, happens from the first `next` on.
+    RunHandle
+        An iterator of `Iteration`, one for each step; `RunHandle.result` returns the last picture.
+        Arguments are checked before this function returns; everything slow, the download of weights
+        included, happens from the first `next` on.
 
     Raises
     ------
     TypeError, ValueError
-        If an image, its labels or a field of the recipe cannot be used, or the device does not
-        exist.
+        If an image, its labels or a field of the recipe cannot be used, there is no such preset,
+        argument or field, or the device does not exist.
+    OSError
+        If a file cannot be read.
     NstError
         While iterating, if weights cannot be downloaded or memory runs out.
 
@@ -92,14 +112,23 @@ def stylize(
         `steering` gets the sentence if it has a `tell` of its own.
     """
     job = order_to_stylize(
-        content, style, recipe, init_image, pixel_sizes, guide, style_guides, keep_unlabelled
+        content,
+        style,
+        recipe,
+        init_image,
+        pixel_sizes,
+        guide,
+        style_guides,
+        keep_unlabelled,
+        losses,
+        **fields,
     )
     return start(job, progress, steering, after)
 
 
 def synthesize(
     exemplar: Images | None = None,
-    recipe: Recipe | None = None,
+    recipe: RecipeLike | None = None,
     *,
     shape: tuple[int, int] | None = None,
     into: ImageLike | None = None,
@@ -109,7 +138,9 @@ def synthesize(
     progress: Progress | None = None,
     steering: Steering | None = None,
     after: Iteration | None = None,
-) -> Iterator[Iteration]:
+    losses: Sequence[OwnLoss] = (),
+    **fields: Any,
+) -> RunHandle:
     """Make a new image with the texture of an exemplar, or fill a region of an image with it.
 
     The texture is that of Gatys et al. 2015. A filled region continues the pixels around it
@@ -120,10 +151,10 @@ def synthesize(
     exemplar : array-like, or list of array-like
         One image or several to blend, as for `stylize`. If it is left out and `into` is given, the
         pixels around the region are the exemplar.
-    recipe : Recipe, optional
-        All settings; by default the ``texture`` preset. Its content loss is not used, its `size` is
-        that of the exemplar, and ``padding="circular"`` makes the texture seamless. When a region
-        is filled, image and exemplars keep their own sizes.
+    recipe : Recipe or str, optional
+        As for `stylize`; by default the ``texture`` preset. Its content loss is not used, its
+        `size` is that of the exemplar, and ``padding="circular"`` makes the texture seamless. When
+        a region is filled, image and exemplars keep their own sizes.
     shape : tuple of int, optional
         Height and width of the texture; by default those of the exemplar.
     into : array-like, optional
@@ -135,22 +166,26 @@ def synthesize(
     init_image : array-like, optional
         The image to start from, for a recipe with ``init="image"``; of the size of `into`, if that
         is given.
-    progress, steering, after
-        As for `stylize`; so are the returned iterator, errors and warnings.
+    progress, steering, after, losses, **fields
+        As for `stylize`; so are the returned run, errors and warnings.
     """
-    job = order_to_synthesize(exemplar, recipe, shape, init_image, into, region, exemplar_region)
+    job = order_to_synthesize(
+        exemplar, recipe, shape, init_image, into, region, exemplar_region, losses, **fields
+    )
     return start(job, progress, steering, after)
 
 
 def reconstruct(
     image: ImageLike,
-    recipe: Recipe | None = None,
+    recipe: RecipeLike | None = None,
     *,
     init_image: ImageLike | None = None,
     progress: Progress | None = None,
     steering: Steering | None = None,
     after: Iteration | None = None,
-) -> Iterator[Iteration]:
+    losses: Sequence[OwnLoss] = (),
+    **fields: Any,
+) -> RunHandle:
     """Show what a layer represents of an image: find another image with the same features.
 
     This is feature inversion as in Mahendran & Vedaldi 2015 and Gatys et al. 2016, figure 1.
@@ -159,21 +194,23 @@ def reconstruct(
     ----------
     image : array-like
         As the content of `stylize`.
-    recipe : Recipe, optional
-        All settings; by default the ``reconstruction`` preset. Its style loss is not used.
+    recipe : Recipe or str, optional
+        As for `stylize`; by default the ``reconstruction`` preset. Its style loss is not used.
     init_image : array-like, optional
         The image to start from, for a recipe with ``init="image"``.
-    progress, steering, after
-        As for `stylize`; so are the returned iterator and errors.
+    progress, steering, after, losses, **fields
+        As for `stylize`; so are the returned run and errors.
     """
-    return start(order_to_reconstruct(image, recipe, init_image), progress, steering, after)
+    return start(
+        order_to_reconstruct(image, recipe, init_image, losses, **fields), progress, steering, after
+    )
 
 
 def resume(
     path: str | os.PathLike[str],
     progress: Progress | None = None,
     steering: Steering | None = None,
-) -> Iterator[Iteration]:
+) -> RunHandle:
     """Continue an interrupted run from its saved state (see `Steering`).
 
     Needs neither the images nor the recipe of the run: the state has both, with the changes that
@@ -191,9 +228,9 @@ def resume(
 
     Returns
     -------
-    iterator of Iteration
-        The saved step again, then the remaining steps. `Iteration.record` says where the run was
-        resumed.
+    RunHandle
+        An iterator of `Iteration`: the saved step again, then the remaining steps.
+        `Iteration.record` says where the run was resumed.
 
     Raises
     ------
@@ -204,13 +241,16 @@ def resume(
         As for `stylize`.
     """
     path = Path(path)
-    if steering is not None:
-        steering.check_usable()
+    steering = steering or Steering()
+    steering.check_usable()
     state = read_state(path)
     choose_device(state.job.recipe.device)
-    if steering is not None and not steering.about:
+    if not steering.about:
         steering.about = read_about(path)
-    return resume_run(state, claim(path), progress, steering)
+    name, owned = state.job.name, claim(path)
+    return RunHandle(
+        name, lambda tell: resume_run(state, owned, tell, steering), steering, progress
+    )
 
 
 def start(
@@ -218,10 +258,15 @@ def start(
     progress: Progress | None = None,
     steering: Steering | None = None,
     after: Iteration | None = None,
-) -> Iterator[Iteration]:
-    """Return the iterations of a job; refuse a missing device, and tell of doubtful input."""
+) -> RunHandle:
+    """Return the run of a job; refuse a missing device, and tell of doubtful input."""
     choose_device(job.recipe.device)
-    tell = (steering or Steering()).tell
+    steering = steering or Steering()
+    if steering.save_every and job.own_losses:
+        raise ValueError(
+            "`steering` saves states, which cannot hold functions such as those of `losses`. Leave "
+            "out `save_every`, or `losses`."
+        )
     for sentence in job.notes():
-        tell(sentence)
-    return run(job, progress, steering, after)
+        steering.tell(sentence)
+    return RunHandle(job.name, lambda tell: run(job, tell, steering, after), steering, progress)

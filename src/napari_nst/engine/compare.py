@@ -14,6 +14,7 @@ from napari_nst.engine.api import start
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.build import (
+    RecipeLike,
     checked_recipe,
     order_to_reconstruct,
     order_to_stylize,
@@ -38,7 +39,7 @@ class Panel:
 
 def compare_reconstructions(
     image: ImageLike,
-    recipe: Recipe | None = None,
+    recipe: RecipeLike | None = None,
     *,
     layers: Sequence[str] = COMPARED_LAYERS,
     progress: Progress | None = None,
@@ -74,7 +75,7 @@ def compare_reconstructions(
 
 def compare_textures(
     exemplar: Images,
-    recipe: Recipe | None = None,
+    recipe: RecipeLike | None = None,
     *,
     layers: Sequence[str] = COMPARED_LAYERS,
     cumulative: bool = False,
@@ -112,7 +113,7 @@ def compare_textures(
 def stylize_channels(
     contents: Sequence[ArrayLike],
     styles: Sequence[ImageLike],
-    recipe: Recipe | None = None,
+    recipe: RecipeLike | None = None,
     *,
     labels: Sequence[str] = (),
     pixel_sizes: Sequence[float] | None = None,

@@ -15,10 +15,10 @@ from torch.nn import functional
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.images.convert import to_tensor
 from napari_nst.engine.images.masked_image import MaskedImage
-from napari_nst.engine.job.build import checked_recipe
+from napari_nst.engine.job.build import RecipeLike, checked_recipe
 from napari_nst.engine.job.input_image import RGB, ImageLike, as_rgb, read_input, shape_fitting
 from napari_nst.engine.job.job import ROLES, Job
-from napari_nst.engine.job.layers import least_size, network_layers
+from napari_nst.engine.job.layers import least_size
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.losses import gram_matrix
 from napari_nst.engine.objective.from_recipe import mask_at
@@ -36,7 +36,7 @@ Array = np.ndarray[Any, np.dtype[np.float32]]
 def feature_maps(
     image: ImageLike,
     layer: str,
-    recipe: Recipe | None = None,
+    recipe: RecipeLike | None = None,
     *,
     size: int = 0,
     progress: Progress | None = None,
@@ -123,7 +123,7 @@ def loss_maps(
     pixels, scale = _read_picture(order, picture)
     order = order.in_phase(scale)
     recipe = order.recipe
-    layers = sorted(set(network_layers(recipe)), key=LAYER_NAMES.index)
+    layers = sorted(set(order.network_layers), key=LAYER_NAMES.index)
     if layer is not None and (layer := canonical_layer(layer)) not in layers:
         raise ValueError(f"layer {layer} has no loss in this recipe; {', '.join(layers)} have.")
     with explained_errors(recipe, order.scales):

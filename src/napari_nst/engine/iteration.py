@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -78,6 +79,28 @@ class Iteration:
             return self.image
         alpha = self.alpha.detach().cpu().numpy()[0, 0, :, :, None]
         return np.concatenate([self.image, alpha], axis=-1)
+
+    @property
+    def input_dtype(self) -> np.dtype[Any]:
+        """The dtype of the content, or of the first exemplar, in the byte order of this machine."""
+        dtypes = (facts.get("dtype", "float32") for facts in self.facts.get("inputs", {}).values())
+        return np.dtype(next(dtypes, "float32")).newbyteorder("=")
+
+    @property
+    def summary(self) -> str:
+        """The step, the size and the losses in one line."""
+        height, width = self.shape
+        sums = {name: value for name, value in self.losses.items() if "/" not in name and value}
+        losses = ", ".join(f"{name} {value:.4g}" for name, value in sums.items())
+        return f"step {self.step} of {self.steps}, {height} × {width}, {losses or 'no loss'}"
+
+    def _repr_png_(self) -> bytes:
+        """Return the picture for a notebook."""
+        from PIL import Image
+
+        file = io.BytesIO()
+        Image.fromarray(np.rint(self.picture * 255).astype(np.uint8)).save(file, "PNG")
+        return file.getvalue()
 
     def record(self, names: Sequence[str] = ()) -> dict[str, Any]:
         """Return what made this image: recipe, inputs, weights, machine, versions, losses.

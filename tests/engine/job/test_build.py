@@ -96,8 +96,10 @@ def test_arguments_that_cannot_be_used_are_refused_at_once(no_network, call, tol
     ],
 )
 def test_a_recipe_must_be_a_recipe(no_network, call):
-    with pytest.raises(TypeError, match=r"^recipe must be a Recipe, such as preset"):
-        call("texture")
+    with pytest.raises(TypeError, match="recipe"):
+        call({"size": 64})
+    with pytest.raises(ValueError, match="gatys-2016"):
+        call("gatys-2106")
 
 
 def test_making_a_job_imports_no_torch():
@@ -127,3 +129,44 @@ def test_doubtful_input_is_told_before_the_run():
         nst.stylize(CONTENT, [STYLE, STYLE], nearest.replace(style_blend=(0, 1)))
         nst.stylize(CONTENT.astype(np.uint16) * 257, STYLE)
         nst.stylize(np.zeros((64, 64), np.uint16), STYLE)
+
+
+ORDERS = {
+    "default": lambda *recipe, **fields: nst.order_to_stylize(CONTENT, STYLE, *recipe, **fields),
+    "texture": lambda *recipe, **fields: nst.order_to_synthesize(STYLE, *recipe, **fields),
+    "reconstruction": lambda *recipe, **fields: nst.order_to_reconstruct(
+        CONTENT, *recipe, **fields
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_a_recipe_is_named_and_its_fields_are_keywords(tmp_path, name):
+    order = ORDERS[name]
+    assert order(size=80).recipe == order(preset(name, size=80)).recipe
+    assert order(name, steps=7).recipe == order(preset(name, steps=7)).recipe
+    recipe = preset(name, size=96, seed=5)
+    assert order(recipe, steps=7).recipe == order(recipe.replace(steps=7)).recipe
+    (tmp_path / "mine.json").write_text(recipe.to_json())
+    assert order(tmp_path / "mine.json").recipe == order(recipe).recipe
+    assert order(str(tmp_path / "mine.json"), seed=6).recipe.seed == 6
+
+
+def test_any_preset_can_be_named():
+    for name in nst.preset_names("transfer"):
+        assert nst.order_to_stylize(CONTENT, STYLE, name).recipe == preset(name)
+
+
+@pytest.mark.parametrize(
+    ("call", "near"),
+    [
+        (lambda: nst.stylize(CONTENT, STYLE, szie=64), "'size'"),
+        (lambda: nst.stylize(CONTENT, STYLE, guides=CONTENT), "'guide'"),
+        (lambda: nst.synthesize(STYLE, exemplar_regions=STYLE), "'exemplar_region'"),
+        (lambda: nst.reconstruct(CONTENT, steerings=None), "'steering'"),
+        (lambda: nst.reconstruct(CONTENT, guide=CONTENT), "init_image"),  # the arguments there are
+    ],
+)
+def test_unknown_keywords_are_refused_with_the_nearest_name(call, near):
+    with pytest.raises(TypeError, match=near):
+        call()

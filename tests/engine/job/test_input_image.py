@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,10 +57,16 @@ def test_rounding_errors_outside_the_range_are_clipped():
 @pytest.mark.parametrize(
     ("image", "error", "told"),
     [
-        ("a.png", TypeError, r"is the name of a file; .* PIL.Image.open\('a.png'\)"),
-        (Path("a.png"), TypeError, "is the name of a file"),
+        ("a.png", FileNotFoundError, "is the file a.png"),
+        (Path("a.png"), FileNotFoundError, "is the file a.png"),
+        ([[1, 2], [3]], TypeError, "cannot be read as an array"),
+        (None, TypeError, "must be an image"),
         (np.zeros(5), ValueError, r"must be an image .* its shape is \(5,\)"),
         (np.zeros((4, 5, 2)), ValueError, r"must be an image .* its shape is \(4, 5, 2\)"),
+        (np.zeros((9, 4, 5)), ValueError, r"must be an image .* stack of 9.* stack\[4\]"),
+        (np.zeros((9, 4, 5, 3)), ValueError, r"must be an image .* stack\[4\]"),
+        (np.zeros((3, 4, 5)), ValueError, "must be an image .*moveaxis"),
+        (np.zeros((4, 5, 1)), ValueError, r"must be an image .* image\[..., 0\]"),
         (np.zeros((5, 0, 3)), ValueError, "must have at least one pixel"),
         (np.zeros((4, 5), bool), TypeError, "must be .* its type is bool"),
         (np.full((4, 5), -np.inf), ValueError, "has pixels that are NaN or infinite"),
@@ -155,6 +162,80 @@ def test_a_file_that_ends_too_early_is_named(tmp_path):
         pytest.raises(ValueError, match=r"^style cannot be read"),
     ):
         read_input(image, "style")
+
+
+# Files and layers of napari
+
+
+def test_a_file_is_read_as_in_the_terminal(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    SMALL.save("small.png")
+    for path in ("small.png", Path("small.png")):
+        found = read_input(path, "content")
+        np.testing.assert_array_equal(found.rgb, as_rgb(SMALL))
+        where = {"name": "small.png", "path": str(tmp_path / "small.png")}
+        assert {name: found.metadata[name] for name in where} == where
+    deep = np.arange(20, dtype=np.uint16).reshape(4, 5) * 100
+    tifffile.imwrite("deep.tif", deep, imagej=True, metadata={"min": 0.0, "max": 1900.0})
+    found = read_input("deep.tif", "content")
+    np.testing.assert_allclose(found.rgb[..., 0], deep / 1900, atol=1e-6)
+    assert found.metadata["limits"] == [0, 1900]
+    Path("text.png").write_text("no image")
+    with pytest.raises(ValueError, match=r"text\.png"):
+        read_input("text.png", "content")
+
+
+def test_labels_are_read_from_files(tmp_path):
+    labels = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    Image.fromarray(labels).save(tmp_path / "labels.png")
+    guides = read_guides(tmp_path / "labels.png", str(tmp_path / "labels.png"), (4, 5), [(4, 5)])
+    np.testing.assert_array_equal(guides.content, labels)
+    np.testing.assert_array_equal(guides.styles[0], labels)
+    with pytest.raises(FileNotFoundError, match=r"^guide .*none\.png"):
+        read_guides("none.png", None, (4, 5), [(4, 5)])
+
+
+class Layer:
+    """What is used of napari's layers; `tests/viewer` has one of napari itself."""
+
+    def __init__(self, data, kind="image", **state):
+        self.state = {"name": "mine", "rgb": False, "contrast_limits": [0, 255], **state}
+        self.data, self.kind = data, kind
+
+    def as_layer_data_tuple(self):
+        return self.data, self.state, self.kind
+
+
+BYTES = np.asarray(SMALL)
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected", "dtype"),
+    [
+        (Layer(BYTES, rgb=True), BYTES / 255, "uint8"),
+        (Layer(BYTES[None, ..., 0]), BYTES[..., 0] / 255, "uint8"),
+        (Layer([BYTES[..., 0], None], multiscale=True), BYTES[..., 0] / 255, "uint8"),
+        (
+            Layer(BYTES[..., 0], contrast_limits=[50, 100]),
+            np.clip((BYTES[..., 0] - 50.0) / 50, 0, 1),
+            "float32",
+        ),
+    ],
+)
+def test_a_layer_is_read_as_it_looks(layer, expected, dtype):
+    found = read_input(layer, "style")
+    rgb = expected if expected.ndim == 3 else np.repeat(expected[..., None], 3, axis=-1)
+    np.testing.assert_allclose(found.rgb, rgb, atol=1e-6)
+    assert (found.metadata["name"], found.metadata["dtype"]) == ("mine", dtype)
+
+
+def test_layers_of_stacks_and_of_other_types_are_refused():
+    with pytest.raises(ValueError, match=r"^style .*'mine'.* 9 slices.*layer\.data\[4\]"):
+        read_input(Layer(np.zeros((9, 4, 5), np.uint8)), "style")
+    with pytest.raises(TypeError, match=r"^style .*'mine' of points.* image"):
+        read_input(Layer(np.zeros((9, 2)), "points"), "style")
+    labels = Layer(np.ones((4, 5), int), "labels")
+    assert read_guides(labels, None, (4, 5), [(4, 5)]).labels == (1,)
 
 
 # Whatever is handed in

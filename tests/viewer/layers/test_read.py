@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
 
+from napari_nst.engine.job.given import opened_labels
+from napari_nst.engine.job.input_image import as_rgb
 from napari_nst.viewer.layers.read import shown_slice
 
 
@@ -19,6 +21,21 @@ def test_rgb_is_divided_by_the_range_of_its_dtype(model):
     np.testing.assert_allclose(read(model, model.add_image(pixels, rgb=True)), pixels / 255, 1e-6)
     wide = pixels.astype(np.uint16) * 257
     np.testing.assert_allclose(read(model, model.add_image(wide, rgb=True)), pixels / 255, 1e-6)
+
+
+@pytest.mark.parametrize("limits", [(0, 255), (40, 200)])
+def test_python_reads_a_layer_as_the_viewer_does(model, limits):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 4), np.uint8)
+    for layer in (
+        model.add_image(pixels, rgb=True, contrast_limits=limits),
+        model.add_image(pixels[..., 0], contrast_limits=limits),
+    ):
+        np.testing.assert_allclose(as_rgb(layer), as_rgb(read(model, layer)), atol=1e-6)
+    with pytest.raises(ValueError, match=r"'cells'.*layer\.data\[2\]"):
+        as_rgb(model.add_image(pixels[..., 0][:, None] * np.ones((1, 4, 1)), name="cells"))
+    with pytest.raises(TypeError, match="points"):
+        as_rgb(model.add_points(np.zeros((2, 2))))
+    assert opened_labels(model.add_labels(pixels[..., 0]), "guide").shape == (5, 6)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])

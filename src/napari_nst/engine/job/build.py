@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -27,23 +30,35 @@ from napari_nst.engine.job.input_image import (
 )
 from napari_nst.engine.job.job import FIXED_FIELDS, Job
 from napari_nst.engine.job.layers import check_size, least_side
+from napari_nst.engine.job.own_loss import OwnLoss, checked_own
 from napari_nst.engine.job.schedule import LARGEST_STYLE, plan_scales, plan_texture_scales
-from napari_nst.recipe import DEFAULT_PRESETS, Recipe, preset
+from napari_nst.io.record import load_recipe
+from napari_nst.recipe import CONTROLS, DEFAULT_PRESETS, Recipe, preset, preset_names
 from napari_nst.recipe.convert_weights import FLAVOURS
+
+RecipeLike = Recipe | str | os.PathLike[str]
+"""A recipe, the name of a preset, or the JSON file of a recipe."""
+
+_OF_RUNS = ("progress", "steering", "after")
+"""Arguments of the public functions beside those of their jobs."""
 
 
 def order_to_stylize(
     content: ImageLike,
     style: Images,
-    recipe: Recipe | None = None,
+    recipe: RecipeLike | None = None,
     init_image: ImageLike | None = None,
     pixel_sizes: Sequence[float] | None = None,
     guide: ArrayLike | None = None,
     style_guides: ArrayLike | Sequence[ArrayLike | None] | None = None,
     keep_unlabelled: bool = False,
+    losses: Sequence[OwnLoss] = (),
+    **fields: Any,
 ) -> Job:
     """Return the job of `stylize` for `loss_maps` and `gram_view`; arguments and errors are its."""
-    recipe = checked_recipe(recipe, "transfer")
+    _refuse_unknown(fields, order_to_stylize)
+    checked_own(losses, "stylize", (True, True))
+    recipe = checked_recipe(recipe, "transfer", fields)
     if keep_unlabelled:
         recipe = recipe.replace(size=0)
     image = read_input(content, "content")
@@ -78,6 +93,7 @@ def order_to_stylize(
         start=_read_start(init_image, recipe),
         relative_pixels=ratios,
         arguments=arguments,
+        own_losses=losses,
         guides=guides,
         keep_outside=None if guides is None else keep_outside(guides, image),
     )
@@ -85,24 +101,29 @@ def order_to_stylize(
 
 def order_to_synthesize(
     exemplar: Images | None = None,
-    recipe: Recipe | None = None,
+    recipe: RecipeLike | None = None,
     shape: tuple[int, int] | None = None,
     init_image: ImageLike | None = None,
     into: ImageLike | None = None,
     region: ArrayLike | None = None,
     exemplar_region: ArrayLike | None = None,
+    losses: Sequence[OwnLoss] = (),
+    **fields: Any,
 ) -> Job:
     """Return the job of `synthesize`, as `order_to_stylize`."""
+    _refuse_unknown(fields, order_to_synthesize)
+    checked_own(losses, "synthesize", (into is not None, True))
     if into is not None:
         if shape is not None:
             raise ValueError("shape is that of into if there is one; leave shape out.")
-        return _fill(exemplar, recipe, into, region, exemplar_region, init_image)
+        job = _fill(exemplar, recipe, into, region, exemplar_region, init_image, fields)
+        return replace(job, own_losses=losses)
     for name, given in {"region": region, "exemplar_region": exemplar_region}.items():
         if given is not None:
             raise ValueError(f"{name} is for filling an image; give that image as into, too.")
     if exemplar is None:
         raise ValueError("exemplar is missing; give one, or into and a region to fill.")
-    recipe = _texture_recipe(recipe)
+    recipe = _texture_recipe(recipe, fields)
     if recipe.init == "content":
         raise ValueError("init is 'content', which a texture does not have; take 'noise'.")
     exemplars = read_styles(exemplar, "exemplar", recipe)
@@ -114,14 +135,21 @@ def order_to_synthesize(
         styles=exemplars,
         start=_read_start(init_image, recipe),
         arguments={"shape": None if shape is None else list(shape)},
+        own_losses=losses,
     )
 
 
 def order_to_reconstruct(
-    image: ImageLike, recipe: Recipe | None = None, init_image: ImageLike | None = None
+    image: ImageLike,
+    recipe: RecipeLike | None = None,
+    init_image: ImageLike | None = None,
+    losses: Sequence[OwnLoss] = (),
+    **fields: Any,
 ) -> Job:
     """Return the job of `reconstruct`, as `order_to_stylize`."""
-    recipe = checked_recipe(recipe, "reconstruction")
+    _refuse_unknown(fields, order_to_reconstruct)
+    checked_own(losses, "reconstruct", (True, False))
+    recipe = checked_recipe(recipe, "reconstruction", fields)
     if not recipe.has_content:
         raise ValueError(
             "content_weight is 0, or all content_layers are; a reconstruction needs some content."
@@ -138,32 +166,67 @@ def order_to_reconstruct(
         scales=plan_scales(recipe, content.shape, least_side(recipe)),
         content=content,
         start=_read_start(init_image, recipe),
+        own_losses=losses,
     )
 
 
-def checked_recipe(recipe: Recipe | None, task: str) -> Recipe:
-    """Return a recipe whose weights exist; None is the default recipe of a task."""
-    recipe = preset(DEFAULT_PRESETS[task]) if recipe is None else recipe
-    if not isinstance(recipe, Recipe):
-        raise TypeError(f"recipe must be a Recipe, such as preset('default'); not {recipe!r}.")
+def checked_recipe(
+    recipe: RecipeLike | None, task: str, fields: Mapping[str, Any] | None = None
+) -> Recipe:
+    """Return a recipe with other values of some fields, whose weights exist.
+
+    It may be named: None is the default recipe of a task.
+    """
+    recipe = _named_recipe(DEFAULT_PRESETS[task] if recipe is None else recipe, fields or {})
     if recipe.weights not in FLAVOURS and not os.path.isfile(os.path.expanduser(recipe.weights)):
         known = ", ".join(FLAVOURS)
         raise ValueError(f"weights must be {known} or a file; {recipe.weights!r} is neither.")
     return recipe
 
 
+def _named_recipe(recipe: RecipeLike, fields: Mapping[str, Any]) -> Recipe:
+    if isinstance(recipe, Recipe):
+        return recipe.replace(**fields)
+    if isinstance(recipe, str) and recipe in preset_names():
+        return preset(recipe, **fields)
+    if isinstance(recipe, (str, os.PathLike)) and os.fspath(recipe).lower().endswith(".json"):
+        return load_recipe(recipe).replace(**fields)
+    if isinstance(recipe, str):
+        near = difflib.get_close_matches(recipe, preset_names(), n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(preset_names())}."
+        raise ValueError(f"recipe {recipe!r} is neither a preset nor a .json file. {hint}")
+    raise TypeError(
+        f"recipe must be a Recipe, the name of a preset, or a .json file; not {recipe!r}."
+    )
+
+
+def _refuse_unknown(fields: Mapping[str, Any], order: Callable[..., Job]) -> None:
+    """Raise TypeError if keywords are neither arguments of a function nor fields of a recipe."""
+    own = [name for name in inspect.signature(order).parameters if name != "fields"]
+    function = order.__name__.removeprefix("order_to_")
+    for name in fields:
+        if name not in CONTROLS:
+            near = difflib.get_close_matches(name, [*own, *_OF_RUNS, *CONTROLS], n=1)
+            listed = ", ".join([*own, *_OF_RUNS])
+            hint = f"Did you mean {near[0]!r}?" if near else f"There are {listed}."
+            raise TypeError(
+                f"{name!r} is neither an argument of {function} nor a field of a recipe. {hint}"
+            )
+
+
 def _fill(
     exemplar: Images | None,
-    recipe: Recipe | None,
+    recipe: RecipeLike | None,
     into: ImageLike,
     region: ArrayLike | None,
     exemplar_region: ArrayLike | None,
     init_image: ImageLike | None,
+    fields: Mapping[str, Any],
 ) -> Job:
     """Return the checked job that fills a region of a picture without a visible border."""
     if recipe is None:  # its terms are of whole images, and nobody has asked for them
-        recipe = preset(DEFAULT_PRESETS["texture"], terms=())
-    recipe = _texture_recipe(recipe)
+        fields = {"terms": (), **fields}
+    recipe = _texture_recipe(recipe, fields)
     if recipe.padding == "circular":
         raise ValueError(
             "padding is 'circular', but a filled region has borders; take 'replicate', or leave "
@@ -204,8 +267,8 @@ def _fill(
     )
 
 
-def _texture_recipe(recipe: Recipe | None) -> Recipe:
-    recipe = checked_recipe(recipe, "texture")
+def _texture_recipe(recipe: RecipeLike | None, fields: Mapping[str, Any]) -> Recipe:
+    recipe = checked_recipe(recipe, "texture", fields)
     if not recipe.has_style:
         raise ValueError("style_weight is 0, or all style_layers are; a texture needs some style.")
     return recipe.replace(**FIXED_FIELDS["synthesize"])

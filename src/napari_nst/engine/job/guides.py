@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_nst.engine.job.given import opened_labels
 from napari_nst.engine.job.input_image import InputImage, Window
 from napari_nst.engine.job.layers import layer_weights
 from napari_nst.engine.job.schedule import Fit
-from napari_nst.io.decoded_image import Unusable, labels_from_pillow
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import poolings_before
 
@@ -170,7 +170,7 @@ def _with_note_on_many_labels(guides: Guides) -> Guides:
 
 def read_labels(labels: ArrayLike, name: str, of: str, shape: tuple[int, int]) -> Labels:
     """Check and copy labels of an image of a shape; errors call them `name`, the image `of`."""
-    array = _label_pixels(labels, name)
+    array = opened_labels(labels, name)
     if array.dtype.kind not in "bui":
         raise TypeError(
             f"{name} must be whole numbers or bool; its type is {array.dtype}, convert it first."
@@ -181,17 +181,6 @@ def read_labels(labels: ArrayLike, name: str, of: str, shape: tuple[int, int]) -
             f"{array.shape}."
         )
     return array.astype(np.int64)
-
-
-def _label_pixels(labels: Any, name: str) -> np.ndarray[Any, Any]:
-    from PIL import Image
-
-    if not isinstance(labels, Image.Image):
-        return np.asarray(labels)
-    try:
-        return labels_from_pillow(labels).pixels
-    except Unusable as error:
-        raise ValueError(f"{name} {error}.") from None
 
 
 def _metadata(labels: Labels) -> dict[str, Any]:

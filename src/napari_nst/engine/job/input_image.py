@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_nst.engine.job.given import Layer, advice, opened
 from napari_nst.engine.job.layers import check_size, shares_of
-from napari_nst.io.decoded_image import DecodedImage, Pixels, Unusable, from_pillow, split_alpha
+from napari_nst.io.decoded_image import DecodedImage, Pixels, split_alpha
 from napari_nst.recipe import Recipe
 
 RGB = np.ndarray[Any, np.dtype[np.float32]]
@@ -76,7 +77,8 @@ class InputImage:
         return None if self.alpha is None else self.alpha / max(float(self.alpha.max()), 1e-6)
 
 
-ImageLike = ArrayLike | DecodedImage | InputImage  # Pillow's images are array-like
+# Pillow's images are array-like.
+ImageLike = ArrayLike | str | os.PathLike[str] | Layer | DecodedImage | InputImage
 """An image as callers hand it in, or a checked one, which several jobs can share."""
 
 Images = ImageLike | Sequence[ImageLike]
@@ -117,8 +119,9 @@ def read_input(image: ImageLike, name: str) -> InputImage:
 
 
 def _read(image: Any, name: str) -> InputImage:
-    array, colours, alpha = _samples(image, name)
-    rgb = as_rgb(colours, name)
+    found, origin = opened(image, name)
+    array, colours, alpha = _samples(found)
+    rgb = _as_rgb(colours, name)
     if alpha is not None:
         alpha = _in_unit_range(alpha, f"alpha of {name}")
         if not alpha.any():
@@ -129,34 +132,19 @@ def _read(image: Any, name: str) -> InputImage:
         "shape": list(array.shape),
         "dtype": str(array.dtype),
         "sha256": hashlib.sha256(np.ascontiguousarray(array).data).hexdigest(),
+        **origin,
     }
     if isinstance(image, NamedImage) and image.name:
         metadata["name"] = image.name
     return InputImage(rgb, alpha, colours.ndim == 2, metadata)
 
 
-def _samples(image: Any, name: str) -> tuple[Pixels, Pixels, Pixels | None]:
+def _samples(image: DecodedImage | Pixels) -> tuple[Pixels, Pixels, Pixels | None]:
     """Return an image as it was handed in, its colours, and its alpha if it has one."""
-    from PIL import Image
-
-    if isinstance(image, Image.Image):
-        try:
-            image = from_pillow(image)
-        except Unusable as error:
-            raise ValueError(f"{name} {error}.") from None
-        except OSError as error:  # Pillow reads a file when its pixels are needed
-            raise ValueError(f"{name} cannot be read: {error}.") from error
     if isinstance(image, DecodedImage):
         return (image.pixels, *split_alpha(image.pixels))
-    if isinstance(image, (str, os.PathLike)):
-        raise TypeError(
-            f"{name} is the name of a file; give its pixels: PIL.Image.open({str(image)!r})."
-        )
-    if np.ma.is_masked(image):
-        raise ValueError(f"{name} has masked pixels; give RGBA with an alpha of 0 there.")
-    array: Pixels = np.asarray(image)
     # Two channels of an array may be those of a microscope, not grey and alpha.
-    return (array, *split_alpha(array)) if array.shape[2:] == (4,) else (array, array, None)
+    return (image, *split_alpha(image)) if image.shape[2:] == (4,) else (image, image, None)
 
 
 def read_styles(images: Images, name: str, recipe: Recipe) -> list[InputImage]:
@@ -191,9 +179,14 @@ def as_rgb(image: ImageLike, name: str = "image") -> RGB:
     """Return an image (H, W), (H, W, 3) or (H, W, 4) as RGB, or raise TypeError or ValueError."""
     if isinstance(image, InputImage):
         return image.rgb
-    _, array, _ = _samples(image, name)
-    if array.ndim != 2 and array.shape[2:] != (3,):
-        raise ValueError(f"{name} must be an image {_ACCEPTED}; its shape is {array.shape}.")
+    return _as_rgb(_samples(opened(image, name)[0])[1], name)
+
+
+def _as_rgb(array: Pixels, name: str) -> RGB:
+    if array.ndim != 2 and (array.ndim != 3 or array.shape[2] != 3):
+        raise ValueError(
+            f"{name} must be an image {_ACCEPTED}; its shape is {array.shape}{advice(array.shape)}."
+        )
     if array.size == 0:
         raise ValueError(f"{name} must have at least one pixel; its shape is {array.shape[:2]}.")
     unit = _in_unit_range(array, name)

@@ -25,9 +25,11 @@ from napari_nst.engine.job.layers import (
     has_style_of_image,
     layer_weights,
     least_side,
+    least_size,
     network_layers,
     shares_of,
 )
+from napari_nst.engine.job.own_loss import OwnLoss, layers_of_own
 from napari_nst.engine.job.schedule import Fit, Scale, style_fit
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.sections import IMAGE_LOSSES, TILED_LOSSES
@@ -96,6 +98,7 @@ class Job:
     guides: Guides | None = None
     keep_outside: KeepOutside | None = None
     inpainting: Inpainting | None = None  # where `styles`, `guides` and `keep_outside` come from
+    own_losses: Sequence[OwnLoss] = ()  # of the caller, in all phases
 
     def __post_init__(self) -> None:
         if self.guides is not None and self.recipe.final_color != "none":
@@ -116,6 +119,20 @@ class Job:
             raise ValueError(
                 f"{loss} compares pixels alone, but a run needs a loss of features beside it; take "
                 f"another style_loss, and add {loss} to terms."
+            )
+        self._check_own_losses()
+
+    def _check_own_losses(self) -> None:
+        least = least_size(layers_of_own(self.own_losses), self.recipe.padding)
+        smallest = min((min(scale.shape) for scale in self.scales), default=least)
+        if smallest < least:
+            raise ValueError(
+                f"The run works on images of {smallest} pixels, and a layer of `losses` needs "
+                f"{least}. Choose a larger `size` or `min_size`, or another layer."
+            )
+        if self.recipe.tile and layers_of_own(self.own_losses):
+            raise ValueError(
+                "`losses` of layers are not computed in tiles. Set `tile=0`, or leave them out."
             )
 
     @property
@@ -164,6 +181,11 @@ class Job:
         if self.content:
             named = {content: self.content, **named}
         return named | ({"start": self.start} if self.start else {})
+
+    @property
+    def network_layers(self) -> list[str]:
+        """The layers that the recipe's losses and the caller's read; terms are included."""
+        return [*network_layers(self.recipe), *layers_of_own(self.own_losses)]
 
     @property
     def needs_no_style_features(self) -> bool:
@@ -233,6 +255,9 @@ class Job:
             for loss in sorted(left_out)
             if self.has_regions
         ]
+        if self.has_regions and self.own_losses:
+            names = ", ".join(repr(one.name) for one in self.own_losses)
+            sentences.append(f"Your loss {names} compares the whole image, not region by region.")
         guides, content = self.guides, self.content
         if guides is None or content is None or not self.recipe.style_weight:
             return sentences

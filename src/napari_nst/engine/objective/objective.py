@@ -202,8 +202,8 @@ class Objective(nn.Module):
             return
         content = self.jitter.content()
         for name, weighted in self.on_features.items():
-            if name.startswith("content/"):
-                loss: Any = weighted.loss
+            loss: Any = weighted.loss
+            if name.startswith("content/") or getattr(loss, "follows_content", False):
                 loss.aim(content if isinstance(loss, Sampled) else content[layer_of(name)])
 
     def _parts_of_features(self, image: Tensor) -> Parts:
@@ -252,11 +252,12 @@ class Objective(nn.Module):
 def summarise(parts: Mapping[str, float]) -> dict[str, float]:
     """Return ``total``, ``content``, ``style`` and ``tv`` (0 without such losses), then the parts.
 
-    The total is the sum of the other three.
+    The total is the sum of the other three, and of the caller's own losses, which follow them.
     """
+    own = (name.split("/")[0] for name in parts)
     sums = {
         kind: float(sum(value for name, value in parts.items() if name.split("/")[0] == kind))
-        for kind in ("content", "style", "tv")
+        for kind in dict.fromkeys(("content", "style", "tv", *own))
     }
     return {"total": float(sum(parts.values())), **sums, **parts}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,7 @@ def run(
     progress: Progress | None = None,
     steering: Steering | None = None,
     after: Iteration | None = None,
-) -> Iterator[Iteration]:
+) -> Generator[Iteration, None, None]:
     """Return the iterations of a job; the arguments are those of `stylize`.
 
     Everything slow happens from the first `next` on. Raises ValueError if the run cannot continue
@@ -69,7 +69,7 @@ def run(
 
 def resume(
     state: RunState, path: Path, progress: Progress | None = None, steering: Steering | None = None
-) -> Iterator[Iteration]:
+) -> Generator[Iteration, None, None]:
     """Return the iterations of an interrupted run, whose state is in a file of this process."""
     if steering is not None:
         steering.check_usable()
@@ -79,7 +79,7 @@ def resume(
 def _iterate(
     job: Job, progress: Progress | None, steering: Steering, after: Iteration | None = None,
     state: RunState | None = None, path: Path | None = None,
-) -> Iterator[Iteration]:  # fmt: skip
+) -> Generator[Iteration, None, None]:  # fmt: skip
     try:
         with Checkpoints(steering, path) as saved, explained_errors(job.recipe, job.scales):
             weights = state.weights if state else job.recipe.weights
@@ -385,11 +385,13 @@ class Run:
         return found, objective
 
     def _metadata(self) -> dict[str, Any]:
-        job, recipe = self.job, self.job.recipe
+        job, recipe, arguments = self.job, self.job.recipe, dict(self.job.arguments)
+        if job.own_losses:
+            arguments["losses"] = [one.metadata for one in job.own_losses]
         if self.earlier[0]:  # as if both runs were one
             recipe = recipe.replace(steps=self.earlier[0] + recipe.steps)
         metadata = run_metadata(
-            job.name, recipe, job.images, self.pretrained, self.device, self.dtype, job.arguments
+            job.name, recipe, job.images, self.pretrained, self.device, self.dtype, arguments
         )
         metadata |= {"forecast": self.estimate}
         lists = {"steered": list(self.steered), "resumed": list(self.resumed)}

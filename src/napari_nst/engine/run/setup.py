@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,7 +20,9 @@ from napari_nst.engine.images.masked_image import Composite, MaskedImage
 from napari_nst.engine.images.style_chroma import with_style_chroma
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import has_style_of_image, layer_weights, layers_of, shares_of
+from napari_nst.engine.job.own_loss import OwnLoss, layers_of_own
 from napari_nst.engine.job.schedule import Scale
+from napari_nst.engine.losses import OwnComparison
 from napari_nst.engine.objective.from_recipe import (
     RotatedStyle,
     StyleFeatures,
@@ -100,6 +103,14 @@ class RunSetup:
             for term in filter(has_style_of_image, self.job.recipe.with_terms()):
                 found = style_loss_of_image(term, self.styles_at(scale))
                 on_image |= named_as_term(term, found, on_image)
+            for own in self.job.own_losses:
+                found = {
+                    part: WeightedLoss(
+                        OwnComparison(own, self._references(own, where, scale)), own.weight
+                    )
+                    for part, where in own.parts.items()
+                }
+                (losses if own.layers else on_image).update(found)
         recipe = self.job.recipe
         jitter = Jitter(
             recipe.jitter,
@@ -148,7 +159,8 @@ class RunSetup:
         self, scale: Scale, tile: int, processes: Processes, shift: Shift = (0, 0)
     ) -> Mapping[str, Tensor]:
         """Return the content's features at its layers, if it is shifted; none for a texture."""
-        layers = layers_of(self.job.recipe, "content")
+        own = layers_of_own(self.job.own_losses, "content") if self.job.recipe.jitter else []
+        layers = list(dict.fromkeys([*layers_of(self.job.recipe, "content"), *own]))
         if self.content is None or not layers:
             return {}
         image = moved(resize(self.content.image, scale.shape), shift)
@@ -156,6 +168,22 @@ class RunSetup:
             with processes.all_or_none():
                 return features_by_tiles(self.target_network, image, layers, tile)
         return dict(self.target_network.iter_features(image, NO_WRAP_AROUND, layers))
+
+    def _references(self, own: OwnLoss, where: str, scale: Scale) -> list[tuple[float, Tensor]]:
+        """Return what an own loss makes its targets of, a layer's features or images, by share."""
+        if own.target is None:
+            return []
+        if own.of == "content":
+            assert self.content is not None
+            images = [(1.0, resize(self.content.image, scale.shape))]
+        else:
+            shares = shares_of(self.job.recipe, len(self.styles))
+            styles = (style.image for style in self.styles_at(scale))
+            images = list(zip(shares, styles, strict=True))
+        if not own.layers:
+            return images
+        read = partial(self.target_network.iter_features, layers=[where])
+        return [(share, dict(read(image))[where]) for share, image in images]
 
     def _style_features(self, style: MaskedImage, tile: int, processes: Processes) -> StyleFeatures:
         """Return the features of a style, or of its rotations by 90° too."""

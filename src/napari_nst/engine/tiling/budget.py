@@ -19,6 +19,7 @@ from napari_nst.engine.distributed import (
 )
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import layer_weights, network_layers
+from napari_nst.engine.job.own_loss import layers_of_own
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.objective.objective import Objective
 from napari_nst.engine.tiling.grid import make_grid
@@ -70,7 +71,7 @@ class TilePlanner:
         self.limit = 0  # longest side of a tile, after memory has run out
         self.image_device = device
         phases = {scale.phase: (job.in_phase(scale), scale) for scale in job.scales}.values()
-        is_tiled = all(can_be_tiled(phase.recipe) for phase, _ in phases)
+        is_tiled = all(can_be_tiled(phase) for phase, _ in phases)
         if device.type == "cuda" and is_tiled and self.processes.count == 1:
             usual = [self._reduced(self._plan(*phase, USUAL_TILE), 0) for phase in phases]
             if max(plan.memory.bytes for plan in usual) > free_memory(device) * SHARE:
@@ -114,7 +115,7 @@ class TilePlanner:
     def sharing(self, job: Job, scale: Scale) -> Processes:
         """Return the processes that share the tiles of a scale; only this one for few rows."""
         rows = scale.shape[0] // self.processes.count
-        is_tiled = can_be_tiled(job.in_phase(scale).recipe)
+        is_tiled = can_be_tiled(job.in_phase(scale))
         return self.processes if is_tiled and rows >= LEAST_ROWS else ALONE
 
     def smaller(self, job: Job, scale: Scale, tile: int, error: BaseException) -> int:
@@ -123,7 +124,7 @@ class TilePlanner:
         half = 1 << math.floor(math.log2(tile * 3 / 4))
         # Processes that do not know of the error would wait for this one for ever.
         all_know = self.processes.count == 1 or isinstance(error, SharedOutOfMemory)
-        if half < MIN_TILE or not can_be_tiled(job.in_phase(scale).recipe) or not all_know:
+        if half < MIN_TILE or not can_be_tiled(job.in_phase(scale)) or not all_know:
             raise error
         release(self.device)
         self.limit = half
@@ -151,7 +152,7 @@ class TilePlanner:
         if self._fits(plan, available):
             return plan
         plan = self._reduced(plan, available)
-        if can_be_tiled(job.recipe):
+        if can_be_tiled(job):
             for tile in range((longest - 1) // 64 * 64, USUAL_TILE - 1, -64):
                 plan = self._plan(job, scale, tile)
                 if self._fits(plan, available):
@@ -183,11 +184,13 @@ class TilePlanner:
 
     def _refusal(self, job: Job, scale: Scale) -> str:
         recipe, longest = job.recipe, max(scale.shape)
-        is_tiled = can_be_tiled(recipe)
+        is_tiled = can_be_tiled(job)
         least = self._reduced(self._plan(job, scale, SMALLEST_TILE if is_tiled else 0), 0)
         if is_tiled:
             how = f", even in tiles of {least.tile} pixels" if least.tile else ""
             other = "optimizer adam, which takes less" if recipe.optimizer == "lbfgs" else ""
+        elif layers_of_own(job.own_losses):
+            how, other = ", and `losses` of layers are not computed in tiles", ""
         else:
             losses = ", ".join(_in_one_piece(recipe))
             how = f", and style_loss {losses} cannot be computed in tiles"
@@ -259,9 +262,9 @@ class AdaptiveObjective:
         self._objective.load_state(state)
 
 
-def can_be_tiled(recipe: Recipe) -> bool:
-    """Whether the losses of a recipe can be computed in tiles."""
-    return not _in_one_piece(recipe)
+def can_be_tiled(job: Job) -> bool:
+    """Whether the losses of a job, of one phase, can be computed in tiles."""
+    return not (_in_one_piece(job.recipe) or layers_of_own(job.own_losses))
 
 
 def _in_one_piece(recipe: Recipe) -> list[str]:
