@@ -34,7 +34,6 @@ from napari_nst.engine.losses.guided import GuidedLoss
 from napari_nst.engine.losses.moments import Moments, gradient_by_features, gram_matrix
 from napari_nst.engine.losses.mrf import PatchLoss
 from napari_nst.engine.losses.nearest_neighbours import NearestNeighbourLoss
-from napari_nst.engine.losses.own import OwnComparison
 from napari_nst.engine.losses.remd import PaletteLoss, RelaxedEMDLoss
 from napari_nst.engine.losses.sampled import ONE_LAYER, Sampled, SampledStyleLoss
 from napari_nst.engine.losses.sampled_moments import SampledMomentsLoss
@@ -55,8 +54,8 @@ __all__ = [
     "STYLE_LOSSES", "STYLE_LOSSES_OF_IMAGE", "AnyExemplar", "AutocorrelationLoss",
     "CentredGramLoss", "ContentLoss", "Exemplar", "FeatureLoss", "GramLoss", "GuidedLoss",
     "ImageLoss", "MeanCovarianceLoss", "MeanStdLoss", "MeasuredExemplar", "MomentLoss", "Moments",
-    "NearestNeighbourLoss", "OwnComparison", "PaletteLoss", "PatchLoss", "RelaxedEMDLoss",
-    "Sampled", "SampledExemplar", "SampledMomentsLoss", "SampledWassersteinLoss", "SeamLoss",
+    "NearestNeighbourLoss", "PaletteLoss", "PatchLoss", "RelaxedEMDLoss", "Sampled",
+    "SampledExemplar", "SampledMomentsLoss", "SampledWassersteinLoss", "SeamLoss",
     "SelfSimilarityLoss", "ShiftedGramLoss", "SlicedRowsLoss", "SlicedWassersteinLoss",
     "SpectrumLoss", "StyleLoss", "TotalVariationLoss", "WassersteinLoss", "content_loss",
     "gradient_by_features", "gram_matrix", "moment_losses", "sampled_losses",

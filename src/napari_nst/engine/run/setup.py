@@ -22,7 +22,6 @@ from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import has_style_of_image, layer_weights, layers_of, shares_of
 from napari_nst.engine.job.own_loss import OwnLoss, layers_of_own
 from napari_nst.engine.job.schedule import Scale
-from napari_nst.engine.losses import OwnComparison
 from napari_nst.engine.objective.from_recipe import (
     RotatedStyle,
     StyleFeatures,
@@ -37,6 +36,7 @@ from napari_nst.engine.objective.from_recipe import (
 from napari_nst.engine.objective.guided import guided_style_losses
 from napari_nst.engine.objective.jitter import Jitter, Shift, moved
 from napari_nst.engine.objective.objective import Objective
+from napari_nst.engine.objective.own import OwnComparison
 from napari_nst.engine.optim.bases import correlated
 from napari_nst.engine.tiling.features import TiledStyle, features_by_tiles
 from napari_nst.engine.tiling.objective import OnTile, TiledObjective
