@@ -73,8 +73,8 @@ def test_textures_and_reconstructions_can_be_inspected(photo):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"compare": "layers"}, "made.png holds several pictures; make the one that you mean"),
-        ({"guide": {"labels": [1]}}, "regions that were drawn, which its record does not hold"),
+        ({"compare": "layers"}, "made.png holds several pictures"),
+        ({"guide": {"labels": [1]}}, "drawn regions, which its record does not hold"),
     ],
 )
 def test_some_results_cannot_be_inspected(images, engine, capsys, arguments, expected):

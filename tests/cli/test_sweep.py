@@ -38,7 +38,7 @@ def test_a_sweep_runs_every_combination_small_and_short(images, engine, capsys):
 def test_a_tiff_has_a_page_for_each(images, engine):
     given = ["sweep", "grey.png", "style.jpg", "-o", "out.tif", "--vary", "color=style,luminance"]
     assert run(*given, "--steps", 1) == 0
-    assert page_labels("out.tif") == ["color style", "color luminance"]
+    assert page_labels("out.tif") == ["--color style", "--color luminance"]
     assert tifffile.imread("out.tif").shape == (2, 6, 8)
 
 

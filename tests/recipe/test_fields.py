@@ -32,7 +32,7 @@ def test_bounds_are_inclusive(name):
     control = NUMBERS[name]
     for bound, beyond in ((control.minimum, -1), (control.maximum, 1)):
         assert getattr(Recipe(**{name: control.kind(bound)}), name) == bound
-        with pytest.raises(ValueError, match=f"^{name} must be between .* and .*; not "):
+        with pytest.raises(ValueError, match=rf"{name}.* between .* and "):
             Recipe(**{name: control.kind(bound + beyond)})
 
 
@@ -60,7 +60,7 @@ def test_bounds_are_inclusive(name):
     ],
 )
 def test_other_values_are_refused_by_the_name_of_the_field(name, value, error):
-    with pytest.raises(error, match=f"^{name} must be "):
+    with pytest.raises(error, match=f"^.{name}. must be "):
         Recipe(**{name: value})
 
 
@@ -107,14 +107,14 @@ def test_layers_are_kept_under_their_canonical_names(given, layers):
 @pytest.mark.parametrize(
     ("layers", "error", "message"),
     [
-        (["relu4_2"], TypeError, "^style_layers must map layer names to weights"),
-        ({"relu4_2": True}, TypeError, r"^style_layers\['relu4_2'\] must be a number"),
-        ({"relu4_2": math.nan}, ValueError, r"^style_layers\['relu4_2'\] must be a number of at"),
-        ("relu4_2:-1", ValueError, r"^style_layers\['relu4_2'\] must be a number of at least 0"),
-        ({"relu3_1": 1, "block3_conv1": 2}, ValueError, "^style_layers names relu3_1 twice"),
-        ("relu4_2, relu4_2:2", ValueError, "^style_layers names relu4_2 twice"),
-        ("relu4_2:much", ValueError, "^style_layers must be layers and weights such as "),
-        ("rel4_2", ValueError, "no layer 'rel4_2'; did you mean 'relu4_2'"),
+        (["relu4_2"], TypeError, "style_layers.* layer names"),
+        ({"relu4_2": True}, TypeError, "relu4_2.*style_layers"),
+        ({"relu4_2": math.nan}, ValueError, "relu4_2.*style_layers"),
+        ("relu4_2:-1", ValueError, "relu4_2.*style_layers"),
+        ({"relu3_1": 1, "block3_conv1": 2}, ValueError, "style_layers.* relu3_1 twice"),
+        ("relu4_2, relu4_2:2", ValueError, "style_layers.* relu4_2 twice"),
+        ("relu4_2:much", ValueError, "style_layers.* relu4_2:1"),
+        ("rel4_2", ValueError, "'rel4_2'.* mean 'relu4_2'"),
     ],
 )
 def test_other_layers_are_refused(layers, error, message):

@@ -21,7 +21,7 @@ def test_there_is_a_recipe_for_each_combination_row_by_row():
 def test_values_have_to_be_allowed_together():
     recipes = swept(Recipe(), {"style_loss": ["mrf"], "style_norm": ["sum"]})
     assert recipes == [Recipe(style_loss="mrf", style_norm="sum")]
-    with pytest.raises(ValueError, match="does not go with style_loss 'gram'"):
+    with pytest.raises(ValueError, match="style_loss='gram'"):
         swept(Recipe(), {"style_loss": ["mrf", "gram"], "style_norm": ["sum"]})
 
 
@@ -30,13 +30,13 @@ def test_values_have_to_be_allowed_together():
     [
         ({}, ValueError, "one or two fields"),
         ({"size": [1], "steps": [1], "seed": [1]}, ValueError, "one or two fields"),
-        ({"style_wait": [1]}, ValueError, "did you mean 'style_weight'"),
-        ({"size": 64}, TypeError, "size must be a list of values"),
-        ({"size": "64"}, TypeError, "size must be a list of values"),
-        ({"size": []}, ValueError, "size has no values"),
-        ({"tv_weight": [1, -1]}, ValueError, "tv_weight must be at least 0"),
-        ({"size": [64, 64.0]}, ValueError, "size has a value twice"),
-        ({"style_layers": [LAYERS, "relu1_1"]}, ValueError, "style_layers has a value twice"),
+        ({"style_wait": [1]}, ValueError, "mean 'style_weight'"),
+        ({"size": 64}, TypeError, "size.* list of values"),
+        ({"size": "64"}, TypeError, "size.* list of values"),
+        ({"size": []}, ValueError, "size.* no values"),
+        ({"tv_weight": [1, -1]}, ValueError, "tv_weight.* at least 0"),
+        ({"size": [64, 64.0]}, ValueError, "size.* twice"),
+        ({"style_layers": [LAYERS, "relu1_1"]}, ValueError, "style_layers.* twice"),
         ({"size": list(range(32, 41)), "seed": list(range(8))}, ValueError, "would be 72"),
     ],
 )

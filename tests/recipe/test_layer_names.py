@@ -34,10 +34,10 @@ def test_an_alias_is_its_canonical_layer(alias, name):
 
 
 def test_the_message_for_an_unknown_layer_suggests_another():
-    with pytest.raises(ValueError, match=r"^VGG-19 has no layer 'relu4-2'; did you mean 'relu4_2'"):
+    with pytest.raises(ValueError, match=r"relu4-2.* mean 'relu4_2'"):
         canonical_layer("relu4-2")
     for wrong in ("", "fc8", None):
-        with pytest.raises(ValueError, match=r"use one from conv1_1 … relu5_4, pool5\.$"):
+        with pytest.raises(ValueError, match=r"pool5\.$"):
             canonical_layer(wrong)
 
 

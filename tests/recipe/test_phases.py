@@ -101,7 +101,7 @@ def test_terms_and_phases_are_plain_data():
         ([{"style_los": "mrf"}], "'style_loss'"),
         ([{"style_loss": "mr"}], "style_loss must be"),
         ([{"style_weight": -1}], "entry 1: style_weight must be"),
-        ([{"style_loss": "mrf", "style_norm": "raw"}], "entry 1: style_norm 'raw'"),
+        ([{"style_loss": "mrf", "style_norm": "raw"}], "entry 1: style_norm='raw'"),
     ],
 )
 def test_other_terms_are_refused(terms, named):
@@ -126,7 +126,7 @@ def test_other_terms_are_refused(terms, named):
         ({"sizes": 0}, "sizes must be"),
         ({"sizes": True}, "sizes must be"),
         ({"style_weight": 0, "content_weight": 0}, "entry 1: content_weight and style_weight"),
-        ({"style_loss": "gram", "style_norm": "sum"}, "style_norm 'sum'"),
+        ({"style_loss": "gram", "style_norm": "sum"}, "style_norm='sum'"),
     ],
 )
 def test_other_phases_are_refused(phase, named):

@@ -45,7 +45,7 @@ def test_fields_of_a_preset_can_be_replaced():
     recipe = preset("gatys-2016", steps=300, style_layers={"conv_1": 1})
     assert (recipe.steps, dict(recipe.style_layers)) == (300, {"conv1_1": 1.0})
     assert recipe.content_weight == preset("gatys-2016").content_weight
-    with pytest.raises(ValueError, match=r"^A recipe has no field 'step'; did you mean 'steps'"):
+    with pytest.raises(ValueError, match=r"'step'.* mean 'steps'"):
         preset("default", step=3)
 
 
@@ -64,9 +64,9 @@ def test_otherwise_weights_are_not_converted():
 
 def test_unknown_presets_and_jobs_are_refused():
     for find in (preset, published):
-        with pytest.raises(ValueError, match=r"^There is no preset 'gatys'; choose from default, "):
+        with pytest.raises(ValueError, match=r"'gatys'.*gatys-2016"):
             find("gatys")
-    with pytest.raises(ValueError, match=r"^job must be one of transfer, texture, reconstruction"):
+    with pytest.raises(ValueError, match=r"job.* transfer, texture, reconstruction"):
         preset_names("stylize")
 
 

@@ -32,7 +32,7 @@ CHANGED = preset("li-wand").replace(
     ids=str,
 )
 def test_a_recipe_without_content_and_style_is_refused(nothing):
-    with pytest.raises(ValueError, match=r"^content_weight and style_weight are both 0"):
+    with pytest.raises(ValueError, match=r"content_weight.*style_weight"):
         Recipe(**nothing)
 
 
@@ -58,18 +58,18 @@ def test_a_style_loss_has_its_own_norms_alone(loss):
         if norm in NORMS[loss]:
             assert Recipe(style_loss=loss, style_norm=norm).style_norm == norm
         else:
-            with pytest.raises(ValueError, match=f"^style_norm '{norm}' does not go with"):
+            with pytest.raises(ValueError, match=f"style_norm='{norm}'"):
                 Recipe(style_loss=loss, style_norm=norm)
 
 
 def test_a_style_blend_needs_a_weight_above_0():
     assert Recipe(style_blend=(1, 0)).style_blend == (1.0, 0.0)
-    with pytest.raises(ValueError, match=r"^style_blend is 0 for every style"):
+    with pytest.raises(ValueError, match="style_blend"):
         Recipe(style_blend="0 0")
 
 
 def test_small_tiles_are_refused():
-    with pytest.raises(ValueError, match=r"^tile must be 0 or at least 128 pixels; not 127\.$"):
+    with pytest.raises(ValueError, match=r"tile.* 128 .*127"):
         Recipe(tile=127)
 
 
@@ -79,7 +79,7 @@ def test_tiles_go_with_some_losses_alone(loss):
     if loss in TILED_LOSSES:
         assert Recipe(style_loss=loss, tile=128).tile == 128
     else:
-        with pytest.raises(ValueError, match=f"^tile does not go with style_loss {loss!r}"):
+        with pytest.raises(ValueError, match=rf"tile.*style_loss={loss!r}"):
             Recipe(style_loss=loss, tile=128)
 
 
@@ -107,12 +107,12 @@ def test_replacing_changes_the_copy_alone():
     changed = CHANGED.replace(steps=9, style_layers={"conv_1": 3})
     assert (changed.steps, dict(changed.style_layers)) == (9, {"conv1_1": 3.0})
     assert (CHANGED.steps, dict(CHANGED.style_layers)) == (300, {"relu1_1": 1.0})
-    with pytest.raises(ValueError, match=r"^steps must be "):
+    with pytest.raises(ValueError, match=r"steps.* must be "):
         CHANGED.replace(steps=0)
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("style_wieght", "did you mean 'style_weight'"), ("zzz", "it has ")]
+    ("name", "hint"), [("style_wieght", "mean 'style_weight'"), ("zzz", "It has ")]
 )
 @pytest.mark.parametrize(
     "use",
@@ -124,7 +124,7 @@ def test_replacing_changes_the_copy_alone():
     ids=["replace", "from_dict", "from_json"],
 )
 def test_the_message_for_an_unknown_field_suggests_another(use, name, hint):
-    with pytest.raises(ValueError, match=f"^A recipe has no field '{name}'; {hint}"):
+    with pytest.raises(ValueError, match=rf"'{name}'.* {hint}"):
         use(name)
 
 
@@ -153,9 +153,9 @@ def test_a_dict_is_plain_complete_and_a_copy():
     [
         ("steps: 7", ValueError, "^The recipe is not JSON: "),
         ("[]", ValueError, "^The recipe must be a JSON object of fields"),
-        ('{"steps": "many"}', TypeError, "^steps must be a whole number"),
-        ('{"style_weight": NaN}', ValueError, "^style_weight must be at least 0"),
-        ('{"style_layers": ["relu1_1"]}', TypeError, "^style_layers must map "),
+        ('{"steps": "many"}', TypeError, "steps.* whole number"),
+        ('{"style_weight": NaN}', ValueError, "style_weight.* at least 0"),
+        ('{"style_layers": ["relu1_1"]}', TypeError, "style_layers"),
     ],
 )
 def test_other_json_is_refused(text, error, message):
@@ -172,7 +172,7 @@ def layer(metadata):
 
 def test_a_layer_returns_its_recipe():
     assert Recipe.from_layer(layer({"napari-nst": {"recipe": CHANGED.to_dict()}})) == CHANGED
-    with pytest.raises(ValueError, match=r"^steps must be "):
+    with pytest.raises(ValueError, match=r"steps.* must be "):
         Recipe.from_layer(layer({"napari-nst": {"recipe": {"steps": 0}}}))
 
 
@@ -180,5 +180,5 @@ def test_a_layer_returns_its_recipe():
     "metadata", [{}, {"napari-nst": None}, {"napari-nst": {"recipe": "default"}}], ids=str
 )
 def test_the_message_for_a_layer_without_recipe_names_the_layer(metadata):
-    with pytest.raises(ValueError, match=r"^Layer 'painted' holds no recipe; "):
+    with pytest.raises(ValueError, match="'painted' holds no recipe"):
         Recipe.from_layer(layer(metadata))

@@ -81,7 +81,7 @@ def test_phases_are_typed_as_checked_json(widget, optimiser, finish, messages):
         widget.phases.value = wrong
         widget.start()
         assert not widget.running
-        assert "phases" in messages()[-1]
+        assert "Phases" in messages()[-1]
     widget.preset.value = "gatys-2016"
     assert widget.recipe.phases == ()
     widget.phases.native.setFocus()
@@ -97,7 +97,7 @@ def test_the_slice_is_named_and_follows_the_slider(viewer, widget):
     viewer.add_image(np.zeros((40, 30, 30)), name="stack", axis_labels=["z", "y", "x"])
     viewer.dims.set_point(0, 5)
     widget.content.value = viewer.layers["stack"]
-    assert widget.where.text() == "Content: slice z = 5 of 40"
+    assert widget.where.text() == "Content: slice 6 of 40 along z"
     viewer.dims.set_point(0, 7)
     assert "z = 7 of 40" in widget.where.text()
     widget.content.value = viewer.layers["cells"]
@@ -145,9 +145,9 @@ def test_a_long_sentence_makes_the_widget_higher_not_wider(widget):
     ("name", "text", "sentence"),
     [
         ("content_layers", "relu4_9", "VGG-19 has no layer 'relu4_9'"),
-        ("style_blend", "x", "style_blend must be numbers"),
-        ("style_blend", "0.5, 0.5", "style_blend"),
-        ("weights", "caffee", "weights must be gatys, torchvision, caffe or a file"),
+        ("style_blend", "x", "Style blend must be numbers"),
+        ("style_blend", "0.5, 0.5", "Style blend"),
+        ("weights", "caffee", "gatys, torchvision, caffe or a file"),
     ],
 )
 def test_a_wrong_text_is_refused_in_one_sentence(

@@ -50,7 +50,7 @@ def test_a_field_of_the_next_run_is_named(widget, running, until):
     until(lambda: widget.panel.active.holding)
     widget.size.value = 256
     until(lambda: "next run" in widget.status_text)
-    assert widget.status_text.splitlines()[-1] == "Size counts from the next run on."
+    assert widget.status_text.splitlines()[-1] == "Size applies from the next run."
     assert not state.changes
 
 
@@ -58,7 +58,7 @@ def test_contradicting_weights_are_reported_and_the_run_goes_on(widget, running,
     state = running()
     widget.content_weight.value = 0
     widget.style_weight.value = 0
-    until(lambda: "content_weight and style_weight are both 0" in widget.status_text)
+    until(lambda: "Content weight and Style weight are both 0" in widget.status_text)
     made = state.made
     until(lambda: state.made > made + 5)
     assert not state.changes

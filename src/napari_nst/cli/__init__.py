@@ -20,6 +20,7 @@ from napari_nst.cli.presets_and_weights import presets, weights
 from napari_nst.cli.resume import resume
 from napari_nst.cli.terminal import INTERRUPTED, PROGRAM, WENT_WRONG, WRONG_INPUT, say, sentence
 from napari_nst.errors import NstError
+from napari_nst.recipe.suggest import nearest
 
 
 class _UnsortedGroup(click.Group):
@@ -28,13 +29,26 @@ class _UnsortedGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command; the message for an unknown one suggests the most similar."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            if hint := nearest(args[0], self.commands):
+                raise click.UsageError(f"There is no command {args[0]!r}. {hint}", ctx) from None
+            raise
+
 
 @click.group(
     cls=_UnsortedGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=False,
 )
-@click.version_option(package_name="napari-nst", message="%(prog)s %(version)s")
+@click.version_option(
+    None, "-V", "--version", package_name="napari-nst", message="%(prog)s %(version)s"
+)
 def program() -> None:
     """Paint one image in the style of another, from the terminal.
 

@@ -51,10 +51,10 @@ def demo(headless: bool, output: Path, **options: int | None) -> None:
 def _restart_in_xvfb(arguments: Sequence[str]) -> None:
     """Replace this process by ``napari-nst`` on a virtual display of 1920 × 1080 pixels."""
     if os.environ.get(RESTARTED):
-        raise NstError("xvfb-run did not make a display; try it by hand: xvfb-run -a xdpyinfo.")
+        raise NstError("xvfb-run did not make a display. Run xvfb-run -a xdpyinfo to see why.")
     if not (shutil.which("xvfb-run") and shutil.which("xauth")):
         raise NstError(
-            "There is no display, and no xvfb-run to make one; install the Debian packages xvfb "
+            "There is no display, and no xvfb-run to make one. Install the Debian packages xvfb "
             "and xauth."
         )
     screen = ["xvfb-run", "-a", "-s", "-screen 0 1920x1080x24"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from napari_nst.cli.options import FILE, limits_option
+from napari_nst.cli.options import FILE, limits_option, plane_options
 from napari_nst.cli.request import Provenance, read_in_range, read_recipe
 from napari_nst.cli.terminal import ProgressBar, input_errors, say
 from napari_nst.engine.job import build
@@ -24,7 +24,7 @@ _ROLES = {"stylize": ("content", "style"), "synthesize": ("exemplar",), "reconst
 
 output_option = click.option(
     "-o", "--output", type=FILE, required=True,
-    help="File to write: a TIFF gets a page for each, PNG and JPEG a labelled grid.",
+    help="File to write. A TIFF gets a page for each map, PNG and JPEG a labelled grid.",
 )  # fmt: skip
 layer_option = partial(click.option, "--layer", metavar="LAYER")
 
@@ -33,14 +33,15 @@ layer_option = partial(click.option, "--layer", metavar="LAYER")
 @click.argument("image", type=FILE)
 @output_option
 @layer_option(required=True, help="The layer to show, such as relu3_1.")
-@click.option("--size", default=0, help="Longest side that IMAGE is resampled to; 0: as it is.")
+@click.option("--size", default=0, help="Longest side of IMAGE in pixels; 0 keeps its size.")
 @limits_option
+@plane_options
 @click.option(
     "--preset", "preset_or_file", metavar="NAME|FILE", default="default", show_default=True,
     help="The recipe whose network is used: its weights, pooling, padding and device.",
 )  # fmt: skip
 def features(
-    image: Path, output: Path, layer: str, size: int, limits: str | None, preset_or_file: str
+    image: Path, output: Path, layer: str, size: int, preset_or_file: str, **reading: Any
 ) -> None:
     """Show the features of IMAGE at a layer of the network.
 
@@ -51,7 +52,7 @@ def features(
     """
     with input_errors():
         recipe = read_recipe(preset_or_file, {})
-        pixels = _read(image, output, limits)
+        pixels = _read(image, output, **reading)
 
     from napari_nst.engine.inspect import displayable, feature_maps
 
@@ -106,10 +107,10 @@ def gram(picture: Path, output: Path, layer: str) -> None:
     _write(output, view.shown, labels)
 
 
-def _read(image: Path, output: Path, limits: str | None) -> DecodedImage:
+def _read(image: Path, output: Path, limits: str | None = None, **plane: Any) -> DecodedImage:
     """Read an image after checking that the output can be written."""
     check_writable([output], [image])
-    read = read_in_range(image, limits)
+    read = read_in_range(image, limits, **plane)
     depth_for(output, read.pixels)
     return read
 
@@ -117,14 +118,14 @@ def _read(image: Path, output: Path, limits: str | None) -> DecodedImage:
 @input_errors()
 def _read_result(picture: Path, output: Path) -> tuple[DecodedImage, Job]:
     """Return a picture and the job that made it, with its recorded inputs."""
-    pixels = _read(picture, output, None)
+    pixels = _read(picture, output)
     made = Provenance(picture)
     if made.argument("compare"):
-        raise ValueError(f"{picture} holds several pictures; make the one that you mean alone.")
+        raise ValueError(f"{picture} holds several pictures. Make the picture that you mean alone.")
     if made.argument("guide") or made.argument("filled_pixels"):
         raise ValueError(
-            f"{picture} was made with regions that were drawn, which its record does not hold; "
-            "inspect it from Python, with napari_nst.loss_maps and gram_view."
+            f"{picture} was made with drawn regions, which its record does not hold. Inspect it "
+            "from Python, with napari_nst.loss_maps and gram_view."
         )
     name = made.record["job"]
     if name not in _ROLES:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_nst.cli.options import FILE, job_command, limits_option
+from napari_nst.cli.batch import is_batch, run_each
+from napari_nst.cli.options import FILE, job_command, limits_option, plane_options
 from napari_nst.cli.outputs import Outputs
-from napari_nst.cli.request import Request, split
+from napari_nst.cli.request import Request, read_in_range, split
 from napari_nst.cli.run import run
 from napari_nst.cli.terminal import input_errors
 from napari_nst.engine.job.build import (
@@ -45,6 +46,11 @@ layers_option = click.option(
 @content_argument
 @style_argument
 @click.option(
+    "--style", "style_files", type=FILE, multiple=True, metavar="STYLE",
+    help="A style; give it once for each. All arguments are contents then. Several contents need a "
+    "folder as --output, and each picture gets the name of its content.",
+)  # fmt: skip
+@click.option(
     "--pixel-size", "pixel_sizes", multiple=True, metavar="LENGTH,…",
     help="Length of a pixel's side in CONTENT, then in each STYLE, in one unit, such as 0.5,0.25; "
     "implies --style-sizing physical. Sizes in the files are ignored.",
@@ -67,10 +73,8 @@ def stylize(
     request: Request,
     content: Path | None,
     style: Sequence[Path],
-    pixel_sizes: Sequence[str],
-    guide: Path | None,
-    style_guides: Sequence[Path],
-    keep_unlabelled: bool,
+    style_files: Sequence[Path],
+    **options: Any,
 ) -> int:
     """Paint CONTENT in the style of another image, or of several.
 
@@ -78,14 +82,39 @@ def stylize(
     stays grey, and alpha is kept. Ctrl-C writes the image of the last step.
 
     Example:  napari-nst stylize photo.jpg painting.jpg -o painted.png
+
+    Several contents:  napari-nst stylize *.png --style painting.jpg -o painted/
     """
     with input_errors():
-        if pixel_sizes:
+        if options["pixel_sizes"]:
             request.imply("pixel-size", "style_sizing", "physical")
-        if keep_unlabelled:
+        if options["keep_unlabelled"]:
             request.imply("keep-unlabelled", "size", 0)
+    contents = [path for path in (content, *(style if style_files else ())) if path]
+    styles = style_files or style
+    if not is_batch(request, contents, bool(style_files)):
+        return _stylize(request, content, styles, **options)
+    with input_errors():
+        if options["guide"]:
+            raise ValueError("--guide is for a single content. Leave it out, or give a file.")
+        for path in styles:
+            read_in_range(path, request.limits, request.page, request.channel)
+    return run_each(request, contents, lambda own, path: _stylize(own, path, styles, **options))
+
+
+def _stylize(
+    request: Request,
+    content: Path | None,
+    style: Sequence[Path],
+    pixel_sizes: Sequence[str],
+    guide: Path | None,
+    style_guides: Sequence[Path],
+    keep_unlabelled: bool,
+) -> int:
+    """Stylize one content."""
+    with input_errors():
         images = request.read(labels=[guide, *style_guides], content=[content], style=style)
-        sizes = Control("", kind=tuple).parse("--pixel-size", ",".join(pixel_sizes))
+        sizes = Control("", kind=tuple).parse("pixel_sizes", ",".join(pixel_sizes))
         if not (sizes or content or style):  # recorded sizes belong to recorded files
             sizes = request.recorded("pixel_sizes")
         labels = request.read_labels(guide, images["content"], "guide", "guide")
@@ -166,7 +195,7 @@ def synthesize(
             roles = {"into": [into] if into else [], **roles}
         images = request.read(labels=[region, exemplar_region], **roles)
         if compared and "into" in images:
-            raise ValueError("--compare does not go with --into; leave out one of them.")
+            raise ValueError("--compare does not go with --into. Leave out one of them.")
         into_image = images.get("into", [])
         to_fill = request.read_labels(region, into_image, "region", "filled_pixels")
         to_take = request.read_labels(
@@ -261,7 +290,9 @@ def sweep(
     with input_errors():
         axes = _axes(request, vary) or request.recorded("sweep")
         if not axes:
-            raise ValueError("--vary says what to sweep, such as style_weight=2,4,8; give it.")
+            raise ValueError(
+                "--vary is missing. Give it a field and values, such as style_weight=2,4,8."
+            )
         if not request.like:
             request.fields = {**SMALL, **request.fields}
         request.outputs.comparison = {"sweep": axes}
@@ -286,13 +317,17 @@ def _axes(request: Request, vary: Sequence[str]) -> dict[str, list[Any]]:
         field, equals, values = text.partition("=")
         name = field.strip().replace("-", "_")
         if not equals:
-            raise ValueError(f"--vary must be such as style_weight=2,4,8; not {text!r}.")
+            raise ValueError(
+                f"--vary must be a field and values, such as style_weight=2,4,8; not {text!r}."
+            )
         if name in axes:
-            raise ValueError(f"--vary names {name} twice; give all its values at once.")
+            raise ValueError(f"--vary names {name} twice. Give all its values at once.")
         axes[name] = parse_values(name, values)
         if name in CONTROLS and name in request.fields:
             flag = name.replace("_", "-")
-            raise ValueError(f"--vary {name} and --{flag} contradict; leave out one of them.")
+            raise ValueError(
+                f"--vary {name} and --{flag} contradict each other. Leave out one of them."
+            )
     return axes
 
 
@@ -311,10 +346,17 @@ def _axes(request: Request, vary: Sequence[str]) -> dict[str, list[Any]]:
 )
 @click.option("--steps", default=EXPLORED_STEPS, show_default=True, help="Iterations of each.")
 @limits_option
+@plane_options
 @click.option("--weights", default=Recipe.weights, show_default=True, help="The network.")
 @click.option("--device", default=Recipe.device, show_default=True, help="Where to compute.")
 def explore(
-    image: Path, output: Path, layers: str | None, limits: str | None, **fields: Any
+    image: Path,
+    output: Path,
+    layers: str | None,
+    limits: str | None,
+    page: int | None,
+    channel: int | None,
+    **fields: Any,
 ) -> int:
     """Show what each layer of the network keeps of IMAGE.
 
@@ -327,7 +369,7 @@ def explore(
         given = split(layers) if layers is not None else EXPLORED_LAYERS
         names = [canonical_layer(name) for name in given]
         outputs = Outputs(output, comparison={"explore": names})
-        request = Request("reconstruct", outputs, fields, limits=limits)
+        request = Request("reconstruct", outputs, fields, limits=limits, page=page, channel=channel)
         pixels = request.read(image=[image])["image"][0]
 
     from napari_nst.engine.sweep import explore_layers

@@ -11,12 +11,14 @@ from typing import Any
 
 import click
 
-from napari_nst.cli.outputs import ANIMATION_MEGABYTES, Outputs
+from napari_nst.cli.outputs import ANIMATION_MEGABYTES, NO_FILE, Outputs
 from napari_nst.cli.request import Request, default_preset
 from napari_nst.io.record import PRESET_JOBS
 from napari_nst.recipe import CONTROLS, SECTIONS, preset
 from napari_nst.recipe.fields import Changes, LayerWeights
+from napari_nst.recipe.help_texts import help_of
 from napari_nst.recipe.sections import UNUSED
+from napari_nst.recipe.suggest import nearest
 
 FILE = click.Path(path_type=Path)
 
@@ -26,7 +28,10 @@ _METAVARS: Mapping[type, str] = {
 }  # fmt: skip
 _OUTPUTS = ("output", "depth", "log", "tensorboard", "animation", "animation_every")
 _HEADINGS = {  # option → heading in the help, if it is not "This job"
-    **dict.fromkeys((*_OUTPUTS, "init_image", "limits", "tile_preview", "save_every"), "Files"),
+    **dict.fromkeys(
+        (*_OUTPUTS, "init_image", "limits", "tile_preview", "save_every", "page", "channel"),
+        "Files",
+    ),
     **dict.fromkeys(("preset_or_file", "like", "convert"), "Recipe"),
     **{name: title for title, names in SECTIONS.items() for name in names},
     **dict.fromkeys(_COMMON, "Most used"),
@@ -66,19 +71,23 @@ def job_command(
         def callback(**given: Any) -> int:
             own_values = {one.name: given.pop(one.name) for one in own}
             fields = {name: given.pop(name) for name in CONTROLS if name in given}
-            outputs = Outputs(**{name: given.pop(name) for name in _OUTPUTS if name in given})
+            files = {name: given.pop(name) for name in _OUTPUTS if name in given}
+            outputs = Outputs(**{**files, "output": files["output"] or NO_FILE})
             fields = {name: value for name, value in fields.items() if value is not None}
             return function(Request(job, outputs, fields, **given), **own_values)
 
-        files = [option for option in _FILE_OPTIONS if option.name not in without]
+        of_files = [option for option in _FILE_OPTIONS if option.name not in without]
         usual = preset(default_preset(job), **defaults)
-        unused = UNUSED[PRESET_JOBS[job]]
+        task = PRESET_JOBS[job]
+        unused = UNUSED[task]
         used = [one for one in dict.fromkeys((*_COMMON, *CONTROLS)) if one not in unused]
-        fields = [_field_option(field, getattr(usual, field)) for field in used]
+        fields = [
+            _field_option(field, getattr(usual, field), help_of(field, task)) for field in used
+        ]
         help_text = inspect.getdoc(function) or ""
         return _JobCommand(
             name or job, callback=callback, help=help_text,
-            params=[*files, *own, *_recipe_options(default_preset(job)), *fields],
+            params=[*of_files, *own, *_recipe_options(default_preset(job), task), *fields],
             short_help=help_text.partition("\n")[0],
         )  # fmt: skip
 
@@ -92,6 +101,23 @@ _LIMITS: Mapping[str, Any] = {
     "in the file, or the range of its type]",
 }
 limits_option = click.option("--limits", **_LIMITS)
+_PLANE: Mapping[str, Mapping[str, Any]] = {
+    name: {"type": click.IntRange(min=1), "metavar": "N", "help": text}
+    for name, text in {
+        "page": "Which page of a stack, or frame of an animation, to read from inputs that have "
+        "several; the first is 1.",
+        "channel": "Which channel to read from inputs that have several; the first is 1.",
+    }.items()
+}
+
+
+def plane_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose a page and a channel."""
+    for name, declared in list(_PLANE.items())[::-1]:
+        function = click.option(f"--{name}", **declared)(function)
+    return function
+
+
 save_every_option = click.Option(
     ["--save-every"], metavar="SECONDS", type=click.FloatRange(min=0), default=60.0,
     show_default=True,
@@ -100,10 +126,11 @@ save_every_option = click.Option(
 )  # fmt: skip
 
 _FILE_OPTIONS = [
+    # Not `required`: click would name it before missing arguments.
     click.Option(
-        ["-o", "--output"], type=FILE, required=True,
+        ["-o", "--output"], type=FILE,
         help="PNG, JPEG or TIFF to write. Its text says how it was made, and of which files, for "
-        "--like.",
+        "--like.  [required]",
     ),
     click.Option(
         ["--depth"], type=click.Choice(["8", "16", "32"]),
@@ -114,6 +141,7 @@ _FILE_OPTIONS = [
         ["--init-image"], type=FILE, help="An image to start from; implies --init image."
     ),
     click.Option(["--limits"], **_LIMITS),
+    *(click.Option([f"--{name}"], **declared) for name, declared in _PLANE.items()),
     click.Option(
         ["--log"], type=FILE, help="Write one JSON object per step to this file (.jsonl)."
     ),
@@ -136,28 +164,39 @@ _FILE_OPTIONS = [
 ]  # fmt: skip
 
 
-def _recipe_options(default: str) -> list[click.Option]:
+def _recipe_options(default: str, task: str) -> list[click.Option]:
     return [
         click.Option(
             ["--preset", "preset_or_file"], metavar="NAME|FILE",
-            help="A published recipe (see: napari-nst presets), or a recipe's JSON file. The "
-            f"options below change it; their defaults are those of this recipe.  "
-            f"[default: {default}]",
+            help=f"A published recipe (see: napari-nst presets --job {task}), or a recipe's JSON "
+            "file. It sets every option below that you do not give; their defaults are those of "
+            f"this recipe.  [default: {default}]",
         ),
         click.Option(
             ["--like"], type=FILE,
-            help="A picture that this command wrote, to make it again: its recipe, and its inputs "
-            "where none are given. Options change it.",
+            help="A picture that this command wrote, to make it again with its recipe, and with "
+            "its inputs if you give none. Options change the recipe.",
         ),
         click.Option(
             ["--convert"], is_flag=True,
-            help="If the recipe's flavour of the network is not on this machine, run on gatys with "
-            "converted weights, an approximation, instead of fetching it.",
+            help="If the recipe's network is not on this machine, do not fetch it: run on the "
+            "network gatys with converted weights, which approximates the recipe.",
         ),
     ]  # fmt: skip
 
 
-def _field_option(name: str, default: Any) -> click.Option:
+class _Choice(click.Choice[str]):
+    """One of several words; the message for another word suggests the most similar."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Return the word."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(f"{error.message} {nearest(value, self.choices)}".rstrip(), param, ctx)
+
+
+def _field_option(name: str, default: Any, help_text: str) -> click.Option:
     control, flag = CONTROLS[name], f"--{name.replace('_', '-')}"
     shown = f"{default:g}" if control.kind is float else control.text(default) or "empty"
     declared = flag
@@ -167,8 +206,8 @@ def _field_option(name: str, default: Any) -> click.Option:
     kind: Any = control.kind if control.kind in (int, float, bool) else str
     return click.Option(
         [declared, name],
-        type=click.Choice(control.choices) if control.choices else kind,
+        type=_Choice(control.choices) if control.choices else kind,
         metavar=_METAVARS.get(control.kind),
         default=None,  # a field that is not given keeps the preset's value
-        help=f"{control.help}  [default: {shown}]",
+        help=f"{help_text}  [default: {shown}]",
     )

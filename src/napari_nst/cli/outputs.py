@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nst.cli.tensorboard import check_tensorboard
-from napari_nst.cli.terminal import sentence
+from napari_nst.cli.terminal import option, sentence
 from napari_nst.io.animation import check_format, write_animation
 from napari_nst.io.atomic_write import check_size, check_writable
 from napari_nst.io.calibration import Calibration
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
 
 _FILES = ("output", "log", "tensorboard", "animation", "tile_preview")
-_PLAIN = ("depth", "animation_every", "animation_depth", "limits")
+_PLAIN = ("depth", "animation_every", "animation_depth", "limits", "planes")
 _RECORD_BYTES = 32_768  # upper bound for a record without its recipe and the names of its inputs
+NO_FILE = Path()  # the output, if no file was given
 ANIMATION_MEGABYTES = 1000.0  # for the frames of an animation before they are written
 
 
@@ -55,6 +56,7 @@ class Outputs:
     comparison: dict[str, Any] = field(default_factory=dict)  # for the record; empty: one picture
     depths: dict[Path, Depth] = field(default_factory=dict)
     limits: Sequence[Limits | None] = ()  # of each input, where its values were rescaled
+    planes: Sequence[Mapping[str, int]] = ()  # page and channel of each input, if it has several
     calibration: Calibration | None = None  # of the image that the result covers
     animation_depth: Depth = 8
     history: History | None = None  # collects the frames of the animation
@@ -67,7 +69,9 @@ class Outputs:
         if self.animation:
             check_format(self.animation)
         elif self.animation_every is not None:
-            raise ValueError("--animation-every says what --animation keeps; give that too.")
+            raise ValueError(
+                "--animation-every says which steps --animation has. Give --animation, too."
+            )
         if self.tensorboard:
             check_tensorboard(self.tensorboard)
         if _is_jpeg(self.output):
@@ -76,8 +80,8 @@ class Outputs:
                 jpeg_comment(json.dumps([recipe.to_dict(), named]) + " " * _RECORD_BYTES)
             except ValueError:
                 raise ValueError(
-                    f"{self.output}: a JPEG cannot hold the names of {len(inputs)} inputs; take "
-                    "PNG or TIFF."
+                    f"{self.output}: a JPEG cannot hold the names of {len(inputs)} inputs. "
+                    "Write a PNG or TIFF."
                 ) from None
 
     def check_picture(self, source: Pixels, keeps_alpha: bool) -> None:
@@ -87,7 +91,8 @@ class Outputs:
             self.depths[path] = depth_for(path, source, wanted)
             if keeps_alpha and not self.comparison and _is_jpeg(path) and _has_alpha(source):
                 raise ValueError(
-                    f"{path}: a JPEG has no alpha channel, which the input has; take PNG or TIFF."
+                    f"{path}: a JPEG has no alpha channel, and the input has one. Write a PNG or "
+                    "TIFF."
                 )
         if self.animation:
             # Only a grey TIFF animation has more than 8 bit.
@@ -114,7 +119,7 @@ class Outputs:
             setattr(outputs, name, paths.get(name))
         outputs.depths = {Path(path): depth for path, depth in data["depths"].items()}
         for name in _PLAIN:
-            setattr(outputs, name, data[name])
+            setattr(outputs, name, data.get(name, getattr(outputs, name)))
         if data["calibration"] is not None:
             outputs.calibration = Calibration(**data["calibration"])
         if outputs.animation:
@@ -174,7 +179,7 @@ class Outputs:
         text = json.dumps(self._record(finished, inputs))
         size = f"{width} × {height} pixels"
         if "grid" in last.facts:
-            grid = Grid.from_dict(last.facts["grid"])
+            grid = Grid.from_dict(last.facts["grid"]).in_words(option)
             write_grid(output, grid, {one.panel: one.picture for one in finished}, text=text)
             return f"{output} ({len(finished)} of {len(grid.cells)} pictures)"
         if self.comparison:
@@ -217,6 +222,8 @@ class Outputs:
         for entry, limits in zip(record["inputs"].values(), self.limits, strict=False):
             if limits is not None:
                 entry["limits"] = list(limits)
+        for entry, plane in zip(record["inputs"].values(), self.planes, strict=False):
+            entry |= plane
         if self.comparison:
             record["arguments"] = record.get("arguments", {}) | self.comparison
             in_grid = "grid" in record  # has up to 64 pictures: too many for the losses of layers

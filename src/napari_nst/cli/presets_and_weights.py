@@ -29,7 +29,7 @@ def presets(name: str | None, job: str | None, as_json: bool) -> None:
     if name is not None:
         with input_errors():
             if job is not None:
-                raise ValueError("--job is for the list; leave it out, or NAME.")
+                raise ValueError("--job restricts the list. Leave out --job, or NAME.")
             click.echo(preset(name).to_json())
     elif as_json:
         click.echo(json.dumps({name: preset(name).to_dict() for name in names}, indent=2))

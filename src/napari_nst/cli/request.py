@@ -13,7 +13,8 @@ from typing import Any
 import click
 import numpy as np
 
-from napari_nst.cli.outputs import Outputs
+from napari_nst.cli.outputs import NO_FILE, Outputs
+from napari_nst.cli.terminal import IMPLIED, option
 from napari_nst.engine.vgg import weights as network
 from napari_nst.io.decoded_image import DecodedImage, Limits, Pixels
 from napari_nst.io.embedded_text import read_text
@@ -22,6 +23,7 @@ from napari_nst.io.record import PRESET_JOBS, load_recipe, record_in
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, on_flavour, preset, preset_names
 from napari_nst.recipe.convert_weights import FLAVOURS
 from napari_nst.recipe.layer_names import COMPARED_LAYERS
+from napari_nst.recipe.suggest import nearest
 
 
 class Provenance:
@@ -31,18 +33,19 @@ class Provenance:
         record = record_in(read_text(picture))
         if record is None:
             raise ValueError(
-                f"{picture} does not say how it was made; take a picture of napari-nst."
+                f"{picture} holds no napari-nst record. Choose a file that napari-nst wrote."
             )
         made_by = record["job"]
         if job not in (None, made_by):
             raise ValueError(
-                f"{picture} was made by {made_by}, not {job}; take napari-nst {made_by}."
+                f"{picture} was made by {made_by}, not by {job}. Run napari-nst {made_by}."
             )
         self.picture, self.record = picture, record
         try:
             self.recipe = Recipe.from_dict(record["recipe"])
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{picture}: {error}") from error
+            reason = str(error).replace("`", "")
+            raise ValueError(f"{picture}: {reason}") from error
 
     def argument(self, name: str) -> Any:
         """Return an argument of the job beside images and recipe, None if it was not given."""
@@ -53,13 +56,13 @@ class Provenance:
         files = []
         for entry in self._entries(role):
             if not isinstance(entry.get("path"), str):
-                raise ValueError(f"{self.picture} names no file of its {role}; give one.")
+                raise ValueError(f"{self.picture} names no file of its {role}. Give one.")
             path = Path(entry["path"])
             if not path.is_file():  # the inputs may have moved together with the picture
                 path = self.picture.parent / path.name
             if not path.is_file():
                 raise FileNotFoundError(
-                    f"{entry['path']}, the {role} of {self.picture}, is gone; give another."
+                    f"{entry['path']}, the {role} of {self.picture}, is gone. Give another."
                 )
             files.append(path)
         return files
@@ -70,7 +73,8 @@ class Provenance:
         for path, entry in zip(self.inputs(role), self._entries(role), strict=True):
             recorded = entry.get("limits")
             text = limits if limits or recorded is None else str(recorded).strip("[]")
-            images.append(read_in_range(path, text or "full"))
+            plane = entry.get("page"), entry.get("channel")
+            images.append(read_in_range(path, text or "full", *plane))
         return images
 
     def changes_in(self, images: Mapping[str, Sequence[DecodedImage]]) -> list[str]:
@@ -84,7 +88,7 @@ class Provenance:
             if hashlib.sha256(np.ascontiguousarray(image.pixels).data).hexdigest()
             != entry.get("sha256")
         ]
-        note = f"not as it was when {self.picture} was made: {', '.join(changed)}."
+        note = f"{', '.join(changed)} changed after {self.picture} was made."
         return [note] if changed else []
 
     def _entries(self, role: str) -> list[Mapping[str, Any]]:
@@ -104,6 +108,8 @@ class Request:
     convert: bool = False
     init_image: Path | None = None
     limits: str | None = None  # the values that are black and white, or "auto"
+    page: int | None = None  # of inputs that have several, from 1
+    channel: int | None = None
     start: DecodedImage | None = None  # the pixels of init_image
     paths: list[Path] = field(default_factory=list)  # files of the inputs, in the record's order
     notes: list[str] = field(default_factory=list)  # sentences to print before the run
@@ -132,13 +138,15 @@ class Request:
         """Return whether the picture of ``--like`` was made with an image of this role."""
         return self.provenance is not None and role in self.provenance.record["inputs"]
 
-    def imply(self, option: str, name: str, value: Any) -> None:
+    def imply(self, given: str, name: str, value: Any) -> None:
         """Let an option set a field of the recipe that is not set to another value."""
         if self.fields.setdefault(name, value) != value:
             flag = name.replace("_", "-")
             raise ValueError(
-                f"--{option} is --{flag} {value}, not {self.fields[name]}; leave out one of them."
+                f"--{given} means --{flag} {value}, not {self.fields[name]}. Leave out one of them."
             )
+        if context := click.get_current_context(silent=True):
+            context.meta.setdefault(IMPLIED, {})[name] = f"--{given}"
 
     def compare(self, kind: str | None, layers: str | None, varied: str) -> dict[str, Any]:
         """Return what ``--compare`` compares, if given or recorded and `varied` is not given."""
@@ -147,10 +155,10 @@ class Request:
             kind, named = self.recorded("compare"), named or self.recorded("layers")
         if kind is None:
             if named is not None:
-                raise ValueError("--layers is what --compare goes through; give that too.")
+                raise ValueError("--layers names the layers of --compare. Give --compare, too.")
             return {}
         if varied in self.fields:
-            raise ValueError("--compare goes through layers; name them with --layers alone.")
+            raise ValueError("--compare varies the layers. Name them with --layers alone.")
         for flag, value in {
             "init-image": self.init_image,
             "depth": self.outputs.depth,
@@ -158,7 +166,7 @@ class Request:
             "animation": self.outputs.animation,
         }.items():
             if value is not None:
-                raise ValueError(f"--compare does not go with --{flag}; leave out one of them.")
+                raise ValueError(f"--compare does not go with --{flag}. Leave out one of them.")
         named = list(COMPARED_LAYERS) if named is None else named
         self.outputs.comparison = {"compare": kind, "layers": named}
         return self.outputs.comparison
@@ -169,11 +177,18 @@ class Request:
         if self.init_image:
             self.imply("init-image", "init", "image")
         if self.provenance and self.preset_or_file:
-            raise ValueError("--like and --preset are a recipe each; leave out one of them.")
+            raise ValueError("--like and --preset both set the recipe. Leave out one of them.")
         if self.provenance:
             recipe = self.provenance.recipe.replace(**self.fields)
         else:
-            recipe = read_recipe(self.preset_or_file or default_preset(self.job), self.fields)
+            name = self.preset_or_file or default_preset(self.job)
+            recipe = read_recipe(name, self.fields, self.job)
+            usual = PRESET_JOBS[self.job]
+            if name in preset_names() and name not in preset_names(usual):
+                self.notes.append(
+                    f"the preset {name} is not meant for {self.job}; 'napari-nst presets --job "
+                    f"{usual}' lists those that are."
+                )
         return self._on_available_network(recipe)
 
     def read(
@@ -187,11 +202,7 @@ class Request:
         if self.provenance:
             recorded = [role for role in roles if not roles[role]]
             files |= {role: self.provenance.inputs(role) for role in recorded}
-        context = click.get_current_context()
-        for parameter in context.command.params:
-            is_optional = parameter.name == "exemplar" and "into" in given
-            if files.get(parameter.name or "") == [] and not is_optional:
-                raise click.MissingParameter(ctx=context, param=parameter)
+        self.check_given(files)
         self.paths = [path for paths in files.values() for path in paths]
         others = [path for path in (*labels, self.like) if path]
         self.outputs.check_files(self.recipe, self.paths, others)
@@ -199,18 +210,23 @@ class Request:
         images = {
             role: self.provenance.read(role, self.limits)
             if self.provenance and role in recorded
-            else [read_in_range(path, self.limits) for path in paths]
+            else [read_in_range(path, self.limits, self.page, self.channel) for path in paths]
             for role, paths in files.items()
         }
-        self.outputs.limits = [image.limits for found in images.values() for image in found]
+        every = [image for found in images.values() for image in found]
+        self.outputs.limits = [image.limits for image in every]
         if self.limits and not any(self.outputs.limits):
-            raise ValueError("--limits is for images of more than 8 bits; leave it out.")
+            raise ValueError("--limits is for images of more than 8 bits. Leave it out.")
+        self.outputs.planes = [image.plane for image in every]
+        for name in ("page", "channel"):
+            if getattr(self, name) and not any(name in plane for plane in self.outputs.planes):
+                raise ValueError(f"No input has several {name}s. Leave out --{name}.")
         if self.provenance:
             step, steps = (self.provenance.record.get(name) for name in ("step", "steps"))
             if step != steps:
                 self.notes.append(
-                    f"{self.like} was stopped after step {step} of {steps}; this goes on to the "
-                    "last."
+                    f"{self.like} was stopped after step {step} of {steps}; this run takes all "
+                    "steps."
                 )
             if own := self.recorded("losses"):
                 names = ", ".join(str(one.get("name")) for one in own)
@@ -226,18 +242,35 @@ class Request:
         self.outputs.check_picture(source.pixels, covers_source)
         return images
 
+    def check_given(self, files: Mapping[str, Sequence[Path]]) -> None:
+        """Raise an error that names all missing arguments, in the order of the usage line."""
+        context = click.get_current_context()
+        names = [
+            option(str(parameter.name))
+            for parameter in context.command.params
+            if isinstance(parameter, click.Argument)
+            and not files.get(parameter.name or "", True)
+            and not (parameter.name == "exemplar" and "into" in files)
+        ]
+        if self.outputs.output is NO_FILE:
+            names.append("--output")
+        if names:
+            *others, last = names
+            listed = f"{', '.join(others)} and {last}" if others else last
+            raise click.UsageError(f"{listed} {'are' if others else 'is'} missing.", context)
+
     def read_labels(
         self,
         path: Path | None,
         of: Sequence[DecodedImage],
-        option: str = "",
+        flag: str = "",
         argument: str = "",
     ) -> Pixels | None:
         """Read an option's labels of an image; required if the recorded `argument` had some."""
         if path is None:
             if self.recorded(argument):
                 raise ValueError(
-                    f"{self.like} was made with labels, which it does not hold; give --{option} "
+                    f"{self.like} was made with labels, which it does not hold. Give --{flag} "
                     "again."
                 )
             return None
@@ -251,12 +284,12 @@ class Request:
             return labels.pixels
         if stored != upright:
             self.notes.append(
-                f"{path} has the shape of its image as it is stored; both are turned upright."
+                f"{path} has the shape of its image as it is stored. Both are turned upright."
             )
             return labels.turned_as(image).pixels
         self.notes.append(
-            f"{path} is taken as drawn on the upright image; its image is stored in another "
-            "orientation, and napari shows it as stored."
+            f"{path} is read as labels of the upright image, but that image is stored in another "
+            "orientation, which napari shows."
         )
         return labels.pixels
 
@@ -270,10 +303,10 @@ class Request:
             return recipe
         if self.convert:
             recipe = on_flavour(recipe, usual)
-            outcome = f", so this runs on {usual} with converted weights, approximately."
+            outcome = f"; this runs on {usual} with converted weights, an approximation."
         else:
             size = f"{found.download_size / 1e6:.0f} MB"
-            outcome = f" and will be fetched ({size}); --convert runs on {usual} instead."
+            outcome = f" and will be fetched ({size}). --convert runs on {usual} instead."
         self.notes.append(f"the {flavour} network is not on this machine{outcome}")
         return recipe
 
@@ -283,23 +316,30 @@ def default_preset(job: str) -> str:
     return DEFAULT_PRESETS[PRESET_JOBS[job]]
 
 
-def read_recipe(preset_or_file: str, changes: Mapping[str, Any]) -> Recipe:
-    """Return a preset, or the recipe in a JSON file, with fields replaced."""
+def read_recipe(preset_or_file: str, changes: Mapping[str, Any], job: str | None = None) -> Recipe:
+    """Return a preset, or the recipe in a JSON file, with fields replaced.
+
+    The message for an unknown name lists the presets of a job alone.
+    """
     if preset_or_file in preset_names():
         return preset(preset_or_file, **changes)
     path = Path(preset_or_file)
     if not path.is_file():
-        known = ", ".join(preset_names())
-        raise ValueError(f"preset must be {known} or a recipe's JSON file; not {preset_or_file!r}.")
+        names = preset_names(PRESET_JOBS[job] if job else None)
+        hint = nearest(preset_or_file, names) or nearest(preset_or_file, preset_names())
+        known = hint or f"Choose one of {', '.join(names)}, or a recipe's JSON file."
+        raise ValueError(f"There is no preset or file {preset_or_file!r}. {known}")
     return load_recipe(path).replace(**changes)
 
 
-def read_in_range(path: Path, limits: str | None) -> DecodedImage:
+def read_in_range(
+    path: Path, limits: str | None, page: int | None = None, channel: int | None = None
+) -> DecodedImage:
     """Read an image; of more than 8 bits, in [0, 1] by limits, by default those in the file.
 
     `limits` are two numbers, ``auto`` for the extremes, or ``full`` for the range of the type.
     """
-    image = decode_image(path)
+    image = decode_image(path, page, channel)
     if image.pixels.dtype == np.uint8 or limits == "full":
         return replace(image, limits=None)
     if limits == "auto":
@@ -317,7 +357,7 @@ def parse_limits(text: str) -> Limits:
         low = high = math.nan
     if not -math.inf < low < high < math.inf:
         raise ValueError(
-            f"--limits must be auto, or the values of black and white such as 0,4095; not {text}."
+            f"--limits must be auto, or the values of black and white, such as 0,4095; not {text}."
         )
     return low, high
 

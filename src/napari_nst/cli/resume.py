@@ -51,12 +51,12 @@ def resume(
     """
     with input_errors():
         if lists and (file or output or discards):
-            raise ValueError("--list only lists the runs; leave out FILE, --output and --discard.")
+            raise ValueError("--list only lists the runs. Leave out FILE, --output and --discard.")
         if lists:
             _print_list()
             return 0
         if process_count() > 1:
-            raise ValueError("A run is resumed by one process; leave out torchrun.")
+            raise ValueError("Only one process can resume a run. Leave out torchrun.")
         path = file or _last().path
         if discards:
             discard(path)
@@ -87,7 +87,7 @@ def _print_list() -> None:
 def _last() -> SavedRun:
     found = interrupted_runs()
     if not found:
-        raise ValueError("There is no interrupted run on this machine; give the FILE of a state.")
+        raise ValueError("There is no interrupted run on this machine. Give the FILE of a state.")
     return found[0]
 
 
@@ -100,7 +100,7 @@ def _request(found: SavedRun, output: Path | None) -> Request:
         recorded = about.get("outputs") if is_own(found.path) else None
         outputs = Outputs.from_data(recorded, found.step) if recorded else None
     except (TypeError, LookupError, AttributeError) as error:
-        raise ValueError(f"{found.path} does not say what to write; give --output.") from error
+        raise ValueError(f"{found.path} names no file to write. Give --output.") from error
     if output is not None:
         outputs = outputs or Outputs(output, resumed_at=found.step)
         outputs.output, outputs.depths = output, {}
@@ -108,7 +108,7 @@ def _request(found: SavedRun, output: Path | None) -> Request:
     elif outputs is None:
         where = "in the viewer" if found.program == "viewer" else "elsewhere"
         raise ValueError(
-            f"{found.path} is of a run that was started {where}; give --output a file to write."
+            f"{found.path} is the state of a run that was started {where}. Give --output."
         )
     outputs.check_files(state.job.recipe, inputs, [found.path])
     request = Request(state.job.name, outputs, {}, paths=inputs)

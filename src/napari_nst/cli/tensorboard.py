@@ -24,12 +24,12 @@ def check_tensorboard(folder: Path) -> None:
     """Raise before a long run if TensorBoard is missing or the folder cannot be written."""
     if importlib.util.find_spec("tensorboard") is None:
         raise NstError(
-            "--tensorboard needs one more library; install it: "
+            "--tensorboard needs one more library. Install it: "
             'pip install "napari-nst[tensorboard]".'
         )
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
-        raise NotADirectoryError(f"{existing} is a file; give --tensorboard a folder.")
+        raise NotADirectoryError(f"{existing} is a file. Give --tensorboard a folder.")
     check_writable([existing / "events.out.tfevents"])
 
 

@@ -13,6 +13,9 @@ import click
 from tqdm import tqdm
 
 from napari_nst.engine.distributed import process_rank
+from napari_nst.messages import in_words
+from napari_nst.recipe import CONTROLS
+from napari_nst.recipe.grid import heading_in_words
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
@@ -25,7 +28,7 @@ WRONG_INPUT, WENT_WRONG, INTERRUPTED = 2, 1, 130  # exit statuses
 def say(message: str) -> None:
     """Print a line on stderr, from the first of several processes alone."""
     if process_rank() == 0:
-        print(f"{PROGRAM}: {message}", file=_STDERR)
+        print(f"{PROGRAM}: {in_options(message)}", file=_STDERR)
 
 
 @contextmanager
@@ -41,7 +44,52 @@ def sentence(error: Exception) -> str:
     """Return the message of an error, with the file of an OSError."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
-    return str(error) or f"{type(error).__name__}."
+    return in_options(str(error)) or f"{type(error).__name__}."
+
+
+def in_options(message: str) -> str:
+    """Return a message with the options that set its fields and arguments."""
+    return in_words(message, option, _is_set, _cure)
+
+
+def option(name: str) -> str:
+    """Return the option or the argument of this command that sets a field or an argument."""
+    context = click.get_current_context(silent=True)
+    if context is None:  # the command has ended
+        return f"--{name.replace('_', '-')}" if name in CONTROLS else name
+    name = "preset_or_file" if name == "recipe" else name
+    for parameter in context.command.params:
+        if parameter.name == name:
+            if isinstance(parameter, click.Option):
+                return max(parameter.opts, key=len)
+            return parameter.make_metavar(context).strip("[].")
+    return name
+
+
+IMPLIED = "napari_nst.implied"
+"""Key of a context's `meta`: the fields that an option implies → that option."""
+
+
+def _is_set(name: str, value: str) -> str:
+    return f"{_implying(name) or _setting(name, value)} is set"
+
+
+def _cure(name: str, value: str) -> str:
+    given = _implying(name)
+    return f"Leave out {given}" if given else f"Set {_setting(name, value)}"
+
+
+def _implying(name: str) -> str | None:
+    context = click.get_current_context(silent=True)
+    found: str | None = context.meta.get(IMPLIED, {}).get(name) if context else None
+    return found
+
+
+def _setting(name: str, value: str) -> str:
+    flag = option(name)
+    if value in ("True", "False"):
+        return flag if value == "True" else flag.replace("--", "--no-", 1)
+    return f"{flag} {value}"
 
 
 class _Stderr:
@@ -119,7 +167,8 @@ class ProgressBar:
         bar.bar_format = "{l_bar}{bar}| " + counts
         height, width = iteration.shape
         if iteration.panels:
-            bar.set_description(iteration.panels[iteration.panel], refresh=False)
+            heading = heading_in_words(iteration.panels[iteration.panel], option)
+            bar.set_description(heading, refresh=False)
         self._postfix = {"loss": f"{iteration.losses['total']:.4g}", "size": f"{width}x{height}"}
         bar.set_postfix(self._postfix, refresh=False)
         bar.update(iteration.step - bar.n)

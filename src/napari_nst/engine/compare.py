@@ -139,16 +139,16 @@ def stylize_channels(
     count = len(contents)
     shapes = {np.shape(channel) for channel in contents}
     if len(shapes) != 1:
-        raise ValueError(f"contents must be channels of one shape; theirs are {sorted(shapes)}.")
+        raise ValueError(f"`contents` must be channels of one shape; theirs are {sorted(shapes)}.")
     if len(styles) not in (1, count):
         raise ValueError(
-            f"styles must be one for all, or one for each of the {count} channels; "
+            f"`styles` must be one for all, or one for each of the {count} channels; "
             f"there are {len(styles)}."
         )
     names = list(labels) or [f"channel {index}" for index in range(count)]
     if len(set(names)) != count or len(names) != count:
         raise ValueError(
-            f"labels must be one for each of the {count} channels, all different; they are "
+            f"`labels` must be one for each of the {count} channels, all different; they are "
             f"{', '.join(names)}."
         )
     images: dict[str, ImageLike] = {
@@ -221,5 +221,5 @@ def checked_layers(layers: Sequence[str]) -> list[str]:
     """Return the names of layers, each once, as the recipe has them."""
     names = [canonical_layer(layer) for layer in layers]
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"layers must name each once, and at least one; not {list(layers)}.")
+        raise ValueError(f"`layers` must name each once, and at least one; not {list(layers)}.")
     return names

@@ -21,7 +21,7 @@ def choose_device(name: str = "auto") -> torch.device:
     except RuntimeError:
         exists = False
     if not exists:
-        raise ValueError(f"device {name!r} is not on this machine; it has {', '.join(present)}.")
+        raise ValueError(f"`device={name!r}` is not on this machine; it has {', '.join(present)}.")
     return device
 
 

@@ -72,7 +72,7 @@ def feature_maps(
     recipe, layer = checked_recipe(recipe, "transfer"), canonical_layer(layer)
     source = read_input(image, "image")
     if size < 0:
-        raise ValueError(f"size must be a side in pixels, or 0 to leave it as it is; not {size}.")
+        raise ValueError(f"`size` must be a side in pixels, or 0 to leave it as it is; not {size}.")
     shape = shape_fitting(source.shape, size) if size else source.shape
     _check_size(shape, layer, recipe, "image")
     with explained_errors(recipe, [Scale(max(shape), shape, 1)]), torch.no_grad():
@@ -125,7 +125,7 @@ def loss_maps(
     recipe = order.recipe
     layers = sorted(set(order.network_layers), key=LAYER_NAMES.index)
     if layer is not None and (layer := canonical_layer(layer)) not in layers:
-        raise ValueError(f"layer {layer} has no loss in this recipe; {', '.join(layers)} have.")
+        raise ValueError(f"Layer {layer} has no loss in this recipe; {', '.join(layers)} have.")
     with explained_errors(recipe, order.scales):
         setup = _setup_at(order, scale, layers, progress)
         objective = setup.objective(scale)

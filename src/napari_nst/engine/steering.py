@@ -91,7 +91,7 @@ class Steering:
     ) -> None:
         if not 0 <= save_every < math.inf:
             raise ValueError(
-                f"save_every must be a number of seconds, 0 or more; not {save_every!r}."
+                f"`save_every` must be a number of seconds, 0 or more; not {save_every!r}."
             )
         self.tell = tell or _warn
         self.watch = watch
@@ -107,7 +107,7 @@ class Steering:
         for name in fields:
             if name not in LIVE_FIELDS:
                 live = ", ".join(LIVE_FIELDS)
-                raise ValueError(f"{name} cannot change while a run goes on; what can is {live}.")
+                raise ValueError(f"`{name}` cannot change during a run. These can: {live}.")
         checked = {name: CONTROLS[name].checked(name, value) for name, value in fields.items()}
         with self._lock:
             pending = self._pending or Change()
@@ -165,8 +165,8 @@ class Steering:
         """Raise `ValueError` if an earlier run was stopped. A run calls this before it begins."""
         if self._has_served and self.stopped:
             raise StoppedEarlier(
-                "steering has stopped an earlier run, and would stop this one before its first "
-                "step; make a new Steering for each run."
+                "`steering` has stopped an earlier run, and would stop this one before its first "
+                "step. Make a new Steering for each run."
             )
 
     def check_cancelled(self) -> None:

@@ -75,7 +75,7 @@ def explained_errors(recipe: Recipe, scales: Sequence[Scale]) -> Iterator[None]:
             raise NstError(f"The computation failed: {error}") from error
         size = max(scales[-1].shape)
         smaller = max(64, size * 3 // 4 // 64 * 64)
-        cure = f"try size {smaller}" if smaller < size else "close other programs"
+        cure = f"Choose a `size` of {smaller}" if smaller < size else "Close other programs"
         raise NstError(
-            f"Out of memory at {size} pixels on device {recipe.device!r}; {cure}."
+            f"Out of memory at {size} pixels on device {recipe.device!r}. {cure}."
         ) from error

@@ -38,6 +38,14 @@ class DecodedImage:
     orientation: int = 1  # EXIF's, from 1 to 8, of the stored image, which has been turned upright
     limits: Limits | None = None  # the display range in the file, for more than 8 bits
     calibration: Calibration | None = None  # the size of the pixels in a TIFF
+    page: int | None = None  # which of several pages or frames of the file, from 1
+    channel: int | None = None  # which of several channels, from 1
+
+    @property
+    def plane(self) -> dict[str, int]:
+        """Its page and channel, of a file that has several."""
+        found = {"page": self.page, "channel": self.channel}
+        return {name: number for name, number in found.items() if number is not None}
 
     @property
     def stored_shape(self) -> tuple[int, int]:

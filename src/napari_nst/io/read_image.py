@@ -9,6 +9,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -31,6 +32,7 @@ from napari_nst.io.decoded_image import (
     with_alpha,
 )
 from napari_nst.io.free_memory import free_host_memory
+from napari_nst.io.stack import Plane, tiff_plane
 
 if TYPE_CHECKING:
     from PIL import ImageFile
@@ -55,16 +57,25 @@ _WORKING_BYTES = 12  # of each pixel of a run's input: RGB in float32
 _LARGEST_CHUNK = 1 << 26  # bytes of a compressed text or profile; records have a few thousand
 
 
-def read_image(path: str | os.PathLike[str]) -> Pixels:
+def read_image(
+    path: str | os.PathLike[str], page: int | None = None, channel: int | None = None
+) -> Pixels:
     """Return a file's pixels as `decode_image` does."""
-    return decode_image(path).pixels
+    return decode_image(path, page, channel).pixels
 
 
-def decode_image(path: str | os.PathLike[str]) -> DecodedImage:
-    """Return the image in a file, upright; an OSError or a ValueError names the file."""
-    decoders: _Decoders = {"PNG": _read_png, "TIFF": _read_tiff}
+def decode_image(
+    path: str | os.PathLike[str], page: int | None = None, channel: int | None = None
+) -> DecodedImage:
+    """Return the image in a file, upright; an OSError or a ValueError names the file.
+
+    `page` and `channel`, from 1, choose an image in a file that has several.
+    """
+    plane = Plane(page, channel)
+    decoders: _Decoders = {kind: partial(_read, plane) for kind, _read in _READERS.items()}
     others = ("JPEG", "WebP", "GIF", "BMP", "AVIF")
-    return decode_file(path, decoders | {kind: partial(_with_pillow, kind) for kind in others})
+    decoders |= {kind: partial(_with_pillow, plane, kind) for kind in others}
+    return decode_file(path, decoders)
 
 
 def decode_labels(path: str | os.PathLike[str]) -> DecodedImage:
@@ -90,7 +101,7 @@ def decode_file(
         if kind is None:
             *names, last = sorted(decoders, key=list(_SIGNATURES).index)
             known = f"{', '.join(names)} or {last}"
-            state = "is not a" if start else "is empty; it must be a"
+            state = "is not a" if start else "is empty. It must be a"
             raise ValueError(f"{path} {state} {known} image.")
         try:
             check_memory(os.fstat(file.fileno()).st_size)
@@ -98,7 +109,7 @@ def decode_file(
         except Unusable as error:
             raise ValueError(f"{path} {error}.") from None
         except MemoryError:
-            raise ValueError(f"{path} does not fit into memory; make it smaller.") from None
+            raise ValueError(f"{path} does not fit into memory. Make it smaller.") from None
         except Exception as error:
             # Decoders raise many kinds of errors for broken files: struct.error and others.
             reason = " ".join(str(error).split())[:200]
@@ -111,7 +122,7 @@ def check_memory(needed: float, what: str = "") -> None:
     if needed > free:
         raise Unusable(
             f"is too large{what}: it takes {needed / 1e9:.1f} GB of memory, and "
-            f"{free / 1e9:.1f} GB are free; make it smaller"
+            f"{free / 1e9:.1f} GB are free. Make it smaller"
         )
 
 
@@ -147,7 +158,7 @@ def inflated(data: bytes) -> bytes:
     return result
 
 
-def _read_png(data: bytes) -> DecodedImage:
+def _read_png(plane: Plane, data: bytes) -> DecodedImage:
     import imagecodecs  # Pillow reduces 16-bit RGB to 8 bits
     from PIL import Image
 
@@ -157,7 +168,7 @@ def _read_png(data: bytes) -> DecodedImage:
             width, height, bits = struct.unpack_from(">IIB", body)
             _check_size(width, height, 4 * max(bits, 8) / 8)
         elif kind == b"acTL" and body[:4] != b"\0\0\0\1":
-            raise Unusable(_ANIMATION)
+            return _with_pillow(plane, "PNG", data)
         elif kind == b"eXIf":
             exif = Image.Exif()
             exif.load(body)
@@ -169,23 +180,26 @@ def _read_png(data: bytes) -> DecodedImage:
     return decoded(imagecodecs.png_decode(data), orientation=orientation, profile=profile)
 
 
-_ANIMATION = "is an animation; save one of its frames in a file of its own"
-
-
 # What Pillow reads
 
 
-def _open_with_pillow(kind: str, data: bytes) -> ImageFile.ImageFile:
+def _open_with_pillow(plane: Plane, kind: str, data: bytes) -> ImageFile.ImageFile:
     # `Image.open` refuses images of more than 179 million pixels, whatever memory there is.
     try:
         plugin = import_module(f"PIL.{_PLUGINS[kind]}ImagePlugin")
     except ImportError:
-        raise Unusable(f"is {kind}, which this version of Pillow cannot read; update it") from None
+        raise Unusable(f"is {kind}, which this version of Pillow cannot read. Update it") from None
     opened: ImageFile.ImageFile = getattr(plugin, f"{_PLUGINS[kind]}ImageFile")(io.BytesIO(data))
-    if kind != "JPEG" and getattr(opened, "is_animated", False):
-        raise Unusable(_ANIMATION)
     _check_size(*opened.size, 4)
+    if frames := _frames(kind, opened):
+        opened.seek(plane.of(frames, 1)[0])
     return opened
+
+
+def _frames(kind: str, opened: ImageFile.ImageFile) -> int:
+    """Return the number of frames of an animation, 0 for a single image."""
+    is_animated = kind != "JPEG" and getattr(opened, "is_animated", False)
+    return int(getattr(opened, "n_frames", 0)) if is_animated else 0
 
 
 _PLUGINS = {
@@ -193,40 +207,42 @@ _PLUGINS = {
 }  # fmt: skip
 
 
-def _with_pillow(kind: str, data: bytes) -> DecodedImage:
-    with _open_with_pillow(kind, data) as file:
-        return from_pillow(file)
+def _with_pillow(plane: Plane, kind: str, data: bytes) -> DecodedImage:
+    with _open_with_pillow(plane, kind, data) as file:
+        return replace(from_pillow(file), page=plane.page if _frames(kind, file) else None)
 
 
 def _labels_with_pillow(kind: str, data: bytes) -> DecodedImage:
-    with _open_with_pillow(kind, data) as file:
+    with _open_with_pillow(Plane(), kind, data) as file:
         return labels_from_pillow(file)
 
 
 def _no_labels(kind: str, _: bytes) -> DecodedImage:
-    raise Unusable(f"is a {kind}, whose compression changes labels; save them as PNG or TIFF")
+    raise Unusable(f"is a {kind}, whose compression changes labels. Save them as PNG or TIFF")
 
 
 # TIFF
 
 
-def _read_tiff(data: bytes) -> DecodedImage:
+def _read_tiff(plane: Plane, data: bytes) -> DecodedImage:
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-        all_pages: list[Any] = list(tiff.pages)
-        pages = [page for page in all_pages if not page.is_reduced]  # thumbnails, pyramids
-        if len(pages) != 1 or tiff.series[0].size != pages[0].size:
-            raise Unusable("has several pages; save one page in a file of its own")
-        (page,) = pages
-        pixels = _page_pixels(page)
-        return decoded(
+        page, stored, used = tiff_plane(tiff, plane)
+        pixels, channel = _page_pixels(page, stored, None if used.channel else plane.channel)
+        image = decoded(
             pixels,
             orientation=_tag(page, ORIENTATION, 1),
             profile=b"" if page.photometric.name == "SEPARATED" else _profile(page),
             limits=_display_range(tiff, page) if pixels.dtype.itemsize > 1 else None,
             calibration=calibration_of_tiff(tiff, page, (pixels.shape[0], pixels.shape[1])),
         )
+        return replace(image, page=used.page, channel=used.channel or channel)
+
+
+_READERS: Mapping[str, Callable[[Plane, bytes], DecodedImage]] = {
+    "PNG": _read_png, "TIFF": _read_tiff,
+}  # fmt: skip
 
 
 def _tiff_labels(data: bytes) -> DecodedImage:
@@ -237,15 +253,21 @@ def _tiff_labels(data: bytes) -> DecodedImage:
         _check_page(page)
         labels: Pixels = tiff.asarray().squeeze()
         if labels.ndim != 2 or labels.dtype.kind not in "bui":
-            raise Unusable("holds no labels; save one page of integers, one for each pixel")
+            raise Unusable("holds no labels. Save one page of integers, one for each pixel")
         return decoded(labels, orientation=_tag(page, ORIENTATION, 1))
 
 
-def _page_pixels(page: Any) -> Pixels:
-    """Return a TIFF page, not turned: grey or RGB, with straight alpha if it has alpha."""
+def _page_pixels(
+    page: Any, stored: Pixels | None, channel: int | None
+) -> tuple[Pixels, int | None]:
+    """Return a TIFF page, not turned, and which of several channels that are no colours it is.
+
+    It is grey or RGB, with straight alpha if it has alpha. `stored` are its pixels, if they are
+    read already; `channel` is the one to choose among channels that are no colours.
+    """
     kind, samples = page.photometric.name, page.samplesperpixel
     if page.dtype is None or page.dtype.kind not in "buif":
-        raise Unusable(f"has values of type {page.dtype}; convert it to 8 or 16 bit first")
+        raise Unusable(f"has values of type {page.dtype}. Convert it to 8 or 16 bit first")
     if kind == "YCBCR" and page.compression.name.endswith("JPEG"):
         kind = "RGB"  # the decoder converts the colours
     extra = [sample.name for sample in page.extrasamples]
@@ -253,13 +275,19 @@ def _page_pixels(page: Any) -> Pixels:
     are_alpha = [name in ("ASSOCALPHA", "UNASSALPHA") for name in extra]
     # The second sample of a grey image may be another channel; samples after RGB are no colours.
     is_known = _SAMPLES.get(kind) == colours and (colours > 1 or all(are_alpha))
-    if not is_known or page.imagedepth != 1 or (kind == "SEPARATED" and _tag(page, 332, 1) != 1):
-        raise Unusable(f"is {kind} of {samples} channels; convert it to grey or RGB first")
+    has_channels = kind.startswith("MINIS") and samples > 1 and not is_known
+    if page.imagedepth != 1 or (kind == "SEPARATED" and _tag(page, 332, 1) != 1):
+        is_known = has_channels = False
+    if not (is_known or has_channels):
+        raise Unusable(f"is {kind} of {samples} channels. Convert it to grey or RGB first")
+    chosen = Plane(channel=channel).of(1, samples)[1] if has_channels else None
     _check_page(page)
-    stored = page.asarray()
+    stored = page.asarray() if stored is None else stored
     if page.axes == "SYX":
         stored = np.moveaxis(stored, 0, -1)
     stored = stored if stored.ndim == 3 else stored[..., None]
+    if chosen is not None:
+        stored, colours, are_alpha, extra = stored[..., chosen : chosen + 1], 1, [], []
     whole = _full_range(stored, page.bitspersample)
     pixels = whole[..., 0] if colours == 1 else whole[..., :colours]
     alpha = whole[..., colours + are_alpha.index(True)] if any(are_alpha) else None
@@ -271,7 +299,7 @@ def _page_pixels(page: Any) -> Pixels:
         pixels = (1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max) - pixels
     if kind == "SEPARATED":
         pixels = cmyk_as_rgb(pixels, _profile(page))
-    return with_alpha(pixels, alpha)
+    return with_alpha(pixels, alpha), None if chosen is None else chosen + 1
 
 
 _SAMPLES = {"RGB": 3, "PALETTE": 1, "MINISBLACK": 1, "MINISWHITE": 1, "SEPARATED": 4}
@@ -291,7 +319,7 @@ def _full_range(pixels: Pixels, bits: Any) -> Pixels:
     if pixels.dtype.kind != "u" or bits == pixels.dtype.itemsize * 8:
         return pixels
     if not isinstance(bits, int):
-        raise Unusable(f"has {bits} bits per channel; convert it to 8 or 16 first")
+        raise Unusable(f"has {bits} bits per channel. Convert it to 8 or 16 first")
     factor = np.iinfo(pixels.dtype).max / (2**bits - 1)
     scaled: Pixels = np.rint(pixels * factor).astype(pixels.dtype)
     return scaled

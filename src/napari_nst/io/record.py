@@ -67,11 +67,11 @@ def load_recipe(path: str | os.PathLike[str]) -> Recipe:
         with Path(path).open(encoding="utf-8-sig") as file:  # editors write a byte order mark
             text = file.read(_LONGEST_RECIPE + 1)
         if len(text) > _LONGEST_RECIPE:
-            raise ValueError("this is too long for a recipe; choose the JSON file of one.")
+            raise ValueError("it is too long for a recipe. Choose the JSON file of a recipe.")
         return Recipe.from_json(text)
     except OSError as error:
         raise OSError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is not text; choose the JSON file of a recipe.") from None
+        raise ValueError(f"{path} is not a text file. Choose the JSON file of a recipe.") from None
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {str(error)[:_LONGEST_SENTENCE]}") from error
+        raise ValueError(f"{path}: {str(error).replace('`', '')[:_LONGEST_SENTENCE]}") from error

@@ -14,6 +14,7 @@ from numbers import Real
 from typing import Any, NoReturn
 
 from napari_nst.recipe.layer_names import canonical_layer
+from napari_nst.recipe.suggest import not_among
 
 _CHANGES = 'a list of fields and values, such as [{"style_loss": "gram"}]'
 _SWITCH = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
@@ -66,14 +67,14 @@ class Control:
             return _checked_layers(name, value)
         if self.kind is tuple:
             if not isinstance(value, (list, tuple)):
-                raise TypeError(f"{name} must be several numbers, not {value!r}.")
+                raise TypeError(f"`{name}` must be several numbers, not {value!r}.")
             return tuple(self._checked_number(name, number, float) for number in value)
         if self.kind in (int, float):
             return self._checked_number(name, value, self.kind)
         if not isinstance(value, self.kind):
-            raise TypeError(f"{name} must be a {self.kind.__name__}, not {value!r}.")
+            raise TypeError(f"`{name}` must be a {self.kind.__name__}, not {value!r}.")
         if self.choices and value not in self.choices:
-            raise ValueError(f"{name} must be one of {', '.join(self.choices)}; not {value!r}.")
+            raise ValueError(not_among(f"`{name}`", value, self.choices))
         return value
 
     def parse(self, name: str, text: str) -> Any:
@@ -87,7 +88,7 @@ class Control:
         if self.kind in (int, float):
             return _parsed_number(name, text, self.kind)
         if self.kind is bool and text.lower() not in _SWITCH:
-            raise ValueError(f"{name} must be on or off; not {text!r}.")
+            raise ValueError(f"`{name}` must be on or off; not {text!r}.")
         return _SWITCH[text.lower()] if self.kind is bool else text
 
     def text(self, value: Any) -> str:
@@ -105,14 +106,14 @@ class Control:
         try:
             number: int | float = kind(value)
         except (TypeError, ValueError, OverflowError):
-            raise TypeError(f"{name} must be {wanted}, not {value!r}.") from None
+            raise TypeError(f"`{name}` must be {wanted}, not {value!r}.") from None
         if isinstance(value, (bool, str)) or (kind is int and number != value):
-            raise TypeError(f"{name} must be {wanted}, not {value!r}.")
+            raise TypeError(f"`{name}` must be {wanted}, not {value!r}.")
         if not (self.minimum <= number <= self.maximum and math.isfinite(number)):
             bounds = f"between {self.minimum:.10g} and {self.maximum:.10g}"
             if math.isinf(self.maximum):
                 bounds = f"at least {self.minimum:g} and finite"
-            raise ValueError(f"{name} must be {bounds}; not {value!r}.")
+            raise ValueError(f"`{name}` must be {bounds}; not {value!r}.")
         return number
 
 
@@ -181,14 +182,14 @@ def parsed_json(name: str, text: str) -> Any:
 def _checked_changes(name: str, value: object) -> Changes:
     """Return several mappings of fields; their names and values are checked by the recipe."""
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, Mapping) for one in value):
-        raise TypeError(f"{name} must be {_CHANGES}; not {value!r}.")
+        raise TypeError(f"`{name}` must be {_CHANGES}; not {value!r}.")
     return Changes(FixedMapping(one) for one in value)
 
 
 def _parsed_changes(name: str, text: str) -> Changes:
     """Read a JSON list of objects; none for an empty text."""
     try:
-        return _checked_changes(name, parsed_json(name, text) if text.strip() else [])
+        return _checked_changes(name, parsed_json(f"`{name}`", text) if text.strip() else [])
     except TypeError as error:
         raise ValueError(str(error)) from None
 
@@ -196,17 +197,22 @@ def _parsed_changes(name: str, text: str) -> Changes:
 def _checked_layers(name: str, layers: object) -> LayerWeights:
     """Return layer weights under the canonical names of the layers."""
     if not isinstance(layers, Mapping):
-        raise TypeError(f"{name} must map layer names to weights, not {layers!r}.")
+        raise TypeError(f"`{name}` must map layer names to weights, not {layers!r}.")
     checked: dict[str, float] = {}
     for layer, weight in layers.items():
         if isinstance(weight, bool) or not isinstance(weight, Real):
-            raise TypeError(f"{name}[{layer!r}] must be a number, not {weight!r}.")
+            raise TypeError(
+                f"The weight of {layer!r} in `{name}` must be a number, not {weight!r}."
+            )
         number = float(weight)
         if not (math.isfinite(number) and number >= 0):
-            raise ValueError(f"{name}[{layer!r}] must be a number of at least 0; not {weight!r}.")
+            raise ValueError(
+                f"The weight of {layer!r} in `{name}` must be at least 0 and finite; it is "
+                f"{weight!r}."
+            )
         canonical = canonical_layer(layer)
         if canonical in checked:
-            raise ValueError(f"{name} names {canonical} twice, once as {layer!r}; give it once.")
+            raise ValueError(f"`{name}` names {canonical} twice, once as {layer!r}; give it once.")
         checked[canonical] = number
     return LayerWeights(checked)
 
@@ -220,10 +226,11 @@ def _parsed_layers(name: str, text: str) -> dict[str, float]:
             number = float(weight or 1)
         except ValueError:
             raise ValueError(
-                f"{name} must be layers and weights such as relu4_2:1, relu5_1:0.5; not {entry!r}."
+                f"`{name}` must be layers and weights such as relu4_2:1, relu5_1:0.5; not "
+                f"{entry!r}."
             ) from None
         if layer in parsed:
-            raise ValueError(f"{name} names {layer} twice; give it once.")
+            raise ValueError(f"`{name}` names {layer} twice; give it once.")
         parsed[layer] = number
     return parsed
 
@@ -233,4 +240,4 @@ def _parsed_number(name: str, text: str, kind: type) -> int | float:
         return int(text) if kind is int else float(text)
     except ValueError:
         wanted = "whole numbers such as 1, 2, 4" if kind is int else "numbers such as 0.7, 0.3"
-        raise ValueError(f"{name} must be {wanted}; not {text!r}.") from None
+        raise ValueError(f"`{name}` must be {wanted}; not {text!r}.") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from types import MappingProxyType
@@ -28,12 +28,12 @@ def swept(recipe: Recipe, axes: Axes) -> list[Recipe]:
         raise ValueError(f"A sweep varies one or two fields of a recipe, not {len(axes)}.")
     for name, values in axes.items():
         if isinstance(values, str) or not isinstance(values, Sequence):
-            raise TypeError(f"{name} must be a list of values to sweep, not {values!r}.")
+            raise TypeError(f"`{name}` must be a list of values to sweep, not {values!r}.")
         if not values:
-            raise ValueError(f"{name} has no values to sweep; give at least one.")
+            raise ValueError(f"`{name}` has no values to sweep; give at least one.")
     count = math.prod(map(len, axes.values()))
     if count > MAX_PICTURES:
-        sides = " × ".join(f"{len(values)} of {name}" for name, values in axes.items())
+        sides = " × ".join(f"{len(values)} of `{name}`" for name, values in axes.items())
         raise ValueError(
             f"A sweep makes at most {MAX_PICTURES} pictures; {sides} would be {count}, give fewer."
         )
@@ -43,7 +43,7 @@ def swept(recipe: Recipe, axes: Axes) -> list[Recipe]:
     for name, values in axes.items():
         if len({getattr(one, name) for one in recipes}) < len(values):
             listed = ", ".join(map(str, values))
-            raise ValueError(f"{name} has a value twice among {listed}; give each once.")
+            raise ValueError(f"`{name}` has a value twice among {listed}; give each once.")
     return recipes
 
 
@@ -51,7 +51,7 @@ def parse_values(name: str, text: str) -> list[Any]:
     """Read a field's values from text: ``2, 4, 8`` or ``relu2_1; relu2_1, relu3_1:0.5``."""
     if name not in CONTROLS:
         Recipe.from_dict({name: text})  # raises an error that suggests the nearest field
-        raise ValueError(f"{name} has no effect on the result; sweep another field of the recipe.")
+        raise ValueError(f"`{name}` does not change the picture. Sweep another field.")
     control = CONTROLS[name]
     has_commas = control.kind in (LayerWeights, Changes, tuple)
     parts = [part.strip() for part in text.split(";" if has_commas else ",")]
@@ -71,6 +71,14 @@ def value_words(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return ", ".join(f"{number:g}" for number in value)
     return str(value)
+
+
+def heading_in_words(heading: str, word: Callable[[str], str]) -> str:
+    """Return a heading such as "size 96 · steps 20" with other words for the names of fields."""
+    parts = [part.partition(" ") for part in heading.split(" · ")]
+    return " · ".join(
+        f"{word(name) if name in CONTROLS else name}{space}{value}" for name, space, value in parts
+    )
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,22 @@ class Grid:
         """Make a grid from the plain data that `to_dict` returns."""
         cells = tuple(Cell(**cell) for cell in fields["cells"])
         return cls(tuple(fields["rows"]), tuple(fields["columns"]), cells)
+
+    def in_words(self, word: Callable[[str], str]) -> Grid:
+        """Return the grid with other words for the names of fields in its headings."""
+
+        def changed(headings: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(heading_in_words(heading, word) for heading in headings)
+
+        cells = tuple(
+            replace(
+                cell,
+                label=heading_in_words(cell.label, word),
+                caption=heading_in_words(cell.caption, word),
+            )
+            for cell in self.cells
+        )
+        return Grid(changed(self.rows), changed(self.columns), cells)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the grid as plain data that JSON can hold."""

@@ -4,8 +4,9 @@ Canonical names are those of the papers: ``conv1_1`` is the output of a convolut
 ReLU, ``relu1_1`` is the output *after* the ReLU, ``pool1`` is the pooling that ends a block.
 """
 
-import difflib
 from collections.abc import Iterator
+
+from napari_nst.recipe.suggest import nearest
 
 CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
 """Number of 3 × 3 convolutions in each block of VGG-19 (Simonyan & Zisserman 2014, column E)."""
@@ -49,9 +50,8 @@ def canonical_layer(name: str) -> str:
         return name
     if str(name) in _ALIASES:  # a record may hold anything
         return _ALIASES[str(name)]
-    near = difflib.get_close_matches(str(name), (*LAYER_NAMES, *_ALIASES), n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "use one from conv1_1 … relu5_4, pool5."
-    raise ValueError(f"VGG-19 has no layer {name!r}; {hint}")
+    hint = nearest(name, (*LAYER_NAMES, *_ALIASES)) or "Use one from conv1_1 … relu5_4, pool5."
+    raise ValueError(f"VGG-19 has no layer {name!r}. {hint}")
 
 
 def poolings_before(layer: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from napari_nst.recipe.sections import (
     SECTIONS,
     Refine,
 )
+from napari_nst.recipe.suggest import nearest
 
 _CONTENT = ("content_loss", "content_layers", "content_norm", "content_weight")
 _STYLE = (
@@ -47,7 +47,7 @@ def checked_terms(terms: Sequence[Mapping[str, Any]]) -> Changes:
     """Return terms with checked names and values; ValueError for others."""
     checked = []
     for index, term in enumerate(terms, start=1):
-        role = f"terms, entry {index}"
+        role = f"`terms`, entry {index}"
         fields = _checked_fields(term, _OF_TERM, role)
         kinds = [kind for kind in (_CONTENT, _STYLE) if any(name in fields for name in kind)]
         if len(kinds) != 1:
@@ -63,12 +63,12 @@ def checked_terms(terms: Sequence[Mapping[str, Any]]) -> Changes:
 def checked_phases(phases: Sequence[Mapping[str, Any]]) -> Changes:
     """Return phases with checked names and values; ValueError for others."""
     checked = [
-        FixedMapping(_checked_fields(phase, _OF_PHASE, f"phases, entry {index}"))
+        FixedMapping(_checked_fields(phase, _OF_PHASE, f"`phases`, entry {index}"))
         for index, phase in enumerate(phases, start=1)
     ]
     if checked and checked[-1].get("sizes", "finest") not in ("finest", "all", 1):
         raise ValueError(
-            "phases must end at the finest size; give the last entry the sizes 'finest' or 'all'."
+            "`phases` must end at the finest size; give the last entry the sizes 'finest' or 'all'."
         )
     return Changes(checked)
 
@@ -112,13 +112,13 @@ def _checked_fields(
     fields = {}
     for name, value in given.items():
         if name not in allowed:
-            near = difflib.get_close_matches(str(name), allowed, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it can have {', '.join(allowed)}."
-            raise ValueError(f"{role} cannot have {name!r}; {hint}")
+            hint = nearest(name, allowed) or f"It can have {', '.join(allowed)}."
+            raise ValueError(f"{role} cannot have {name!r}. {hint}")
         try:
             fields[name] = allowed[name](name, value)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{role}: {error}") from None
+            # Entries are written with the names of fields, wherever they are written.
+            raise ValueError(f"{role}: {str(error).replace('`', '')}") from None
     return fields
 
 
@@ -130,7 +130,7 @@ def _checked_sizes(name: str, sizes: object) -> str | int:
     except (TypeError, ValueError):
         words = ", ".join(SIZES)
         raise ValueError(
-            f"{name} must be {words}, or n from 1 for the n-th finest; not {sizes!r}."
+            f"`{name}` must be {words}, or n from 1 for the n-th finest; not {sizes!r}."
         ) from None
     return number
 

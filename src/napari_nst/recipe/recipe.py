@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import json
 from collections.abc import Mapping
@@ -33,6 +32,7 @@ from napari_nst.recipe.sections import (
     Schedule,
     Start,
 )
+from napari_nst.recipe.suggest import nearest
 
 
 # The bases are in reverse order, so that the fields are in the order of the sections.
@@ -110,34 +110,34 @@ jitter, ema
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            raise TypeError(f"name must be a str, not {self.name!r}.")
+            raise TypeError(f"`name` must be a str, not {self.name!r}.")
         for name, control in CONTROLS.items():
             object.__setattr__(self, name, control.checked(name, getattr(self, name)))
         if not (self.has_content or self.has_style):
             raise ValueError(
-                "content_weight and style_weight are both 0, or the weights of all their layers; "
-                "give one of them a value above 0."
+                "`content_weight` and `style_weight` are both 0, or the weights of all their "
+                "layers. Give one of them a value above 0."
             )
         for kind, norms in (("style", NORMS), ("content", CONTENT_NORMS)):
             loss, norm = getattr(self, f"{kind}_loss"), getattr(self, f"{kind}_norm")
             if norm not in norms[loss]:
                 raise ValueError(
-                    f"{kind}_norm {norm!r} does not go with {kind}_loss {loss!r}; take one of "
-                    f"{', '.join(norms[loss])}."
+                    f"`{kind}_norm={norm!r}` does not go with `{kind}_loss={loss!r}`. Choose one "
+                    f"of {', '.join(norms[loss])} for `{kind}_norm`."
                 )
         if self.style_blend and not any(self.style_blend):
-            raise ValueError("style_blend is 0 for every style; give one a value above 0.")
+            raise ValueError("`style_blend` is 0 for every style. Give one a value above 0.")
         if self.final_color != "none" and self.color == "luminance":
             raise ValueError(
-                f"final_color {self.final_color!r} does not go with color 'luminance', which keeps "
-                "the content's colours; set final_color to 'none' or color to 'style'."
+                f"`final_color={self.final_color!r}` does not go with `color='luminance'`, which "
+                "keeps the content's colours. Set `final_color='none'`, or set `color='style'`."
             )
         if 0 < self.tile < MIN_TILE:
-            raise ValueError(f"tile must be 0 or at least {MIN_TILE} pixels; not {self.tile}.")
+            raise ValueError(f"`tile` must be 0 or at least {MIN_TILE} pixels; not {self.tile}.")
         if self.tile and self.has_style and self.style_loss not in TILED_LOSSES:
             raise ValueError(
-                f"tile does not go with style_loss {self.style_loss!r}; set tile to 0 or "
-                f"style_loss to one of {', '.join(TILED_LOSSES)}."
+                f"`tile` does not go with `style_loss={self.style_loss!r}`. Set `tile=0`, or "
+                f"choose one of {', '.join(TILED_LOSSES)} for `style_loss`."
             )
         self._check_changes()
 
@@ -153,7 +153,8 @@ jitter, ema
                 try:
                     make(self, change)
                 except (TypeError, ValueError) as error:
-                    raise ValueError(f"{name}, entry {index}: {error}") from None
+                    reason = str(error).replace("`", "")
+                    raise ValueError(f"`{name}`, entry {index}: {reason}") from None
 
     @property
     def has_content(self) -> bool:
@@ -226,7 +227,7 @@ jitter, ema
         record = importlib.import_module("napari_nst.io.record").record_of(layer)
         if record is None:
             raise ValueError(
-                f"Layer {layer.name!r} holds no recipe; choose a result of this plugin."
+                f"Layer {layer.name!r} holds no recipe. Choose a result of napari-nst."
             )
         return cls.from_dict(record["recipe"])
 
@@ -247,8 +248,8 @@ def phase_recipe(recipe: Recipe, phase: Mapping[str, Any]) -> Recipe:
     weight = fields.get("style_weight", recipe.style_weight) * recipe.refine_strength
     if not (recipe.refine_strength or fields.get("content_weight", recipe.content_weight)):
         raise ValueError(
-            "refine_strength is 0, and the phase has no content_weight, so it has no loss; give "
-            "either a value above 0, or set refine_share to 0."
+            "`refine_strength` is 0, and the phase has no content_weight, so it has no loss. Give "
+            "either a value above 0, or set `refine_share=0`."
         )
     return recipe.replace(**{**fields, "style_weight": weight}, **ONE_PHASE)
 
@@ -264,6 +265,5 @@ def _refuse_unknown(changes: Mapping[str, Any]) -> None:
     known = [f.name for f in dataclasses.fields(Recipe)]
     for name in changes:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}."
-            raise ValueError(f"A recipe has no field {name!r}; {hint}")
+            hint = nearest(name, known) or f"It has {', '.join(known)}."
+            raise ValueError(f"A recipe has no field {name!r}. {hint}")

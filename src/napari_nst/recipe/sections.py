@@ -252,8 +252,8 @@ class Network:
         "Pretrained VGG-19: gatys (normalised, as in the papers), torchvision, caffe, or the path "
         "of a weights file.")
     network_input: str = choice("own", "255", help_text=
-        "Input range of the network: own is the range that the network was trained on; 255 is "
-        "pixels from 0 to 255 minus their mean, for any network.")
+        "How the network gets the image: own, scaled as the network was trained; 255, as values "
+        "from 0 to 255 minus their mean, for any network.")
     pooling: str = choice("max", "average", "l2", help_text=
         "How the network pools features: max is crisper, average smoother, l2 in between.")
     rescale_pooling: bool = switch(True, help_text=

@@ -87,7 +87,7 @@ class InspectControls:
 
             return loss_maps(read_job(), newest.picture, layer=layer)
 
-        self._start(self.losses.text, compute, self._add_loss_maps)
+        self._start("loss maps", compute, self._add_loss_maps)
 
     def show_gram(self) -> None:
         """Add a contact sheet of Gram matrices."""
@@ -98,7 +98,7 @@ class InspectControls:
 
             return gram_view(read_job(), newest.picture, layer)
 
-        self._start(f"{self.gram.text} of {layer}", compute, self._add_gram)
+        self._start(f"Gram matrices at {layer}", compute, self._add_gram)
 
     def show_features(self) -> None:
         """Add a stack of feature maps."""
@@ -115,11 +115,11 @@ class InspectControls:
                 request, f"features {layer}", maps, labels, axis_label="channel", colormap="viridis"
             )
 
-        self._start(f"{self.features.text} of {layer}", compute, add)
+        self._start(f"feature maps at {layer}", compute, add)
 
     def _start(
         self,
-        title: str,
+        added: str,
         compute: Callable[[Recipe, Iteration, ReadJob], Any],
         add: Callable[[RunRequest, Any], None],
     ) -> None:
@@ -128,12 +128,10 @@ class InspectControls:
         newest = runner.active.newest if runner.active else runner.last
         has_result = runner.active is not None or runner.has_result
         if request is None or not request.is_single or newest is None or not has_result:
-            self._complain(ValueError("There is no result of a single image; press Run first."))
+            self._complain(ValueError("There is no result of a single image. Press Run first."))
             return
         if self.busy:
-            self._complain(
-                ValueError("Maps are being computed already; wait until they are shown.")
-            )
+            self._complain(ValueError("Other maps are being computed. Wait until they are added."))
             return
         recipe = Recipe.from_dict(newest.facts["recipe"])  # the controls may have changed it
 
@@ -148,7 +146,7 @@ class InspectControls:
         def show(result: Any) -> None:
             if not runner.closed:
                 add(request, result)
-                self._say(f"{title}: shown, at iteration {newest.step}.")
+                self._say(f"Added {added} of iteration {newest.step}.")
 
         self.busy = True
         run_in_background(
@@ -158,7 +156,7 @@ class InspectControls:
             failed=self._complain,
             finished=lambda: setattr(self, "busy", False),
         )
-        self._say(f"{title}: being computed …")
+        self._say(f"Computing {added} of iteration {newest.step} …")
 
     def _add_loss_maps(self, request: RunRequest, maps: dict[str, Array]) -> None:
         # Multiples of the mean: losses of different layers differ by orders of magnitude.

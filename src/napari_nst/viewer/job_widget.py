@@ -230,7 +230,8 @@ class JobWidget(Followed, Container[Any]):
         layer = chosen_layer(self.init_image)
         if layer is None:
             raise ValueError(
-                "init is 'image', but no start image is chosen; choose a layer in Start image."
+                "`init='image'` is set, but no start image is chosen. Choose a layer in "
+                "`init_image`."
             )
         return self.slice_of(layer, recipe.size)
 

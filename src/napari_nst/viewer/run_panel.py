@@ -26,6 +26,7 @@ from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.runner import Runner
 from napari_nst.viewer.run.status import busy_seconds, finished_text, how_far, progress_text
 from napari_nst.viewer.run.worker import RunThread
+from napari_nst.viewer.words import in_window
 
 LONG = 10.0  # seconds from which on a notification says that a run has ended
 _STATUS_LINES = 3
@@ -185,7 +186,7 @@ class RunPanel(Container[Any]):
         later, run = self.runner.steer(recipe), self.active
         if later and run is not None:
             names = ", ".join(label_of(name) for name in later)
-            run.note(f"{names} count{'s' if len(later) == 1 else ''} from the next run on.")
+            run.note(f"{names} appl{'ies' if len(later) == 1 else 'y'} from the next run.")
 
     def save(self, path: str | Path) -> None:
         """Write the last result to a file, and say so or why not."""
@@ -287,7 +288,7 @@ class RunPanel(Container[Any]):
         """Show an error below the buttons and in a notification."""
         if not self.closed:
             self.say(str(error))
-            show_error(str(error))
+            show_error(in_window(str(error)))
 
     def say_problem(self, text: str) -> None:
         """Show below the progress why the run cannot follow the controls; nothing if it can."""
@@ -297,7 +298,7 @@ class RunPanel(Container[Any]):
 
     def say(self, text: str) -> None:
         """Show a sentence below the buttons."""
-        self.status.setText(text)
+        self.status.setText(in_window(text))
 
 
 def _status_label() -> QLabel:

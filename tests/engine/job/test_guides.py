@@ -57,7 +57,7 @@ def test_very_many_labels_are_one_region_if_all_take_one_style(count, left):
 
 def test_very_many_labels_with_styles_of_their_own_are_refused():
     labels = np.arange(600).reshape(20, 30)
-    with pytest.raises(ValueError, match=r"^guide has 599 labels"):
+    with pytest.raises(ValueError, match=r"guide.* 599 labels"):
         read(labels, labels, style_shapes=[(20, 30)])
     read(HALVES, labels, style_shapes=[(20, 30)])  # labels that the content lacks cost nothing
 
@@ -78,16 +78,16 @@ def test_the_guide_of_a_single_style_needs_no_list():
 @pytest.mark.parametrize(
     ("arguments", "error", "argument"),
     [
-        ((HALVES / 2,), TypeError, "guide must be whole numbers"),
-        ((HALVES.T,), ValueError, "guide must be as large as the content, 20 × 30"),
-        ((HALVES * 0,), ValueError, "guide labels no pixel"),
-        ((HALVES, np.ones((9, 8), int)), ValueError, "style_guides must be as large as the style"),
-        ((HALVES, [None, None]), ValueError, "style_guides has 2 .* for 1 style"),
-        ((HALVES, np.ones((8, 9), int)), ValueError, "guide has label 2, and no style has it"),
+        ((HALVES / 2,), TypeError, "guide.* whole numbers"),
+        ((HALVES.T,), ValueError, "guide.* 20 × 30"),
+        ((HALVES * 0,), ValueError, "guide.* no pixel"),
+        ((HALVES, np.ones((9, 8), int)), ValueError, "style_guides"),
+        ((HALVES, [None, None]), ValueError, "style_guides.* 1 .* 2"),
+        ((HALVES, np.ones((8, 9), int)), ValueError, "guide.* label 2"),
     ],
 )
 def test_labels_that_cannot_be_used_are_refused(arguments, error, argument):
-    with pytest.raises(error, match=f"^{argument}"):
+    with pytest.raises(error, match=argument):
         read(*arguments)
 
 
@@ -139,10 +139,10 @@ def test_a_job_names_labels_and_layers_of_small_regions():
     recipe = Recipe(style_layers=layers, size=64, weights="gatys")
     guide = boxes((64, 64), (0, 64, 0, 40), (8, 10, 50, 52))
     (sentence,) = order_to_stylize(image, image, recipe, guide=guide).notes_on_regions()
-    assert sentence.startswith("Regions of guide are too small")
+    assert "`guide`" in sentence
     assert "label 2 at relu4_1" in sentence
     job = order_to_stylize(image, image, recipe.replace(style_layers={"relu4_1": 1}), guide=guide)
-    with pytest.raises(ValueError, match=r"^label 2 of guide is too small a region for each"):
+    with pytest.raises(ValueError, match="label 2 in `guide`"):
         job.notes_on_regions()
 
 

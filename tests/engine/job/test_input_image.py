@@ -74,7 +74,7 @@ def test_rounding_errors_outside_the_range_are_clipped():
     ],
 )
 def test_arrays_that_are_no_images_are_refused(image, error, told):
-    with pytest.raises(error, match=f"^style {told}"):
+    with pytest.raises(error, match=f"^.style. {told}"):
         as_rgb(image, "style")
 
 
@@ -133,11 +133,11 @@ def test_labels_of_pillow_are_turned_as_their_image():
 
 
 def test_other_modes_and_masked_arrays_are_refused():
-    with pytest.raises(ValueError, match=r"^content has Pillow's mode 'LAB'"):
+    with pytest.raises(ValueError, match=r"content.*mode 'LAB'"):
         read_input(Image.new("LAB", (5, 4)), "content")
-    with pytest.raises(ValueError, match=r"^guide has colours or alpha"):
+    with pytest.raises(ValueError, match=r"guide.* colours or alpha"):
         read_guides(SMALL, None, (4, 5), [(4, 5)])
-    with pytest.raises(ValueError, match=r"^style has masked pixels"):
+    with pytest.raises(ValueError, match=r"style.* masked"):
         read_input(np.ma.masked_greater(IMAGE, 0.5), "style")
 
 
@@ -149,7 +149,7 @@ def test_any_alpha_above_0_is_seen(alpha):
     assert image.alpha.max() == pytest.approx(alpha / 255)
     assert (image.weights[0, 0], image.weights[1:].min()) == (0, 1)
     array[..., 3] = 0
-    with pytest.raises(ValueError, match=r"^content is transparent everywhere"):
+    with pytest.raises(ValueError, match=r"content.* transparent"):
         read_input(array, "content")
 
 
@@ -159,7 +159,7 @@ def test_a_file_that_ends_too_early_is_named(tmp_path):
     (tmp_path / "cut.png").write_bytes(data[: len(data) // 2])
     with (
         Image.open(tmp_path / "cut.png") as image,
-        pytest.raises(ValueError, match=r"^style cannot be read"),
+        pytest.raises(ValueError, match=r"style.* cannot be read"),
     ):
         read_input(image, "style")
 
@@ -191,7 +191,7 @@ def test_labels_are_read_from_files(tmp_path):
     guides = read_guides(tmp_path / "labels.png", str(tmp_path / "labels.png"), (4, 5), [(4, 5)])
     np.testing.assert_array_equal(guides.content, labels)
     np.testing.assert_array_equal(guides.styles[0], labels)
-    with pytest.raises(FileNotFoundError, match=r"^guide .*none\.png"):
+    with pytest.raises(FileNotFoundError, match=r"guide.* .*none\.png"):
         read_guides("none.png", None, (4, 5), [(4, 5)])
 
 
@@ -230,9 +230,9 @@ def test_a_layer_is_read_as_it_looks(layer, expected, dtype):
 
 
 def test_layers_of_stacks_and_of_other_types_are_refused():
-    with pytest.raises(ValueError, match=r"^style .*'mine'.* 9 slices.*layer\.data\[4\]"):
+    with pytest.raises(ValueError, match=r"style.* .*'mine'.* 9 slices.*layer\.data\[4\]"):
         read_input(Layer(np.zeros((9, 4, 5), np.uint8)), "style")
-    with pytest.raises(TypeError, match=r"^style .*'mine' of points.* image"):
+    with pytest.raises(TypeError, match=r"style.* .*'mine' of points.* image"):
         read_input(Layer(np.zeros((9, 2)), "points"), "style")
     labels = Layer(np.ones((4, 5), int), "labels")
     assert read_guides(labels, None, (4, 5), [(4, 5)]).labels == (1,)

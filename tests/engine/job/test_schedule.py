@@ -62,7 +62,7 @@ def test_scales_too_coarse_for_the_network_are_left_out():
 
 @pytest.mark.parametrize("shape", [(600, 800), (4000, 33)])
 def test_a_size_that_is_too_small_is_refused_with_the_least_that_works(shape):
-    with pytest.raises(ValueError, match=r"^size 15 makes the content ") as told:
+    with pytest.raises(ValueError, match="`size` of 15 ") as told:
         plan(shape, 16, size=15)
     enough = int(str(told.value).rpartition(" ")[2].rstrip("."))
     assert enough == math.ceil(16 * max(shape) / min(shape))
@@ -79,7 +79,7 @@ def test_a_very_long_content_is_worked_at_the_size_that_its_layers_need():
 
 @pytest.mark.parametrize("shape", [(3, 4000), (4000, 1), (10, 20)])
 def test_a_content_narrower_than_the_layers_need_is_not_enlarged_unasked(shape):
-    with pytest.raises(ValueError, match=rf"^content is {shape[0]} × {shape[1]} pixels") as told:
+    with pytest.raises(ValueError, match=f"{shape[0]} × {shape[1]} pixels") as told:
         plan(shape, 16, size=24)
     enough = int(str(told.value).split()[-2])
     assert min(plan(shape, 16, size=enough)[-1].shape) == 16
@@ -165,7 +165,7 @@ def test_coarse_scales_shrink_exemplar_and_texture_alike(shape):
 
 
 def test_a_shape_that_is_too_small_is_refused():
-    with pytest.raises(ValueError, match=r"^shape 15 × 400 is too small .* at least 16 pixels"):
+    with pytest.raises(ValueError, match=r"15 × 400.* 16 pixels"):
         plan_texture(shape=(15, 400))
 
 

@@ -185,7 +185,7 @@ def test_the_shares_of_styles_sum_to_1(blend, styles, shares):
 
 
 def test_a_blend_needs_a_number_for_each_style():
-    with pytest.raises(ValueError, match=r"^style_blend has 2 numbers for 1 style"):
+    with pytest.raises(ValueError, match=r"style_blend.* 1 .* 2"):
         shares_of(Recipe(style_blend=(1, 2)), 1)
 
 

@@ -107,10 +107,10 @@ def test_a_guide_during_the_run_leaves_terms_of_the_image_out_which_is_told(quic
 def test_own_losses_of_the_image_with_regions_and_alone_are_refused_before_the_run(quick):
     recipe = quick(phases=[{**SPECTRUM, "terms": [{"style_loss": "mean_std"}]}])
     for begin in WITH_REGIONS.values():
-        with pytest.raises(ValueError, match=r"^style_loss 'spectrum' compares the whole image"):
+        with pytest.raises(ValueError, match=r"style_loss.*whole image"):
             begin(recipe)
     alone = quick(style_loss="spectrum", content_weight=0, init="noise")
-    with pytest.raises(ValueError, match=r"^style_loss 'spectrum' compares pixels alone"):
+    with pytest.raises(ValueError, match=r"style_loss.*pixels alone"):
         order_to_synthesize(PICTURE, alone)
     transparent = np.dstack([PICTURE, LABELS]).astype("f4")
     assert order_to_stylize(PICTURE, transparent, recipe).recipe == recipe

@@ -79,7 +79,7 @@ def test_many_tiny_holes_are_filled_from_all_that_is_around_them(real):
 
 
 def test_a_region_of_transparent_pixels_is_refused():
-    with pytest.raises(ValueError, match=r"^region marks only transparent pixels"):
+    with pytest.raises(ValueError, match=r"region.* transparent pixels"):
         job(into=with_alpha(INTO, DISK == 0))
 
 
@@ -204,33 +204,33 @@ def test_the_texture_is_that_of_the_region_of_the_exemplar(real):
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda: job(shape=(64, 64)), "shape is that of into"),
-        (lambda: job(region=None), "into needs a region to fill"),
-        (lambda: job(region=DISK * 0), "region labels no pixel"),
-        (lambda: job(into=INTO[:7], region=DISK[:7]), "into is 7 × 96 pixels"),
-        (lambda: job(STYLE[:7]), "exemplar is 7 × 64 pixels"),
-        (lambda: job(None, region=DISK | 1), "region leaves too little of into"),
-        (lambda: job(None, exemplar_region=DISK), "exemplar_region marks pixels of an exemplar"),
-        (lambda: job([STYLE] * 2, exemplar_region=DISK), "exemplar_region is of one exemplar"),
-        (lambda: job(exemplar_region=DISK[:64, :64] * 0), "exemplar_region labels no pixel"),
-        (lambda: job(recipe=preset("texture", padding="circular")), "padding is 'circular'"),
+        (lambda: job(shape=(64, 64)), "shape"),
+        (lambda: job(region=None), "into.*region"),
+        (lambda: job(region=DISK * 0), "region.* no pixel"),
+        (lambda: job(into=INTO[:7], region=DISK[:7]), "into.* 7 × 96"),
+        (lambda: job(STYLE[:7]), "exemplar.* 7 × 64"),
+        (lambda: job(None, region=DISK | 1), "region.*into.*exemplar"),
+        (lambda: job(None, exemplar_region=DISK), "exemplar_region.*`exemplar`"),
+        (lambda: job([STYLE] * 2, exemplar_region=DISK), "exemplar_region.*several"),
+        (lambda: job(exemplar_region=DISK[:64, :64] * 0), "exemplar_region.* no pixel"),
+        (lambda: job(recipe=preset("texture", padding="circular")), "padding='circular'"),
         (
             lambda: job(recipe=preset("texture", init="image"), init_image=STYLE),
-            "init_image must be as large as into, 96 × 96; it is 64 × 64",
+            "init_image.* 96 × 96.* 64 × 64",
         ),
-        (lambda: job(into=None), "region is for filling an image"),
-        (lambda: job(None, into=None, region=None), "exemplar is missing"),
+        (lambda: job(into=None), "region.*into"),
+        (lambda: job(None, into=None, region=None), "exemplar.*"),
     ],
 )
 def test_arguments_that_cannot_be_used_are_refused(call, told):
-    with pytest.raises(ValueError, match=f"^{told}"):
+    with pytest.raises(ValueError, match=told):
         call()
 
 
 def test_a_small_region_of_the_exemplar_is_told_at_the_callers_line(no_network):
     region = np.zeros((64, 64), int)
     region[12:16, 12:16] = 1
-    told = "^Regions of exemplar_region are too small .* label 1 at relu4_1"
+    told = "exemplar_region.* label 1 at relu4_1"
     with pytest.warns(UserWarning, match=told) as raised:
         nst.synthesize(STYLE, into=INTO, region=DISK, exemplar_region=region)
     assert raised[0].filename == __file__

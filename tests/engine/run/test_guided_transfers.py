@@ -98,7 +98,7 @@ def test_a_style_in_physical_units_is_cropped_with_its_labels(quick):
     it = last(nst.stylize(CONTENT, style, recipe, guide=LEFT * 2, style_guides=labels))
     whole = last(nst.stylize(CONTENT, style, recipe, guide=LEFT))
     assert it.losses["style"] == pytest.approx(whole.losses["style"], rel=1e-3)
-    with pytest.raises(ValueError, match=r"^label 1 of style_guides is too small a region"):
+    with pytest.raises(ValueError, match="label 1 in `style_guides`"):
         nst.stylize(CONTENT, style, recipe, guide=LEFT, style_guides=labels)
 
 
@@ -139,9 +139,9 @@ def test_small_regions_are_told_before_the_run_at_the_callers_line(no_network):
     with pytest.warns(UserWarning, match="too small") as told:
         nst.stylize(CONTENT, STYLE, DEEP_LAYERS, guide=guide, style_guides=style_guide)
     of_content, of_style = (str(one.message) for one in told)
-    assert of_content.startswith("Regions of guide")
+    assert "`guide`" in of_content
     assert of_content.endswith("label 7 at relu4_1.")
-    assert of_style.startswith("Regions of style_guides")
+    assert "`style_guides`" in of_style
     assert of_style.endswith("label 2 at relu4_1.")
     assert told[0].filename == __file__
 
@@ -159,14 +159,14 @@ def test_large_and_transparent_regions_are_not_told(no_network):
         (
             with_alpha(STYLE, LEFT > 0),
             {"guide": HALVES, "style_guides": HALVES},
-            "label 2 of style_guides is too small",
+            "label 2 in `style_guides`",
         ),
-        (STYLE, {"style_guides": LEFT}, "style_guides needs labels of the content"),
-        (STYLE, {"keep_unlabelled": True}, "keep_unlabelled needs labels of the content"),
+        (STYLE, {"style_guides": LEFT}, "style_guides.*guide"),
+        (STYLE, {"keep_unlabelled": True}, "keep_unlabelled.*guide"),
     ],
 )
 def test_guides_that_cannot_be_used_are_refused_at_once(no_network, style, options, told):
-    with pytest.raises(ValueError, match=f"^{told}"):
+    with pytest.raises(ValueError, match=told):
         nst.stylize(CONTENT, style, DEEP_LAYERS, **options)
 
 
@@ -231,5 +231,5 @@ def test_a_run_that_keeps_pixels_continues(quick):
     assert then.losses["total"] < first.losses["total"]
     np.testing.assert_array_equal(then.image[:, 32:], as_rgb(CONTENT)[:, 32:])
     smaller = last(nst.stylize(CONTENT, STYLE, quick()))
-    with pytest.raises(ValueError, match=r"^after shows another image than "):
+    with pytest.raises(ValueError, match=r"after.* another image"):
         nst.stylize(CONTENT, STYLE, quick(), **options, after=smaller)

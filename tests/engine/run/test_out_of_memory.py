@@ -111,7 +111,7 @@ def test_images_made_in_turn_go_on_in_smaller_tiles(quick, memory_for):
 )
 def test_a_run_that_cannot_go_on_in_tiles_says_what_to_do(quick, memory_for, fields, side):
     memory_for(side, since=3)
-    with pytest.raises(nst.NstError, match=r"^Out of memory at \d+ pixels on device 'cpu'; "):
+    with pytest.raises(nst.NstError, match=r"^Out of memory at \d+ pixels on device 'cpu'"):
         run(quick(**fields, init="noise"))
 
 

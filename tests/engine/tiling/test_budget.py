@@ -99,7 +99,7 @@ def test_a_refusal_names_a_size_that_fits(planner, optimizer):
 
 def test_a_loss_that_cannot_be_tiled_is_refused_if_it_does_not_fit(planner):
     job = job_of(style_loss="mrf")
-    with pytest.raises(nst.NstError, match="style_loss mrf cannot be computed in tiles"):
+    with pytest.raises(nst.NstError, match=r"style_loss.* mrf "):
         planner(job, needed(job, 0, history=5) / 2).plans(job)
     assert plan_of(planner, job, 10**12)[0] == 0
     recipe = preset("reconstruction", size=4096, steps=400, style_loss="mrf")

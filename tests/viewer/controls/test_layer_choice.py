@@ -71,9 +71,9 @@ def test_where_the_channels_are_is_said(viewer, widget):
     widget.content.value = layer
     viewer.dims.set_point(0, 3)
     viewer.dims.set_point(1, 2)
-    assert widget.where.text() == "Content: slice z = 3 of 5, c = 2 of 4"
+    assert widget.where.text() == "Content: slice 4 of 5 along z, 3 of 4 along c"
     widget.content_as.value, widget.channel_axis.value = "each channel in turn", "c"
-    assert widget.where.text() == "Content: channels along c, slice z = 3 of 5"
+    assert widget.where.text() == "Content: channels along c, slice 4 of 5 along z"
 
 
 @pytest.mark.parametrize("text", ["0, 1", "0, 1, 4", "red green blue", "-1 0 1"])

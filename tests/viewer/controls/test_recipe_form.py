@@ -63,11 +63,11 @@ def test_layers_and_blends_can_be_typed(controls):
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("content_layers", "relu4_9", "VGG-19 has no layer 'relu4_9'; did you mean"),
-        ("style_layers", "relu1_1:x", "style_layers must be layers and weights such as"),
-        ("style_layers", "relu1_1, relu1_1:2", "style_layers names relu1_1 twice"),
-        ("style_blend", "a lot", "style_blend must be numbers such as 0.7, 0.3"),
-        ("style_blend", "0, 0", "style_blend is 0 for every style"),
+        ("content_layers", "relu4_9", "relu4_9"),
+        ("style_layers", "relu1_1:x", "style_layers.* relu4_2:1"),
+        ("style_layers", "relu1_1, relu1_1:2", "style_layers.* relu1_1 twice"),
+        ("style_blend", "a lot", "style_blend.* 0.7, 0.3"),
+        ("style_blend", "0, 0", "style_blend.* 0 "),
     ],
 )
 def test_a_wrong_text_raises_the_recipes_error(controls, name, text, sentence):

@@ -45,7 +45,7 @@ def test_each_channel_is_read_at_the_shown_slice(model, cells, axis):
     assert [channel.name for channel in channels] == [f"cells channel {i}" for i in range(3)]
     for index, channel in enumerate(channels):
         np.testing.assert_allclose(channel.read(), np.full((20, 30), (400 + 10 * index) / 500))
-        assert channel.where == "slice z = 4 of 5"
+        assert channel.where == "slice 5 of 5 along z"
         assert channel.position.panel_axis == 1
 
 
@@ -53,7 +53,7 @@ def test_three_channels_are_rgb(model, cells):
     channels = channel_slices(cells, model.dims, "c")
     picture = rgb_slice([channels[2], channels[0], channels[1]])
     assert picture.name == "cells channels 2, 0, 1"
-    assert picture.where == "slice z = 4 of 5"
+    assert picture.where == "slice 5 of 5 along z"
     pixels = picture.read()
     assert pixels.shape == (20, 30, 3)
     np.testing.assert_allclose(pixels[0, 0], np.array([420, 400, 410]) / 500)

@@ -219,7 +219,7 @@ def test_the_slice_is_found_in_the_viewers_unit(model):
     model.dims.set_point(0, 3000)  # nm, the finer one
     picture = shown_slice(layer, model.dims)
     np.testing.assert_allclose(picture.read(), stack[3] / 279, atol=1e-6)
-    assert picture.where == "slice axis 0 = 3 of 5"
+    assert picture.where == "slice 4 of 5 along axis 0"
 
 
 def test_a_flat_layer_beside_a_stack_is_read_whole(model):
@@ -235,15 +235,15 @@ def test_a_flat_layer_beside_a_stack_is_read_whole(model):
 def test_the_slice_is_named_after_the_layers_axes(model):
     layer = model.add_image(np.zeros((3, 1, 40, 6, 6)), axis_labels=["t", "c", "z", "y", "x"])
     model.dims.set_point((0, 2), (1, 5))
-    assert shown_slice(layer, model.dims).where == "slice t = 1 of 3, z = 5 of 40"
+    assert shown_slice(layer, model.dims).where == "slice 2 of 3 along t, 6 of 40 along z"
 
 
 def test_or_else_after_the_viewers_axes(model):
     layer = model.add_image(np.zeros((3, 40, 6, 6)))
     model.dims.set_point((0, 1), (1, 5))
-    assert shown_slice(layer, model.dims).where == "slice axis 0 = 1 of 3, axis 1 = 5 of 40"
+    assert shown_slice(layer, model.dims).where == "slice 2 of 3 along axis 0, 6 of 40 along axis 1"
     model.dims.axis_labels = ("time", "depth", "y", "x")
-    assert shown_slice(layer, model.dims).where == "slice time = 1 of 3, depth = 5 of 40"
+    assert shown_slice(layer, model.dims).where == "slice 2 of 3 along time, 6 of 40 along depth"
 
 
 def test_a_lazy_layer_is_read_only_when_it_is_asked_for(model):
@@ -281,7 +281,7 @@ def test_every_level_of_a_multiscale_stack_is_sliced(model):
     coarse = shown_slice(layer, model.dims, 30)
     assert coarse.read().shape == (20, 30)
     assert (coarse.read() == 6 / 8).all()
-    assert coarse.where == "slice axis 0 = 6 of 8"
+    assert coarse.where == "slice 7 of 8 along axis 0"
     model.dims.set_point(0, 7)  # rounds up to a slice that the coarse level has not
     assert (read(model, layer, size=30) == 6 / 8).all()
 

@@ -274,7 +274,7 @@ def test_a_recipe_goes_through_a_file(menu_of, monkeypatch, tmp_path):
     ("title", "fields", "sentence"),
     [
         ("Style Transfer", {"steps": 0}, "steps must be between"),
-        ("Texture Synthesis", {"init": "content"}, "init is 'content', which this widget cannot"),
+        ("Texture Synthesis", {"init": "content"}, "Start from content"),
         ("Content Reconstruction", {"init": "noise", "content_weight": 0}, "both 0"),
     ],
     ids=["bounds", "start", "nothing to do"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 import os
@@ -35,6 +34,7 @@ from napari_nst.engine.job.schedule import LARGEST_STYLE, plan_scales, plan_text
 from napari_nst.io.record import load_recipe
 from napari_nst.recipe import CONTROLS, DEFAULT_PRESETS, Recipe, preset, preset_names
 from napari_nst.recipe.convert_weights import FLAVOURS
+from napari_nst.recipe.suggest import nearest
 
 RecipeLike = Recipe | str | os.PathLike[str]
 """A recipe, the name of a preset, or the JSON file of a recipe."""
@@ -69,7 +69,7 @@ def order_to_stylize(
         guides = read_guides(guide, style_guides, image.shape, shapes, keep_unlabelled)
     elif style_guides is not None or keep_unlabelled:
         name = "keep_unlabelled" if style_guides is None else "style_guides"
-        raise ValueError(f"{name} needs labels of the content; give a guide too.")
+        raise ValueError(f"`{name}` needs a guide of the content. Give `guide` too.")
     least = least_side(recipe)
     scales = plan_scales(recipe, image.shape, least)
     ratios = relative_pixels(pixel_sizes, len(styles))
@@ -78,8 +78,9 @@ def order_to_stylize(
             factor = ratio * recipe.style_scale * scales[-1].longest / max(image.shape)
             if (side := round(min(one.shape) * factor)) < least:
                 raise ValueError(
-                    f"style is {side} pixels narrow at the content's pixel size; the layers need "
-                    f"{least}, take a larger size or style_scale, or style_sizing 'fit'."
+                    f"The style is {side} pixels narrow at the content's pixel size, and the "
+                    f"layers need {least}. Choose a larger `size` or `style_scale`, or set "
+                    "`style_sizing='fit'`."
                 )
     arguments: dict[str, Any] = {} if guides is None else guides.metadata
     if pixel_sizes is not None:
@@ -115,17 +116,19 @@ def order_to_synthesize(
     checked_own(losses, "synthesize", (into is not None, True))
     if into is not None:
         if shape is not None:
-            raise ValueError("shape is that of into if there is one; leave shape out.")
+            raise ValueError("`shape` is that of the image to fill. Leave out `shape`, or `into`.")
         job = _fill(exemplar, recipe, into, region, exemplar_region, init_image, fields)
         return replace(job, own_losses=losses)
     for name, given in {"region": region, "exemplar_region": exemplar_region}.items():
         if given is not None:
-            raise ValueError(f"{name} is for filling an image; give that image as into, too.")
+            raise ValueError(f"`{name}` is for filling an image. Give that image as `into`, too.")
     if exemplar is None:
-        raise ValueError("exemplar is missing; give one, or into and a region to fill.")
+        raise ValueError("`exemplar` is missing. Give one, or `into` and `region` to fill.")
     recipe = _texture_recipe(recipe, fields)
     if recipe.init == "content":
-        raise ValueError("init is 'content', which a texture does not have; take 'noise'.")
+        raise ValueError(
+            "`init='content'` is set, but a texture has no content. Set `init='noise'`."
+        )
     exemplars = read_styles(exemplar, "exemplar", recipe)
     shape = _checked_shape(shape)
     return Job(
@@ -152,11 +155,13 @@ def order_to_reconstruct(
     recipe = checked_recipe(recipe, "reconstruction", fields)
     if not recipe.has_content:
         raise ValueError(
-            "content_weight is 0, or all content_layers are; a reconstruction needs some content."
+            "`content_weight` is 0, or all weights in `content_layers` are, which leaves nothing "
+            "to reconstruct. Give them a value above 0."
         )
     if recipe.init in ("content", "style"):
         raise ValueError(
-            f"init is {recipe.init!r}, which leaves nothing to reconstruct; take 'noise' or 'mix'."
+            f"`init={recipe.init!r}` is set, which leaves nothing to reconstruct. Set "
+            "`init='noise'`, or set `init='mix'`."
         )
     recipe = recipe.replace(**FIXED_FIELDS["reconstruct"])
     content = read_input(image, "image")
@@ -180,7 +185,7 @@ def checked_recipe(
     recipe = _named_recipe(DEFAULT_PRESETS[task] if recipe is None else recipe, fields or {})
     if recipe.weights not in FLAVOURS and not os.path.isfile(os.path.expanduser(recipe.weights)):
         known = ", ".join(FLAVOURS)
-        raise ValueError(f"weights must be {known} or a file; {recipe.weights!r} is neither.")
+        raise ValueError(f"`weights` must be {known} or a file; {recipe.weights!r} is neither.")
     return recipe
 
 
@@ -192,11 +197,10 @@ def _named_recipe(recipe: RecipeLike, fields: Mapping[str, Any]) -> Recipe:
     if isinstance(recipe, (str, os.PathLike)) and os.fspath(recipe).lower().endswith(".json"):
         return load_recipe(recipe).replace(**fields)
     if isinstance(recipe, str):
-        near = difflib.get_close_matches(recipe, preset_names(), n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(preset_names())}."
-        raise ValueError(f"recipe {recipe!r} is neither a preset nor a .json file. {hint}")
+        hint = nearest(recipe, preset_names()) or f"There are {', '.join(preset_names())}."
+        raise ValueError(f"`recipe` {recipe!r} is neither a preset nor a .json file. {hint}")
     raise TypeError(
-        f"recipe must be a Recipe, the name of a preset, or a .json file; not {recipe!r}."
+        f"`recipe` must be a Recipe, the name of a preset, or a .json file; not {recipe!r}."
     )
 
 
@@ -206,9 +210,8 @@ def _refuse_unknown(fields: Mapping[str, Any], order: Callable[..., Job]) -> Non
     function = order.__name__.removeprefix("order_to_")
     for name in fields:
         if name not in CONTROLS:
-            near = difflib.get_close_matches(name, [*own, *_OF_RUNS, *CONTROLS], n=1)
             listed = ", ".join([*own, *_OF_RUNS])
-            hint = f"Did you mean {near[0]!r}?" if near else f"There are {listed}."
+            hint = nearest(name, [*own, *_OF_RUNS, *CONTROLS]) or f"There are {listed}."
             raise TypeError(
                 f"{name!r} is neither an argument of {function} nor a field of a recipe. {hint}"
             )
@@ -229,8 +232,8 @@ def _fill(
     recipe = _texture_recipe(recipe, fields)
     if recipe.padding == "circular":
         raise ValueError(
-            "padding is 'circular', but a filled region has borders; take 'replicate', or leave "
-            "out into."
+            "`padding='circular'` is set, but a filled region cannot wrap around. Set "
+            "`padding='replicate'`."
         )
     # The picture and the exemplars stay at their own pixel size, or the texture would not match.
     recipe = recipe.replace(size=0, style_sizing="physical")
@@ -248,7 +251,7 @@ def _fill(
     if start is not None:
         if start.shape != picture.shape:
             sizes = "{} × {}; it is {} × {}".format(*picture.shape, *start.shape)
-            raise ValueError(f"init_image must be as large as into, {sizes}.")
+            raise ValueError(f"`init_image` must be as large as `into`, {sizes}.")
         start = start.cropped(window)
     # The recipe's `min_size` is that of the smallest image.
     smallest = min(max(one.shape) for one in (content, *inpainting.styles))
@@ -270,7 +273,10 @@ def _fill(
 def _texture_recipe(recipe: RecipeLike | None, fields: Mapping[str, Any]) -> Recipe:
     recipe = checked_recipe(recipe, "texture", fields)
     if not recipe.has_style:
-        raise ValueError("style_weight is 0, or all style_layers are; a texture needs some style.")
+        raise ValueError(
+            "`style_weight` is 0, or all weights in `style_layers` are, which leaves no texture. "
+            "Give them a value above 0."
+        )
     return recipe.replace(**FIXED_FIELDS["synthesize"])
 
 
@@ -279,7 +285,10 @@ def _read_start(image: ImageLike | None, recipe: Recipe) -> InputImage | None:
     if recipe.init != "image":
         return None
     if image is None:
-        raise ValueError("init is 'image', but init_image is missing; give one, or another init.")
+        raise ValueError(
+            "`init='image'` is set, but `init_image` is missing. Choose `init_image`, or another "
+            "value of `init`."
+        )
     return read_input(image, "init_image")
 
 
@@ -289,7 +298,7 @@ def _checked_shape(shape: tuple[int, int] | None) -> tuple[int, int] | None:
     try:
         height, width = (int(side) for side in shape)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"shape must be height and width in pixels; not {shape!r}.") from None
+        raise ValueError(f"`shape` must be height and width in pixels; not {shape!r}.") from None
     if min(height, width) < 1:
-        raise ValueError(f"shape must be at least one pixel on both sides; not {shape!r}.")
+        raise ValueError(f"`shape` must be at least one pixel on both sides; not {shape!r}.")
     return height, width

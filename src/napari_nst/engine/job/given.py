@@ -34,9 +34,9 @@ def opened(image: Any, name: str) -> tuple[DecodedImage | Pixels, dict[str, Any]
         try:
             return from_pillow(image), {}
         except Unusable as error:
-            raise ValueError(f"{name} {error}.") from None
+            raise ValueError(f"`{name}` {error}.") from None
         except OSError as error:  # Pillow reads a file when its pixels are needed
-            raise ValueError(f"{name} cannot be read: {error}.") from error
+            raise ValueError(f"`{name}` cannot be read: {error}.") from error
     if isinstance(image, DecodedImage):
         return image, {}
     if isinstance(image, (str, os.PathLike)):
@@ -44,7 +44,7 @@ def opened(image: Any, name: str) -> tuple[DecodedImage | Pixels, dict[str, Any]
     if isinstance(image, Layer):
         return _from_layer(image, name)
     if np.ma.is_masked(image):
-        raise ValueError(f"{name} has masked pixels; give RGBA with an alpha of 0 there.")
+        raise ValueError(f"`{name}` has masked pixels; give RGBA with an alpha of 0 there.")
     return _as_array(image, name), {}
 
 
@@ -56,7 +56,7 @@ def opened_labels(labels: Any, name: str) -> Pixels:
         try:
             return labels_from_pillow(labels).pixels
         except Unusable as error:
-            raise ValueError(f"{name} {error}.") from None
+            raise ValueError(f"`{name}` {error}.") from None
     if isinstance(labels, (str, os.PathLike)):
         path = Path(labels)
         _check_file(path, name)
@@ -81,15 +81,15 @@ def _as_array(values: Any, name: str) -> Pixels:
     try:
         array: Pixels = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:  # a tensor on a GPU, ragged lists
-        raise TypeError(f"{name} cannot be read as an array: {error}") from error
+        raise TypeError(f"`{name}` cannot be read as an array: {error}") from error
     if array.dtype == object:
-        raise TypeError(f"{name} must be an image; {type(values).__name__} is none.")
+        raise TypeError(f"`{name}` must be an image; {type(values).__name__} is none.")
     return array
 
 
 def _check_file(path: Path, name: str) -> None:
     if not path.is_file():
-        raise FileNotFoundError(f"{name} is the file {path}, which does not exist.")
+        raise FileNotFoundError(f"`{name}` is the file {path}, which does not exist.")
 
 
 def _from_file(path: Path, name: str) -> tuple[DecodedImage, dict[str, Any]]:
@@ -108,7 +108,7 @@ def _from_layer(layer: Layer, name: str) -> tuple[DecodedImage | Pixels, dict[st
     pixels, state = _pixels_of(layer, name, ("image",))
     origin = {"name": str(state["name"])}
     if pixels.dtype.kind not in "buif":
-        raise TypeError(f"{name} is a layer of {pixels.dtype}; convert it to float first.")
+        raise TypeError(f"`{name}` is a layer of {pixels.dtype}; convert it to float first.")
     low, high = (float(limit) for limit in state["contrast_limits"])
     is_whole = pixels.dtype in (np.uint8, np.uint16) and low == 0
     if is_whole and high == np.iinfo(pixels.dtype).max:
@@ -119,7 +119,7 @@ def _from_layer(layer: Layer, name: str) -> tuple[DecodedImage | Pixels, dict[st
 def _pixels_of(layer: Layer, name: str, kinds: tuple[str, ...]) -> tuple[Pixels, dict[str, Any]]:
     """Return the only slice of a layer of one of some kinds, and the layer's state."""
     data, state, kind = layer.as_layer_data_tuple()
-    title = f"{name} is the layer {state['name']!r}"
+    title = f"`{name}` is the layer {state['name']!r}"
     if kind not in kinds:
         raise TypeError(f"{title} of {kind}; give a layer of type {kinds[0]}.")
     data = data[0] if state.get("multiscale") else data  # the finest level

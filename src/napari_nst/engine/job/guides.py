@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from napari_nst.engine.job.given import opened_labels
 from napari_nst.engine.job.input_image import InputImage, Window
-from napari_nst.engine.job.layers import layer_weights
+from napari_nst.engine.job.layers import counted, layer_weights
 from napari_nst.engine.job.schedule import Fit
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import poolings_before
@@ -126,8 +126,8 @@ def read_guides(
         given = [style_guides] if is_one_image else style_guides
     if len(given) != len(style_shapes):
         raise ValueError(
-            f"style_guides has {len(given)} images of labels for {len(style_shapes)} style(s); "
-            "give one for each, None for a whole style."
+            f"`style_guides` needs {counted(len(style_shapes), 'image')} of labels, one per style; "
+            f"it has {len(given)}. None stands for a whole style."
         )
     styles = tuple(
         None if labels is None else read_labels(labels, "style_guides", "style", shape)
@@ -135,14 +135,14 @@ def read_guides(
     )
     guides = Guides(content, styles, keep_unlabelled)
     if not guides.labels:
-        raise ValueError("guide labels no pixel; give pixels that take a style a number above 0.")
+        raise ValueError("`guide` labels no pixel. Give pixels that take a style a number above 0.")
     if len(guides.labels) > MANY_REGIONS:
         guides = _with_note_on_many_labels(guides)
     for label in guides.labels:
         if not guides.styles_for(label):
             raise ValueError(
-                f"guide has label {label}, and no style has it; label a region of style_guides "
-                f"{label} too, or erase it from guide."
+                f"`guide` has label {label}, and no style has it. Label a region of "
+                f"`style_guides` {label} too, or erase it from `guide`."
             )
     return guides
 
@@ -151,7 +151,7 @@ def _with_note_on_many_labels(guides: Guides) -> Guides:
     """Return guides with a note on their labels; more than `MOST_REGIONS` become one region."""
     # A mask with a soft edge has a label for each grey value, and a segmentation one for each cell.
     count = len(guides.labels)
-    found = f"guide has {count} labels, each of which is a region with a style of its own"
+    found = f"`guide` has {count} labels, each of which is a region with a style of its own"
     cure = "if it is a mask with a soft edge, make it black and white"
     if count <= MOST_REGIONS:
         return replace(guides, notes=(f"{found}; {cure}.",))
@@ -162,7 +162,7 @@ def _with_note_on_many_labels(guides: Guides) -> Guides:
         )
     region = (guides.content > 0).astype(np.int64)
     note = (
-        f"guide has {count} labels, which all take the whole style, so they count as one region; "
+        f"`guide` has {count} labels, which all take the whole style, so they count as one region; "
         f"{cure}."
     )
     return replace(guides, content=region, notes=(note,))
@@ -173,11 +173,11 @@ def read_labels(labels: ArrayLike, name: str, of: str, shape: tuple[int, int]) -
     array = opened_labels(labels, name)
     if array.dtype.kind not in "bui":
         raise TypeError(
-            f"{name} must be whole numbers or bool; its type is {array.dtype}, convert it first."
+            f"`{name}` must be whole numbers or bool; its type is {array.dtype}. Convert it first."
         )
     if array.shape != tuple(shape):
         raise ValueError(
-            f"{name} must be as large as the {of}, {shape[0]} × {shape[1]}; its shape is "
+            f"`{name}` must be as large as the {of}, {shape[0]} × {shape[1]}; its shape is "
             f"{array.shape}."
         )
     return array.astype(np.int64)
@@ -232,11 +232,14 @@ def describe_small_regions(found: Sequence[SmallRegion], argument: str, recipe: 
     for label, names in layers.items():
         if len(names) == len(layer_weights(recipe, "style")):
             raise ValueError(
-                f"label {label} of {argument} is too small a region for each of the recipe's style "
-                f"layers, {', '.join(names)}; draw it larger, erase it, or take a larger size."
+                f"The region with label {label} in `{argument}` is too small for each of the "
+                f"recipe's style layers, {', '.join(names)}. Draw it larger, erase it, or choose a "
+                "larger `size`."
             )
     parts = [f"label {label} at {', '.join(names)}" for label, names in layers.items()]
-    return f"Regions of {argument} are too small for some layers, and left out: {'; '.join(parts)}."
+    return (
+        f"Regions of `{argument}` are too small for some layers, and left out: {'; '.join(parts)}."
+    )
 
 
 def _pooled(mask: np.ndarray[Any, Any], layer: str) -> np.ndarray[Any, Any]:

@@ -56,8 +56,8 @@ class Inpainting:
         """Return the same for another mask, and for other exemplars unless they are None."""
         if np.count_nonzero(mask) > np.count_nonzero(mask[self.window]):
             raise ValueError(
-                f"region reaches beyond the {MARGIN} pixels around where it was when the run "
-                "began; erase the pixels beyond, or start another run."
+                f"`region` reaches beyond the {MARGIN} pixels around where it was when the run "
+                "began. Erase the pixels beyond, or start another run."
             )
         exemplars = self.exemplars if exemplars is None else exemplars
         exemplar_mask = read_exemplar_region(exemplar_region, exemplars)
@@ -76,10 +76,14 @@ class Inpainting:
 def read_region(region: ArrayLike | None, picture: InputImage) -> Mask:
     """Return the pixels to fill as a mask, or raise TypeError or ValueError."""
     if region is None:
-        raise ValueError("into needs a region to fill; give one, with numbers above 0 there.")
+        raise ValueError(
+            "`into` needs a region to fill. Give `region`, with numbers above 0 there."
+        )
     mask = _read_mask(region, "region", "image into which", picture)
     if picture.alpha is not None and not (picture.alpha[mask] > 0).any():
-        raise ValueError("region marks only transparent pixels of into; make them opaque first.")
+        raise ValueError(
+            "`region` marks only transparent pixels of `into`. Make them opaque first."
+        )
     return mask
 
 
@@ -90,16 +94,19 @@ def read_exemplar_region(
     if region is None:
         return None
     if exemplars is None:
-        raise ValueError("exemplar_region marks pixels of an exemplar; give exemplar too.")
+        raise ValueError("`exemplar_region` marks pixels of an exemplar. Give `exemplar` too.")
     if len(exemplars) != 1:
-        raise ValueError("exemplar_region is of one exemplar, and there are several; leave it out.")
+        raise ValueError(
+            "`exemplar_region` marks pixels of a single exemplar, and there are several. Leave it "
+            "out."
+        )
     return _read_mask(region, "exemplar_region", "exemplar", exemplars[0])
 
 
 def _read_mask(region: ArrayLike, name: str, of: str, image: InputImage) -> Mask:
     mask: Mask = read_labels(region, name, of, image.shape) > 0
     if not mask.any():
-        raise ValueError(f"{name} labels no pixel; give the pixels to use a number above 0.")
+        raise ValueError(f"`{name}` labels no pixel. Give the pixels to use a number above 0.")
     return mask
 
 
@@ -128,7 +135,9 @@ def _around(picture: InputImage, mask: Mask) -> tuple[list[InputImage], list[Lab
         labels = (~hidden & (alpha > 0)).astype(np.int64)
         rgb, alpha = _continued(rgb, alpha)
     if not visible:
-        raise ValueError("region leaves too little of into to take a texture from; give exemplar.")
+        raise ValueError(
+            "`region` leaves too little of `into` to take a texture from. Give `exemplar`."
+        )
     # Without metadata: the caller did not hand in this part as an image of its own.
     return [InputImage(rgb, alpha, around.is_grey, {})], [labels]
 

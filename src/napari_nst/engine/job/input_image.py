@@ -123,9 +123,11 @@ def _read(image: Any, name: str) -> InputImage:
     array, colours, alpha = _samples(found)
     rgb = _as_rgb(colours, name)
     if alpha is not None:
-        alpha = _in_unit_range(alpha, f"alpha of {name}")
+        alpha = _in_unit_range(alpha, name, "The alpha of ")
         if not alpha.any():
-            raise ValueError(f"{name} is transparent everywhere; give it pixels that can be seen.")
+            raise ValueError(
+                f"`{name}` is transparent everywhere. Give it pixels that can be seen."
+            )
         if alpha.min() == 1:
             alpha = None
     metadata = {
@@ -151,7 +153,7 @@ def read_styles(images: Images, name: str, recipe: Recipe) -> list[InputImage]:
     """Read one style or several: as many as the recipe blends, large enough for its layers."""
     several: list[Any] = list(images) if isinstance(images, (list, tuple)) else [images]
     if not several:
-        raise ValueError(f"{name} is an empty list; give at least one image.")
+        raise ValueError(f"`{name}` is an empty list. Give at least one image.")
     shares_of(recipe, len(several))  # checks their number
     styles = [read_input(one, name) for one in several]
     for style in styles:
@@ -169,8 +171,8 @@ def relative_pixels(pixel_sizes: Sequence[float] | None, styles: int) -> list[fl
         sizes = []
     if len(sizes) != styles + 1 or not all(math.isfinite(size) and size > 0 for size in sizes):
         raise ValueError(
-            "pixel_sizes must be the content's and each style's, all above 0; "
-            f"not {pixel_sizes!r} for {styles} style(s)."
+            f"`pixel_sizes` needs {styles + 1} numbers above 0, the content's and each style's; "
+            f"it is {pixel_sizes!r}."
         )
     return [size / sizes[0] for size in sizes[1:]]
 
@@ -185,15 +187,16 @@ def as_rgb(image: ImageLike, name: str = "image") -> RGB:
 def _as_rgb(array: Pixels, name: str) -> RGB:
     if array.ndim != 2 and (array.ndim != 3 or array.shape[2] != 3):
         raise ValueError(
-            f"{name} must be an image {_ACCEPTED}; its shape is {array.shape}{advice(array.shape)}."
+            f"`{name}` must be an image {_ACCEPTED}; its shape is "
+            f"{array.shape}{advice(array.shape)}."
         )
     if array.size == 0:
-        raise ValueError(f"{name} must have at least one pixel; its shape is {array.shape[:2]}.")
+        raise ValueError(f"`{name}` must have at least one pixel; its shape is {array.shape[:2]}.")
     unit = _in_unit_range(array, name)
     return unit if unit.ndim == 3 else np.repeat(unit[..., None], 3, axis=-1)
 
 
-def _in_unit_range(array: Pixels, name: str) -> RGB:
+def _in_unit_range(array: Pixels, name: str, part: str = "") -> RGB:
     """Return values as float32 in [0, 1], or raise TypeError or ValueError."""
     if array.dtype.newbyteorder("=") in (np.uint8, np.uint16):
         values: RGB = array.astype(np.float32)
@@ -201,16 +204,17 @@ def _in_unit_range(array: Pixels, name: str) -> RGB:
         return values
     if not np.issubdtype(array.dtype, np.floating):
         raise TypeError(
-            f"{name} must be {_ACCEPTED}; its type is {array.dtype}, rescale it first"
+            f"{part}`{name}` must be {_ACCEPTED}; its type is {array.dtype}. Rescale it first"
             f"{_IN_TERMINAL}."
         )
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} has pixels that are NaN or infinite; replace them first.")
+        raise ValueError(f"{part}`{name}` has pixels that are NaN or infinite. Replace them first.")
     # Cubic resampling overshoots [0, 1] slightly; that is no reason for an error.
     if array.min() < -1e-3 or array.max() > 1 + 1e-3:
         span = f"{array.min():g} to {array.max():g}"
         raise ValueError(
-            f"{name} must be in [0, 1]; its values go from {span}, rescale it first{_IN_TERMINAL}."
+            f"{part}`{name}` must be in [0, 1]; its values go from {span}. Rescale it first"
+            f"{_IN_TERMINAL}."
         )
     inside: RGB = np.clip(array, 0, 1).astype(np.float32)
     return inside

@@ -103,22 +103,22 @@ class Job:
     def __post_init__(self) -> None:
         if self.guides is not None and self.recipe.final_color != "none":
             raise ValueError(
-                f"final_color {self.recipe.final_color!r} gives all regions the same colours; set "
-                "it to 'none', or leave the guide out."
+                f"`final_color={self.recipe.final_color!r}` gives all regions the same colours. "
+                "Set `final_color='none'`, or leave out `guide`."
             )
         phases = [self.recipe.phase(index) for index in range(len(self.recipe.phases) + 1)]
         if self.has_regions and (own := next(filter(has_style_of_image, phases), None)):
             raise ValueError(
-                f"style_loss {own.style_loss!r} compares the whole image, but this job has regions "
-                "or transparent pixels; leave them out, or take another style_loss, such as "
-                "'autocorrelation'."
+                f"`style_loss={own.style_loss!r}` compares the whole image, but this run has "
+                "regions or transparent pixels. Leave them out, or choose another `style_loss`, "
+                "such as 'autocorrelation'."
             )
         of_image = [t for one in phases for t in one.with_terms() if has_style_of_image(t)]
         if of_image and not all(network_layers(phase) for phase in phases):
-            loss = f"style_loss {of_image[0].style_loss!r}"
+            loss = of_image[0].style_loss
             raise ValueError(
-                f"{loss} compares pixels alone, but a run needs a loss of features beside it; take "
-                f"another style_loss, and add {loss} to terms."
+                f"`style_loss={loss!r}` compares pixels alone, and a run needs a loss of features "
+                f"beside it. Choose another `style_loss`, and add {loss!r} to `terms`."
             )
         self._check_own_losses()
 
@@ -222,16 +222,16 @@ class Job:
     def notes(self) -> list[str]:
         """Return sentences to tell before a run; refuse a region that is too small for all."""
         notes = [
-            f"{role} is nearly black: its largest value is {image.rgb.max() * 65535:.0f} of 65535; "
-            "rescale it to its own range (in the terminal: --limits auto)."
+            f"`{role}` is nearly black: its largest value is {image.rgb.max() * 65535:.0f} of "
+            "65535. Rescale it to its own range (in the terminal: --limits auto)."
             for role, image in self.images.items()
             if image.is_nearly_black
         ]
         size, finest = self.recipe.size, self.scales[-1].longest
         if 0 < size < finest:
             notes.append(
-                f"The image is so narrow that the recipe's layers need a size of {finest} pixels; "
-                f"this run takes that instead of {size}."
+                f"The image is so narrow that the recipe's layers need a `size` of {finest} "
+                f"pixels. This run uses it instead of {size}."
             )
         own = self.recipe
         asked = [t for i in range(len(own.phases) + 1) for t in own.phase(i).with_terms()]
@@ -239,8 +239,8 @@ class Job:
             term.has_style and term.style_loss == "nn" for term in asked
         ):
             notes.append(
-                "style_loss 'nn' takes the nearest neighbours in all styles alike, whatever their "
-                "share in style_blend; a share of 0 leaves a style out."
+                "`style_loss='nn'` finds the nearest neighbours in all styles alike, whatever "
+                "their share in `style_blend`. A share of 0 leaves a style out."
             )
         return notes + self.notes_on_regions()
 
@@ -250,8 +250,8 @@ class Job:
         asked = [term for index in phases for term in self.recipe.phase(index).with_terms()]
         left_out = {term.style_loss for term in asked if has_style_of_image(term)}
         sentences = [
-            f"The term of style_loss {loss!r} is left out: it compares the whole image, but this "
-            "job has regions or transparent pixels."
+            f"The term with `style_loss={loss!r}` is left out: it compares the whole image, but "
+            "this run has regions or transparent pixels."
             for loss in sorted(left_out)
             if self.has_regions
         ]
@@ -284,8 +284,8 @@ class Job:
         recipe = self.recipe.replace(**{**change.fields, **FIXED_FIELDS[self.name]})
         if _schedule_of(recipe) != _schedule_of(self.recipe):
             raise ValueError(
-                "The steps, sizes and number of phases cannot change while a run goes on; start "
-                "another."
+                "The steps, sizes and number of `phases` cannot change during a run. Start another "
+                "run."
             )
         styles, ratios = self.styles, self.relative_pixels
         if change.styles is not None:
@@ -297,12 +297,14 @@ class Job:
         if self.name == "stylize":
             changed = changed._guided_by(change.guides() if change.guides else self.guides)
         elif change.guides is not None:
-            raise ValueError(f"{self.name} has no guides to change; stylize has.")
+            raise ValueError(f"A run of {self.name} has no guides. Use those of stylize.")
         if self.inpainting is not None:
             exemplars = None if change.styles is None else styles
             changed = changed._filling(self.inpainting, change, exemplars)
         elif change.region is not None:
-            raise ValueError("region is for a run that fills one; start it with into and region.")
+            raise ValueError(
+                "`region` is for a run that fills one. Start it with `into` and `region`."
+            )
         changed.notes_on_regions()  # raises if a region is too small for all layers
         return changed
 
@@ -343,7 +345,7 @@ class Job:
         assert self.content is not None
         keeps = guides is not None and guides.keep_unlabelled
         if keeps != (self.keep_outside is not None):
-            raise ValueError("keep_unlabelled cannot change while a run goes on; start another.")
+            raise ValueError("`keep_unlabelled` cannot change during a run. Start another run.")
         if guides is None:
             return replace(self, guides=None)
         shapes = [style.shape for style in self.styles]

@@ -55,12 +55,17 @@ def network_layers(recipe: Recipe) -> list[str]:
     return [*layers_of(recipe, "content"), *layers_of(recipe, "style")]
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is 1."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def shares_of(recipe: Recipe, styles: int) -> list[float]:
     """Return the share of each style in the style loss; the shares add up to 1."""
     blend = recipe.style_blend or (1.0,) * styles
     if len(blend) != styles:
         raise ValueError(
-            f"style_blend has {len(blend)} numbers for {styles} style(s); give one for each."
+            f"`style_blend` needs {counted(styles, 'number')}, one per style; it has {len(blend)}."
         )
     return [share / sum(blend) for share in blend]
 
@@ -99,6 +104,6 @@ def check_size(shape: tuple[int, int], name: str, recipe: Recipe) -> None:
     least = least_side(recipe)
     if min(shape) < least:
         raise ValueError(
-            f"{name} is {shape[0]} × {shape[1]} pixels; the recipe's layers need at least {least} "
-            "on both sides, take a larger image."
+            f"`{name}` is {shape[0]} × {shape[1]} pixels, and the recipe's layers need at least "
+            f"{least} on both sides. Choose a larger image."
         )

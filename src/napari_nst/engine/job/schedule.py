@@ -41,13 +41,15 @@ def plan_scales(recipe: Recipe, shape: tuple[int, ...], least: int) -> list[Scal
         enough = math.ceil(least * max(shape[:2]) / min(shape[:2]))
         if min(shape[:2]) < least < finest and recipe.size:
             raise ValueError(
-                f"content is {shape[0]} × {shape[1]} pixels, and the recipe's layers need {least} "
-                f"on both sides; add pixels to its short sides, or take a size from {enough} up."
+                f"The image is {shape[0]} × {shape[1]} pixels, and the recipe's layers need "
+                f"{least} on both sides. Add pixels to its short sides, or choose a `size` from "
+                f"{enough} up."
             )
         if finest < least or (recipe.size == 0 and min(shape[:2]) < least):
             raise ValueError(
-                f"size {finest} makes the content {min(shape_fitting(shape, finest))} pixels "
-                f"narrow, and the recipe's layers need {least}; take a size of at least {enough}."
+                f"A `size` of {finest} makes the image {min(shape_fitting(shape, finest))} pixels "
+                f"narrow, and the recipe's layers need {least}. Choose a `size` of at least "
+                f"{enough}."
             )
         finest = enough  # a very long content
     return _plan(recipe, finest, lambda size: shape_fitting(shape, size), least)
@@ -63,8 +65,8 @@ def plan_texture_scales(
     full = shape or shape_fitting(exemplar, finest)
     if min(full) < least:
         raise ValueError(
-            f"shape {full[0]} × {full[1]} is too small for the recipe's layers; take at least "
-            f"{least} pixels on both sides."
+            f"A texture of {full[0]} × {full[1]} pixels is too small for the recipe's layers. Give "
+            f"`shape` at least {least} pixels on both sides."
         )
 
     def shape_at(size: int) -> tuple[int, int]:

@@ -107,8 +107,8 @@ class ImageOptimizer:
         self._evaluate()
         if not self._is_finite:
             raise NotFinite(
-                "The loss or the gradient of the starting image is not finite; take smaller "
-                "weights, or precision float32."
+                "The loss or the gradient of the starting image is not finite. Choose smaller "
+                "weights, or set `precision='float32'`."
             )
         self._scale_gradient()
         empty = torch.empty_like(self.variables.detach())

@@ -53,14 +53,14 @@ def run(
     if after is not None:
         if after.panels:
             raise ValueError(
-                "after is one of several images made in turn, which cannot be continued; give the "
-                "last iteration of a single one."
+                "`after` is one of several images made in turn, which cannot be continued; give "
+                "the last iteration of a single one."
             )
         keep = job.keep_outside
         if keep is not None and after.shape != keep.picture.shape:
             raise ValueError(
-                "after shows another image than the one whose pixels this run keeps; give the last "
-                "iteration of a run on the same image."
+                "`after` shows another image than the one whose pixels this run keeps; give the "
+                "last iteration of a run on the same image."
             )
         scales = continued(job.scales, job.recipe.steps, after.shape)
         job = replace(job, scales=scales)
@@ -237,8 +237,8 @@ class Run:
             return False
         self.steering.tell(
             f"The run ends after step {self.step} with the best image so far, because "
-            f"{failures} steps in a row gave numbers that are not finite; take smaller weights, a "
-            "smaller learning_rate, or precision float32."
+            f"{failures} steps in a row gave numbers that are not finite. Choose smaller weights, "
+            "a smaller `learning_rate`, or set `precision='float32'`."
         )
         return True
 

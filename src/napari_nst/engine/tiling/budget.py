@@ -188,20 +188,22 @@ class TilePlanner:
         least = self._reduced(self._plan(job, scale, SMALLEST_TILE if is_tiled else 0), 0)
         if is_tiled:
             how = f", even in tiles of {least.tile} pixels" if least.tile else ""
-            other = "optimizer adam, which takes less" if recipe.optimizer == "lbfgs" else ""
+            is_lbfgs = recipe.optimizer == "lbfgs"
+            other = "set `optimizer='adam'`, which takes less" if is_lbfgs else ""
         elif layers_of_own(job.own_losses):
             how, other = ", and `losses` of layers are not computed in tiles", ""
         else:
             losses = ", ".join(_in_one_piece(recipe))
-            how = f", and style_loss {losses} cannot be computed in tiles"
-            other = f"another style_loss, such as {TILED_LOSSES[0]}"
+            how = f", and the `style_loss` {losses} cannot be computed in tiles"
+            other = f"choose another `style_loss`, such as {TILED_LOSSES[0]}"
         size = next(self._sizes_that_fit(job, scale), 0)
-        cures = filter(None, [f"size {size} or less" if size else "", other])
+        cures = filter(None, [f"choose a `size` of {size} or less" if size else "", other])
         needed = memory_text(least.memory.bytes)
+        cure = ", or ".join(cures) or "choose another `device`"
         return (
             f"An image of {longest} pixels needs about {needed} of memory on "
-            f"{self.device}{how}, and {memory_text(self.free)} are free; "
-            f"take {', or '.join(cures) or 'another device'}."
+            f"{self.device}{how}, and {memory_text(self.free)} are free. "
+            f"{cure[0].upper()}{cure[1:]}."
         )
 
     def _sizes_that_fit(self, job: Job, scale: Scale) -> Iterator[int]:

@@ -177,8 +177,8 @@ class TiledObjective(Objective):
             summands = moment_losses(loss)
             if summands is None:
                 raise ValueError(
-                    f"{part} cannot be computed in tiles; take tile 0 or one of these values of "
-                    f"style_loss: {', '.join(TILED_LOSSES)}."
+                    f"{part} cannot be computed in tiles. Set `tile=0`, or choose one of these "
+                    f"values of `style_loss`: {', '.join(TILED_LOSSES)}."
                 )
             self._moments += [(part, weight * factor, one) for factor, one in summands]
 

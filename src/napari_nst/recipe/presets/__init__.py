@@ -15,6 +15,7 @@ from typing import Any
 from napari_nst.recipe.presets import ours, programs, kolkin, long_range, articles  # noqa: F401  # isort: skip
 from napari_nst.recipe.presets.registry import REGISTERED, Published
 from napari_nst.recipe.recipe import Recipe
+from napari_nst.recipe.suggest import nearest, not_among
 
 DEFAULT_PRESETS: Mapping[str, str] = MappingProxyType(
     {"transfer": "default", "texture": "texture", "reconstruction": "reconstruction"}
@@ -31,7 +32,7 @@ def preset_names(job: str | None = None) -> list[str]:
         Return only the presets for this job; ValueError for any other.
     """
     if job is not None and job not in DEFAULT_PRESETS:
-        raise ValueError(f"job must be one of {', '.join(DEFAULT_PRESETS)}; not {job!r}.")
+        raise ValueError(not_among("`job`", job, DEFAULT_PRESETS))
     jobs = DEFAULT_PRESETS if job is None else (job,)
     return [one.name for listed in jobs for one in REGISTERED.values() if one.job == listed]
 
@@ -57,5 +58,6 @@ def preset(name: str = "default", **changes: Any) -> Recipe:
 def published(name: str) -> Published:
     """Return a preset's job, source, flavour and recipes; raise ValueError for an unknown name."""
     if name not in REGISTERED:
-        raise ValueError(f"There is no preset {name!r}; choose from {', '.join(preset_names())}.")
+        hint = nearest(name, REGISTERED) or f"Choose one of {', '.join(preset_names())}."
+        raise ValueError(f"There is no preset {name!r}. {hint}")
     return REGISTERED[name]

@@ -167,9 +167,10 @@ def chosen_layer(box: LayerBox) -> Any:
     """Return the layer of a drop-down, or None if it is optional and empty; else `ValueError`."""
     if box.lost:
         none = " or none" if box.optional else ""
-        raise ValueError(f"{box.label}: layer {box.lost!r} was removed; choose another{none}.")
+        raise ValueError(f"{box.label}: layer {box.lost!r} was removed. Choose another{none}.")
     if box.value is None and not box.optional:
-        raise ValueError(f"{box.label} needs an image layer; choose one, or open one first.")
+        cure = "Choose one." if box.native.count() else "Open one, or a sample."
+        raise ValueError(f"No {box.label.lower()} image. {cure}")
     return box.value
 
 

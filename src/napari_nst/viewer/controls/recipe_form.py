@@ -171,8 +171,8 @@ class RecipeControls:
         """Return a recipe with the controls' device, and the preset's values in unused fields."""
         if recipe.init not in STARTS[self._job]:
             raise ValueError(
-                f"init is {recipe.init!r}, which this widget cannot start from; "
-                f"take a recipe with one of {', '.join(STARTS[self._job])}."
+                f"The recipe has `init={recipe.init!r}`, from which this widget cannot start. "
+                f"Choose a recipe with one of {', '.join(STARTS[self._job])}."
             )
         name = recipe.name if recipe.name in self.preset.choices else DEFAULT_PRESETS[self._job]
         fields = {field: getattr(recipe, field) for field in self.used}

@@ -160,7 +160,7 @@ def move_slider(layer: Image, dims: Dims, axis: int, index: int) -> None:
 
 
 def slice_text(layer: Image, dims: Dims, skip: int | None = None) -> str:
-    """Return the name of a slice without the axis `skip`: ``slice z = 5 of 40``, or ""."""
+    """Return a slice without the axis `skip`, from 1: ``slice 5 of 40 along z``, or ""."""
     shape = layer.level_shapes[0]
     parts, is_thick = [], False
     for axis, shown in enumerate(shown_planes(layer, dims, shape)):
@@ -168,8 +168,10 @@ def slice_text(layer: Image, dims: Dims, skip: int | None = None) -> str:
             continue
         planes = range(shape[axis])[shown if isinstance(shown, slice) else slice(shown, shown + 1)]
         is_thick |= len(planes) > 1
-        which = f"{planes[0]} to {planes[-1]}" if len(planes) > 1 else planes[0]
-        parts.append(f"{axis_name(layer, dims, axis)} = {which} of {shape[axis]}")
+        # Counted from 1, as `--page` counts pages.
+        first, last = planes[0] + 1, planes[-1] + 1
+        which = f"{first} to {last}" if len(planes) > 1 else f"{first}"
+        parts.append(f"{which} of {shape[axis]} along {axis_name(layer, dims, axis)}")
     if not parts:
         return ""
     projection = f", {layer.projection_mode} of them" if is_thick else ""

@@ -37,7 +37,7 @@ class LayerSlice:
     name: str  # of the layer
     position: Position
     intensity: Intensity
-    where: str  # such as "slice z = 5 of 40"; "" if the layer has one slice only
+    where: str  # such as "slice 5 of 40 along z"; "" if the layer has one slice only
     pixel_size: float | None  # side of a pixel in `unit`; None if unknown
     # Returns float32 in [0, 1]: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA. Slow for lazy or
     # large data; raises `ValueError` or `TypeError` if there is no image.

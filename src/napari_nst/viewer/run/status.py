@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_nst.viewer.words import heading_in_window
+
 if TYPE_CHECKING:
     from napari_nst.viewer.run.worker import RunThread
 
@@ -25,7 +27,8 @@ def progress_text(run: RunThread) -> str:
     lines = [f"{where} · {pace}"]
     if newest.panels:
         count = len(newest.panels)
-        lines.append(f"{newest.panels[newest.panel]}, {newest.panel + 1} of {count} pictures")
+        heading = heading_in_window(newest.panels[newest.panel])
+        lines.append(f"{heading}, {newest.panel + 1} of {count} pictures")
     parts = _loss_texts(newest.losses)
     lines.append(f"loss {newest.losses['total']:.3g} ({', '.join(parts)})" if parts else "loss 0")
     height, width = tile.shape if tile else newest.shape

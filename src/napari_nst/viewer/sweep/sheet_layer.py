@@ -15,6 +15,7 @@ from napari_nst.recipe.grid import Grid
 from napari_nst.viewer.layers.intensity import to_uint8
 from napari_nst.viewer.layers.position import Position, whole_affine, world_units
 from napari_nst.viewer.layers.save import LAYOUT
+from napari_nst.viewer.words import label
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
@@ -72,7 +73,7 @@ class SheetLayer:
         self.layer.metadata[RECORD] = {**facts, LAYOUT: self._layout}
 
     def _add(self, iteration: Iteration, image: np.ndarray[Any, Any]) -> None:
-        grid = Grid.from_dict(iteration.facts["grid"])
+        grid = Grid.from_dict(iteration.facts["grid"]).in_words(label)
         shape = iteration.full_shape if all(iteration.full_shape) else iteration.shape
         longest = min(LONGEST_CELL, LONGEST_SHEET // max(len(grid.rows), len(grid.columns)))
         height, width = (max(1, round(side * longest / max(shape))) for side in shape)

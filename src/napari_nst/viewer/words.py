@@ -1,0 +1,58 @@
+"""Messages and headings in the words of the window: the labels of its controls."""
+
+from __future__ import annotations
+
+from napari_nst.messages import in_words
+from napari_nst.recipe import CONTROLS
+from napari_nst.recipe.grid import heading_in_words
+from napari_nst.viewer.controls.recipe_form import label_of
+
+_ARGUMENTS = {
+    "init_image": "Start image",
+    "into": "Fill in",
+    "guide": "Content guide",
+    "style_guides": "Style guide",
+    "keep_unlabelled": "Keep the rest as it is",
+    "shape": "Height and Width",
+    "layers": "Compared layers",
+    "recipe": "Preset",
+}
+"""Argument of the engine → label of its control, if that has other words."""
+
+_SWITCHES = {("padding", "circular"): "Seamless"}
+"""Field and value → the check box that sets it."""
+
+
+def in_window(message: str) -> str:
+    """Return a message with the labels of the controls that set its fields and arguments."""
+    return in_words(message, label, _is_set, _cure)
+
+
+def heading_in_window(heading: str) -> str:
+    """Return the heading of a picture of a sweep with the labels of controls."""
+    return heading_in_words(heading, label)
+
+
+def label(name: str) -> str:
+    """Return the label of the control that sets a field or an argument."""
+    return _ARGUMENTS.get(name) or label_of(name)
+
+
+def _is_set(name: str, value: str) -> str:
+    switch = _SWITCHES.get((name, value))
+    if switch or _is_switch(name):
+        return f"{switch or label(name)} is {'off' if value == 'False' else 'on'}"
+    return f"{label(name)} is {value}"
+
+
+def _cure(name: str, value: str) -> str:
+    for (field, on), switch in _SWITCHES.items():
+        if field == name:
+            return f"{'Tick' if value == on else 'Untick'} {switch}"
+    if _is_switch(name):
+        return f"{'Untick' if value == 'False' else 'Tick'} {label(name)}"
+    return f"Set {label(name)} to {value}"
+
+
+def _is_switch(name: str) -> bool:
+    return name in CONTROLS and CONTROLS[name].kind is bool

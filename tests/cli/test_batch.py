@@ -1,0 +1,75 @@
+"""Several contents in one command."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_nst.io.embedded_text import read_text
+from napari_nst.io.write_image import write_image
+from tests.helpers.terminal_tools import run
+
+SEVERAL = ["stylize", "a.png", "b.tif", "--style", "style.jpg", "--steps", "2"]
+
+
+@pytest.fixture
+def contents(images):
+    write_image("a.png", np.full((72, 96, 3), 0.5))
+    write_image("b.tif", np.full((72, 96), 0.5))
+
+
+def test_each_content_gets_a_picture_with_its_record(contents, engine):
+    assert run(*SEVERAL, "-o", "out/new") == 0
+    for name in ("a.png", "b.tif"):
+        inputs = json.loads(read_text(f"out/new/{name}"))["inputs"]
+        assert [Path(one["path"]).name for one in inputs.values()] == [name, "style.jpg"]
+    assert [job.content.is_grey for job in engine.jobs] == [False, True]
+
+
+def test_a_content_that_cannot_be_read_is_left_out(contents, engine, capsys):
+    Path("a.png").write_text("no image")
+    assert run(*SEVERAL, "-o", "out") == 1
+    assert [path.name for path in Path("out").iterdir()] == ["b.tif"]
+    assert "a.png is not a PNG" in capsys.readouterr().err
+
+
+def test_a_folder_is_for_a_single_content_with_the_usual_arguments_too(contents, engine):
+    Path("out").mkdir()
+    assert run("stylize", "a.png", "style.jpg", "-o", "out", "--steps", "2") == 0
+    assert Path("out/a.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([*SEVERAL, "-o", "out.png"], "--output"),
+        ([*SEVERAL, "-o", "out", "--log", "log.jsonl"], "--log"),
+        ([*SEVERAL, "-o", "out", "--guide", "b.tif"], "--guide"),
+        ([*SEVERAL, "x/a.png", "-o", "out"], "a.png"),
+        (["stylize", "a.png", "b.tif", "--style", "gone.jpg", "-o", "out"], "gone.jpg"),
+        ([*SEVERAL, "-o", "out", "--preset", "gatys"], "gatys-2016"),
+        ([*SEVERAL], "--output"),
+    ],
+)
+def test_what_concerns_all_contents_is_refused_at_once(contents, engine, capsys, arguments, named):
+    assert run(*arguments) == 2
+    assert named in capsys.readouterr().err
+    assert not engine.jobs
+    assert not Path("out").exists()
+
+
+def test_a_page_of_a_stack_is_recorded_and_read_again(images, engine):
+    tifffile.imwrite("stack.tif", np.arange(2 * 72 * 96, dtype=np.uint8).reshape(2, 72, 96))
+    made = ["stack.tif", "style.jpg", "-o", "out.png", "--steps", "2"]
+    assert run("stylize", *made) == 2
+    assert run("stylize", *made, "--page", "2") == 0
+    assert run("stylize", "--like", "out.png", "-o", "again.png") == 0
+    first, again = (one.content.metadata["sha256"] for one in engine.jobs)
+    assert first == again
+
+
+def test_a_page_of_no_stack_is_refused(images, engine, capsys):
+    assert run("stylize", "content.png", "style.jpg", "-o", "out.png", "--page", "1") == 2
+    assert "--page" in capsys.readouterr().err
