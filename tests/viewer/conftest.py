@@ -123,6 +123,7 @@ def viewer(make_napari_viewer_proxy):
     random = np.random.default_rng(0)
     viewer.add_image(random.integers(0, 256, (60, 80, 3), np.uint8), name="cells", rgb=True)
     viewer.add_image(random.integers(0, 256, (50, 50, 3), np.uint8), name="starry", rgb=True)
+    viewer.layers.selection.active = viewer.layers["cells"]
     return viewer
 
 

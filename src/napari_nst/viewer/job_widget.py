@@ -14,8 +14,9 @@ from napari.layers import Image, Layer
 
 from napari_nst.engine.checkpoint.saved_runs import SavedRun
 from napari_nst.recipe import SECTIONS, Recipe
+from napari_nst.viewer.controls.docks import share_place
 from napari_nst.viewer.controls.form import Section, form, scrolling_column
-from napari_nst.viewer.controls.layer_box import LayerBox, LayerList, chosen_layer
+from napari_nst.viewer.controls.layer_box import LayerBox, LayerList, chosen_layer, image_layers
 from napari_nst.viewer.controls.notes import Notes
 from napari_nst.viewer.controls.recipe_form import RecipeControls
 from napari_nst.viewer.inspect import InspectControls
@@ -29,6 +30,8 @@ from napari_nst.viewer.steering import Followed, LiveControls
 from napari_nst.viewer.sweep.controls import SweepControls
 
 Controls = Sequence[ValueWidget[Any]]
+
+FIRST_STEP = "Open an image, or File ▸ Open Sample ▸ Neural Style Transfer."
 
 
 class JobWidget(Followed, Container[Any]):
@@ -118,10 +121,14 @@ class JobWidget(Followed, Container[Any]):
             say=self.panel.say,
             complain=self.panel.complain,
         )
-        self.native.layout().insertWidget(1, self.settings_menu)
         self.recovery = RecoveryRow(kind, self.panel, self.recover)
-        self.native.layout().insertWidget(2, self.recovery)
+        for row in (self.settings_menu, self.recovery, self.panel.below):
+            self.native.layout().addWidget(row)
         self.control_values.recall()
+        self._required = [one for one in choosers if not one.optional]
+        for chooser in self._required:
+            chooser.changed.connect(self._show_lacking)
+        self._show_lacking()
 
     def request(self, **changes: Any) -> RunRequest:
         """Read the controls, with some fields replaced; may raise `ValueError` or `TypeError`."""
@@ -139,6 +146,7 @@ class JobWidget(Followed, Container[Any]):
         # The dock's ✕ takes the widget out of the window; hiding, floating or tabbing do not.
         if parent is not None:
             self.notes.follow_viewer(True)
+            share_place(self.native)
             return
         self.panel.runner.stop()
         self.panel.brush.withdraw()
@@ -193,7 +201,7 @@ class JobWidget(Followed, Container[Any]):
 
     @property
     def status_text(self) -> str:
-        """The text below the buttons."""
+        """The text below the buttons and the progress bar."""
         return self.panel.status.text()
 
     def reset_choices(self, *args: Any) -> None:
@@ -202,6 +210,17 @@ class JobWidget(Followed, Container[Any]):
             if hasattr(chooser, "reset_choices"):
                 chooser.reset_choices(*args)
         self.panel.follow_layers()
+        self._show_lacking()
+
+    def _show_lacking(self) -> None:
+        """Show which layer a run lacks, or what to open."""
+        empty = [one.label for one in self._required if one.enabled and one.value is None]
+        if not image_layers(self._viewer):
+            self.panel.show_lacking(FIRST_STEP, can_run=False)
+        elif empty:
+            self.panel.show_lacking(f"Choose a layer in {' and '.join(empty)}.", can_run=True)
+        else:
+            self.panel.show_lacking("", can_run=True)
 
     @property
     def recipe(self) -> Recipe:
@@ -276,4 +295,4 @@ class JobWidget(Followed, Container[Any]):
             *(fields[one] if isinstance(one, str) else one for one in up_front),
         ]
         sections = [section.native for section in self.sections.values()]
-        self.native.layout().insertWidget(0, scrolling_column(form(upper), *sections), 1)
+        self.native.layout().addWidget(scrolling_column(form(upper), *sections), 1)

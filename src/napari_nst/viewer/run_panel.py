@@ -1,4 +1,4 @@
-"""The lower part of every widget: buttons, progress, and what a run reports."""
+"""The parts of every widget that start a run, and show what it reports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari.components import ViewerModel
 from napari.utils.notifications import show_error, show_info
 from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.brush import BrushControls
@@ -29,8 +29,10 @@ from napari_nst.viewer.run.worker import RunThread
 from napari_nst.viewer.words import in_window
 
 LONG = 10.0  # seconds from which on a notification says that a run has ended
-_STATUS_LINES = 3
+_STATUS_LINES = 4
 """Lines that the text below the buttons has at least, so that nothing moves when a run begins."""
+
+READY = "Ready."
 
 _SUFFIXES = {"PNG (*.png)": ".png", "TIFF (*.tif *.tiff)": ".tif"}
 _ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -39,10 +41,10 @@ _ITERATIONS = "Iterations so far."
 
 
 class RunButtons(Container[Any]):
-    """The row of buttons below the controls; those that make sense now are enabled."""
+    """The row of buttons above the controls; those that make sense now are enabled."""
 
     def __init__(self) -> None:
-        self.run = PushButton(text="Run", tooltip="Start, with the settings above.")
+        self.run = PushButton(text="Run", tooltip="Start, with the settings below.")
         self.pause = PushButton(text="Pause", tooltip="Pause after this iteration, or resume.")
         self.stop = PushButton(
             text="Stop", tooltip="End now, and keep the image of the last whole iteration."
@@ -57,11 +59,16 @@ class RunButtons(Container[Any]):
             labels=False,
         )
         self.margins = (0, 0, 0, 0)
-        self.show_state(running=False, can_save=False)
+        for button in self:
+            # Of one width, whatever their texts are: no button moves when Pause becomes Resume.
+            native: Any = button.native
+            native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            native.setMinimumWidth(native.fontMetrics().horizontalAdvance("Resume") + 16)
+        self.show_state(can_run=True, running=False, can_save=False)
 
-    def show_state(self, *, running: bool, can_save: bool) -> None:
+    def show_state(self, *, can_run: bool, running: bool, can_save: bool) -> None:
         """Enable the buttons that make sense."""
-        self.run.enabled = not running
+        self.run.enabled = can_run and not running
         self.pause.enabled = self.stop.enabled = running
         self.save_as.enabled = can_save and not running
         self.pause.text = "Pause"
@@ -103,7 +110,11 @@ class GoingOn:
 
 
 class RunPanel(Container[Any]):
-    """Starts, pauses and ends runs, one at a time, and shows their progress."""
+    """Starts, pauses and ends runs, one at a time, and shows their progress.
+
+    Buttons, progress and status are in the panel itself, all that appears and disappears during a
+    run is in `below`: the buttons stay where they are.
+    """
 
     ended = Signal(description="Emitted when a run is over, however it ended.")
 
@@ -111,7 +122,8 @@ class RunPanel(Container[Any]):
         self._read_request = read_request
         self.buttons = RunButtons()
         self.progress = ProgressBar(value=0, min=0, max=1, tooltip=_ITERATIONS)
-        self._problem = ""
+        self._problem = self._lacking = ""
+        self._can_run = True
         self._shows_result = False  # whether the controls of a result are shown
         self.status = _status_label()
         super().__init__(widgets=[self.buttons, self.progress], labels=False)
@@ -121,8 +133,12 @@ class RunPanel(Container[Any]):
         self.history = HistoryControls(viewer, self.complain)
         self.plot = LossPlot(viewer)
         self.losses = Section("Loss plot", [self.plot])
-        for row in (self.status, self.brush.native, self.going_on.native, self.losses.native):
-            self.native.layout().addWidget(row)
+        self.native.layout().addWidget(self.status)
+        self.below = QWidget()
+        column = QVBoxLayout(self.below)
+        column.setContentsMargins(0, 0, 0, 0)
+        for row in (self.brush.native, self.going_on.native, self.losses.native):
+            column.addWidget(row)
         self.buttons.run.clicked.connect(self.start)
         self.buttons.pause.clicked.connect(self._on_pause)
         self.buttons.stop.clicked.connect(self._on_stop)
@@ -255,12 +271,22 @@ class RunPanel(Container[Any]):
 
     def _show_state(self) -> None:
         running, self._shows_result = self.active is not None, self.result is not None
-        self.buttons.show_state(running=running, can_save=self._shows_result)
+        self.buttons.show_state(can_run=self._can_run, running=running, can_save=self._shows_result)
         can_go_on = not running and self._shows_result and self.runner.last is not None
         self.going_on.native.setVisible(can_go_on)
         self._offer_brush(can_go_on)
         self.history.offer(running or self._shows_result)
         self._plot()
+
+    def show_lacking(self, text: str, *, can_run: bool) -> None:
+        """Show what a run lacks, nothing if the text is empty, and enable Run if it can start."""
+        if self.closed:
+            return
+        before, self._lacking, self._can_run = self._lacking, text, can_run
+        if self.active is None:
+            self.buttons.run.enabled = can_run
+            if text != before:
+                self.say(text or READY)
 
     def follow_layers(self) -> None:
         """Show the controls of the result while the viewer has it."""
@@ -302,7 +328,7 @@ class RunPanel(Container[Any]):
 
 
 def _status_label() -> QLabel:
-    label = note("Ready.")
+    label = note(READY)
     label.setAlignment(Qt.AlignmentFlag.AlignTop)
     label.setToolTip("Progress of the run, and its weighted losses.")
     label.setMinimumHeight(_STATUS_LINES * label.fontMetrics().lineSpacing() + 4)

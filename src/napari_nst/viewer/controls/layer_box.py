@@ -10,13 +10,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from weakref import ref
 
+from magicgui.backends._qtpy.widgets import ComboBox as QtBackend
+from magicgui.backends._qtpy.widgets import QBaseValueWidget
 from magicgui.widgets import ComboBox, Select
 from magicgui.widgets.bases import CategoricalWidget
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from psygnal import Signal
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QListWidgetItem
+from qtpy.QtWidgets import QComboBox, QListWidgetItem, QStyle, QStyleOptionComboBox, QStylePainter
 
 from napari_nst.io.record import RECORD
 
@@ -41,6 +43,33 @@ class _Kept:
         return [layer for layer in layers if any(layer == one for one in kept)]
 
 
+class _NameBox(QComboBox):
+    """A drop-down that cuts long names in the middle: layers often differ at their ends."""
+
+    def __init__(self, parent: Any = None) -> None:
+        super().__init__(parent)
+        self.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)  # type: ignore[union-attr]
+
+    def paintEvent(self, event: Any) -> None:
+        """Draw the box, as Qt does, with the shortened name."""
+        painter, option, style = QStylePainter(self), QStyleOptionComboBox(), self.style()
+        self.initStyleOption(option)
+        text = option.currentText if self.currentIndex() >= 0 else self.placeholderText()
+        field, box = QStyle.SubControl.SC_ComboBoxEditField, QStyle.ComplexControl.CC_ComboBox
+        assert style is not None
+        room = style.subControlRect(box, option, field, self).width() - 4
+        option.currentText = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, room)
+        painter.drawComplexControl(box, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+
+class _Backend(QtBackend):
+    def __init__(self, **kwargs: Any) -> None:
+        # As magicgui's own, with another class of Qt.
+        QBaseValueWidget.__init__(self, _NameBox, "isChecked", "setCurrentIndex", "", **kwargs)
+        self._qwidget.currentIndexChanged.connect(self._emit_data)
+
+
 class LayerBox(ComboBox):
     """A drop-down of layers; if its layer is removed, it is empty until somebody chooses."""
 
@@ -55,13 +84,16 @@ class LayerBox(ComboBox):
         optional: bool = False,  # it may be empty, and never chooses a layer by itself
         kinds: tuple[type[Layer], ...] = (Image,),
         apart_from: LayerBox | None = None,  # whose layer this box does not choose by itself
+        has_partner: bool = False,  # another box chooses a second layer by itself
     ) -> None:
         self._viewer, self._kinds, self.optional = viewer, kinds, optional
-        self._apart_from = apart_from
+        self._apart_from, self._has_partner = apart_from, has_partner
         self._kept = _Kept()
         self._chooses = not optional  # until somebody else has chosen
         self.lost = ""  # the name of its layer, if that was removed
-        super().__init__(name=name, label=_label(name), tooltip=tooltip, nullable=optional)
+        super(ComboBox, self).__init__(
+            widget_type=_Backend, name=name, label=_label(name), tooltip=tooltip, nullable=optional
+        )
         self.native.setPlaceholderText("choose a layer")
         if apart_from is not None:
             apart_from.changed.connect(self.reset_choices)
@@ -92,13 +124,20 @@ class LayerBox(ComboBox):
             self.changed.emit(now)
 
     def _own_choice(self, now: Any, layers: Iterable[Any]) -> Any:
-        """Return the layer that the box chooses by itself: the first that no run has made."""
+        """Return the layer that the box chooses by itself: the selected, or the first one.
+
+        It chooses no layer that a run has made.
+        """
         taken = self._apart_from.value if self._apart_from is not None else None
         if now is not None and now != taken:
             return now
         free = [one for one in layers if one != taken and RECORD not in one.metadata]
-        self._kept.keep(free[:1])
-        return next(iter(free), None)
+        selected = [one for one in free if one == self._viewer.layers.selection.active]
+        if self._has_partner and selected == free[-1:]:
+            selected = []  # napari selects the newest layer; of a pair, that is the second
+        chosen = [*selected, *free][:1]
+        self._kept.keep(chosen)
+        return next(iter(chosen), None)
 
     def _fill(self, layers: Sequence[Any], now: Any) -> None:
         box, blocker = self.native, QSignalBlocker(self.native)
@@ -109,6 +148,9 @@ class LayerBox(ComboBox):
             box.clear()
             for text, layer in entries:
                 box.addItem(text, layer)
+        for index, (text, _) in enumerate(entries):
+            box.setItemData(index, text, Qt.ItemDataRole.ToolTipRole)
+        box.setToolTip(f"{now.name}\n{self.tooltip}" if now is not None else self.tooltip)
         at = [layer for _, layer in entries].index(now) if now is not None else -1
         is_none = now is None and self.optional and not self.lost
         box.setCurrentIndex(0 if is_none else at)
@@ -133,6 +175,7 @@ class LayerList(Select):
         super().__init__(name=name, label=_label(name), tooltip=tooltip)
         rows = _LIST_ROWS * self.native.fontMetrics().height() + 8
         self.native.setFixedHeight(rows)
+        self.native.setTextElideMode(Qt.TextElideMode.ElideMiddle)
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the viewer's layers; napari calls this when they change."""
@@ -145,6 +188,7 @@ class LayerList(Select):
         for layer in layers:
             item = QListWidgetItem(layer.name)
             item.setData(Qt.ItemDataRole.UserRole, layer)
+            item.setToolTip(layer.name)
             box.addItem(item)
             item.setSelected(layer in now)
         blocker.unblock()

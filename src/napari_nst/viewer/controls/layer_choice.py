@@ -78,7 +78,9 @@ class ContentChoice:
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._axes_of: Callable[[], Any] = lambda: None  # the layer whose axes were offered
-        self.layer = LayerBox(viewer, "content", "The layer whose shapes are kept.")
+        self.layer = LayerBox(
+            viewer, "content", "The layer whose shapes are kept.", has_partner=True
+        )
         self.content_as = ComboBox(
             name="content_as",
             label="Content as",
