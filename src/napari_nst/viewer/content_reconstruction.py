@@ -18,7 +18,7 @@ from napari_nst.viewer.controls.layer_choice import (
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.run.request import RunRequest
 
-SEVERAL = "several (see Losses)"
+SEVERAL = "several (see Expert)"
 """The entry of the drop-down for a recipe with several layers, or none."""
 
 
@@ -43,7 +43,7 @@ class ContentReconstruction(JobWidget):
             napari_viewer,
             "reconstruction",
             choosers=[LayerBox(napari_viewer, "image", "The layer to reconstruct.")],
-            up_front=(self._layer_box, "size", "steps", "seed", "device"),
+            up_front=(self._layer_box, "size", "steps"),
             extras={"Comparison": [self._compare, self._compared]},
         )
         self._layer_box.changed.connect(self._on_layer)

@@ -7,29 +7,31 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from magicgui.widgets import CheckBox, Container, Label, PushButton
 from magicgui.widgets.bases import ValueWidget
 from napari.components import Dims, ViewerModel
 from napari.layers import Image, Layer
 
 from napari_nst.engine.checkpoint.saved_runs import SavedRun
-from napari_nst.recipe import SECTIONS, Recipe
+from napari_nst.recipe import Recipe
 from napari_nst.viewer.controls.docks import share_place
 from napari_nst.viewer.controls.form import Section, form, scrolling_column
 from napari_nst.viewer.controls.layer_box import LayerBox, LayerList, chosen_layer, image_layers
 from napari_nst.viewer.controls.notes import Notes
-from napari_nst.viewer.controls.recipe_form import RecipeControls
+from napari_nst.viewer.controls.recipe_form import PURPOSES, RecipeControls
 from napari_nst.viewer.inspect import InspectControls
 from napari_nst.viewer.layers.read import LayerSlice, shown_slice
 from napari_nst.viewer.recovery import RecoveryRow
 from napari_nst.viewer.run.recovered import recovered_request
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run_panel import RunPanel
+from napari_nst.viewer.settings.changes import ChangesRow
 from napari_nst.viewer.settings.menu import ControlValues, SettingsMenu
 from napari_nst.viewer.steering import Followed, LiveControls
 from napari_nst.viewer.sweep.controls import SweepControls
 
-Controls = Sequence[ValueWidget[Any]]
+Controls = Sequence[str | ValueWidget[Any]]
 
 FIRST_STEP = "Open an image, or File ▸ Open Sample ▸ Neural Style Transfer."
 
@@ -42,8 +44,8 @@ class JobWidget(Followed, Container[Any]):
         viewer: ViewerModel,
         kind: str,  # "transfer", "texture" or "reconstruction"
         choosers: Sequence[LayerBox],  # of layers, the content's first
-        up_front: Sequence[str | ValueWidget[Any]],  # fields and controls outside the sections
-        extras: Mapping[str, Controls] = MappingProxyType({}),  # other controls in the sections
+        up_front: Controls,  # fields and controls outside the sections
+        extras: Mapping[str, Controls] = MappingProxyType({}),  # sections besides the recipe's
     ) -> None:
         self.viewer = self._viewer = viewer
         self.recipe_controls = RecipeControls(kind)
@@ -81,11 +83,8 @@ class JobWidget(Followed, Container[Any]):
             say=self.panel.say,
         )
         super().__init__(widgets=[self.panel], labels=False)
-        extras = {
-            **{title: extras[title] for title in extras if title not in SECTIONS},
-            "Start": [self.init_image, *extras.get("Start", [])],
-            "Colours": [self.keep_dtype, *extras.get("Colours", [])],
-        }
+        up_front = [*up_front, self.keep_dtype]
+        extras = {**extras, "Start": [self.init_image]}
         tools = {
             "Sweep": self.sweep.controls,
             "Look into it": [*self.inspection.controls, self.sweep.explore],
@@ -93,7 +92,8 @@ class JobWidget(Followed, Container[Any]):
         }
         self.sections = self._sections(up_front, extras, tools)
         extras |= tools
-        self._choosers = [*choosers, *(one for several in extras.values() for one in several)]
+        others = (one for several in extras.values() for one in several)
+        self._choosers = [*choosers, *(one for one in others if not isinstance(one, str))]
         self._name_controls([*self._choosers, *up_front])
         self._lay_out(choosers, up_front)
         self.notes.follow(self._choosers)
@@ -122,13 +122,15 @@ class JobWidget(Followed, Container[Any]):
             complain=self.panel.complain,
         )
         self.recovery = RecoveryRow(kind, self.panel, self.recover)
-        for row in (self.settings_menu, self.recovery, self.panel.below):
-            self.native.layout().addWidget(row)
         self.control_values.recall()
+        self.changes = ChangesRow(self.settings_menu, self.control_values, self.sections)
+        for row in (self.changes, self.recovery, self.panel.below):
+            self.native.layout().addWidget(row)
         self._required = [one for one in choosers if not one.optional]
-        for chooser in self._required:
-            chooser.changed.connect(self._show_lacking)
-        self._show_lacking()
+        for chooser in self._choosers:
+            if isinstance(chooser, LayerBox):
+                chooser.changed.connect(self._follow_choice)
+        self._follow_choice()
 
     def request(self, **changes: Any) -> RunRequest:
         """Read the controls, with some fields replaced; may raise `ValueError` or `TypeError`."""
@@ -210,10 +212,14 @@ class JobWidget(Followed, Container[Any]):
             if hasattr(chooser, "reset_choices"):
                 chooser.reset_choices(*args)
         self.panel.follow_layers()
-        self._show_lacking()
+        self._follow_choice()
 
-    def _show_lacking(self) -> None:
-        """Show which layer a run lacks, or what to open."""
+    def _follow_choice(self) -> None:
+        """Show which layer a run lacks, or what to open; offer a data type where it matters."""
+        layers = [one.value for one in self._choosers if isinstance(one, LayerBox)]
+        images = [layer for layer in layers if isinstance(layer, Image)]
+        if not self.panel.closed:
+            self.keep_dtype.native.setVisible(any(one.dtype != np.uint8 for one in images))
         empty = [one.label for one in self._required if one.enabled and one.value is None]
         if not image_layers(self._viewer):
             self.panel.show_lacking(FIRST_STEP, can_run=False)
@@ -274,16 +280,24 @@ class JobWidget(Followed, Container[Any]):
     def _sections(
         self, up_front: Sequence[Any], extras: Mapping[str, Any], tools: Mapping[str, Any]
     ) -> dict[str, Section]:
-        """Return the foldable sections: the subclass's, the recipe's and the tools."""
-        shown = [name for name in self.recipe_controls.used if name not in up_front]
-        contents = {title: list(controls) for title, controls in extras.items()}
-        for title, names in SECTIONS.items():
-            fields = [self.recipe_controls.fields[name] for name in names if name in shown]
-            contents[title] = fields + contents.pop(title, [])
-        contents |= tools
-        return {title: Section(title, controls) for title, controls in contents.items() if controls}
+        """Return the foldable sections: by what a user wants, with the tools; Expert is last."""
+        fields = self.recipe_controls.fields
+        elsewhere = [*up_front, *(one for several in extras.values() for one in several)]
+        contents: dict[str, list[Any]] = {
+            title: [
+                fields[n] for n in names if n in self.recipe_controls.used and n not in elsewhere
+            ]
+            for title, names in PURPOSES.items()
+        }
+        for title, several in extras.items():
+            contents.setdefault(title, []).extend(
+                fields[one] if isinstance(one, str) else one for one in several
+            )
+        last = {title: contents.pop(title) for title in ("Refine", "Speed and memory", "Expert")}
+        contents |= {"Refine": last.pop("Refine"), **tools, **last}
+        return {title: Section(title, several) for title, several in contents.items() if several}
 
-    def _lay_out(self, choosers: Controls, up_front: Sequence[str | ValueWidget[Any]]) -> None:
+    def _lay_out(self, choosers: Sequence[LayerBox], up_front: Controls) -> None:
         fields = self.recipe_controls.fields
         upper = [
             *choosers,

@@ -62,7 +62,7 @@ class RunButtons(Container[Any]):
         for button in self:
             # Of one width, whatever their texts are: no button moves when Pause becomes Resume.
             native: Any = button.native
-            native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             native.setMinimumWidth(native.fontMetrics().horizontalAdvance("Resume") + 16)
         self.show_state(can_run=True, running=False, can_save=False)
 

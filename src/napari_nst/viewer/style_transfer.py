@@ -112,11 +112,12 @@ class StyleTransfer(JobWidget):
             napari_viewer,
             "transfer",
             choosers=[self.choice.layer, style],
-            up_front=("size", "steps", "style_weight", "seed", "device"),
+            up_front=("size", "steps", "style_weight"),
             extras={
                 "Guides": self.guides.controls,
                 "Styles and channels": [
                     more_styles,
+                    "style_blend",
                     self.choice.content_as,
                     self.choice.channel_axis,
                     self.choice.rgb_channels,

@@ -21,6 +21,7 @@ from napari_nst.viewer.controls.layer_choice import (
     compared_layers,
     compared_layers_text,
 )
+from napari_nst.viewer.controls.recipe_form import PERIODIC
 from napari_nst.viewer.guides.controls import InpaintingChoice, InpaintingInputs, guides_above
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.position import Position
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from napari_nst.engine.steering import Steering
 
 OFF, EACH, CUMULATIVE = "off", "layer by layer", "cumulative"
-
-PERIODIC = "circular"  # the padding of a seamless texture
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class TextureSynthesis(JobWidget):
             napari_viewer,
             "texture",
             choosers=[LayerBox(napari_viewer, "exemplar", "The layer whose texture to make.")],
-            up_front=("size", height, width, seamless, "steps", "seed", "device"),
+            up_front=("size", height, width, seamless, "steps"),
             extras={
                 "Fill": self.inpainting.controls,
                 "Comparison": [self._compare, self._compared],

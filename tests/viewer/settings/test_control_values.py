@@ -5,11 +5,14 @@ import json
 import pytest
 from magicgui.widgets import CheckBox, ComboBox, LineEdit
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QPushButton
 
 from napari_nst.recipe import preset
+from napari_nst.viewer.controls.form import Section
 from napari_nst.viewer.controls.recipe_form import RecipeControls
+from napari_nst.viewer.settings.changes import ChangesRow
 from napari_nst.viewer.settings.menu import ControlValues
-from napari_nst.viewer.settings.preferences import recalled, remember
+from napari_nst.viewer.settings.preferences import last_used_file, recalled, remember
 
 pytestmark = pytest.mark.usefixtures("qapp", "plugin_preferences")
 
@@ -28,22 +31,19 @@ def session(kind="transfer"):
     )  # fmt: skip
 
 
-def test_values_are_remembered_in_the_preferences(plugin_preferences):
+def test_values_are_remembered_beside_the_preferences():
     assert recalled("texture") == {}
     remember("texture", {"preset": "texture", "steps": 7, "why": "größer"})
     assert recalled("texture") == {"preset": "texture", "steps": 7, "why": "größer"}
-    assert (
-        plugin_preferences.last_used.texture == '{"preset": "texture", "steps": 7, "why": "größer"}'
-    )
     assert recalled("transfer") == {}
-    assert "steps" in plugin_preferences.config_path.read_text("utf-8"), "napari saves it"
+    assert "größer" in last_used_file().read_text("utf-8")
     remember("texture", {})
-    assert plugin_preferences.last_used.texture == ""
+    assert recalled("texture") == {}
 
 
-@pytest.mark.parametrize("text", ["no JSON", "[1]"])
-def test_invalid_text_in_the_preferences_is_ignored(plugin_preferences, text):
-    plugin_preferences.last_used.transfer = text
+@pytest.mark.parametrize("text", ["no JSON", "[1]", '{"transfer": 3}'])
+def test_invalid_text_in_the_file_is_ignored(text):
+    last_used_file().write_text(text)
     assert recalled("transfer") == {}
 
 
@@ -54,7 +54,7 @@ def test_remembering_fails_silently_if_the_folder_cannot_be_written(
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(plugin_preferences, "config_path", tmp_path / "file" / "nst.yaml")
         remember("transfer", {"preset": "default"})
-    assert recalled("transfer") == {"preset": "default"}, "in this session it is known"
+        assert recalled("transfer") == {}
 
 
 def test_the_next_session_starts_with_the_last_values():
@@ -119,10 +119,50 @@ def test_device_and_precision_come_from_the_preferences(plugin_preferences):
     ],
     ids=["gone", "other", "no name", "field", "bounds", "layer", "contradiction", "own"],
 )
-def test_values_that_are_no_longer_allowed_are_skipped(plugin_preferences, messages, kept, recipe):
-    plugin_preferences.last_used.transfer = json.dumps(kept)
+def test_values_that_are_no_longer_allowed_are_skipped(messages, kept, recipe):
+    last_used_file().write_text(json.dumps({"transfer": kept}))
     controls, own, values = session()
     values.recall()
     assert controls.recipe == recipe
     assert own["compare"].value == "off"
     assert messages() == []
+
+
+def test_a_seamless_texture_is_not_remembered():
+    controls, _, values = session("texture")
+    controls.fields["padding"].value = "circular"
+    controls.fields["steps"].value = 7
+    values.remember()
+    assert recalled("texture") == {"preset": "texture", "steps": 7}
+
+
+def test_changes_are_shown_and_undone_one_by_one(qtbot):
+    controls, own, values = session()
+    menu, section = QPushButton(), Section("Expert", [controls.fields["style_layers"]])
+    menu.reset_all = values.reset
+    row = ChangesRow(menu, values, {"Expert": section})
+    qtbot.addWidget(row)
+    assert not row.undo.isEnabled()
+    usual = section.button.text()
+    controls.preset.value = "gatys-2016"
+    row.settle()
+    assert section.button.text() == usual, "the preset's own values are no change"
+    controls.fields["style_layers"].value = "relu1_1:"
+    own["keep_dtype"].value = True
+    row.settle()
+    assert section.button.text() != usual
+    controls.fields["history"].value += 1  # without a control
+    row.settle()
+    row.undo_last()
+    row.undo_last()
+    assert controls.recipe == preset("gatys-2016")
+    assert own["keep_dtype"].value is False
+    assert section.button.text() == usual
+    row.undo_last()
+    assert controls.recipe == preset("default")
+    assert not row.undo.isEnabled()
+    controls.fields["history"].value += 1
+    row.settle()
+    assert section.button.text() != usual, "a field without a control counts too"
+    row.defaults.click()
+    assert controls.recipe == preset("default")

@@ -23,10 +23,10 @@ def share_place(widget: QWidget) -> None:
 
 
 def _tabify(dock: QDockWidget, *_: object) -> None:
-    dock.dockLocationChanged.disconnect()
     window = dock.parentWidget()
-    if not isinstance(window, QMainWindow):
+    if dock.property(_NAME) or not isinstance(window, QMainWindow):
         return
+    dock.setProperty(_NAME, True)
     for other in window.findChildren(QDockWidget):
         is_ours = other is not dock and other.findChild(QWidget, _NAME) is not None
         is_there = window.dockWidgetArea(other) == window.dockWidgetArea(dock)

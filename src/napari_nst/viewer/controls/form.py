@@ -12,10 +12,12 @@ from qtpy.QtCore import QEvent, QLocale, QObject, Qt
 from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
+    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QFrame,
+    QHBoxLayout,
     QLabel,
     QPushButton,
     QScrollArea,
@@ -30,6 +32,7 @@ NARROWEST = 320
 FIELDS_WIDTH = 90
 LABELS_WIDTH = 120
 
+_FOLDS = "Show or hide these controls."
 _HEADING = """
 QPushButton { text-align: left; padding: 4px 6px; font-weight: bold; }
 QPushButton:focus { padding: 3px 5px; border: 1px solid palette(highlight); }
@@ -60,12 +63,14 @@ class Section:
 
     def __init__(self, title: str, controls: Iterable[Any]) -> None:
         self.title = title
+        self.controls = list(controls)
         self._was_toggled = False
+        self._mark = ""
         self.button = QPushButton()
         self.button.setStyleSheet(_HEADING)
-        self.button.setToolTip("Show or hide these controls.")
+        self.button.setToolTip(_FOLDS)
         self.button.clicked.connect(self.toggle)
-        self._body = form(controls)
+        self._body = form(self.controls)
         self.native = QWidget()
         column = QVBoxLayout(self.native)
         column.setContentsMargins(0, 0, 0, 0)
@@ -88,9 +93,15 @@ class Section:
         if not self._was_toggled:
             self.toggle()
 
+    def mark(self, why: str) -> None:
+        """Mark the heading and say why in its tooltip; remove the mark if there is no reason."""
+        self._mark = " •" if why else ""
+        self.button.setToolTip("\n".join(filter(None, [why, _FOLDS])))
+        self._fold(self.folded)
+
     def _fold(self, folded: bool) -> None:
         self._body.setVisible(not folded)
-        self.button.setText(f"{'▸' if folded else '▾'} {self.title}")
+        self.button.setText(f"{'▸' if folded else '▾'} {self.title}{self._mark}")
 
 
 def form(controls: Iterable[Any]) -> QWidget:
@@ -121,6 +132,11 @@ def form(controls: Iterable[Any]) -> QWidget:
         if isinstance(control, (LongText, DataText, Select)):
             rows.addRow(label)
             rows.addRow(control.native)
+        elif isinstance(control, SizeBox):
+            pair = QHBoxLayout()
+            pair.addWidget(control.native, 1)
+            pair.addWidget(control.own)
+            rows.addRow(label, pair)
         else:
             rows.addRow(label, control.native)
     return body
@@ -248,3 +264,25 @@ class CountBox(RangedWidget[int]):
         super().__init__(widget_type=_IntBackend, **{"min": 0, **kwargs})
         self.native.setSpecialValueText(zero)
         self.native.setSuffix(unit)
+
+
+class SizeBox(CountBox):
+    """A size in pixels, beside a check box for the layer's own size, which is 0."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(zero="own size", **kwargs)
+        self._last = 0  # the size before the own size was chosen
+        self.own = QCheckBox("own")
+        self.own.setToolTip("Take the layer's own size.")
+        self.own.setAccessibleName("Own size")
+        self.own.toggled.connect(self._on_own)
+        self.changed.connect(self._show_own)
+
+    def _on_own(self, own: bool) -> None:
+        if own and self.value:
+            self._last, self.value = self.value, 0
+        elif not own and not self.value:
+            self.value = self._last or 384
+
+    def _show_own(self, size: int) -> None:
+        self.own.setChecked(not size)

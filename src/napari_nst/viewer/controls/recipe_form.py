@@ -18,7 +18,8 @@ from napari_nst.recipe.sections import (
     SAMPLED_LOSSES,
     UNUSED,
 )  # fmt: skip
-from napari_nst.viewer.controls.form import DataText, LongText, NumberBox
+from napari_nst.viewer.controls.form import DataText, LongText, NumberBox, SizeBox
+from napari_nst.viewer.controls.network_box import NetworkBox
 from napari_nst.viewer.settings.preferences import preferred
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -27,9 +28,9 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 LABELS = {
     "min_size": "Coarsest size",
     "first_scale_share": "Coarse share",
-    "tv_weight": "TV weight",
-    "tv_loss": "TV loss",
-    "tv_exponent": "TV exponent",
+    "tv_weight": "Smoothness",
+    "tv_loss": "Smoothness loss",
+    "tv_exponent": "Smoothness exponent",
     "init": "Start from",
     "init_noise": "Noise in mix",
     "nn_targets": "Match targets",
@@ -38,7 +39,7 @@ LABELS = {
     "image_range": "Value range",
     "weights": "Network",
     "network_input": "Input range",
-    "parametrization": "Variables",
+    "parametrization": "Optimise",
     "optimizer": "Optimiser",
     "history": "L-BFGS history",
     "line_search": "L-BFGS line search",
@@ -49,9 +50,37 @@ LABELS = {
 }
 """Field → label, if the field's own name reads badly."""
 
+PURPOSES: Mapping[str, tuple[str, ...]] = {
+    "Strokes and shapes": (
+        *("style_weight", "content_weight", "tv_weight", "style_scale", "style_sizing"),
+        "min_size",
+    ),
+    "Colours": ("color", "final_color", "channels"),
+    "Start": ("init", "init_noise", "seed"),
+    "Refine": ("refine_share", "refine_strength"),
+    "Speed and memory": ("device", "precision", "tile"),
+    "Expert": (
+        *("style_loss", "style_norm", "style_layers", "style_rotations", "samples", "patch_size"),
+        *("content_loss", "content_norm", "content_layers", "terms", "phases", "scale_ratio"),
+        *("weights", "pooling", "padding", "image_range"),
+        *("parametrization", "optimizer", "learning_rate", "ema"),
+    ),
+}
+"""Title of a section → the fields in it, by what a user wants. All other fields are in no section:
+a preset or a recipe file sets them."""
+
+WITHOUT_CONTROL = frozenset(CONTROLS) - {
+    *("size", "steps", "style_blend"),
+    *(name for names in PURPOSES.values() for name in names),
+}
+"""Fields that no control shows."""
+
 FROM_PREFERENCES = ("device", "precision")
 """Fields of the machine, not of the image: a preset does not change them, and a new widget starts
 with the values in napari's preferences."""
+
+PERIODIC = "circular"
+"""The padding of a seamless texture."""
 
 STARTS: Mapping[str, tuple[str, ...]] = {
     "transfer": ("content", "style", "noise", "mix", "image"),
@@ -183,9 +212,34 @@ class RecipeControls:
         name, now = self.preset.value, self.recipe.to_dict()
         usual = preset(name, weights=now["weights"]).to_dict()
         usual["weights"] = preset(name).weights
-        left_out = (*FROM_PREFERENCES, *(["init"] if now["init"] == "image" else []))
+        left_out = [*FROM_PREFERENCES, *(["init"] if now["init"] == "image" else [])]
+        if self._job == "texture" and now["padding"] == PERIODIC:
+            left_out.append("padding")  # seamless: for this exemplar
         kept = [field for field in self.used if field not in left_out]
         return {"preset": name, **{f: now[f] for f in kept if now[f] != usual[f]}}
+
+    def changed(self) -> list[str]:
+        """Return the fields whose controls differ from the preset, or from the preferences."""
+        usual = preset(self.preset.value, **_machine())
+        return [name for name in self.used if not self._is_usual(name, getattr(usual, name))]
+
+    def _is_usual(self, name: str, usual: Any) -> bool:
+        try:
+            return bool(CONTROLS[name].checked(name, self.fields[name].value) == usual)
+        except (TypeError, ValueError):  # a text that is being typed
+            return False
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what the controls hold, also if they contradict each other."""
+        fields = {name: widget.value for name, widget in self.fields.items()}
+        return {"preset": self.preset.value, **fields}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Set the controls to what `snapshot` returned."""
+        self.preset.value = snapshot["preset"]
+        for name, widget in self.fields.items():
+            if widget.value != snapshot[name]:
+                widget.value = snapshot[name]
 
     def recall(self, changes: Mapping[str, Any]) -> None:
         """Set the controls to what `changes` returned, except values that are no longer allowed."""
@@ -219,6 +273,10 @@ def widget_for(name: str, control: Control) -> ValueWidget[Any]:
     if control.kind is bool:
         # A check box has its label on itself.
         return CheckBox(text=common.pop("label"), **common)
+    if name == "weights":
+        return NetworkBox(**common)
+    if name == "size":
+        return SizeBox(max=control.maximum, step=control.step, **common)
     if control.kind in (int, float):
         most = control.maximum if math.isfinite(control.maximum) else 1e15
         box = SpinBox if control.kind is int else NumberBox

@@ -13,15 +13,21 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton
 
 from napari_nst.io.record import PRESET_JOBS, load_recipe, record_of, save_recipe
 from napari_nst.recipe import Recipe
-from napari_nst.viewer.controls.recipe_form import RecipeControls
+from napari_nst.viewer.controls.recipe_form import RecipeControls, label_of
 from napari_nst.viewer.settings.preferences import recalled, remember
 
 CONTROLS = "controls"  # key in a result's metadata of the values that `ControlValues.read` returned
 _CHOOSERS = {"start": "init_image"}
 """Role of a recorded input → name of the control that chooses it, if that differs."""
 
-_OF_A_LAYER = ("content_as", "channel_axis", "rgb_channels")
+_OF_A_LAYER = (
+    *("content_as", "channel_axis", "rgb_channels"),
+    *("texture_height", "texture_width", "seamless"),
+)
 """Controls that depend on a chosen layer; like the layer, they are not remembered."""
+
+_FOLLOWING = ("channel_axis", "seamless", "layer", "row_values", "column_values")
+"""Controls that follow a layer or another control: they are no change of their own."""
 
 _MISSING = object()  # stands for a layer that is not in the viewer
 
@@ -84,6 +90,31 @@ class ControlValues:
             if name not in _OF_A_LAYER and value != self._defaults.get(name)
         }
         remember(self.kind, {**self._recipe_controls.changes(), **own})
+
+    def changed(self) -> dict[str, str]:
+        """Return name → label of the controls that differ from the preset or the defaults."""
+        now = self._plain()
+        own = [
+            n for n, value in now.items() if n not in _FOLLOWING and value != self._defaults.get(n)
+        ]
+        fields = {name: label_of(name) for name in self._recipe_controls.changed()}
+        return fields | {name: str(self._own[name].label) for name in own}
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what the controls hold, but for the chosen layers, for `restore`."""
+        return {"own": self._plain(), "recipe": self._recipe_controls.snapshot()}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Set the controls to what `snapshot` returned."""
+        # Own controls first, because some of them set a field of the recipe.
+        self._show(snapshot["own"])
+        self._recipe_controls.restore(snapshot["recipe"])
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call a function whenever a control changes."""
+        for control in (*self._recipe_controls.fields.values(), *self._own.values()):
+            control.changed.connect(lambda: changed())
+        self._recipe_controls.preset.changed.connect(lambda: changed())
 
     def recall(self) -> None:
         """Set the controls to the remembered values that are still allowed."""
@@ -157,7 +188,7 @@ class SettingsMenu(QPushButton):
         self.save = _entry(menu, "Save recipe…", self._ask_and_save)
         self.load = _entry(menu, "Load recipe…", self._ask_and_load)
         menu.addSeparator()
-        self.reset = _entry(menu, "Defaults", self._reset)
+        self.reset = _entry(menu, "Defaults", self.reset_all)
         self.save.setToolTip("Write the recipe to a JSON file; the terminal reads it too.")
         self.load.setToolTip("Set the controls to the recipe in a JSON file.")
         self.reset.setToolTip("Set all controls as in a new widget, and forget the last values.")
@@ -236,7 +267,8 @@ class SettingsMenu(QPushButton):
             self._complain(error)
             return None
 
-    def _reset(self) -> None:
+    def reset_all(self) -> None:
+        """Set all controls but the chosen layers to their defaults."""
         self._values.reset()
         self._say("All controls are as in a new widget.")
 
