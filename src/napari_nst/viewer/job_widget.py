@@ -15,6 +15,7 @@ from napari.layers import Image, Layer
 
 from napari_nst.engine.checkpoint.saved_runs import SavedRun
 from napari_nst.recipe import Recipe
+from napari_nst.viewer import commands
 from napari_nst.viewer.controls.docks import share_place
 from napari_nst.viewer.controls.form import Section, form, scrolling_column
 from napari_nst.viewer.controls.layer_box import LayerBox, LayerList, chosen_layer, image_layers
@@ -123,7 +124,12 @@ class JobWidget(Followed, Container[Any]):
         )
         self.recovery = RecoveryRow(kind, self.panel, self.recover)
         self.control_values.recall()
-        self.changes = ChangesRow(self.settings_menu, self.control_values, self.sections)
+        self.changes = ChangesRow(
+            self.settings_menu,
+            self.control_values,
+            self.sections,
+            is_closed=lambda: self.panel.closed,
+        )
         for row in (self.changes, self.recovery, self.panel.below):
             self.native.layout().addWidget(row)
         self._required = [one for one in choosers if not one.optional]
@@ -149,6 +155,7 @@ class JobWidget(Followed, Container[Any]):
         if parent is not None:
             self.notes.follow_viewer(True)
             share_place(self.native)
+            commands.offer(self, self._viewer)
             return
         self.panel.runner.stop()
         self.panel.brush.withdraw()

@@ -22,6 +22,7 @@ from napari_nst.viewer.history.controls import HistoryControls
 from napari_nst.viewer.layers.save import save_result
 from napari_nst.viewer.loss_plot.plot import LossPlot
 from napari_nst.viewer.loss_plot.trace import LossTrace
+from napari_nst.viewer.run.activity import ActivityBar
 from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.run.runner import Runner
 from napari_nst.viewer.run.status import busy_seconds, finished_text, how_far, progress_text
@@ -47,7 +48,7 @@ class RunButtons(Container[Any]):
         self.run = PushButton(text="Run", tooltip="Start, with the settings below.")
         self.pause = PushButton(text="Pause", tooltip="Pause after this iteration, or resume.")
         self.stop = PushButton(
-            text="Stop", tooltip="End now, and keep the image of the last whole iteration."
+            text="Stop", tooltip="End now, and keep the image of the last whole iteration (Esc)."
         )
         self.save_as = PushButton(
             text="Save…",
@@ -140,8 +141,8 @@ class RunPanel(Container[Any]):
         for row in (self.brush.native, self.going_on.native, self.losses.native):
             column.addWidget(row)
         self.buttons.run.clicked.connect(self.start)
-        self.buttons.pause.clicked.connect(self._on_pause)
-        self.buttons.stop.clicked.connect(self._on_stop)
+        self.buttons.pause.clicked.connect(self.toggle_pause)
+        self.buttons.stop.clicked.connect(self.stop)
         self.buttons.save_as.clicked.connect(self._on_save)
         self.going_on.button.clicked.connect(
             lambda: self.go_on(self.going_on.steps.value, self.going_on.size.value or None)
@@ -155,6 +156,7 @@ class RunPanel(Container[Any]):
         self.runner.finished.connect(self.history.finish)
         self.runner.ended.connect(self._on_ended)
         self.runner.failed.connect(self.complain)
+        self.activity = ActivityBar(self.runner)  # last: napari handles events in between
 
     @property
     def active(self) -> RunThread | None:
@@ -215,12 +217,14 @@ class RunPanel(Container[Any]):
         else:
             self.say(f"Saved as {Path(path).name}.")
 
-    def _on_pause(self) -> None:
+    def toggle_pause(self) -> None:
+        """Pause the run, or resume it."""
         self.runner.pause()
         is_paused = self.active is not None and self.active.paused
         self.buttons.pause.text = "Resume" if is_paused else "Pause"
 
-    def _on_stop(self) -> None:
+    def stop(self) -> None:
+        """Ask the run to end with its last complete iteration."""
         if self.active is not None:
             self.runner.stop()
             self.say("Stopping …")

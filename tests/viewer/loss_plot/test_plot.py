@@ -9,7 +9,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
-from qtpy.QtGui import QHelpEvent, QWheelEvent
+from qtpy.QtGui import QFont, QHelpEvent, QImage, QPainter, QWheelEvent
 from qtpy.QtWidgets import QApplication, QToolTip
 
 from napari_nst.viewer.controls.form import scrolling_column
@@ -310,3 +310,26 @@ def test_the_tool_tip_shows_the_losses_under_the_mouse(plot, monkeypatch):
         QApplication.sendEvent(viewport, help_wanted)
     assert said[0].splitlines()[:3] == ["Iteration 20", "total 151", "content 1.2"]
     assert said[1] == plot.curves.accessibleDescription()
+
+
+@pytest.mark.parametrize("steps", [3, 50, 12345])
+@pytest.mark.parametrize("points", [7, 16])
+def test_numbers_of_an_axis_never_overlap(plot, steps, points):
+    plot.show_losses(a_trace(steps))
+    plot.curves.resize(240, plot.curves.height())
+    for side, ranges in (("bottom", [(1, steps)]), ("left", [(-3, 3), (0.1, 0.3), (-12, 9)])):
+        axis = plot.curves.getAxis(side)
+        font = QFont()
+        font.setPointSize(points)
+        axis.setTickFont(font)
+        for low, high in ranges:
+            axis.setRange(low, high)
+            page = QImage(400, 400, QImage.Format.Format_RGB32)
+            painter = QPainter(page)
+            painter.setFont(font)
+            _, _, texts = axis.generateDrawSpecs(painter)
+            painter.end()
+            boxes = [box for box, _, text in texts if text]
+            for index, box in enumerate(boxes):
+                assert not any(box.intersects(other) for other in boxes[:index]), (side, low, high)
+            assert boxes or high - low < 1

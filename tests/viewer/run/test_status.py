@@ -74,7 +74,7 @@ def under_way(
         ),
         (
             {"newest": iteration(2, 40), "tile": (3, 12, 32), "times": [0, 90]},
-            "step 3 of 40, tile 12 of 32 · 90 s/it · 1:06:40 left",
+            "step 3 of 40, tile 12 of 32 · 0.011 it/s · 1:06:40 left",
             (40 * 32, 2 * 32 + 12),
         ),
         ({"newest": iteration(2, 40), "tile": (3, 12, 32), "seconds_left": 65.0},
@@ -109,3 +109,9 @@ def test_what_computes_is_named_not_where_the_picture_lies():
     facts = {"device": "cuda:0 (Imaginary 1)", "precision": "float16"}
     said = progress_text(under_way(iteration(2, 40, facts=facts)))
     assert said.endswith("px on cuda:0 (Imaginary 1), float16")
+
+
+@pytest.mark.parametrize(("step", "left"), [(39, "0:01"), (40, "0:00")])
+def test_nothing_is_left_only_at_the_end(step, left):
+    text = progress_text(under_way(iteration(step, 40), seconds_left=0.2))
+    assert f"{left} left" in text

@@ -140,9 +140,10 @@ def test_changes_are_shown_and_undone_one_by_one(qtbot):
     controls, own, values = session()
     menu, section = QPushButton(), Section("Expert", [controls.fields["style_layers"]])
     menu.reset_all = values.reset
-    row = ChangesRow(menu, values, {"Expert": section})
+    row = ChangesRow(menu, values, {"Expert": section}, is_closed=lambda: False)
     qtbot.addWidget(row)
     assert not row.undo.isEnabled()
+    assert values.changed() == {}
     usual = section.button.text()
     controls.preset.value = "gatys-2016"
     row.settle()

@@ -224,8 +224,11 @@ class RecipeControls:
         return [name for name in self.used if not self._is_usual(name, getattr(usual, name))]
 
     def _is_usual(self, name: str, usual: Any) -> bool:
+        control, value = CONTROLS[name], self.fields[name].value
+        if control.kind is Changes:
+            return bool(value == control.text(usual))
         try:
-            return bool(CONTROLS[name].checked(name, self.fields[name].value) == usual)
+            return bool(control.checked(name, value) == usual)
         except (TypeError, ValueError):  # a text that is being typed
             return False
 

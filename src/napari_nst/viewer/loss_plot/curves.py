@@ -52,12 +52,32 @@ def colours(names: Sequence[str], text: str, *, dark: bool) -> dict[str, str]:
 
 
 class WholeTicks(pg.AxisItem):  # type: ignore[misc]
-    """An axis whose ticks are whole: iterations, or powers of ten."""
+    """An axis whose ticks are whole: iterations, or powers of ten; its numbers never overlap."""
+
+    _least = 0.0  # distance between two numbers
 
     def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
-        """Return pyqtgraph's spacings of at least 1, which are whole numbers."""
-        spacings = super().tickSpacing(low, high, size)
-        return [pair for pair in spacings if pair[0] >= 1] or [(1.0, 0.0)]
+        """Return the least spacing of 1, 2, 5, 10, … at which the numbers do not overlap."""
+        font = QFontMetrics(self.style["tickFont"] or QFont())
+        is_horizontal = self.orientation in ("top", "bottom")
+        number = f" {max(abs(low), abs(high)):.0f} "
+        room = font.horizontalAdvance(number) if is_horizontal else 1.2 * font.height()
+        self._least = room * (high - low) / max(size, 1.0)  # iterations or decades
+        spacings = (step * 10**power for power in range(12) for step in (1, 2, 5))
+        return [(float(next(step for step in spacings if step >= self._least)), 0.0)]
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float | None) -> list[Any]:
+        """Return the numbers at ticks; between powers of ten, those that have room."""
+        strings: list[Any] = super().tickStrings(values, scale, spacing)
+        if spacing is not None:
+            return strings
+        last = -math.inf
+        for index, value in enumerate(values):
+            if min(value - last, abs(value - round(value))) < self._least:
+                strings[index] = None
+            else:
+                last = value
+        return strings
 
 
 class LossCurves(pg.PlotWidget):  # type: ignore[misc]

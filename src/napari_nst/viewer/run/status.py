@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from napari_nst.viewer.words import heading_in_window
@@ -23,7 +24,8 @@ def progress_text(run: RunThread) -> str:
     if run.holding or (run.paused and tile is None):
         pace = "paused"
     else:
-        pace = f"{_rate_text(run.rate)}{_clock(run.seconds_left)} left"
+        left = run.seconds_left if newest.step < newest.steps else 0.0
+        pace = f"{_rate_text(run.rate)}{_clock(left)} left"
     lines = [f"{where} · {pace}"]
     if newest.panels:
         count = len(newest.panels)
@@ -100,11 +102,12 @@ def _loss_texts(losses: dict[str, float]) -> list[str]:
 def _rate_text(per_second: float) -> str:
     if not per_second:
         return ""
-    is_slow = per_second < 0.5
-    return f"{1 / per_second:.0f} s/it · " if is_slow else f"{per_second:.1f} it/s · "
+    return f"{per_second:.1f} it/s · " if per_second >= 1 else f"{per_second:.2g} it/s · "
 
 
 def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(max(0.0, seconds)), 60)
+    # Rounded up: 0:00 is only said at the end, when nothing is left.
+    whole = max(1, math.ceil(seconds)) if seconds else 0
+    minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

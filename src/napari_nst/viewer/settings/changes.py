@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from qtpy.QtCore import QTimer
@@ -23,9 +23,14 @@ class ChangesRow(QWidget):
     """
 
     def __init__(
-        self, menu: SettingsMenu, values: ControlValues, sections: Mapping[str, Section]
+        self,
+        menu: SettingsMenu,
+        values: ControlValues,
+        sections: Mapping[str, Section],
+        is_closed: Callable[[], bool],  # whether Qt has deleted the widget
     ) -> None:
         super().__init__()
+        self._is_closed = is_closed
         self._values = values
         self._sections = sections
         self._now = values.snapshot()
@@ -44,8 +49,6 @@ class ChangesRow(QWidget):
         self._timer.timeout.connect(self.settle)
         self.undo.clicked.connect(self.undo_last)
         self.defaults.clicked.connect(menu.reset_all)
-        self.destroyed.connect(self._on_destroyed)
-        self._closed = False
         values.watch(self._settle_soon)
         self._show()
 
@@ -68,11 +71,8 @@ class ChangesRow(QWidget):
         self._show()
 
     def _settle_soon(self) -> None:
-        if not self._closed:
+        if not self._is_closed():
             self._timer.start()
-
-    def _on_destroyed(self) -> None:
-        self._closed = True
 
     def _show(self) -> None:
         changed = self._values.changed()

@@ -98,11 +98,12 @@ class ControlValues:
             n for n, value in now.items() if n not in _FOLLOWING and value != self._defaults.get(n)
         ]
         fields = {name: label_of(name) for name in self._recipe_controls.changed()}
-        return fields | {name: str(self._own[name].label) for name in own}
+        return fields | {name: _label(self._own[name]) for name in own}
 
     def snapshot(self) -> dict[str, Any]:
         """Return what the controls hold, but for the chosen layers, for `restore`."""
-        return {"own": self._plain(), "recipe": self._recipe_controls.snapshot()}
+        own = {name: one for name, one in self._plain().items() if name not in _FOLLOWING}
+        return {"own": own, "recipe": self._recipe_controls.snapshot()}
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Set the controls to what `snapshot` returned."""
@@ -297,6 +298,11 @@ def _missing_text(names: list[str]) -> str:
     if not names:
         return ""
     return f"Missing layers: {', '.join(names)}; open them again, or choose others."
+
+
+def _label(control: ValueWidget[Any]) -> str:
+    """Return the text that a user sees: a check box has it on itself."""
+    return str(getattr(control, "text", "") or control.label)
 
 
 def _as_data(value: Any) -> Any:
