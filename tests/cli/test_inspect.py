@@ -94,7 +94,8 @@ def test_inputs_that_have_changed_are_named(images, engine, capsys):
     assert run("losses", "out.png", "-o", "maps.png") == 2
     said = capsys.readouterr().err.splitlines()
     content = Path("content.png").absolute()
-    assert said[0] == f"napari-nst: not as it was when out.png was made: {content}."
+    assert str(content) in said[0]
+    assert "out.png" in said[0]
     assert "picture is 6 × 8 pixels" in said[1]  # the engine of this test makes this size
     content.unlink()
     assert run("gram", "out.png", "-o", "maps.png", "--layer", "relu1_1") == 2

@@ -68,9 +68,9 @@ def test_a_run_is_cancelled_from_another_thread():
 def test_a_steering_that_has_stopped_a_run_begins_no_other(quick):
     recipe, steering = quick(steps=3, init="noise"), Steering()
     assert len(steps_with(recipe, 1, Steering.stop, steering)) == 1
-    with pytest.raises(ValueError, match="make a new Steering for each run"):
+    with pytest.raises(ValueError, match="new Steering for each run"):
         nst.stylize(CONTENT, STYLE, recipe, steering=steering)
-    with pytest.raises(ValueError, match="make a new Steering for each run"):
+    with pytest.raises(ValueError, match="new Steering for each run"):
         next(nst.compare_textures(STYLE, recipe, layers=["relu1_1"], steering=steering))
 
 

@@ -154,7 +154,7 @@ def test_tiff_with_a_thumbnail_is_one_image(tmp_path, rgb8):
     ("pixels", "options", "message"),
     [
         (np.zeros((5, 8, 9), np.uint8), {"photometric": "minisblack"}, "5 pages"),
-        (np.zeros((5, 8, 9), np.uint16), {"imagej": True}, "5 pages"),
+        (np.zeros((5, 8, 9), np.uint16), {"imagej": True}, "5 channels"),
         (np.zeros((8, 9), np.complex64), {}, "complex64"),
         (
             np.zeros((8, 9, 2), np.uint8),
