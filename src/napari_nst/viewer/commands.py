@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from weakref import WeakSet
 
 import napari.viewer
@@ -10,15 +10,33 @@ import npe2
 from napari.components import ViewerModel
 from napari.utils.notifications import show_info
 
-if TYPE_CHECKING:
-    from napari_nst.viewer.job_widget import JobWidget
+
+class Commanded(Protocol):
+    """What the commands need of a widget."""
+
+    viewer: Any
+    panel: Any
+    changes: Any
+    run: Any
+
+    @property
+    def native(self) -> Any:
+        """Its Qt widget."""
+
+    @property
+    def running(self) -> bool:
+        """Whether a run goes on or is paused."""
+
+    def start(self) -> Any:
+        """Start a run."""
+
 
 _PLUGIN = "napari-nst"
 
-_widgets: WeakSet[JobWidget] = WeakSet()
+_widgets: WeakSet[Commanded] = WeakSet()
 
 
-def offer(widget: JobWidget, viewer: ViewerModel) -> None:
+def offer(widget: Commanded, viewer: ViewerModel) -> None:
     """Let the commands reach a widget, and bind the manifest's keys in its viewer."""
     _widgets.add(widget)
     # napari reads all of a manifest but its key bindings.
@@ -69,7 +87,7 @@ _BY_ID = {
 """Identifier in the manifest → function."""
 
 
-def _there(viewer: Any) -> list[JobWidget]:
+def _there(viewer: Any) -> list[Commanded]:
     """Return the widgets of a viewer, those that the user sees first."""
     model = getattr(viewer, "__wrapped__", viewer)
     own = [
@@ -80,14 +98,14 @@ def _there(viewer: Any) -> list[JobWidget]:
     return sorted(own, key=lambda one: not _is_seen(one))
 
 
-def _is_seen(widget: JobWidget) -> bool:
+def _is_seen(widget: Commanded) -> bool:
     native = widget.native
     return bool(native.isVisible() and not native.visibleRegion().isEmpty())
 
 
-def _running(viewer: Any) -> list[JobWidget]:
+def _running(viewer: Any) -> list[Commanded]:
     return [one for one in _there(viewer) if one.running]
 
 
-def _addressed(viewer: Any) -> JobWidget | None:
+def _addressed(viewer: Any) -> Commanded | None:
     return next(iter([*_running(viewer), *_there(viewer)]), None)
