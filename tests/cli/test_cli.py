@@ -182,7 +182,7 @@ def fake_demo(monkeypatch):
     calls = []
     module = types.ModuleType("napari_nst.viewer.demo")
 
-    def run_demo(headless, output):
+    def run_demo(headless, output, progress, **changes):
         calls.append((headless, output))
         return [output / "window.png"] if headless else []
 

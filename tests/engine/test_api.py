@@ -143,7 +143,7 @@ def test_weights_are_read_at_the_first_step_also_from_the_home_folder(monkeypatc
     ("error", "told"),
     [
         (torch.OutOfMemoryError("CUDA out of memory."), "Out of memory at 130 pixels on .*'cpu'"),
-        (MemoryError(), "Out of memory at 130 pixels .* try size "),
+        (MemoryError(), "Out of memory at 130 pixels .* `size`"),
         (RuntimeError("CUDA error: an illegal memory access"), "The computation failed: CUDA"),
     ],
     ids=["torch", "python", "other"],

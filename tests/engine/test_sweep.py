@@ -118,13 +118,13 @@ def test_checked_runs_are_not_held_until_their_turn(quick):
 
 
 def test_images_are_converted_and_hashed_once(quick, monkeypatch):
-    convert, converted = input_image.as_rgb, []
+    read, converted = input_image._read, []
 
     def counted(image, name):
         converted.append(name)
-        return convert(image, name)
+        return read(image, name)
 
-    monkeypatch.setattr(input_image, "as_rgb", counted)
+    monkeypatch.setattr(input_image, "_read", counted)
     recipe, start = quick(steps=1, init="image"), CONTENT.copy()
     panels = panels_of(
         nst.sweep(lambda one: nst.stylize(CONTENT, STYLE, one, init_image=start), recipe, AXES)

@@ -156,9 +156,18 @@ def mean_tv(rgb):
     return sum(np.mean(difference**2) for difference in steps(rgb))
 
 
+def spectrum_of_image(e):
+    """Liu et al. 2016, eq. 5, in [0, 1] and divided by the style's variance."""
+    f_x, f_a = np.fft.fft2(e.rgb), np.fft.fft2(e.style_rgb)
+    inner = (f_x * f_a.conj()).sum(axis=0)
+    nearest = np.fft.ifft2(np.exp(1j * np.angle(inner)) * f_a).real
+    return mse(e.rgb, nearest) / np.mean(e.style_rgb.var(axis=(1, 2)))
+
+
 def ours(e, recipe):
     content = sum(w * relative(e.F[k], e.P[k]) for k, w in recipe.content_layers.items())
     style = sum(w * mean_and_covariance(e, k) for k, w in recipe.style_layers.items())
+    style += sum(term["style_weight"] * spectrum_of_image(e) for term in recipe.terms)
     return parts(
         recipe.content_weight * content,
         recipe.style_weight * style,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -23,7 +24,7 @@ _OF_ONE = ("log", "tensorboard", "animation", "tile_preview")  # outputs of a si
 def is_batch(request: Request, contents: Sequence[Path], may_be_several: bool) -> bool:
     """Whether there are several contents, or the output is a folder."""
     output = request.outputs.output
-    is_folder = output.is_dir() or (may_be_several and not output.suffix)
+    is_folder = os.path.isdir(output) or (may_be_several and not output.suffix)
     return output is not NO_FILE and (len(contents) > 1 or (len(contents) == 1 and is_folder))
 
 
@@ -55,7 +56,7 @@ def run_each(
 def _checked_folder(request: Request, contents: Sequence[Path]) -> Path:
     """Return the folder to write into, which is made if it is missing; raise for other outputs."""
     folder = request.outputs.output
-    if folder.suffix and not folder.is_dir():
+    if folder.suffix and not os.path.isdir(folder):
         raise ValueError(
             f"--output must be a folder for several contents, such as out/; not {folder}."
         )

@@ -192,8 +192,8 @@ def test_edited_labels_take_effect(quick):
 @pytest.mark.parametrize(
     ("guides", "told"),
     [
-        (Guides(LEFT, (None,), keep_unlabelled=True), "keep_unlabelled cannot change while"),
-        (Guides(LEFT, (None, None)), "style_guides has 2 images of labels for 1 style"),
+        (Guides(LEFT, (None,), keep_unlabelled=True), "`keep_unlabelled`"),
+        (Guides(LEFT, (None, None)), "`style_guides`"),
     ],
 )
 def test_impossible_guides_are_told_and_the_run_goes_on(quick, guides, told):

@@ -86,7 +86,7 @@ def test_an_iteration_is_frozen_and_short_to_print(quick):
 @pytest.mark.network
 @OPTIMIZERS
 def test_with_the_real_network_the_loss_falls(real, optimizer):
-    recipe = nst.preset(size=64, min_size=45, steps=12, device="cpu", optimizer=optimizer)
+    recipe = nst.Recipe(size=64, min_size=45, steps=12, device="cpu", optimizer=optimizer)
     found = list(nst.stylize(CONTENT, STYLE, recipe))
     of_last = [it.losses["total"] for it in found if it.shape == found[-1].shape]
     assert of_last[-1] < 0.9 * of_last[0]

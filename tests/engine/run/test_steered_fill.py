@@ -120,8 +120,8 @@ def test_the_exemplar_may_change_with_its_region():
 @pytest.mark.parametrize(
     ("regions", "exemplar", "told"),
     [
-        ([BEYOND], STYLE, "region reaches beyond the 64 pixels around"),
-        ([MOVED, FIRST], None, "exemplar_region marks pixels of an exemplar"),
+        ([BEYOND], STYLE, "`region` reaches beyond the 64 pixels around"),
+        ([MOVED, FIRST], None, "`exemplar_region` marks pixels of an exemplar"),
     ],
 )
 def test_an_impossible_region_is_told_and_the_run_goes_on(fill, regions, exemplar, told):
@@ -138,5 +138,5 @@ def test_a_run_that_fills_nothing_has_no_region_to_change(quick):
     steering = nst.Steering(told.append)
     steering.fill(FIRST)
     found = list(nst.synthesize(STYLE, quick(init="noise"), steering=steering))
-    assert "region is for a run that fills one" in told[0]
+    assert "`region`" in told[0]
     assert found[-1].free is None

@@ -89,8 +89,8 @@ def test_a_refusal_names_a_size_that_fits(planner, optimizer):
     free = needed(job, 256, history=0) / 2
     with pytest.raises(nst.NstError, match="of memory on cpu") as told:
         planner(job, free).plans(job)
-    size = int(re.search(r"size (\d+) or less", str(told.value))[1])
-    assert ("optimizer adam" in str(told.value)) == (optimizer == "lbfgs")
+    size = int(re.search(r"`size` of (\d+) or less", str(told.value))[1])
+    assert ("optimizer='adam'" in str(told.value)) == (optimizer == "lbfgs")
     smaller, larger = (job_of(size=one, optimizer=optimizer) for one in (size, size + 64))
     planner(smaller, free).plans(smaller)
     with pytest.raises(nst.NstError):

@@ -333,7 +333,7 @@ def test_the_least_size_works_and_one_pixel_less_does_not(untrained, random_imag
     assert features.numel() > 0
     assert features.isfinite().all()
     if least > 1:
-        with pytest.raises(ValueError, match=rf"too small for {layer}; .* at least {least}\\.$"):
+        with pytest.raises(ValueError, match=rf"too small for {layer}; .* at least {least}\.$"):
             network(random_image(least - 1, 64))
         with pytest.raises(RuntimeError):  # torch's own error
             network.features(random_image(least - 1, 64))
