@@ -99,8 +99,9 @@ def test_one_thing_is_computed_at_a_time(finished, until, messages):
     viewer, widget = finished
     widget.show_features.native.click()
     widget.show_gram.native.click()
-    assert "already" in messages()[-1]
+    assert "maps" in messages()[-1]
     until(lambda: any("features" in layer.name for layer in viewer.layers))
+    assert not any("Gram" in layer.name for layer in viewer.layers)
 
 
 def test_layers_are_explored_as_a_grid(finished, until, monkeypatch):

@@ -245,7 +245,7 @@ class RunPanel(Container[Any]):
     def _report(self, run: RunThread) -> None:
         self._show_progress(run)
         self.history.show_state()
-        if not run.stopping:
+        if not run.stopping and not run.failed:  # an error remains
             sentences = [progress_text(run), *run.notices, self._problem]
             self.say("\n".join(filter(None, sentences)))
 

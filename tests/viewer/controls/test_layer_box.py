@@ -59,6 +59,7 @@ def test_the_style_yields_to_the_content_unless_it_was_chosen(add, docked):
 
 def test_a_removed_layer_leaves_the_box_empty_until_it_returns(windowless, add, docked):
     first, second = add("a"), add("b")
+    windowless.layers.selection.active = first
     box = docked()
     chosen, changed = [], []
     box.chosen.connect(chosen.append)
@@ -83,7 +84,7 @@ def test_a_removed_layer_leaves_the_box_empty_until_it_returns(windowless, add, 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_cleared_layers_that_return_are_chosen_as_before(windowless, add, docked, order):
     layers = [add("a"), add("b")]
-    content = docked()
+    content = docked(has_partner=True)
     style = docked(name="style", apart_from=content)
     windowless.layers.clear()
     add("c")
@@ -126,6 +127,7 @@ def test_what_napari_makes_of_a_layer_is_not_taken_for_it(model, qtbot, act):
     shape = (9, 9) if act is as_labels else (9, 9, 3)
     for name in ("a", "b"):
         model.add_image(np.zeros(shape, kind), name=name, projection_mode="none")
+    model.layers.selection.active = model.layers["a"]
     box = LayerBox(model, "style", "A layer.")
     for event in ("inserted", "removed"):
         getattr(model.layers.events, event).connect(box.reset_choices)

@@ -92,16 +92,16 @@ def test_the_shown_projection_of_a_thick_slice_is_read(model, mode):
     layer = model.add_image(stack, contrast_limits=(0, 1000), projection_mode=mode)
     layer.axis_labels = ["z", "y", "x"]
     model.dims.set_point(0, 3)
-    model.dims.thickness = (4, 0, 0)  # planes 1 to 5
+    model.dims.thickness = (4, 0, 0)  # planes 2 to 6, counted from 1
     shown = shown_slice(layer, model.dims)
     expected = {"mean": 80, "sum": 400, "max": 200, "min": 0}[mode]
     np.testing.assert_allclose(shown.read(), expected / 1000, atol=1e-6)
-    assert "1 to 5 of 6" in shown.where
+    assert "2 to 6 of 6" in shown.where
     assert mode in shown.where
     restored = shown.intensity.restore(shown.read(), keep_dtype=True)
     assert (restored == expected).all(), "a sum is beyond 8 bits"
     layer.projection_mode = "none"
-    assert "3 of 6" in shown_slice(layer, model.dims).where
+    assert "4 of 6" in shown_slice(layer, model.dims).where
 
 
 @settings(max_examples=25)

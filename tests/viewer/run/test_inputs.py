@@ -134,6 +134,7 @@ def test_the_result_is_that_of_the_deleted_images(make_napari_viewer_proxy, unti
     widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")[1]
     widget.size.value, widget.min_size.value, widget.steps.value = 64, 0, 12
     widget.device.value, widget.precision.value = "cpu", "float32"
+    widget.style.value = viewer.layers["coffee"]
     recipe = widget.recipe
     widget.start()
     widget.pause.native.click()

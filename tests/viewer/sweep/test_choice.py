@@ -17,9 +17,10 @@ def choice(controls):
     return SweepChoice(controls)
 
 
-def test_default_is_style_weight_by_size(choice):
+def test_default_is_style_weight_by_size(choice, controls):
+    weight = controls.recipe.style_weight
     assert choice.axes(Recipe()) == {
-        "style_weight": [4.0, 8.0, 16.0, 32.0, 64.0],
+        "style_weight": [weight * factor for factor in (0.25, 0.5, 1, 2, 4)],
         "size": [96, 128, 192],
     }
 

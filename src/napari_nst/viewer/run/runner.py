@@ -104,12 +104,17 @@ class Runner:
             run.steering.about = partial(about_of, request, self.losses)
         if go_on:
             self._take_strokes(run)
+        # Before the thread: napari's progress bar handles all waiting events here, also the end of
+        # a run that fails at once.
+        self.began.emit()
+        self.reported.emit(run)
+        if self.closed:
+            self._on_finished()
+            return
+        self._redraws.start(float(preferred("preview_rate", 15)))
         run_in_background(
             run.work, viewer=self._viewer, failed=self._on_error, finished=self._on_finished
         )
-        self.began.emit()
-        self.reported.emit(run)
-        self._redraws.start(float(preferred("preview_rate", 15)))
 
     def pause(self) -> None:
         """Pause the run after this iteration, or resume it with what was painted meanwhile."""
