@@ -61,9 +61,9 @@ def tensors(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def ours(preset: str, size: int, device: torch.device) -> Recipe:
-    """Return a preset at one scale, with the default pretrained network."""
+    """Return a preset at one scale and in one phase, with the default pretrained network."""
     flavour = nst.preset("default").weights
-    return nst.preset(preset, size=size, min_size=0, weights=flavour, device=str(device))
+    return nst.preset(preset, size=size, min_size=0, phases=(), weights=flavour, device=str(device))
 
 
 def our_steps(recipe: Recipe) -> Iterator[Any]:

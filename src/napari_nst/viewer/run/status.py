@@ -22,11 +22,11 @@ def progress_text(run: RunThread) -> str:
     else:  # the tile's own step counts within its image, if a run makes several images
         where = f"step {newest.step + 1} of {newest.steps}, tile {tile.done} of {tile.total}"
     if run.holding or (run.paused and tile is None):
-        pace = "paused"
+        speed = "paused"
     else:
         left = run.seconds_left if newest.step < newest.steps else 0.0
-        pace = f"{_rate_text(run.rate)}{_clock(left)} left"
-    lines = [f"{where} · {pace}"]
+        speed = f"{_rate_text(run.rate)}{_clock(left)} left"
+    lines = [f"{where} · {speed}"]
     if newest.panels:
         count = len(newest.panels)
         heading = heading_in_window(newest.panels[newest.panel])
