@@ -216,13 +216,20 @@ def test_a_click_picks_the_nearest_iteration(plot, qtbot):
     assert picked == [20, 49, 2]
 
 
+def activated(window):
+    """Whether a window has the focus, which a window of another worker's test can take."""
+    if not window.isActiveWindow():
+        window.activateWindow()
+    return window.isActiveWindow()
+
+
 def test_keys_pick_iterations_and_napari_does_not_see_them(docked, napari_window, qtbot, until):
     plot = docked
     napari_window.add_image(np.zeros((5, 8, 8)))
     before = napari_window.dims.current_step
     picked = []
     plot.picked.connect(picked.append)
-    until(plot.window().isActiveWindow)
+    until(lambda: activated(plot.window()))
     plot.setFocus()
     until(lambda: QApplication.focusWidget() is plot.curves)
     window, shift = plot.window().windowHandle(), Qt.KeyboardModifier.ShiftModifier
@@ -257,7 +264,7 @@ def test_the_wheel_zooms_only_in_a_plot_with_the_focus(plot, until):
 
     plot.curves.clearFocus()
     assert turn() == 49
-    until(plot.window().isActiveWindow)
+    until(lambda: activated(plot.window()))
     plot.setFocus()
     until(lambda: QApplication.focusWidget() is plot.curves)
     assert turn() < 49
