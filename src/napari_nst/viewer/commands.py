@@ -78,11 +78,20 @@ def undo(viewer: napari.viewer.Viewer) -> None:
         widget.changes.undo_last()
 
 
+def compare(viewer: napari.viewer.Viewer) -> None:
+    """Show the result beside the image that it was made from, or the result alone again."""
+    widgets = _there(viewer)
+    able = [one for one in widgets if one.panel.before_after.is_possible]
+    for widget in [*able, *widgets][:1]:
+        widget.panel.before_after.toggle()
+
+
 _BY_ID = {
     f"{_PLUGIN}.run": run,
     f"{_PLUGIN}.pause": pause_or_continue,
     f"{_PLUGIN}.stop": stop,
     f"{_PLUGIN}.undo": undo,
+    f"{_PLUGIN}.compare": compare,
 }
 """Identifier in the manifest → function."""
 

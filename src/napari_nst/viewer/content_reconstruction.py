@@ -67,6 +67,7 @@ class ContentReconstruction(JobWidget):
         return RunRequest(
             name=f"{image.name} · {title}",
             position=image.position,
+            source=image,
             intensity=image.intensity,
             recipe=recipe,
             function="compare_reconstructions" if compared else "reconstruct",

@@ -159,6 +159,7 @@ class JobWidget(Followed, Container[Any]):
             return
         self.panel.runner.stop()
         self.panel.brush.withdraw()
+        self.panel.before_after.remove()
         self._leave_viewer()
 
     def _leave_viewer(self) -> None:

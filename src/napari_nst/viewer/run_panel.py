@@ -14,6 +14,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_nst.recipe import Recipe
+from napari_nst.viewer.before_after import BeforeAfter
 from napari_nst.viewer.brush import BrushControls
 from napari_nst.viewer.controls.file_dialog import ask_for_path
 from napari_nst.viewer.controls.form import CountBox, Section, note
@@ -131,6 +132,7 @@ class RunPanel(Container[Any]):
         self.margins = (0, 0, 0, 0)
         self.going_on, self.brush = GoingOn(), BrushControls(viewer)
         self.runner = Runner(viewer, self.native)
+        self.before_after = BeforeAfter(viewer, self.runner, self.complain)
         self.history = HistoryControls(viewer, self.complain)
         self.plot = LossPlot(viewer)
         self.losses = Section("Loss plot", [self.plot])
@@ -138,8 +140,8 @@ class RunPanel(Container[Any]):
         self.below = QWidget()
         column = QVBoxLayout(self.below)
         column.setContentsMargins(0, 0, 0, 0)
-        for row in (self.brush.native, self.going_on.native, self.losses.native):
-            column.addWidget(row)
+        for row in (self.brush, self.going_on, self.before_after, self.losses):
+            column.addWidget(row.native)
         self.buttons.run.clicked.connect(self.start)
         self.buttons.pause.clicked.connect(self.toggle_pause)
         self.buttons.stop.clicked.connect(self.stop)
@@ -280,6 +282,7 @@ class RunPanel(Container[Any]):
         self.going_on.native.setVisible(can_go_on)
         self._offer_brush(can_go_on)
         self.history.offer(running or self._shows_result)
+        self.before_after.follow()
         self._plot()
 
     def show_lacking(self, text: str, *, can_run: bool) -> None:
@@ -294,8 +297,11 @@ class RunPanel(Container[Any]):
 
     def follow_layers(self) -> None:
         """Show the controls of the result while the viewer has it."""
-        if not self.closed and (self.result is not None) != self._shows_result:
+        if self.closed:
+            return
+        if (self.result is not None) != self._shows_result:
             self._show_state()
+        self.before_after.follow()
 
     def _on_picked(self, step: int) -> None:
         self.plot.point_at(self.history.show_step(step))

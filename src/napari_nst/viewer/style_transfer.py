@@ -133,6 +133,7 @@ class StyleTransfer(JobWidget):
         return RunRequest(
             name=f"{inputs.content.name} × {' + '.join(style.name for style in inputs.styles)}",
             position=inputs.content.pictures[0].position,
+            source=inputs.content.pictures[0],
             intensity=inputs.content.intensity,
             recipe=recipe,
             function="stylize_channels" if in_turn else "stylize",

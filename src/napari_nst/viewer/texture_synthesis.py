@@ -118,6 +118,7 @@ class TextureSynthesis(JobWidget):
         return RunRequest(
             name=f"{exemplar.name} · texture{' by layers' if compared else ''}",
             position=_result_position(exemplar.position, fitted, shape),
+            source=exemplar,
             intensity=exemplar.intensity,
             recipe=recipe,
             function="compare_textures" if compared else "synthesize",
@@ -132,6 +133,7 @@ class TextureSynthesis(JobWidget):
         return RunRequest(
             name=f"{inputs.image.name} · filled",
             position=inputs.image.position,
+            source=inputs.image,
             intensity=inputs.image.intensity,
             recipe=recipe,
             function="synthesize",

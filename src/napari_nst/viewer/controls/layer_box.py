@@ -21,6 +21,7 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QListWidgetItem, QStyle, QStyleOptionComboBox, QStylePainter
 
 from napari_nst.io.record import RECORD
+from napari_nst.viewer.layers.result_layer import PASSING
 
 _NONE = "-----"
 _LIST_ROWS = 4
@@ -110,7 +111,7 @@ class LayerBox(ComboBox):
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the viewer's layers; napari calls this when they change."""
-        layers = [layer for layer in self._viewer.layers if isinstance(layer, self._kinds)]
+        layers = _usable_layers(self._viewer, self._kinds)
         before = self.value
         now = next(iter(self._kept.among(layers)), None)
         if now is not None:
@@ -204,7 +205,12 @@ class LayerList(Select):
 
 def image_layers(viewer: ViewerModel) -> list[Image]:
     """Return the viewer's image layers."""
-    return [layer for layer in viewer.layers if isinstance(layer, Image)]
+    return _usable_layers(viewer, (Image,))
+
+
+def _usable_layers(viewer: ViewerModel, kinds: tuple[type[Layer], ...]) -> list[Any]:
+    """Return the layers of some kinds that a run can use."""
+    return [one for one in viewer.layers if isinstance(one, kinds) and PASSING not in one.metadata]
 
 
 def chosen_layer(box: LayerBox) -> Any:

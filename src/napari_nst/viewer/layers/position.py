@@ -49,7 +49,7 @@ class Position:
         """Return the image in a layer's data as a view (H, W) or (H, W, C): `data` in reverse."""
         return np.moveaxis(data, self.axes, (0, 1)).squeeze(tuple(range(2, self.ndim)))
 
-    def transform_at(self, shape: tuple[int, int], panels: int = 0) -> dict[str, Any]:
+    def transform_at(self, shape: tuple[float, float], panels: int = 0) -> dict[str, Any]:
         """Return the transform of an image of `shape` (H, W) that covers the same area."""
         own, shown = self.transform, list(self.axes)
         ratio, first = np.ones(self.ndim), np.array(self.index, float)

@@ -15,6 +15,9 @@ from napari_nst.viewer.layers.position import Position, layer_transform
 _OF_PIXELS = ("rgb", "multiscale", "locked_data_level", "colormap", "contrast_limits")
 """Arguments of `add_image` that do not suit every kind of pixels."""
 
+PASSING = "napari-nst-passing"
+"""Key in the metadata of a layer that belongs to a view of the plugin: no run can use it."""
+
 
 def set_alone(layer: Any, **values: Any) -> None:
     """Set attributes of a layer; layers that the user has linked with it keep theirs."""

@@ -14,7 +14,7 @@ from napari_nst.engine.checkpoint.saved_runs import SavedRun
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers.intensity import Intensity
 from napari_nst.viewer.layers.position import Position
-from napari_nst.viewer.layers.read import OriginalPixels
+from napari_nst.viewer.layers.read import LayerSlice, OriginalPixels
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
@@ -39,6 +39,7 @@ class RunRequest:
     axes: Mapping[str, Sequence[Any]] | None = None  # of a sweep: fields and their values
     # Makes the result layer, if not a `LiveLayer`.
     make_layer: Callable[[ViewerModel, RunRequest], Any] | None = None
+    source: LayerSlice | None = None  # the image that the result is compared with
     keep_dtype: bool = False  # whether the result has the dtype of the input layer
     guides: tuple[Layer, ...] = ()  # above the content, and drawn on: the result is put below them
     original: OriginalPixels | None = None  # pixels of the input layer that the result keeps
