@@ -62,6 +62,12 @@ class JobWidget(Followed, Container[Any]):
             text="Keep data type",
             tooltip="Give the result the data type of the layer, such as 16 bit.",
         )
+        self.beside = CheckBox(
+            name="beside",
+            text=f"Result beside the {choosers[0].label.lower()}",
+            tooltip="Place the result to the right of the layer that it is made from, not over it. "
+            "Applies from the next run.",
+        )
         self.panel = RunPanel(viewer, self._read_and_remember)
         self.notes = Notes(
             viewer,
@@ -84,7 +90,7 @@ class JobWidget(Followed, Container[Any]):
             say=self.panel.say,
         )
         super().__init__(widgets=[self.panel], labels=False)
-        up_front = [*up_front, self.keep_dtype]
+        up_front = [*up_front, self.keep_dtype, self.beside]
         extras = {**extras, "Start": [self.init_image]}
         tools = {
             "Sweep": self.sweep.controls,
@@ -178,6 +184,8 @@ class JobWidget(Followed, Container[Any]):
             request = replace(former, recipe=self.recipe.replace(**changes))
         else:
             request = replace(self.request(**changes), controls=self.control_values.read())
+            if self.beside.value:
+                request = request.beside_source()
         self.control_values.remember()
         return request
 

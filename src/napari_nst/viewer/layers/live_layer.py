@@ -37,6 +37,7 @@ class LiveLayer:
         keep_dtype: bool = False,
         original: OriginalPixels | None = None,
         guides: Sequence[Layer] = (),  # that are drawn on during the run: the layer is below them
+        fit_view: bool = False,  # whether the view is fitted to show the new layer
     ) -> None:
         self._viewer = viewer
         self._name = name
@@ -45,6 +46,7 @@ class LiveLayer:
         self._keep_dtype = keep_dtype
         self._original = original
         self._guides = guides
+        self._fit_view = fit_view
         self._placement = Placement(position)
         self._stack: Array | None = None  # of several images
         self._remembered: Array | None = None  # what the layer showed before the user painted
@@ -205,3 +207,5 @@ class LiveLayer:
             **transform,
         )
         self._placement.placed(self.layer, shape)
+        if self._fit_view and dims.ndisplay == 2:
+            self._viewer.fit_to_view()

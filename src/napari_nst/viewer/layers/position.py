@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.transforms import Affine, CompositeAffine
 
 Array = np.ndarray[Any, Any]
+
+GAP = 1 / 16  # of the source's width, between it and what is put beside it
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +75,26 @@ class Position:
             "units": units,
             "axis_labels": labels,
         }
+
+    @property
+    def world_corners(self) -> Array:
+        """The corners of the image in the world, (4, ndim)."""
+        corners = np.tile(np.array(self.index, float), (4, 1))
+        height, width = self.shape
+        ends = [(0, 0), (0, width), (height, 0), (height, width)]
+        corners[:, list(self.axes)] = np.subtract(ends, 0.5)  # integers are pixel centres
+        world: Array = whole_affine(self.transform)(corners)
+        return world
+
+    def beside(self, source: Position, tiles: int = 1) -> Position:
+        """Return this position moved to the right of a source; room for `tiles` images in a row."""
+        right = self.axes[1]
+        own, other = self.world_corners[:, right], source.world_corners[:, right]
+        step = np.zeros(self.ndim)
+        step[right] = other.max() + GAP * np.ptp(other) + (tiles - 1) / 2 * np.ptp(own) - own.min()
+        affine = Affine(affine_matrix=self.transform["affine"]).linear_matrix
+        moved = self.transform["translate"] + np.linalg.solve(affine, step)
+        return replace(self, transform={**self.transform, "translate": moved})
 
     def _result_ndim(self, panels: int) -> int:
         return self.ndim + bool(panels and self.panel_axis is None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ class RunRequest:
     # Makes the result layer, if not a `LiveLayer`.
     make_layer: Callable[[ViewerModel, RunRequest], Any] | None = None
     source: LayerSlice | None = None  # the image that the result is compared with
+    is_beside: bool = False  # whether the result is placed beside the source, not over it
     keep_dtype: bool = False  # whether the result has the dtype of the input layer
     guides: tuple[Layer, ...] = ()  # above the content, and drawn on: the result is put below them
     original: OriginalPixels | None = None  # pixels of the input layer that the result keeps
@@ -52,6 +53,14 @@ class RunRequest:
     def is_single(self) -> bool:
         """Whether the run makes one image, and can be steered, continued, inspected and swept."""
         return self.function in ("stylize", "synthesize", "reconstruct") and self.axes is None
+
+    def beside_source(self) -> RunRequest:
+        """Return the request of a result that is placed to the right of its source."""
+        if self.source is None or self.is_beside:
+            return self
+        tiles = 3 if self.after_run is not None else 1  # a seamless texture is repeated around it
+        position = self.position.beside(self.source.position, tiles)
+        return replace(self, position=position, is_beside=True)
 
     def start(
         self, progress: Progress, steering: Steering, after: Iteration | None = None

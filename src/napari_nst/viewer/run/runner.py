@@ -165,6 +165,7 @@ class Runner:
             keep_dtype=request.keep_dtype,
             original=request.original,
             guides=request.guides,
+            fit_view=request.is_beside,
         )
 
     def _text_state(self) -> tuple[object, ...] | None:
@@ -243,6 +244,8 @@ class Runner:
             self.live.remember()
         if self.has_result and request.after_run is not None:
             request.after_run(self.live.layer)
+            if request.is_beside and self._viewer.dims.ndisplay == 2:
+                self._viewer.fit_to_view()
 
     def _on_error(self, error: Exception) -> None:
         if not self.closed:

@@ -26,6 +26,9 @@ _OF_A_LAYER = (
 )
 """Controls that depend on a chosen layer; like the layer, they are not remembered."""
 
+_OF_THE_VIEW = ("beside",)
+"""Controls that do not say how an image is made: remembered, but in no result's record."""
+
 _FOLLOWING = ("channel_axis", "seamless", "layer", "row_values", "column_values")
 """Controls that follow a layer or another control: they are no change of their own."""
 
@@ -58,8 +61,8 @@ class ControlValues:
         self._defaults = self._plain()
 
     def read(self) -> dict[str, Any]:
-        """Return the values of the widget's own controls; a layer is ``{"layer": name}``."""
-        return {name: _as_data(control.value) for name, control in self._own.items()}
+        """Return the values that a result's record holds; a layer is ``{"layer": name}``."""
+        return {name: one for name, one in self._all().items() if name not in _OF_THE_VIEW}
 
     def take(self, recipe: Recipe, own: Mapping[str, Any]) -> list[str]:
         """Set the controls to a recipe and to values from `read`; return missing layers."""
@@ -123,9 +126,12 @@ class ControlValues:
         self._show({name: value for name, value in values.items() if not _names_layers(value)})
         self._recipe_controls.recall(values)
 
+    def _all(self) -> dict[str, Any]:
+        return {name: _as_data(control.value) for name, control in self._own.items()}
+
     def _plain(self) -> dict[str, Any]:
         """Return the values of the widget's own controls that choose no layers."""
-        return {name: value for name, value in self.read().items() if not _names_layers(value)}
+        return {name: value for name, value in self._all().items() if not _names_layers(value)}
 
     def _show(self, values: Mapping[str, Any]) -> list[str]:
         """Set the widget's own controls; return the names of missing layers."""

@@ -13,7 +13,7 @@ from napari_nst.io.contact_sheet import DARK, Sheet
 from napari_nst.io.record import RECORD
 from napari_nst.recipe.grid import Grid
 from napari_nst.viewer.layers.intensity import to_uint8
-from napari_nst.viewer.layers.position import Position, whole_affine, world_units
+from napari_nst.viewer.layers.position import GAP, Position, whole_affine, world_units
 from napari_nst.viewer.layers.save import LAYOUT
 from napari_nst.viewer.words import label
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LONGEST_SHEET, LONGEST_CELL = 2048, 512  # sides in pixels, without labels: both redraw fast
 LETTERS = 32  # height in pixels: legible where a whole sheet is displayed at half its size
-GAP = 1 / 16  # of the content's width, between a sheet and the layers to its left
 _CLICK_TOLERANCE = 4  # pixels of the canvas that the mouse may move during a click
 
 
@@ -137,14 +136,9 @@ def add_sheet(
     edges = np.linalg.norm(to_world.linear_matrix[:, shown], axis=0) * position.shape
     scale = np.array(own["scale"])
     scale[shown] = edges / (bottom - top, right - left)
-    index = np.array(position.index, float)
-    corners = np.tile(index, (4, 1))
-    height, width = position.shape
-    ends = [(0, 0), (0, width), (height, 0), (height, width)]
-    corners[:, shown] = np.subtract(ends, 0.5)
-    translate = np.min(to_world(corners), axis=0)
+    translate = np.min(position.world_corners, axis=0)
     hidden = [axis for axis in range(position.ndim) if axis not in shown]
-    translate[hidden] = to_world(index)[hidden]
+    translate[hidden] = to_world(np.array(position.index, float))[hidden]
     visible = [layer for layer in viewer.layers if layer.visible]
     last = np.array(viewer.layers.get_extent(visible).world)[1]
     horizontal = shown[1]
