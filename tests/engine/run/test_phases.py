@@ -72,6 +72,20 @@ def test_a_later_phase_is_a_run_of_its_recipe_on_the_result_of_the_phase_before(
         np.testing.assert_allclose(one.image, other.image, atol=2e-3)
 
 
+def test_a_phase_of_another_learning_rate_begins_as_any_other_phase(quick):
+    remd = {"style_loss": "remd", "style_layers": "relu2_1", "samples": 64}
+    phase = {"optimizer": "adam", "learning_rate": 0.02, "jitter": 4, "terms": [remd]}
+    phases = [phase, {**phase, "learning_rate": 0.001}]
+    recipe = quick(steps=9, min_size=20, refine_share=0.7, phases=phases)
+    found = list(nst.stylize(CONTENT, STYLE, recipe))
+    before, *rest = [it for it in found if it.facts["phase"] > 0][2:]
+    assert [it.facts["phase"] for it in (before, *rest)] == [1, 2, 2, 2]
+    third = recipe.phase(2).replace(init="image", min_size=0, steps=3)
+    alone = nst.stylize(CONTENT, STYLE, third, init_image=before.image)
+    for one, other in zip(rest, alone, strict=True):
+        assert one.losses == pytest.approx(other.losses, rel=1e-3)
+
+
 def test_a_run_of_one_phase_does_not_say_so(quick):
     assert "phase" not in next(nst.stylize(CONTENT, STYLE, quick())).record()
 

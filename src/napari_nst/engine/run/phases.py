@@ -42,6 +42,14 @@ class Setups:
         return network
 
 
+def same_objective(one: Job, other: Job) -> bool:
+    """Whether the jobs of two phases, or before and after a change, have the same objective.
+
+    Only the optimizer reads the learning rate.
+    """
+    return one.recipe.replace(learning_rate=other.recipe.learning_rate) == other.recipe
+
+
 def _of_network(job: Job) -> tuple[list[str], str, bool]:
     """Return what a network depends on that can change during a run."""
     return job.network_layers, job.recipe.pooling, job.recipe.rescale_pooling

@@ -21,7 +21,7 @@ from napari_nst.engine.job.schedule import Scale, continued
 from napari_nst.engine.objective.objective import summarise
 from napari_nst.engine.optim.image_optimizer import AdamMoments, ImageOptimizer, NotFinite
 from napari_nst.engine.optim.optimizer import OPTIMIZERS
-from napari_nst.engine.run.phases import Setups
+from napari_nst.engine.run.phases import Setups, same_objective
 from napari_nst.engine.run.provenance import run_metadata
 from napari_nst.engine.run.resume import absolute_weights, differences, machine, restored
 from napari_nst.engine.run.setup import RunSetup
@@ -153,6 +153,7 @@ class Run:
         # A list, so that the large image can be freed before the next scale.
         start = [] if state else [self._first_image()]
         moments: AdamMoments | None = None
+        reused: AdaptiveObjective | None = None
         for index, scale in enumerate(self.job.scales[first:], start=first):
             later = self._work_of(self.job.scales[index + 1 :])
             already = 0
@@ -163,8 +164,8 @@ class Run:
                 yield saved
                 del saved
             else:
-                self._begin_scale(scale, start, moments)
-            moments = None
+                self._begin_scale(scale, start, moments, reused)
+            moments = reused = None
             for taken in range(already + 1, scale.steps + 1):
                 self.steering.check_cancelled()
                 self._take_changes(scale)
@@ -184,17 +185,38 @@ class Run:
                 del iteration
             moments = self.optimizer.moments
             start.append(self.optimizer.image)
+            same = self._has_objective_of(self.job.scales[index + 1 : index + 2], scale)
+            reused = self.objective if same else None
             del self.optimizer, self.objective
 
-    def _begin_scale(self, scale: Scale, start: list[Tensor], moments: AdamMoments | None) -> None:
-        """Begin a scale with the image of the scale before, which is taken out of its list."""
+    def _begin_scale(
+        self, scale: Scale, start: list[Tensor], moments: AdamMoments | None,
+        reused: AdaptiveObjective | None,
+    ) -> None:  # fmt: skip
+        """Begin a scale with the image of the scale before, which is taken out of its list.
+
+        The objective of the scale before is used again if it is the same.
+        """
         periodic = self.job.recipe.padding == "circular"
+        if reused is not None:
+            self.setup.job = self.job.in_phase(scale)
+            reused.begin_again()
+        elif scale.phase != self.phase:
+            self.setup = self.setups.at(self.job, scale, self.setup)
         if scale.phase != self.phase:
-            self.setup, self.phase = self.setups.at(self.job, scale, self.setup), scale.phase
             moments = None  # they are those of another objective
-        self.objective = self._objective(scale)
+        self.phase = scale.phase
+        self.objective = reused or self._objective(scale)
         image = resize(start.pop(), scale.shape, periodic=periodic).clamp(0, 1)
         self.optimizer = self._optimizer(image, self.objective, scale, moments)
+
+    def _has_objective_of(self, following: Sequence[Scale], scale: Scale) -> bool:
+        """Whether the following scale, if there is one, has the objective of a scale."""
+        return any(
+            one.shape == scale.shape
+            and same_objective(self.job.in_phase(one), self.job.in_phase(scale))
+            for one in following
+        )
 
     def _restore(self, state: RunState, scale: Scale) -> Iteration:
         """Go on with a saved state; return its iteration."""
@@ -369,10 +391,9 @@ class Run:
         found = self.job.differences(job)
         if not found:
             return {}, None
-        own, new = self.setup.job.recipe, job.in_phase(scale)
-        # The objective depends neither on this nor on the recipes of other phases.
-        same = own.replace(learning_rate=new.recipe.learning_rate) == new.recipe
-        if same and found.keys() <= CONTROLS.keys():
+        new = job.in_phase(scale)
+        # The objective does not depend on the recipes of other phases.
+        if same_objective(self.setup.job, new) and found.keys() <= CONTROLS.keys():
             self.job, self.setup.job = job, new
             return found, None
         before = self.job, self.setup

@@ -12,7 +12,7 @@ from napari_nst.engine.device import describe_device
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import least_side
 from napari_nst.engine.job.schedule import Scale
-from napari_nst.engine.run.phases import Setups
+from napari_nst.engine.run.phases import Setups, same_objective
 from napari_nst.engine.run.setup import RunSetup
 from napari_nst.engine.tiling.budget import Plan, work_of_step
 from napari_nst.engine.tiling.memory_estimate import memory_text
@@ -79,6 +79,11 @@ def _rates(job: Job, setups: Setups, first: RunSetup, work: float) -> dict[int, 
     phases = {scale.phase: scale for scale in job.scales}
     rates: dict[int, float] = {}
     for phase, scale in phases.items():
+        own = job.in_phase(scale)
+        same = (one for one in rates if same_objective(job.in_phase(phases[one]), own))
+        if (timed := next(same, None)) is not None:
+            rates[phase] = rates[timed]
+            continue
         setup = setups.at(job, scale, first) if rates else first
         rate = _time_step(setup, scale, work / len(phases))
         if rate is None:

@@ -232,6 +232,11 @@ class AdaptiveObjective:
         self._smaller = smaller
         self.tile = tile
         self._objective = with_less_memory(lambda: make(self.tile), self._take_less)
+        self._first_state = self._objective.state()
+
+    def begin_again(self) -> None:
+        """Draw the random numbers of the first evaluations again, as a new objective does."""
+        self._objective.load_state(self._first_state)
 
     def value_and_grad(self, image: Tensor) -> tuple[dict[str, float], Tensor]:
         """Return the weighted parts and the gradient of their sum by an image (1, 3, H, W)."""
