@@ -5,6 +5,7 @@
 # make quality   how good pictures and textures are, compared with other recipes; takes hours
 # make measure   stalls of the window during a run
 # make soak      what grows in a window during 10,000 iterations
+# make docs      the site of docs/, into site/
 #
 # Each makes .venv and installs what it needs first; a second call uses the same .venv.
 
@@ -19,7 +20,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VIRTUAL_DISPLAY := $(if $(filter Linux,$(shell uname -s)),xvfb-run -a -s "-screen 0 1920x1080x24")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench quality measure soak clean
+.PHONY: help demo test lint bench quality measure soak docs clean
 
 help:
 	@sed -n '/^$$/q; s/^# *//p' Makefile
@@ -59,8 +60,11 @@ soak: $(VENV)/.bench
 	$(BIN)/napari-nst weights fetch
 	$(VIRTUAL_DISPLAY) $(BIN)/python -m benchmarks.soak $(ARGS)
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) demo-output build dist *.egg-info
+	rm -rf $(VENV) demo-output build dist site *.egg-info
 
 $(VENV)/.system: tools/system-libraries
 	tools/system-libraries
@@ -85,4 +89,9 @@ $(VENV)/.bench: $(VENV)/.demo
 
 $(VENV)/.dev: $(VENV)/.demo
 	$(BIN)/pip install --group dev
+	@touch $@
+
+# The site is made from the sources, without importing them.
+$(VENV)/.docs: $(VENV)/.system pyproject.toml
+	$(BIN)/pip install --group docs
 	@touch $@

@@ -1,4 +1,4 @@
-"""Make the pictures of the README: `.venv/bin/python tools/docs-pictures.py`."""
+"""Make the first picture of docs/style-transfer.md: `.venv/bin/python tools/docs-pictures.py`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from napari_nst.io.contact_sheet import resized
 from napari_nst.viewer.samples import sample_painting
 
 HEIGHT, GAP = 384, 12
-CONTENTS = {"style-transfer": data.astronaut, "style-transfer-coffee": data.coffee}
 
 
 def main() -> None:
-    """Write content, style and result side by side for each content."""
-    style = sample_painting()
-    for name, load in CONTENTS.items():
-        content = load()
-        result = last(nst.stylize(content, style, nst.preset(size=HEIGHT))).image
-        gap = np.full((HEIGHT, GAP, 3), 255, np.uint8)
-        left, middle, right = map(at_height, (content, style, eight_bit(result)))
-        save(name, np.concatenate([left, gap, middle, gap, right], axis=1), quality=95)
+    """Write content, style and result side by side."""
+    content, style = data.astronaut(), sample_painting()
+    result = last(nst.stylize(content, style, nst.preset(size=HEIGHT))).image
+    gap = np.full((HEIGHT, GAP, 3), 255, np.uint8)
+    left, middle, right = map(at_height, (content, style, eight_bit(result)))
+    row = np.concatenate([left, gap, middle, gap, right], axis=1)
+    save("style-transfer", row, quality=95)
 
 
 def at_height(image: np.ndarray) -> np.ndarray:

@@ -70,8 +70,10 @@ def test_unknown_presets_and_jobs_are_refused():
         preset_names("stylize")
 
 
-def test_the_page_about_recipes_lists_them_all():
-    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text("utf-8")
-    for name in preset_names():
-        about = published(name)
-        assert f"| `{name}` | {about.job} | `{about.flavour}` | {about.source} |" in page
+def test_the_page_on_how_it_works_lists_them_all():
+    page = (Path(__file__).parents[2] / "docs" / "how-it-works.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [
+        f"| `{name}` | {about.job} | `{about.flavour}` | {about.summary} | {about.source} |"
+        for name, about in ((name, published(name)) for name in preset_names())
+    ]
