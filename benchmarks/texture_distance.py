@@ -8,35 +8,23 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from napari_nst.engine.images.convert import to_tensor
 from napari_nst.engine.inspect import gram_distances
 from napari_nst.engine.job.input_image import as_rgb
-from napari_nst.engine.losses import gram_matrix
 from napari_nst.engine.vgg.network import VGG19
+from napari_nst.texture_statistics.gram import gram_matrices
 
 Pixels = np.ndarray[Any, Any]
-
-
-@torch.no_grad()
-def gram_matrices(network: VGG19, image: Pixels) -> dict[str, Tensor]:
-    """Return the Gram matrix (C, C) of an image at each layer of a network on the CPU.
-
-    The image is (H, W) or (H, W, 3); uint8, uint16 or float in [0, 1].
-    """
-    features = network(to_tensor(as_rgb(image), torch.device("cpu")))
-    return {layer: gram_matrix(values)[0] for layer, values in features.items()}
 
 
 def distances_between_crops(network: VGG19, image: Pixels, size: int) -> dict[str, float]:
     """Return, for each layer, the median distance between the four square corners of a texture.
 
-    A synthesized texture is good if its distance from the exemplar is not larger than this
-    distance between two crops of one real texture.
+    The image is (H, W) or (H, W, 3); uint8, uint16 or float in [0, 1]. A synthesized texture is
+    good if its distance from the exemplar is not larger than this distance between two crops of one
+    real texture.
     """
-    crops = [gram_matrices(network, crop) for crop in corners(image, size)]
+    crops = [gram_matrices(network, as_rgb(crop)) for crop in corners(image, size)]
     distances = [gram_distances(one, other) for one, other in combinations(crops, 2)]
     return {layer: median(d[layer] for d in distances) for layer in distances[0]}
 

@@ -13,14 +13,6 @@ from benchmarks.quality.judge import CONVOLUTIONS, MEAN_BGR, Judge
 from benchmarks.quality.methods import method
 from benchmarks.quality.onnx_file import float_arrays
 from benchmarks.quality.results import Cache, Results
-from benchmarks.quality.texture_statistics import (
-    BINS,
-    bright_half,
-    copy_score,
-    power_spectrum,
-    two_point_correlation,
-    two_point_distance,
-)
 from click.testing import CliRunner
 
 import napari_nst as nst
@@ -29,54 +21,6 @@ from napari_nst.io.write_image import write_image
 
 def noise(shape, seed=0):
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-
-
-def test_s2_of_a_checkerboard_and_of_a_half_plane():
-    board = np.indices((40, 40)).sum(axis=0) % 2 == 0
-    down, right = np.mgrid[:6, -5:6]
-    expected = np.where((down + right) % 2 == 0, 0.5, 0)
-    assert two_point_correlation(board, 5) == pytest.approx(expected, abs=2e-3)
-    half = np.zeros((30, 40), bool)
-    half[:, :20] = True
-    # Of the 40 − d pairs of columns, 20 − d lie in the left half.
-    expected = [(20 - abs(d)) / (40 - abs(d)) for d in range(-7, 8)]
-    assert two_point_correlation(half, 7)[3] == pytest.approx(expected)
-
-
-def test_the_bright_half_is_half_of_the_pixels_whatever_are_as_bright_as_the_median():
-    levels = np.repeat([0.1, 0.2, 0.3, 0.9], (30, 25, 35, 10)).reshape(10, 10)
-    share = bright_half(levels)
-    assert share.sum() == pytest.approx(50)
-    assert share[levels < 0.2].max() == 0
-    assert share[levels > 0.2].min() == 1
-    assert bright_half(np.arange(9.0)).sum() == pytest.approx(4.5)
-
-
-def test_octaves_of_s2_count_alike():
-    same, near, far = (np.zeros((17, 33)) for _ in range(3))
-    near[1:3, 15:18], far[8:17] = 1, 1
-    assert two_point_distance(same, same) == 0
-    assert two_point_distance(same, near) == pytest.approx(two_point_distance(same, far), rel=0.5)
-
-
-def test_the_spectrum_of_a_wave_and_of_grain():
-    wave = np.tile(np.rint(127 + 100 * np.sin(np.arange(128) * 2 * np.pi / 8)), (128, 1))
-    assert np.argmax(power_spectrum(wave.astype(np.uint8))) == 2 * BINS // 8
-    assert power_spectrum(noise((128, 128)))[1:].std() < 0.1
-    grain = np.tile(noise((64, 64, 1)) // 8, (1, 1, 3)).astype(int)
-    grain[..., 0] *= -1  # no grain in the sum of red and green
-    coloured = (128 + grain * [1, 1, 0]).astype(np.uint8)
-    assert power_spectrum(coloured)[-1] > power_spectrum(np.full_like(coloured, 128))[-1] + 3
-
-
-def test_a_patch_taken_over_is_found_whatever_its_brightness():
-    exemplar, texture = noise((96, 96)), noise((96, 96), seed=1)
-    assert copy_score(texture, exemplar) == 0
-    texture[24:64, 32:72] = exemplar[50:90, 11:51] // 2 + 100
-    assert copy_score(texture, exemplar) == 32  # patches of 40 pixels start at multiples of 10
-    assert copy_score(exemplar, exemplar) == 96
-    flat = np.full((96, 96), 100, np.uint8)
-    assert copy_score(flat, flat) == 0
 
 
 @pytest.mark.parametrize("period", PERIODS)

@@ -21,19 +21,15 @@ from benchmarks.quality.inputs import EXEMPLARS, Images, Pair, Pixels
 from benchmarks.quality.judge import Judge, relative_error
 from benchmarks.quality.methods import Method
 from benchmarks.quality.results import Cache, Texture, Transfer
-from benchmarks.quality.texture_statistics import (
+from benchmarks.texture_distance import corners
+from napari_nst.texture_statistics.measure import REACH
+from napari_nst.texture_statistics.sample import lightness_of
+from napari_nst.texture_statistics.spectrum import Spectrum, rms
+from napari_nst.texture_statistics.two_point import (
     bright_half,
-    copy_score,
-    grey,
-    power_spectrum,
-    rms,
     two_point_correlation,
     two_point_distance,
 )
-from benchmarks.texture_distance import corners
-
-REACH = 4
-"""Displacements of S2 extend to a quarter of a side: there are few pairs of points beyond."""
 
 
 class TextureStatistics:
@@ -50,15 +46,16 @@ class TextureStatistics:
         self.wanted, *statistics = [self.of(crop) for crop in (self.exemplar, *others)]
         between = [self.apart(*two) for two in combinations([self.wanted, *statistics], 2)]
         self.spread = {name: median(one[name] for one in between) for name in between[0]}
-        self.copy_of_crops = round(median(copy_score(crop, self.exemplar) for crop in others))
+        self.copy_of_crops = round(median(nst.copy_score(crop, self.exemplar) for crop in others))
 
     def of(self, texture: Pixels) -> tuple[Any, Any, Mapping[str, Tensor]]:
         """Return S2 of the bright phase, the power spectrum and the Gram matrices of a texture.
 
         The bright phase is half of the pixels of each texture, so that S2 compares structures only.
         """
-        s2 = two_point_correlation(bright_half(grey(texture)), texture.shape[0] // REACH)
-        return s2, power_spectrum(texture), self.judge.grams(texture)
+        channels = texture.reshape(*texture.shape[:2], -1)
+        s2 = two_point_correlation(bright_half(lightness_of(channels)), texture.shape[0] // REACH)
+        return s2, Spectrum(channels / 255).radial, self.judge.grams(texture)
 
     def apart(
         self, one: tuple[Any, Any, Mapping[str, Tensor]], other: tuple[Any, ...]
@@ -148,7 +145,7 @@ def textures(
                 size=size,
                 file=f"{name}.png",
                 exemplar=exemplar,
-                copy=copy_score(texture, statistics.exemplar),
+                copy=nst.copy_score(texture, statistics.exemplar),
                 copy_of_crops=statistics.copy_of_crops,
                 grid=_by_text(grid_figures(texture)),
                 grid_of_exemplar=_by_text(grid_figures(statistics.exemplar)),

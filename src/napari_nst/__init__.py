@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from napari_nst.errors import NstError
     from napari_nst.io.save_result import save
     from napari_nst.recipe import Recipe, on_flavour, preset, preset_names
+    from napari_nst.texture_statistics.compare import copy_score, statistics
+    from napari_nst.texture_statistics.result import TextureStatistics
 
     __version__: str
 
@@ -43,9 +45,11 @@ _HOMES = {
     "Recipe": "napari_nst.recipe",
     "RunHandle": "napari_nst.engine.run_handle",
     "Steering": "napari_nst.engine.steering",
+    "TextureStatistics": "napari_nst.texture_statistics.result",
     "VGG19": "napari_nst.engine.vgg.network",
     "compare_reconstructions": "napari_nst.engine.compare",
     "compare_textures": "napari_nst.engine.compare",
+    "copy_score": "napari_nst.texture_statistics.compare",
     "explore_layers": "napari_nst.engine.sweep",
     "feature_maps": "napari_nst.engine.inspect",
     "gram_view": "napari_nst.engine.inspect",
@@ -59,6 +63,7 @@ _HOMES = {
     "reconstruct": "napari_nst.engine.api",
     "resume": "napari_nst.engine.api",
     "save": "napari_nst.io.save_result",
+    "statistics": "napari_nst.texture_statistics.compare",
     "stylize": "napari_nst.engine.api",
     "stylize_channels": "napari_nst.engine.compare",
     "sweep": "napari_nst.engine.sweep",
@@ -68,10 +73,11 @@ _HOMES = {
 
 __all__ = [
     "VGG19", "Iteration", "NstError", "OwnLoss", "Recipe", "RunHandle", "Steering",
-    "compare_reconstructions", "compare_textures", "explore_layers", "feature_maps", "gram_view",
-    "loss_maps", "losses", "on_flavour", "order_to_reconstruct", "order_to_stylize",
-    "order_to_synthesize", "preset", "preset_names", "reconstruct", "resume", "save", "stylize",
-    "stylize_channels", "sweep", "synthesize",
+    "TextureStatistics", "compare_reconstructions", "compare_textures", "copy_score",
+    "explore_layers", "feature_maps", "gram_view", "loss_maps", "losses", "on_flavour",
+    "order_to_reconstruct", "order_to_stylize", "order_to_synthesize", "preset", "preset_names",
+    "reconstruct", "resume", "save", "statistics", "stylize", "stylize_channels", "sweep",
+    "synthesize",
 ]  # fmt: skip
 
 

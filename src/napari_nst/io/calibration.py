@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-_MICROMETRES = {"nm": 1e-3, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25400.0}
+MICROMETRES = {"nm": 1e-3, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25400.0}
 _SPELLINGS = {"micron": "um", "microns": "um", "µm": "um", "\\u00b5m": "um"}  # ImageJ's
 _TAG_UNITS = {2: "inch", 3: "cm"}  # of the tag ResolutionUnit
 _PNG_UNIT = 1  # metre, in the chunk pHYs
@@ -21,7 +21,7 @@ class Calibration:
 
     shape: tuple[int, int]
     pixel: tuple[float, float] | None = None  # height and width of a pixel in `unit`
-    unit: str = "pixel"  # a key of `_MICROMETRES`, or another word
+    unit: str = "pixel"  # a key of `MICROMETRES`, or another word
     origin: tuple[float, float] | None = None  # row and column of the point (0, 0) of the world
     limits: tuple[float, float] | None = None  # the values of grey that are black and white
 
@@ -51,8 +51,8 @@ class Calibration:
             return None
         if unit == self.unit:
             factor = 1.0
-        elif self.unit in _MICROMETRES:
-            factor = _MICROMETRES[unit] / _MICROMETRES[self.unit]
+        elif self.unit in MICROMETRES:
+            factor = MICROMETRES[unit] / MICROMETRES[self.unit]
         else:
             return None
         height, width = self.pixel
@@ -105,7 +105,7 @@ def calibration_of_tiff(tiff: Any, page: Any, shape: tuple[int, int]) -> Calibra
     if unit is None and tiff.is_imagej:
         unit = str((tiff.imagej_metadata or {}).get("unit"))
         unit = _SPELLINGS.get(unit.lower(), unit)
-    if unit not in (*_MICROMETRES, "pixel") or not all(0 < one < math.inf for one in per_unit):
+    if unit not in (*MICROMETRES, "pixel") or not all(0 < one < math.inf for one in per_unit):
         return None
     return Calibration(shape, (1 / per_unit[0], 1 / per_unit[1]), unit)
 

@@ -43,7 +43,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 Result = TypeVar("Result")
 _Decoders = dict[str, Callable[[bytes], DecodedImage]]
 
-_SIGNATURES: Mapping[str, Callable[[bytes], bool]] = {
+SIGNATURES: Mapping[str, Callable[[bytes], bool]] = {
     "PNG": lambda start: start.startswith(b"\x89PNG\r\n\x1a\n"),
     "JPEG": lambda start: start.startswith(b"\xff\xd8\xff"),
     # + is BigTIFF.
@@ -97,9 +97,9 @@ def decode_file(
     """Return the result of the decoder for a file's format; a ValueError names a broken file."""
     with Path(path).open("rb") as file:
         start = file.read(16)  # other files may be too large to be read as a whole
-        kind = next((kind for kind in decoders if _SIGNATURES[kind](start)), None)
+        kind = next((kind for kind in decoders if SIGNATURES[kind](start)), None)
         if kind is None:
-            *names, last = sorted(decoders, key=list(_SIGNATURES).index)
+            *names, last = sorted(decoders, key=list(SIGNATURES).index)
             known = f"{', '.join(names)} or {last}"
             state = "is not a" if start else "is empty. It must be a"
             raise ValueError(f"{path} {state} {known} image.")
@@ -234,7 +234,7 @@ def _read_tiff(plane: Plane, data: bytes) -> DecodedImage:
             pixels,
             orientation=_tag(page, ORIENTATION, 1),
             profile=b"" if page.photometric.name == "SEPARATED" else _profile(page),
-            limits=_display_range(tiff, page) if pixels.dtype.itemsize > 1 else None,
+            limits=display_range(tiff, page) if pixels.dtype.itemsize > 1 else None,
             calibration=calibration_of_tiff(tiff, page, (pixels.shape[0], pixels.shape[1])),
         )
         return replace(image, page=used.page, channel=used.channel or channel)
@@ -325,7 +325,7 @@ def _full_range(pixels: Pixels, bits: Any) -> Pixels:
     return scaled
 
 
-def _display_range(tiff: Any, page: Any) -> Limits | None:
+def display_range(tiff: Any, page: Any) -> Limits | None:
     """Return the display range that ImageJ or the tags of the samples give."""
     imagej = tiff.imagej_metadata or {}
     low, high = _tag(page, 340, imagej.get("min")), _tag(page, 341, imagej.get("max"))

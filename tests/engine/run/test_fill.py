@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 import skimage.data
-from benchmarks.texture_distance import distances_between_crops, gram_matrices
+from benchmarks.texture_distance import distances_between_crops
 
 import napari_nst as nst
 from napari_nst.engine.inspect import gram_distances
 from napari_nst.engine.job.build import order_to_synthesize
 from napari_nst.engine.job.inpainting import MARGIN
+from napari_nst.engine.job.input_image import as_rgb
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe import Recipe, preset
+from napari_nst.texture_statistics.gram import gram_matrices
 from tests.helpers.small_images import STYLE, with_alpha
 
 GRAVEL = skimage.data.gravel()
@@ -176,10 +178,10 @@ def test_a_region_is_filled_with_the_texture_around_it_without_a_visible_border(
     # crops of a regular pattern do not differ, and there they are nearer than the empty region's.
     network = VGG19(["relu1_1", "relu2_1", "relu3_1"], gatys)
     box = (slice(34, 66), slice(28, 60))
-    whole = gram_matrices(network, texture)
-    distances = gram_distances(gram_matrices(network, filled[box]), whole)
+    whole = gram_matrices(network, as_rgb(texture))
+    distances = gram_distances(gram_matrices(network, as_rgb(filled[box])), whole)
     usual = distances_between_crops(network, texture, 32)
-    empty = gram_distances(gram_matrices(network, as_float(into)[box]), whole)
+    empty = gram_distances(gram_matrices(network, as_rgb(as_float(into))[box]), whole)
     for layer, distance in distances.items():
         assert distance < max(1.25 * usual[layer], 0.75 * empty[layer])
 

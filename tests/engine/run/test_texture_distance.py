@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import skimage.data
-from benchmarks.texture_distance import corners, distances_between_crops, gram_matrices
+from benchmarks.texture_distance import corners, distances_between_crops
 
 from napari_nst.engine.api import synthesize
 from napari_nst.engine.inspect import gram_distances
+from napari_nst.engine.job.input_image import as_rgb
 from napari_nst.engine.vgg.network import VGG19
 from napari_nst.recipe import preset
+from napari_nst.texture_statistics.gram import gram_matrices
 
 HELD_OUT = ("relu1_2", "relu2_2", "relu3_2", "relu3_4", "relu4_2", "relu4_4")
 SIDE = 96
@@ -33,11 +35,11 @@ def test_a_texture_is_as_like_its_exemplar_as_two_crops_of_it_are(real, name):
     whole = getattr(skimage.data, name)()[:256, :256]
     exemplar = corners(whole, SIDE)[0]
     assert set(preset("texture").style_layers).isdisjoint(HELD_OUT)
-    target = gram_matrices(real, exemplar)
+    target = gram_matrices(real, as_rgb(exemplar))
     yardstick = distances_between_crops(real, whole, SIDE)
 
     def ratios(image):
-        distances = gram_distances(gram_matrices(real, image), target)
+        distances = gram_distances(gram_matrices(real, as_rgb(image)), target)
         return [distances[layer] / yardstick[layer] for layer in HELD_OUT]
 
     texture = [it.picture for it in synthesize(exemplar, preset("texture", size=0, steps=60))][-1]

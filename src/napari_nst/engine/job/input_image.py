@@ -123,7 +123,7 @@ def _read(image: Any, name: str) -> InputImage:
     array, colours, alpha = _samples(found)
     rgb = _as_rgb(colours, name)
     if alpha is not None:
-        alpha = _in_unit_range(alpha, name, "The alpha of ")
+        alpha = in_unit_range(alpha, name, "The alpha of ")
         if not alpha.any():
             raise ValueError(
                 f"`{name}` is transparent everywhere. Give it pixels that can be seen."
@@ -192,11 +192,11 @@ def _as_rgb(array: Pixels, name: str) -> RGB:
         )
     if array.size == 0:
         raise ValueError(f"`{name}` must have at least one pixel; its shape is {array.shape[:2]}.")
-    unit = _in_unit_range(array, name)
+    unit = in_unit_range(array, name)
     return unit if unit.ndim == 3 else np.repeat(unit[..., None], 3, axis=-1)
 
 
-def _in_unit_range(array: Pixels, name: str, part: str = "") -> RGB:
+def in_unit_range(array: Pixels, name: str, part: str = "") -> RGB:
     """Return values as float32 in [0, 1], or raise TypeError or ValueError."""
     if array.dtype.newbyteorder("=") in (np.uint8, np.uint16):
         values: RGB = array.astype(np.float32)
