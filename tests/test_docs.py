@@ -95,6 +95,15 @@ def test_what_the_page_on_layers_says_of_them():
     assert stated == {name: (strides[name], strides[name] + 2 * halo_of(name)) for name in relus}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_lists_are_lists_in_the_site_too(page):
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    assert not re.findall(r"\n\n {1,3}\S.*", text), "a block in a list needs four spaces"
+    assert not re.findall(r"\n[^\s|#>\-\d].*\n(?:- |1\. ).*", text), (
+        "a list needs an empty line before it"
+    )
+
+
 def test_the_site_is_built_without_warnings(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
