@@ -38,13 +38,14 @@ def test_maps_matrices_and_features_become_layers(finished, until):
     np.testing.assert_allclose(maps.scale[1:], widget.result.scale)
     assert maps.metadata["napari-nst"]["layer"]["panels"][0].startswith("content/relu4_2, loss ")
 
+    until(lambda: not widget.inspection.busy)
     box.value = "relu3_1"
     widget.show_features.native.click()
     until(lambda: "astronaut × coffee · features relu3_1" in viewer.layers)
     features = viewer.layers["astronaut × coffee · features relu3_1"]
-    assert features.data.shape == (256, 16, 16)
-    assert features.axis_labels[0] == "channel"
-    np.testing.assert_allclose(features.extent.world[1][1:], widget.result.extent.world[1], atol=2)
+    assert features.data.shape == (256, 1, 16, 16), "the axis of the maps is another"
+    assert tuple(viewer.dims.axis_labels[:2]) == ("channel", "loss")
+    np.testing.assert_allclose(features.extent.world[1][2:], widget.result.extent.world[1], atol=2)
 
     widget.show_gram.native.click()
     until(lambda: "astronaut × coffee · Gram relu3_1" in viewer.layers)

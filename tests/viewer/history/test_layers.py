@@ -173,7 +173,8 @@ def test_an_axis_of_the_viewer_keeps_its_unit(viewer, model):
     request = request_for(model, photo(model, units=("micrometer", "micrometer")))
     layer = HistoryLayer(viewer, request)
     layer.show(history_of(request).stack())
-    assert [str(unit) for unit in layer.layer.units] == ["second", "micrometer", "micrometer"]
+    units = [str(unit) for unit in layer.layer.units]
+    assert units == ["pixel", "second", "micrometer", "micrometer"]
     assert model.dims.units is not None
 
 

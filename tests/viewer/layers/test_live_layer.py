@@ -254,7 +254,8 @@ def test_the_axis_of_images_has_the_unit_of_a_deeper_layer(viewer, model):
     live = live_for(viewer, model, content)
     show_panel(live, 0, grey=True)
     show_panel(live, 2, grey=True)
-    assert [str(unit) for unit in model.layers.units] == ["nanometer"] * 3
+    assert [str(unit) for unit in model.layers.units] == ["pixel", *["nanometer"] * 3]
+    assert live.layer.data.shape == (3, 1, 48, 64)
     assert overlay(model).text == "conv3_1"
 
 

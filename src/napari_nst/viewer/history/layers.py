@@ -12,7 +12,8 @@ from napari.components import ViewerModel
 from napari_nst.io.history import DEFAULT_MEGABYTES, FrameStack, History, Spacing
 from napari_nst.io.record import RECORD
 from napari_nst.viewer.layers import live_pixels
-from napari_nst.viewer.layers.panels import PanelText, known_units
+from napari_nst.viewer.layers.own_axis import cover, on_own_axis
+from napari_nst.viewer.layers.panels import PanelText
 from napari_nst.viewer.layers.position import move_slider, shown_index
 from napari_nst.viewer.layers.result_layer import Placement, add_below, set_alone
 from napari_nst.viewer.layers.save import LAYOUT
@@ -31,9 +32,8 @@ class HistoryLayer:
     def __init__(self, viewer: ViewerModel, request: RunRequest) -> None:
         self._viewer = viewer
         self._request = request
-        # The iterations need an axis of their own, even if the result has one for its panels.
-        self._position = replace(request.position, panel_axis=None)
-        self._axis = self._position.pixel_axes(1)[0]
+        self._position = request.position
+        self._axis = 0  # of the iterations
         self._placement = Placement(self._position, panels=1)
         self._stack: FrameStack | None = None
         self.layer: Any = None
@@ -50,6 +50,9 @@ class HistoryLayer:
 
     def show(self, stack: FrameStack, facts: Mapping[str, Any] | None = None) -> None:
         """Show these images; the slider stays at its iteration, or at the newest one."""
+        if not self.exists:
+            self._position = on_own_axis(self._viewer, self._request.position, "iteration")
+            self._placement = Placement(self._position, panels=1)
         placed = stack.converted(self._position.data)
         step = stack.steps[-1]
         if self.exists and self._stack is not None:
@@ -72,6 +75,7 @@ class HistoryLayer:
                 **request.intensity.display(placed.originals[0], request.keep_dtype),
                 **self._transform(placed),
             )
+            cover(self._viewer, self.layer, self._position, panels=1)
             self._placement.placed(self.layer, placed.size)
         self._stack = placed
         layout = {"axes": list(self._position.pixel_axes(1)), "panels": list(placed.labels)}
@@ -92,10 +96,8 @@ class HistoryLayer:
         move_slider(self.layer, self._viewer.dims, self._axis, stack.nearest(step))
 
     def _transform(self, stack: FrameStack) -> dict[str, Any]:
-        transform = Placement(self._position, panels=1).transform_at(stack.size)
-        units = known_units(transform["units"], self._viewer.dims, self._position.ndim)
-        labels = ("iteration", *transform["axis_labels"][1:])
-        return transform | {"units": units, "axis_labels": labels}
+        transform = self._placement.transform_at(stack.size)
+        return transform | {"axis_labels": ("iteration", *transform["axis_labels"][1:])}
 
 
 class IterationLayers:

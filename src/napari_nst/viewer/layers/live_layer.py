@@ -12,7 +12,8 @@ from napari.layers import Layer
 from napari_nst.io.record import RECORD
 from napari_nst.viewer.layers.intensity import Intensity, to_unit
 from napari_nst.viewer.layers.live_pixels import LivePixels, Pyramid
-from napari_nst.viewer.layers.panels import PanelText, known_units
+from napari_nst.viewer.layers.own_axis import cover, on_own_axis
+from napari_nst.viewer.layers.panels import PanelText
 from napari_nst.viewer.layers.position import Position, move_slider, shown_index
 from napari_nst.viewer.layers.read import OriginalPixels
 from napari_nst.viewer.layers.repeated_preview import move_tiles
@@ -174,11 +175,15 @@ class LiveLayer:
             for new, old in zip(self._stack.shape[1:3], pixels.shape[:2], strict=True)
         )
         self._stack[iteration.panel] = pixels[rows[:, None], columns]
+        if first and self._position.panel_axis is None:
+            self._position = on_own_axis(self._viewer, self._position, "picture")
+            self._placement = Placement(self._position)
         data = self._position.data(self._stack, count)
         axis = self._position.pixel_axes(count)[0]
         dims = self._viewer.dims
         if first:
             self._add(data, self._stack[0], iteration.panels)
+            cover(self._viewer, self.layer, self._position, count)
             PanelText.of(self._viewer).follow(self.layer, axis, iteration.panels)
             move_slider(self.layer, dims, axis, iteration.panel)
         else:
@@ -193,7 +198,6 @@ class LiveLayer:
         count = len(panels)
         shape, dims = (picture.shape[0], picture.shape[1]), self._viewer.dims
         transform = self._position.transform_at(shape, count)
-        transform["units"] = known_units(transform["units"], dims, self._position.ndim)
         self._layout = {"axes": list(self._position.pixel_axes(count)), "panels": list(panels)}
         self.layer = add_below(
             self._viewer,

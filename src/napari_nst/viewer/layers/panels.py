@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
 import numpy as np
-from napari.components import Dims, ViewerModel
+from napari.components import ViewerModel
 
 from napari_nst.io.record import RECORD
+from napari_nst.viewer.layers.own_axis import cover, on_own_axis
 from napari_nst.viewer.layers.position import Position, move_slider, shown_axes, shown_index
 from napari_nst.viewer.layers.save import LAYOUT
 
@@ -92,34 +92,35 @@ class PanelText:
         self._written = None
 
 
-def known_units(units: tuple[Any, ...], dims: Dims, ndim: int) -> tuple[Any, ...]:
-    """Return a new layer's units, with the viewer's unit on the axis before its last `ndim`."""
-    # With two units on one axis, the viewer would drop all units.
-    if dims.units and len(dims.units) > ndim < len(units):
-        return (dims.units[-ndim - 1], *units[1:])
-    return units
-
-
 def add_stack(
     viewer: ViewerModel,
     position: Position,
     pictures: np.ndarray[Any, Any],
     labels: Sequence[str],
     *,
+    name: str,
     axis_label: str,
     **display: Any,
 ) -> Any:
-    """Add labelled grey images (N, H, W) at a position, with an axis before all others."""
-    position = replace(position, panel_axis=None)
+    """Add labelled grey images (N, H, W) along an axis of their own; a single one has no axis."""
     count, (height, width) = len(pictures), pictures.shape[1:3]
-    transform = position.transform_at((height, width), count)
-    transform["units"] = known_units(transform["units"], viewer.dims, position.ndim)
-    transform["axis_labels"] = (axis_label, *transform["axis_labels"][1:])
-    axes = position.pixel_axes(count)
-    layout = {"axes": list(axes), "panels": list(labels)}
+    if count == 1:
+        pictures, count, name = pictures[0], 0, f"{name} · {labels[0]}"
+    else:
+        position = on_own_axis(viewer, position, axis_label)
+    transform, axes = position.transform_at((height, width), count), position.pixel_axes(count)
+    if count:
+        transform["axis_labels"] = (axis_label, *transform["axis_labels"][1:])
+    layout = {"axes": list(axes), "panels": list(labels) if count else []}
     layer: Any = viewer.add_image(
-        position.data(pictures, count), metadata={RECORD: {LAYOUT: layout}}, **display, **transform
+        position.data(pictures, count),
+        name=name,
+        metadata={RECORD: {LAYOUT: layout}},
+        **display,
+        **transform,
     )
-    PanelText.of(viewer).follow(layer, axes[0], labels)
-    move_slider(layer, viewer.dims, axes[0], 0)
+    cover(viewer, layer, position, count)
+    if count:
+        PanelText.of(viewer).follow(layer, axes[0], labels)
+        move_slider(layer, viewer.dims, axes[0], 0)
     return layer

@@ -26,6 +26,7 @@ class Position:
     transform: dict[str, Any]  # of the layer, as `add_image` takes it
     # The layer's axis of several images, such as its channels. None adds an axis before all others.
     panel_axis: int | None = None
+    axes_before: int = 0  # how many of the first axes are the viewer's, not the layer's
 
     @property
     def ndim(self) -> int:
@@ -66,15 +67,27 @@ class Position:
         if self._result_ndim(panels) > self.ndim:
             placed, affine = placed.expand_dims([0]), affine.expand_dims([0])
             units, labels = ("pixel", *units), ("picture", *labels)
-        return {
-            "scale": placed.scale,
-            "translate": placed.translate,
-            "rotate": placed.rotate,
-            "shear": placed.shear,
-            "affine": affine.affine_matrix,
-            "units": units,
-            "axis_labels": labels,
-        }
+        return {**_parts(placed, affine), "units": units, "axis_labels": labels}
+
+    def expanded(
+        self, scale: Array, translate: Array, units: tuple[Any, ...], labels: tuple[str, ...]
+    ) -> Position:
+        """Return the position with further axes, before all others, at their pixel 0."""
+        own, count = self.transform, len(units)
+        placed, affine = _composite(own), Affine(affine_matrix=own["affine"])
+        transform = _parts(placed.expand_dims(range(count)), affine.expand_dims(range(count)))
+        transform["scale"][:count], transform["translate"][:count] = scale, translate
+        return replace(
+            self,
+            axes=(self.axes[0] + count, self.axes[1] + count),
+            index=(*[0] * count, *self.index),
+            transform={
+                **transform,
+                "units": (*units, *own["units"]),
+                "axis_labels": (*labels, *own["axis_labels"]),
+            },
+            axes_before=count,
+        )
 
     @property
     def world_corners(self) -> Array:
@@ -219,6 +232,14 @@ def data_to_world(layer: Layer) -> Affine:
 def whole_affine(transform: dict[str, Any]) -> Affine:
     """Return a layer's transform, in the parts that `add_image` takes, as one matrix."""
     return Affine(affine_matrix=transform["affine"] @ _composite(transform).affine_matrix)
+
+
+def _parts(placed: Any, affine: Affine) -> dict[str, Any]:
+    """Return the parts of a transform that `add_image` takes."""
+    parts = {
+        name: np.array(getattr(placed, name)) for name in ("scale", "translate", "rotate", "shear")
+    }
+    return {**parts, "affine": affine.affine_matrix}
 
 
 def _composite(transform: dict[str, Any]) -> CompositeAffine:

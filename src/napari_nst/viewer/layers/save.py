@@ -86,6 +86,13 @@ def layout_of(layer: Image) -> dict[str, Any]:
     return layout
 
 
+def panels_of(layer: Any) -> list[str]:
+    """Return the labels of the images in a stack of this plugin, or an empty list."""
+    record = layer.metadata.get(RECORD)
+    layout = record.get(LAYOUT) if isinstance(record, Mapping) else None
+    return list(layout["panels"]) if layout else []
+
+
 def _upright(data: Array, ndim: int, axes: list[int]) -> Array:
     """Return the images in a layer's data: the reverse of `Position.data`."""
     taken = data[tuple(slice(None) if axis in axes else 0 for axis in range(ndim))]
