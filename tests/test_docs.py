@@ -31,7 +31,7 @@ def test_links_lead_to_files(page):
 
 def test_modules_that_the_architecture_names_exist():
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    named = re.findall(r"`((?:recipe|engine|viewer|cli|io)/[\w/]*(?:\.py)?)`", text)
+    named = re.findall(r"`((?:recipe|engine|stacks|viewer|cli|io)/[\w/]*(?:\.py)?)`", text)
     assert named
     assert not [name for name in named if not (ROOT / "src" / "napari_nst" / name).exists()]
 

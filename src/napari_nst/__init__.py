@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from napari_nst.errors import NstError
     from napari_nst.io.save_result import save
     from napari_nst.recipe import Recipe, on_flavour, preset, preset_names
+    from napari_nst.stacks.api import reconstruct_stack, stylize_stack
+    from napari_nst.stacks.motion import flicker
+    from napari_nst.stacks.stack_run import SliceStep, StackRun
     from napari_nst.texture_statistics.compare import copy_score, statistics
     from napari_nst.texture_statistics.result import TextureStatistics
 
@@ -44,6 +47,8 @@ _HOMES = {
     "OwnLoss": "napari_nst.engine.job.own_loss",
     "Recipe": "napari_nst.recipe",
     "RunHandle": "napari_nst.engine.run_handle",
+    "SliceStep": "napari_nst.stacks.stack_run",
+    "StackRun": "napari_nst.stacks.stack_run",
     "Steering": "napari_nst.engine.steering",
     "TextureStatistics": "napari_nst.texture_statistics.result",
     "VGG19": "napari_nst.engine.vgg.network",
@@ -52,6 +57,7 @@ _HOMES = {
     "copy_score": "napari_nst.texture_statistics.compare",
     "explore_layers": "napari_nst.engine.sweep",
     "feature_maps": "napari_nst.engine.inspect",
+    "flicker": "napari_nst.stacks.motion",
     "gram_view": "napari_nst.engine.inspect",
     "loss_maps": "napari_nst.engine.inspect",
     "on_flavour": "napari_nst.recipe",
@@ -61,23 +67,25 @@ _HOMES = {
     "preset": "napari_nst.recipe",
     "preset_names": "napari_nst.recipe",
     "reconstruct": "napari_nst.engine.api",
+    "reconstruct_stack": "napari_nst.stacks.api",
     "resume": "napari_nst.engine.api",
     "save": "napari_nst.io.save_result",
     "statistics": "napari_nst.texture_statistics.compare",
     "stylize": "napari_nst.engine.api",
     "stylize_channels": "napari_nst.engine.compare",
+    "stylize_stack": "napari_nst.stacks.api",
     "sweep": "napari_nst.engine.sweep",
     "synthesize": "napari_nst.engine.api",
 }
 """Public name → the module it lives in. Imported when first used: torch takes seconds."""
 
 __all__ = [
-    "VGG19", "Iteration", "NstError", "OwnLoss", "Recipe", "RunHandle", "Steering",
-    "TextureStatistics", "compare_reconstructions", "compare_textures", "copy_score",
-    "explore_layers", "feature_maps", "gram_view", "loss_maps", "losses", "on_flavour",
+    "VGG19", "Iteration", "NstError", "OwnLoss", "Recipe", "RunHandle", "SliceStep", "StackRun",
+    "Steering", "TextureStatistics", "compare_reconstructions", "compare_textures", "copy_score",
+    "explore_layers", "feature_maps", "flicker", "gram_view", "loss_maps", "losses", "on_flavour",
     "order_to_reconstruct", "order_to_stylize", "order_to_synthesize", "preset", "preset_names",
-    "reconstruct", "resume", "save", "statistics", "stylize", "stylize_channels", "sweep",
-    "synthesize",
+    "reconstruct", "reconstruct_stack", "resume", "save", "statistics", "stylize",
+    "stylize_channels", "stylize_stack", "sweep", "synthesize",
 ]  # fmt: skip
 
 

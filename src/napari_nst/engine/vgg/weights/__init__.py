@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -78,8 +79,34 @@ class WeightsStatus:
     download_size: int  # in bytes
 
 
+_held: WeakValueDictionary[tuple[object, ...], PretrainedVGG] = WeakValueDictionary()
+"""The weights that somebody holds, by their file as it was read: they are not read again."""
+
+
 def load(weights: str | Path = "gatys", progress: Progress | None = None) -> PretrainedVGG:
-    """Load a flavour, fetching it first if it is not on this machine, or a file of weights."""
+    """Load a flavour, fetching it first if it is not on this machine, or a file of weights.
+
+    Weights that are still held, such as those of a stack's last slice, are returned again.
+    """
+    key = _identity(weights)
+    if (held := _held.get(key)) is not None:
+        return held
+    loaded = _load(weights, progress)
+    _held[_identity(weights)] = loaded
+    return loaded
+
+
+def _identity(weights: str | Path) -> tuple[object, ...]:
+    """Return what changes when the file of weights does."""
+    path = cached_file(str(weights)) if weights in FLAVOURS else Path(os.path.expanduser(weights))
+    try:
+        found = path.stat()
+    except OSError:
+        return (str(path),)
+    return str(path), found.st_mtime_ns, found.st_size
+
+
+def _load(weights: str | Path, progress: Progress | None) -> PretrainedVGG:
     if weights in FLAVOURS:
         flavour = str(weights)
         parameters, sha256 = _read_cached(flavour) or _fill(flavour, progress)
