@@ -12,6 +12,7 @@ import pytest
 import napari_nst as nst
 from napari_nst.cli import program
 from napari_nst.engine.tiling.grid import halo_of
+from napari_nst.recipe import CONTROLS
 from napari_nst.recipe.layer_names import LAYER_NAMES, poolings_before
 
 ROOT = Path(__file__).parents[1]
@@ -109,6 +110,9 @@ def test_the_site_is_built_without_warnings(tmp_path):
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     pages = {path.stem for path in (ROOT / "docs").glob("*.md")}
-    assert {path.stem for path in tmp_path.glob("*.html")} >= pages | {"changelog", "contributing"}
+    built = {path.stem for path in tmp_path.glob("*.html")}
+    assert built >= pages | {"changelog", "contributing", "recipe-fields"}
+    fields = (tmp_path / "recipe-fields.html").read_text("utf-8")
+    assert all(f"<code>{name}</code>" in fields for name in CONTROLS)
     architecture = (tmp_path / "architecture.html").read_text("utf-8")
     assert 'href="../' not in architecture, "a link leaves the site"
