@@ -1,5 +1,6 @@
 """Several contents in one command."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_each_content_gets_a_picture_with_its_record(contents, engine):
 def test_a_content_that_cannot_be_read_is_left_out(contents, engine, capsys):
     Path("a.png").write_text("no image")
     assert run(*SEVERAL, "-o", "out") == 1
-    assert [path.name for path in Path("out").iterdir()] == ["b.tif"]
+    assert {path.name for path in Path("out").iterdir()} == {"b.tif", "summary.csv"}
     assert "a.png is not a PNG" in capsys.readouterr().err
 
 
@@ -73,3 +74,32 @@ def test_a_page_of_a_stack_is_recorded_and_read_again(images, engine):
 def test_a_page_of_no_stack_is_refused(images, engine, capsys):
     assert run("stylize", "content.png", "style.jpg", "-o", "out.png", "--page", "1") == 2
     assert "--page" in capsys.readouterr().err
+
+
+def rows():
+    with open("out/summary.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_table_says_what_became_of_each_content(contents, engine):
+    Path("a.png").write_text("no image")
+    run(*SEVERAL, "-o", "out")
+    first, second = rows()
+    assert (first["content"], first["status"], first["step"]) == ("a.png", "left out", "")
+    assert "a.png" in first["error"]
+    assert (second["output"], second["status"]) == ("out/b.tif", "written")
+    assert (second["step"], second["total_loss"], second["style_loss"]) == ("2", "6.0", "2.0")
+
+
+def test_what_is_there_is_not_made_again(contents, engine):
+    run(*SEVERAL, "-o", "out")
+    write_image("b.tif", np.full((72, 96), 0.25))
+    assert run(*SEVERAL, "-o", "out") == 0
+    assert len(engine.jobs) == 3
+    assert [row["status"] for row in rows()] == ["there already", "written"]
+    assert rows()[0]["total_loss"] == "6.0"
+    assert run(*SEVERAL, "-o", "out", "--style-weight", "3") == 0
+    assert len(engine.jobs) == 5
+    write_image("style.jpg", np.full((80, 80, 3), 0.5))
+    assert run(*SEVERAL, "-o", "out", "--style-weight", "3") == 0
+    assert len(engine.jobs) == 7

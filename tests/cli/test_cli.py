@@ -95,7 +95,8 @@ def test_help_lists_the_fields_that_a_job_uses_under_their_sections(job, capsys)
         assert (f"{flag} " in out) == (name not in UNUSED[PRESET_JOBS[job]])
     lines = out.splitlines()
     titles = [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")]
-    assert titles == ["Files", "This job", "Recipe", "Most used", *SECTIONS, "Other"]
+    of_stacks = [] if job == "synthesize" else ["Stacks"]
+    assert titles == ["Files", "This job", *of_stacks, "Recipe", "Most used", *SECTIONS, "Other"]
 
 
 # The pretrained network

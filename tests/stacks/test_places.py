@@ -45,14 +45,14 @@ def test_a_number_is_one_slice(chosen, index):
 
 
 def test_an_axis_that_is_left_out_has_one_chosen_entry():
-    places = choose_places(SERIES, axes="t", slices={"z": 2, "t": "1:"}, channels=1)
+    places = choose_places(SERIES, axes="t", slices={"z": 2, "t": "1:"}, channel=1)
     assert places.shape == (3, 1, 1)
     assert places.in_content((0, 0, 0)) == {"t": 1, "c": 1, "z": 2}
     assert places.label((2, 0, 0)) == "t=3"
 
 
 def test_three_channels_are_one_image():
-    places = choose_places(SERIES, channels=(1, 0, 1))
+    places = choose_places(SERIES, channel=(1, 0, 1))
     assert [axis.name for axis in places.axes] == ["t", "z"]
     pixels = np.stack([np.full((20, 30), 10), np.full((20, 30), 20)])
     data = np.broadcast_to(pixels[None, :, None], SERIES.data.shape)
@@ -66,7 +66,7 @@ def test_runs_are_neighbours_and_as_many_as_there_are_workers():
     assert [one for run in runs for one in run] == [*places]
     assert [len(run) for run in runs] == [3, 4, 3]
     assert len(places.runs(50)) == 10
-    assert [len(run) for run in choose_places(SERIES, channels=0).runs(2)] == [5, 5, 5, 5]
+    assert [len(run) for run in choose_places(SERIES, channel=0).runs(2)] == [5, 5, 5, 5]
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_runs_are_neighbours_and_as_many_as_there_are_workers():
         ({"slices": {"t": slice(3, 0, -1)}}, "slices"),
         ({"slices": {"t": 4}}, "slices"),
         ({"slices": {"y": 4}}, "slices"),
-        ({"channels": 2}, "channels"),
-        ({"channels": (0, 1)}, "channels"),
-        ({"channels": (0, 1, 2)}, "channels"),
+        ({"channel": 2}, "channel"),
+        ({"channel": (0, 1)}, "channel"),
+        ({"channel": (0, 1, 2)}, "channel"),
         ({"channel_axis": "x"}, "channel_axis"),
     ],
 )
@@ -98,4 +98,4 @@ def test_a_single_image_and_channels_without_an_axis_are_refused():
     with pytest.raises(ValueError, match="`content`"):
         choose_places(open_stack(np.zeros((20, 30), np.uint8)))
     with pytest.raises(ValueError, match="`channel_axis`"):
-        choose_places(PLAIN, channels=0)
+        choose_places(PLAIN, channel=0)

@@ -104,7 +104,7 @@ def test_channels_are_computed_in_turn_or_as_colours(style, quick):
     ]
     assert each.array.shape == (2, 3, 27, 32)
     rgb = nst.stylize_stack(
-        series, style, quick(steps=1), channel_axis=1, channels=(0, 1, 2)
+        series, style, quick(steps=1), channel_axis=1, channel=(0, 1, 2)
     ).result(False)
     alone = nst.stylize(np.moveaxis(series[0], 0, -1), style, quick(steps=1)).result(False)
     np.testing.assert_array_equal(np.moveaxis(rgb[:, 0], 0, -1), alone)

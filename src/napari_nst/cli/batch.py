@@ -1,23 +1,31 @@
-"""Several contents in one command: each makes a picture in a folder."""
+"""Several contents in one command: each makes a picture in a folder, and a row in a table."""
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from napari_nst.cli.outputs import NO_FILE
-from napari_nst.cli.request import Request
-from napari_nst.cli.terminal import WENT_WRONG, input_errors, say
+from napari_nst.cli.request import Provenance, Request, pixels_hash, read_in_range
+from napari_nst.cli.terminal import INTERRUPTED, WENT_WRONG, input_errors, say, sentence
 from napari_nst.engine.distributed import process_count
+from napari_nst.io.atomic_write import write_atomically
 
 _WRITABLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _SIGNALLED = 128  # exit statuses from here on
+SUMMARY = "summary.csv"
+"""The table in the folder of the pictures."""
+
 _OF_ONE = ("log", "tensorboard", "animation", "tile_preview")  # outputs of a single run
 
 
@@ -29,28 +37,101 @@ def is_batch(request: Request, contents: Sequence[Path], may_be_several: bool) -
 
 
 def run_each(
-    request: Request, contents: Sequence[Path], run_one: Callable[[Request, Path], int]
+    request: Request,
+    contents: Sequence[Path],
+    styles: Sequence[Path],
+    run_one: Callable[[Request, Path], int],
 ) -> int:
-    """Run a job on each content and return the exit status; a content with an error is left out."""
+    """Run a job on each content and return the exit status; a content with an error is left out.
+
+    A picture that is there already, with the same recipe and inputs, is not made again. The table
+    `SUMMARY` in the folder is written after each content.
+    """
     with input_errors():
         folder = _checked_folder(request, contents)
-    status, recipe = 0, request.recipe
+        wanted = [_hash(request, path) for path in styles]
+    status, recipe, rows = 0, request.recipe, []
     for number, content in enumerate(contents, start=1):
         say(f"{content}, {number} of {len(contents)}:")
-        outputs = replace(copy(request.outputs), output=folder / _name_for(content), depths={})
+        output = folder / _name_for(content)
+        outputs = replace(copy(request.outputs), output=output, depths={})
         own = replace(request, outputs=outputs, paths=[], fields=dict(request.fields))
         own.recipe, own.notes = recipe, request.notes if number == 1 else []
+        ended, what, error = 0, "written", ""
         try:
-            ended = run_one(own, content)
+            if _is_there(own, content, wanted):
+                say(f"{output} is there already.")
+                what = "there already"
+            else:
+                ended = run_one(own, content)
         except click.UsageError:
             raise
-        except click.ClickException as error:
-            say(f"left out: {error.format_message()}")
+        except click.ClickException as problem:
+            error = problem.format_message()
+            say(f"left out: {error}")
             ended = WENT_WRONG
+        if ended:
+            what = "stopped" if ended >= INTERRUPTED else "left out"
+        rows.append(_row(content, output, what, error))
+        _write_summary(folder / SUMMARY, rows)
         if ended >= _SIGNALLED:
             return ended
         status = status or ended
     return status
+
+
+def _is_there(request: Request, content: Path, styles: Sequence[str]) -> bool:
+    """Whether the output was made of the same content and styles, with the same recipe."""
+    try:
+        found = Provenance(request.outputs.output, request.job)
+        inputs = found.record["inputs"].items()
+        hashes = {
+            role: [one.get("sha256") for name, one in inputs if name.partition(" ")[0] == role]
+            for role in ("content", "style")
+        }
+        return (
+            found.recipe == request.recipe
+            and found.record["step"] == found.record["steps"]
+            and hashes == {"content": [_hash(request, content)], "style": [*styles]}
+            and not {"pixel_sizes", "guide"} & found.record["arguments"].keys()
+        )
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return False  # it is missing, or of another program
+
+
+def _hash(request: Request, path: Path) -> str:
+    """Return what a record holds of an input's pixels."""
+    return pixels_hash(read_in_range(path, request.limits, request.page, request.channel))
+
+
+def _row(content: Path, output: Path, what: str, error: str) -> dict[str, Any]:
+    """Return the row of a content: what happened, and the numbers of its picture's record."""
+    record: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
+        record = {} if what == "left out" else Provenance(output).record
+    losses = record.get("losses", {})
+    return {
+        "content": str(content),
+        "output": str(output) if record else "",
+        "status": what,
+        "step": record.get("step", ""),
+        "steps": record.get("steps", ""),
+        "seconds": record.get("seconds", ""),
+        **{f"{name}_loss": losses.get(name, "") for name in ("total", "content", "style", "tv")},
+        "error": error,
+    }
+
+
+def _write_summary(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the table of all contents so far."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    try:
+        write_atomically(path, text.getvalue().encode())
+    except OSError as error:  # the pictures are worth more
+        say(sentence(error))
 
 
 def _checked_folder(request: Request, contents: Sequence[Path]) -> Path:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from napari_nst.cli.batch import is_batch, run_each
-from napari_nst.cli.options import FILE, job_command, limits_option, plane_options
+from napari_nst.cli.options import FILE, job_command, limits_option, plane_options, stack_options
 from napari_nst.cli.outputs import Outputs
 from napari_nst.cli.request import Request, read_in_range, split
 from napari_nst.cli.run import run
+from napari_nst.cli.stack import is_stack, run_stack, take_stack_options
 from napari_nst.cli.terminal import input_errors
 from napari_nst.engine.job.build import (
     order_to_reconstruct,
@@ -69,6 +70,7 @@ layers_option = click.option(
     "--keep-unlabelled", is_flag=True,
     help="Leave pixels of label 0 exactly as they are; implies --size 0.",
 )  # fmt: skip
+@stack_options
 def stylize(
     request: Request,
     content: Path | None,
@@ -84,7 +86,10 @@ def stylize(
     Example:  napari-nst stylize photo.jpg painting.jpg -o painted.png
 
     Several contents:  napari-nst stylize *.png --style painting.jpg -o painted/
+
+    A stack:  napari-nst stylize cells.ome.tif painting.jpg -o painted.zarr --slices 0:10
     """
+    of_stack = take_stack_options(request, options)
     with input_errors():
         if options["pixel_sizes"]:
             request.imply("pixel-size", "style_sizing", "physical")
@@ -92,6 +97,10 @@ def stylize(
             request.imply("keep-unlabelled", "size", 0)
     contents = [path for path in (content, *(style if style_files else ())) if path]
     styles = style_files or style
+    if is_stack(request):
+        with input_errors():
+            of_stack["pixel_sizes"] = _sizes(options.pop("pixel_sizes"))
+        return run_stack(request, "stylize_stack", contents, styles, of_stack, options)
     if not is_batch(request, contents, bool(style_files)):
         return _stylize(request, content, styles, **options)
     with input_errors():
@@ -99,7 +108,9 @@ def stylize(
             raise ValueError("--guide is for a single content. Leave it out, or give a file.")
         for path in styles:
             read_in_range(path, request.limits, request.page, request.channel)
-    return run_each(request, contents, lambda own, path: _stylize(own, path, styles, **options))
+    return run_each(
+        request, contents, styles, lambda own, path: _stylize(own, path, styles, **options)
+    )
 
 
 def _stylize(
@@ -114,7 +125,7 @@ def _stylize(
     """Stylize one content."""
     with input_errors():
         images = request.read(labels=[guide, *style_guides], content=[content], style=style)
-        sizes = Control("", kind=tuple).parse("pixel_sizes", ",".join(pixel_sizes))
+        sizes = _sizes(pixel_sizes)
         if not (sizes or content or style):  # recorded sizes belong to recorded files
             sizes = request.recorded("pixel_sizes")
         labels = request.read_labels(guide, images["content"], "guide", "guide")
@@ -131,6 +142,11 @@ def _stylize(
     from napari_nst.engine import api
 
     return run(request, partial(api.start, job))
+
+
+def _sizes(given: Sequence[str]) -> tuple[float, ...]:
+    found: tuple[float, ...] = Control("", kind=tuple).parse("pixel_sizes", ",".join(given))
+    return found
 
 
 @job_command("synthesize")
@@ -234,18 +250,25 @@ def synthesize(
     help="Invert one layer after another: a TIFF gets a page for each, PNG and JPEG a grid.",
 )  # fmt: skip
 @layers_option
+@stack_options
 def reconstruct(
-    request: Request, image: Path | None, layer: str | None, compare: bool, layers: str | None
-) -> int:
+    request: Request, image: Path | None, layer: str | None, compare: bool, layers: str | None,
+    **options: Any,
+) -> int:  # fmt: skip
     """Show what a layer keeps of IMAGE: find another image with the same features.
 
     Files are as for stylize. Ctrl-C writes the image of the last step.
 
     Example:  napari-nst reconstruct photo.jpg -o kept.png --layer relu4_2
     """
+    of_stack = take_stack_options(request, options)
     with input_errors():
         if layer:
             request.imply("layer", "content_layers", layer)
+    if is_stack(request):
+        others, given = {"compare": compare, "layers": layers}, [image] if image else []
+        return run_stack(request, "reconstruct_stack", given, [], of_stack, others)
+    with input_errors():
         compared = request.compare("layers" if compare else None, layers, varied="content_layers")
         pixels = request.read(image=[image])["image"][0]
         if not compared:

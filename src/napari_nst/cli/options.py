@@ -118,6 +118,58 @@ def plane_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+_STACK: Mapping[str, Mapping[str, Any]] = {
+    "--axis axes": {
+        "multiple": True, "metavar": "NAME",
+        "help": "An axis of a stack to go through, such as z; give several from the slowest to the "
+        "fastest. Slices start from the one before along the last of them.  [default: all axes but "
+        "those of channels and pixels]",
+    },
+    "--slices slices": {
+        "multiple": True, "metavar": "RANGE",
+        "help": "Which slices of a stack, such as 0:10 for the first ten, or z=0:10 where it has "
+        "several axes; they are counted from 0.  [default: all]",
+    },
+    "--channel-axis channel_axis": {
+        "metavar": "NAME",
+        "help": "The axis of channels in a stack. Each is computed in turn, unless --channel or "
+        "--rgb-channels chooses.  [default: c, if there is one]",
+    },
+    "--rgb-channels rgb_channels": {
+        "metavar": "N,N,N",
+        "help": "Three channels of a stack that are red, green and blue; the first is 1.",
+    },
+    "--warm-steps warm_steps": {
+        "type": click.IntRange(min=0), "metavar": "N",
+        "help": "Steps of a slice that starts from the one before; 0 starts each as --init says.  "
+        "[default: 0.3 times --steps]",
+    },
+    "--temporal temporal": {
+        "type": click.FloatRange(min=0), "metavar": "WEIGHT",
+        "help": "Weight of what moves along between slices of a time series, by optical flow; 0 "
+        "leaves it out.  [default: 0]",
+    },
+    "--workers workers": {
+        "type": click.IntRange(min=1), "metavar": "N",
+        "help": "Processes of this machine that compute slices at the same time.  [default: 1]",
+    },
+    "--scheduler scheduler": {
+        "metavar": "tcp://HOST:PORT",
+        "help": "A scheduler of dask.distributed whose workers compute the slices.",
+    },
+}  # fmt: skip
+STACK_OPTIONS = tuple(names.partition(" ")[2] for names in _STACK)
+"""Names of the options of stacks."""
+_HEADINGS |= dict.fromkeys(STACK_OPTIONS, "Stacks")
+
+
+def stack_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a stack, whose output is a zarr folder."""
+    for names, declared in list(_STACK.items())[::-1]:
+        function = click.option(*names.split(" "), **declared)(function)
+    return function
+
+
 save_every_option = click.Option(
     ["--save-every"], metavar="SECONDS", type=click.FloatRange(min=0), default=60.0,
     show_default=True,
@@ -130,7 +182,7 @@ _FILE_OPTIONS = [
     click.Option(
         ["-o", "--output"], type=FILE,
         help="PNG, JPEG or TIFF to write. Its text says how it was made, and of which files, for "
-        "--like.  [required]",
+        "--like. A folder .zarr gets every slice of a stack.  [required]",
     ),
     click.Option(
         ["--depth"], type=click.Choice(["8", "16", "32"]),

@@ -85,8 +85,7 @@ class Provenance:
             for path, image, entry in zip(
                 self.inputs(role), found, self._entries(role), strict=True
             )
-            if hashlib.sha256(np.ascontiguousarray(image.pixels).data).hexdigest()
-            != entry.get("sha256")
+            if pixels_hash(image) != entry.get("sha256")
         ]
         note = f"{', '.join(changed)} changed after {self.picture} was made."
         return [note] if changed else []
@@ -309,6 +308,11 @@ class Request:
             outcome = f" and will be fetched ({size}). --convert runs on {usual} instead."
         self.notes.append(f"the {flavour} network is not on this machine{outcome}")
         return recipe
+
+
+def pixels_hash(image: DecodedImage) -> str:
+    """Return the SHA-256 of an image's pixels, as records have it."""
+    return hashlib.sha256(np.ascontiguousarray(image.pixels).data).hexdigest()
 
 
 def default_preset(job: str) -> str:

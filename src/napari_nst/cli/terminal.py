@@ -20,6 +20,7 @@ from napari_nst.recipe.grid import heading_in_words
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import TileDone
+    from napari_nst.stacks.stack_run import SliceStep
 
 PROGRAM = "napari-nst"
 WRONG_INPUT, WENT_WRONG, INTERRUPTED = 2, 1, 130  # exit statuses
@@ -57,7 +58,7 @@ def option(name: str) -> str:
     context = click.get_current_context(silent=True)
     if context is None:  # the command has ended
         return f"--{name.replace('_', '-')}" if name in CONTROLS else name
-    name = "preset_or_file" if name == "recipe" else name
+    name = {"recipe": "preset_or_file", "out": "output"}.get(name, name)
     for parameter in context.command.params:
         if parameter.name == name:
             if isinstance(parameter, click.Option):
@@ -172,6 +173,20 @@ class ProgressBar:
         self._postfix = {"loss": f"{iteration.losses['total']:.4g}", "size": f"{width}x{height}"}
         bar.set_postfix(self._postfix, refresh=False)
         bar.update(iteration.step - bar.n)
+
+    def slice_step(self, step: SliceStep) -> None:
+        """Show a step of a slice of a stack, and how many slices are finished."""
+        is_first = self._title != "slice"
+        bar = self._open("slice", step.slices, unit=" slice")
+        if is_first:
+            bar.initial = bar.n = step.done
+        looks = {"at": step.label, "step": f"{step.step}/{step.steps}"}
+        bar.set_postfix(looks | {"loss": f"{step.losses['total']:.4g}"}, refresh=False)
+        bar.update(step.done - bar.n)
+        now = time.monotonic()
+        if step.finished or now - self._drawn >= bar.mininterval:
+            self._drawn = now
+            bar.refresh()
 
     def tile(self, tile: TileDone) -> None:
         """Show how many tiles of the current step are computed."""

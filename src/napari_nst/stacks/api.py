@@ -41,7 +41,7 @@ def stylize_stack(
     *,
     axes: Names | None = None,
     slices: Range | Mapping[str, Range] | None = None,
-    channels: int | Sequence[int] | None = None,
+    channel: int | Sequence[int] | None = None,
     channel_axis: int | str | None = None,
     limits: Limits | None = None,
     out: FilePath | None = None,
@@ -79,7 +79,7 @@ def stylize_stack(
     slices : slice, range, int, str, or mapping, optional
         Which entries of the axis, such as ``"0:10"``; for several axes a dict by name or number. By
         default all.
-    channels : int or sequence of three int, optional
+    channel : int or sequence of three int, optional
         One channel, or three that are red, green and blue. By default each channel is computed in
         turn, in grey.
     channel_axis : str or int, optional
@@ -103,8 +103,8 @@ def stylize_stack(
         needs ``if __name__ == "__main__":`` around the call.
     scheduler : str, optional
         Address of a scheduler of dask.distributed, such as ``tcp://host:8786``, instead of
-        `workers` on this machine. Its workers need this package; only this process reads and
-        writes files.
+        workers on this machine; `workers` is then the number of runs of neighbours, by default that
+        of its workers. They need this package; only this process reads and writes files.
     pixel_sizes, progress, **fields
         As for `stylize`.
     steering : Steering, optional
@@ -130,7 +130,7 @@ def stylize_stack(
     recipe = checked_recipe(recipe, "transfer", fields)
     styles = read_styles(style, "style", recipe)
     stack = open_stack(content, limits)
-    places = choose_places(stack, axes, slices, channels, channel_axis)
+    places = choose_places(stack, axes, slices, channel, channel_axis)
     warm_steps, temporal = checked_for_stacks(recipe, warm_steps, temporal)
     job = SliceJob(
         "stylize", recipe, stack.dtype, stack.limits, styles, pixel_sizes, warm_steps, temporal
@@ -144,7 +144,7 @@ def reconstruct_stack(
     *,
     axes: Names | None = None,
     slices: Range | Mapping[str, Range] | None = None,
-    channels: int | Sequence[int] | None = None,
+    channel: int | Sequence[int] | None = None,
     channel_axis: int | str | None = None,
     limits: Limits | None = None,
     out: FilePath | None = None,
@@ -164,7 +164,7 @@ def reconstruct_stack(
         As the content of `stylize_stack`.
     recipe : Recipe or str, optional
         As for `reconstruct`.
-    axes, slices, channels, channel_axis, limits, out, warm_steps, temporal
+    axes, slices, channel, channel_axis, limits, out, warm_steps, temporal
         As for `stylize_stack`.
     workers, scheduler, steering, progress, **fields
         As for `stylize_stack`; so are the returned run and errors.
@@ -172,7 +172,7 @@ def reconstruct_stack(
     _refuse_unknown(fields, reconstruct_stack)
     recipe = checked_recipe(recipe, "reconstruction", fields).replace(**FIXED_FIELDS["reconstruct"])
     stack = open_stack(image, limits)
-    places = choose_places(stack, axes, slices, channels, channel_axis)
+    places = choose_places(stack, axes, slices, channel, channel_axis)
     warm_steps, temporal = checked_for_stacks(recipe, warm_steps, temporal)
     job = SliceJob(
         "reconstruct", recipe, stack.dtype, stack.limits, warm_steps=warm_steps, temporal=temporal
@@ -205,10 +205,11 @@ def _start(
     order = job.order(SliceInputs(first))
     samples = 1 if order.shows_grey else max(stack.samples, 3)
     parts = workers
-    if scheduler is not None and workers == 1:
+    if scheduler is not None:
         from napari_nst.stacks.workers import count_workers
 
-        parts = count_workers(scheduler)
+        found = count_workers(scheduler)  # before anything is written
+        parts = workers if workers > 1 else found
     store = open_store(
         _checked_path(out, stack),
         places,
@@ -245,7 +246,7 @@ def _record(
         "arguments": {
             "axes": list(places.order),
             "slices": ranges,
-            "channels": list(places.rgb_channels) or None,
+            "channel": list(places.rgb_channels) or None,
             "warm_steps": job.warm_steps,
             "temporal": job.temporal,
             "pixel_sizes": None if job.pixel_sizes is None else [*map(float, job.pixel_sizes)],

@@ -97,7 +97,7 @@ def choose_places(
     stack: Stack,
     axes: Names | None = None,
     slices: Range | Mapping[str, Range] | None = None,
-    channels: int | Sequence[int] | None = None,
+    channel: int | Sequence[int] | None = None,
     channel_axis: int | str | None = None,
 ) -> Places:
     """Return the slices that arguments of `stylize_stack` choose; errors name the arguments."""
@@ -107,10 +107,10 @@ def choose_places(
             f"`content` is a single image of {' × '.join(map(str, stack.data.shape))}. Give a "
             "stack, or use stylize or reconstruct."
         )
-    channel = _channel_axis(stack, own, channel_axis)
-    if channels is not None and channel is None:
-        raise ValueError("`channels` needs an axis of channels. Give `channel_axis`, too.")
-    others = {name: axis for name, axis in own.items() if name != channel}
+    of_channels = _channel_axis(stack, own, channel_axis)
+    if channel is not None and of_channels is None:
+        raise ValueError("`channel` needs an axis of channels. Give `channel_axis`, too.")
+    others = {name: axis for name, axis in own.items() if name != of_channels}
     order = [_named(stack, one, "axes") for one in _several(axes)] if axes is not None else None
     for name in order or ():
         if name not in others:
@@ -128,21 +128,21 @@ def choose_places(
                 f"`axes`, or choose one in `slices`, such as {{{name!r}: 0}}."
             )
     rgb: tuple[int, ...] = ()
-    if channel is not None:
-        count = own[channel].length
-        rgb = _rgb_channels(channels, count)
+    if of_channels is not None:
+        count = own[of_channels].length
+        rgb = _rgb_channels(channel, count)
         if not rgb:
-            ranges[channel] = range(count)
-            if isinstance(channels, int):
-                ranges[channel] = _parsed(channels, own[channel], "channels")
-            fixed.append(channel)
-    kept = [own[name] for name in own if not (rgb and name == channel)]
+            ranges[of_channels] = range(count)
+            if isinstance(channel, int):
+                ranges[of_channels] = _parsed(channel, own[of_channels], "channel")
+            fixed.append(of_channels)
+    kept = [own[name] for name in own if not (rgb and name == of_channels)]
     return Places(
         tuple(axis.part(ranges[axis.name]) for axis in kept),
         ranges,
         (*fixed, *order),
         rgb,
-        channel,
+        of_channels,
     )
 
 
@@ -225,15 +225,15 @@ def _parsed(chosen: Range, axis: Axis, argument: str) -> range:
     return found
 
 
-def _rgb_channels(channels: int | Sequence[int] | None, count: int) -> tuple[int, ...]:
+def _rgb_channels(channel: int | Sequence[int] | None, count: int) -> tuple[int, ...]:
     """Return three channels that are red, green and blue; none for a single one or all in turn."""
-    if channels is None or isinstance(channels, int):
+    if channel is None or isinstance(channel, int):
         return ()
-    numbers = tuple(channels)
+    numbers = tuple(channel)
     if len(numbers) != 3 or not all(isinstance(n, int) and 0 <= n < count for n in numbers):
         raise ValueError(
-            f"`channels` must be one channel or three, from 0 to {count - 1}, such as 0 or "
-            f"(0, 1, 2); not {channels!r}."
+            f"`channel` must be one channel or three, from 0 to {count - 1}, such as 0 or "
+            f"(0, 1, 2); not {channel!r}."
         )
     return numbers
 

@@ -1,0 +1,161 @@
+"""A stack in the terminal: every slice, written into a zarr folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_nst.cli.options import STACK_OPTIONS
+from napari_nst.cli.outputs import NO_FILE
+from napari_nst.cli.request import Request, parse_limits, read_in_range, split
+from napari_nst.cli.signals import SignalReceived, ending_signals
+from napari_nst.cli.terminal import (
+    INTERRUPTED,
+    WENT_WRONG,
+    ProgressBar,
+    input_errors,
+    option,
+    say,
+)
+from napari_nst.engine.distributed import process_count
+from napari_nst.engine.job.input_image import InputImage, read_input
+from napari_nst.engine.steering import Steering
+
+if TYPE_CHECKING:
+    from napari_nst.stacks.stack_run import StackRun
+
+SUFFIX = ".zarr"
+
+_OF_ONE = ("depth", "log", "tensorboard", "animation", "animation_every", "tile_preview")
+
+
+def take_stack_options(request: Request, options: MutableMapping[str, Any]) -> dict[str, Any]:
+    """Remove the options of stacks from all options; refuse them if the output is no stack."""
+    taken = {name: options.pop(name) for name in STACK_OPTIONS}
+    given = [name for name, value in taken.items() if value not in (None, ())]
+    with input_errors():
+        if given and not is_stack(request):
+            raise ValueError(
+                f"{option(given[0])} is for stacks. Give --output a name that ends in {SUFFIX}, or "
+                f"leave out {option(given[0])}."
+            )
+    return taken
+
+
+def is_stack(request: Request) -> bool:
+    """Whether the output is a zarr folder."""
+    return request.outputs.output.suffix == SUFFIX
+
+
+def run_stack(
+    request: Request,
+    function: str,  # of `napari_nst`
+    contents: Sequence[Path],
+    styles: Sequence[Path],
+    options: Mapping[str, Any],
+    others: Mapping[str, Any],  # arguments of the command that a stack has not
+) -> int:
+    """Run a job on every slice of a stack, and return the exit status."""
+    with input_errors():
+        _refuse_others(request, contents, others)
+        files = {"content": contents, "image": contents}
+        request.check_given(files | ({"style": styles} if function == "stylize_stack" else {}))
+        arguments = _arguments(request, options)
+    import napari_nst
+
+    begin: Callable[..., StackRun] = getattr(napari_nst, function)
+    images = [[_style(path) for path in styles]] if function == "stylize_stack" else []
+    with ending_signals() as signals, ProgressBar() as bar:
+        with signals.raised(), input_errors():
+            run = begin(
+                contents[0],
+                *images,
+                request.recipe,
+                out=request.outputs.output,
+                steering=Steering(tell=cache(bar.say)),
+                progress=bar.before_run,
+                **arguments,
+            )
+        for note in request.notes:
+            say(note)
+        end: BaseException | None = None
+        try:
+            with signals.raised():
+                for step in run:
+                    bar.slice_step(step)
+                    signals.check()
+        except KeyboardInterrupt as signal:
+            end = signal
+        finally:
+            run.close()
+    count = run.places.count
+    say(f"{run.done} of {count} slices are in {run.path}.")
+    if end is not None:
+        say("the same command goes on from there.")
+        return 128 + end.number if isinstance(end, SignalReceived) else INTERRUPTED
+    return WENT_WRONG if run.failed else 0
+
+
+def _refuse_others(request: Request, contents: Sequence[Path], others: Mapping[str, Any]) -> None:
+    """Raise for options of single pictures, and for several contents."""
+    if len(contents) > 1:
+        raise ValueError("A stack is written by itself. Give one file, or a folder of zarr.")
+    given = {name: getattr(request.outputs, name) for name in _OF_ONE} | {
+        "init_image": request.init_image,
+        "like": request.like,
+        "page": request.page,
+        **others,
+    }
+    for name, value in given.items():
+        if value not in (None, (), False, NO_FILE):
+            raise ValueError(f"{option(name)} is for a single picture. Leave it out.")
+    if request.limits == "auto":
+        raise ValueError("--limits auto is for a single picture. Give two numbers.")
+    if process_count() > 1:
+        raise ValueError("Several processes compute one picture. Give --workers, not torchrun.")
+
+
+def _arguments(request: Request, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `stylize_stack` that the options give."""
+    found = {name: value for name, value in options.items() if value not in (None, ())}
+    if "axes" in found:
+        found["axes"] = list(found["axes"])
+    if "slices" in found:
+        found["slices"] = _slices(found["slices"])
+    channel = None if request.channel is None else request.channel - 1
+    if numbers := found.pop("rgb_channels", None):
+        if channel is not None:
+            raise ValueError("--channel and --rgb-channels contradict each other. Leave out one.")
+        try:
+            channel = [int(one) - 1 for one in split(numbers)]  # type: ignore[assignment]
+        except ValueError:
+            raise ValueError(
+                f"--rgb-channels must be three numbers, such as 1,2,3; not {numbers!r}."
+            ) from None
+    if channel is not None:
+        found["channel"] = channel
+    if request.limits is not None:
+        found["limits"] = parse_limits(request.limits)
+    return found
+
+
+def _slices(given: Sequence[str]) -> Any:
+    """Return a range, or one for each axis, of texts such as ``0:10`` or ``z=0:10``."""
+    pairs = [one.rpartition("=") for one in given]
+    if len(pairs) == 1 and not pairs[0][1]:
+        return given[0]
+    for _, equals, chosen in pairs:
+        if not equals:
+            raise ValueError(f"--slices must name an axis, such as z={chosen}; not {chosen!r}.")
+    return {axis.strip(): chosen for axis, _, chosen in pairs}
+
+
+def _style(path: Path) -> InputImage:
+    """Read a style, with its file in the record."""
+    with input_errors():
+        image = read_input(read_in_range(path, None), "style")
+    known = {"name": str(path), "path": str(path.absolute())}
+    return replace(image, metadata=image.metadata | known)
