@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QPushButton
 
 import napari_nst
 from napari_nst.viewer.content_reconstruction import ContentReconstruction
+from napari_nst.viewer.statistics.widget import StatisticsWidget
 from napari_nst.viewer.style_transfer import StyleTransfer
 from napari_nst.viewer.texture_synthesis import TextureSynthesis
 
@@ -20,18 +21,25 @@ NAMED = re.compile(r"(?<!\*)\*([A-Z][^*▸]*)\*(?!\*)")
 """A name in italics with a capital letter, as controls have it; no path of menus."""
 
 
+def texts_of(widget):
+    """The texts of buttons, labels and drop-downs."""
+    kinds = (QPushButton, QCheckBox, QLabel)
+    texts = {one.text().strip("▸▾ ") for kind in kinds for one in widget.findChildren(kind)}
+    for box in widget.findChildren(QComboBox):
+        texts |= {box.itemText(index) for index in range(box.count())}
+    return texts
+
+
 @pytest.fixture(scope="module")
 def shown(qapp):
-    """All that the three widgets show."""
+    """All that the widgets show."""
     texts = {"Resume"}
     for make in (StyleTransfer, TextureSynthesis, ContentReconstruction):
         widget = make(ViewerModel())
-        for kind in (QPushButton, QCheckBox, QLabel):
-            texts |= {one.text().strip("▸▾ ") for one in widget.native.findChildren(kind)}
-        for box in widget.native.findChildren(QComboBox):
-            texts |= {box.itemText(index) for index in range(box.count())}
+        texts |= texts_of(widget.native)
         entries = [action.text() for action in widget.settings_menu.menu().actions()]
         texts |= {text.replace("this layer", "…") for text in entries}
+    texts |= texts_of(StatisticsWidget(ViewerModel()))
     manifest = yaml.safe_load(
         (Path(napari_nst.__file__).with_name("napari.yaml")).read_text("utf-8")
     )

@@ -11,6 +11,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 WIDGETS = ("Style Transfer", "Texture Synthesis", "Content Reconstruction")
+MENUS = {
+    "napari/plugins": (*WIDGETS, "Texture Statistics"),
+    "napari/layers/filter": WIDGETS,
+    "napari/layers/measure": ("Texture Statistics",),
+}
 
 
 def test_the_manifest_names_things_that_exist():
@@ -31,9 +36,9 @@ def test_every_widget_is_in_the_menus(make_napari_viewer):
 
     menus = get_app_model().menus
     titles = {}
-    for menu in ("napari/plugins", "napari/layers/filter"):
+    for menu, widgets in MENUS.items():
         titles[menu] = list(titles_in(menu, menus))
-        for widget in WIDGETS:
+        for widget in widgets:
             assert any(widget in title for title in titles[menu]), titles
     assert viewer.window is not None
 
@@ -75,6 +80,8 @@ from napari_nst.viewer.texture_synthesis import TextureSynthesis
 for widget in (StyleTransfer, TextureSynthesis, ContentReconstruction):
     kept = widget(ViewerModel())
     kept.preset.value = kept.preset.choices[-1]
+from napari_nst.viewer.statistics.widget import StatisticsWidget
+also_kept = StatisticsWidget(ViewerModel())
 sys.exit("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

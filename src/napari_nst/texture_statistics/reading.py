@@ -37,6 +37,8 @@ class Read:
 
 def read(image: Any, name: str) -> Read:
     """Read an array, a file, an image of Pillow or a layer; raise TypeError or ValueError."""
+    if isinstance(image, Read):
+        return image
     scale: tuple[float, ...] | None = None
     pixels: DecodedImage | Pixels
     unit, found = "pixel", image

@@ -16,6 +16,7 @@ _ARGUMENTS = {
     "shape": "Height and Width",
     "layers": "Compared layers",
     "recipe": "Preset",
+    "mask": "Image mask",
 }
 """Argument of the engine → label of its control, if that has other words."""
 

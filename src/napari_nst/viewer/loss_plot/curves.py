@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from napari.utils.theme import get_theme
 from psygnal import Signal
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QColor, QFont, QFontMetrics
 from qtpy.QtWidgets import QToolTip, QWidget
 
+from napari_nst.viewer.controls.themed_plot import ON_DARK, ON_LIGHT, ThemedPlot
 from napari_nst.viewer.loss_plot.trace import LossTrace, in_order
 
 KEYS = (
@@ -21,22 +21,15 @@ KEYS = (
     "the last. Plus and minus zoom. 1 to 9 hide or show a curve, in the order of the legend."
 )
 ZOOM_FACTORS = {Qt.Key.Key_Plus: 0.5, Qt.Key.Key_Equal: 0.5, Qt.Key.Key_Minus: 2.0}
-FRAME = """LossCurves {{ border: 2px solid transparent; }}
-LossCurves:focus {{ border-color: {}; }}"""
 HEIGHT = 160  # of the axes, in pixels
 LEGEND_ROW_HEIGHT = 16  # pixels
 MIN_ITERATIONS = 4  # that zooming in leaves
 MIN_DECADES = 0.2  # of the vertical axis, so that a flat curve looks flat
 
 
-# Okabe and Ito's colours (Color Universal Design, 2008); two are darkened for a light background.
-_ON_DARK = {"content": "#56b4e9", "style": "#e69f00", "tv": "#009e73"}
-_ON_LIGHT = {"content": "#0072b2", "style": "#c85400", "tv": "#00805c"}
-
-
 def colours(names: Sequence[str], text: str, *, dark: bool) -> dict[str, str]:
     """Return a colour for each loss; those of layers are shades of their sum's colour."""
-    base = _ON_DARK if dark else _ON_LIGHT
+    base = ON_DARK if dark else ON_LIGHT
     chosen = {}
     for name in names:
         kind, _, layer = name.partition("/")
@@ -80,14 +73,14 @@ class WholeTicks(pg.AxisItem):  # type: ignore[misc]
         return strings
 
 
-class LossCurves(pg.PlotWidget):  # type: ignore[misc]
+class LossCurves(ThemedPlot):
     """Draws losses over iterations; the user zooms, hides curves and picks an iteration."""
 
     picked = Signal(int, description="Emitted with the number of the chosen iteration.")
 
     def __init__(self, parent: QWidget, theme: str) -> None:
         axes = {side: WholeTicks(side) for side in ("left", "bottom")}
-        super().__init__(parent, enableMenu=False, axisItems=axes)
+        super().__init__(parent, axes)
         self._trace = LossTrace()
         self._cursor = 0  # the iteration from which the keys go on, 0 if none was chosen
         self._names: list[str] = []
@@ -101,15 +94,7 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
         self.setLogMode(y=True)
         self.setDownsampling(auto=True, mode="peak")
         self.setClipToView(True)
-        # For half of the last number on the right; below, the axis' label is off by 5 pixels.
-        self.plotItem.layout.setContentsMargins(0, 0, 12, 5)
-        self.showGrid(x=True, y=True, alpha=0.2)
-        self._legend = pg.LegendItem(frame=False, verSpacing=-5)
-        self._legend.layout.setContentsMargins(0, 0, 0, 0)
-        self._legend.sigSampleClicked.connect(self._fit_height)
-        # The legend stands in the place of a title, so that it covers no curve.
-        self.plotItem.layout.removeItem(self.plotItem.titleLabel)
-        self.plotItem.layout.addItem(self._legend, 0, 0, 1, 3)
+        self.legend.sigSampleClicked.connect(self._fit_height)
         self._view = self.plotItem.getViewBox()
         self._view.setMouseEnabled(x=True, y=False)
         self._view.setAutoVisible(y=True)
@@ -129,23 +114,7 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
 
     def apply_theme(self, theme: str) -> None:
         """Take the colours and the text size of a theme."""
-        known, self._font = get_theme(theme), QFont()
-        self._background, self._text, focus = (
-            getattr(known, name).as_hex(format="long") for name in ("background", "text", "current")
-        )
-        points = max(6, int(known.font_size[:-2]) - 1)
-        self._font.setPointSize(points)
-        self.setBackground(self._background)
-        self.setStyleSheet(FRAME.format(focus))
-        for side in ("left", "bottom"):
-            axis = self.getAxis(side)
-            axis.setTickFont(self._font)
-            axis.setPen(self._text)
-            axis.setTextPen(self._text)
-        axis.label.setFont(self._font)
-        axis.setHeight(2.2 * QFontMetrics(self._font).height())  # pyqtgraph leaves a blank line
-        self._legend.setLabelTextSize(f"{points}pt")
-        self._legend.setLabelTextColor(self._text)
+        super().apply_theme(theme)
         for line in filter(None, (self._pointer, *self._marks)):
             self._color_line(line)
         self._list_curves(self._names)
@@ -190,12 +159,11 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
     def _list_curves(self, names: list[str]) -> None:
         """Write the legend anew, and clear the curves that it does not name."""
         self._names = names
-        self._legend.clear()
+        self.legend.clear()
         columns = 2 if any("/" in name for name in names) else 4
-        self._legend.setColumnCount(columns)
+        self.legend.setColumnCount(columns)
         self.setFixedHeight(HEIGHT + LEGEND_ROW_HEIGHT * math.ceil(len(names) / columns))
-        is_dark = QColor(self._background).lightnessF() < 0.5
-        chosen = colours(names, self._text, dark=is_dark)
+        chosen = colours(names, self.text, dark=self.is_dark)
         for name in names:
             if name not in self._curves:
                 self._curves[name] = self.plot(
@@ -205,7 +173,7 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
             self._curves[name].setPen(chosen[name], width=width)
             self._curves[name].setZValue(-width)
             title = {"tv": "TV"}.get(name, name.replace("/", " "))
-            self._legend.addItem(self._curves[name], title[0].upper() + title[1:])
+            self.legend.addItem(self._curves[name], title[0].upper() + title[1:])
         for name in self._curves.keys() - set(names):
             self._curves[name].setData([], [])
 
@@ -218,10 +186,10 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
         return line
 
     def _color_line(self, line: Any) -> None:
-        line.setPen(self._text, style=line.pen.style())
-        line.label.setFont(self._font)
-        line.label.setColor(self._text)
-        line.label.fill = pg.mkBrush(self._background)
+        line.setPen(self.text, style=line.pen.style())
+        line.label.setFont(self.font_of_text)
+        line.label.setColor(self.text)
+        line.label.fill = pg.mkBrush(self.background)
 
     def _hide_overlapping_texts(self) -> None:
         """Show the texts of the newest marks, as many as fit beside each other."""
@@ -291,7 +259,7 @@ class LossCurves(pg.PlotWidget):  # type: ignore[misc]
         elif 0 <= (place := key - Qt.Key.Key_1) < min(9, len(self._names)):
             curve = self._curves[self._names[place]]
             curve.setVisible(not curve.isVisible())
-            self._legend.update()
+            self.legend.update()
             self._fit_height()
         else:
             event.ignore()

@@ -1,0 +1,1 @@
+"""The dock of texture statistics: controls, a plot and a table."""

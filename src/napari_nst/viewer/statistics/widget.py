@@ -1,0 +1,349 @@
+"""The Texture Statistics widget: how far the texture of a layer is from that of its exemplar."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import napari.viewer
+from magicgui.widgets import CheckBox, ComboBox, PushButton
+from napari.components import ViewerModel
+from napari.layers import Labels, Shapes
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_nst.viewer.controls.docks import share_place
+from napari_nst.viewer.controls.file_dialog import ask_for_path
+from napari_nst.viewer.controls.form import NumberBox, form, note, say, scrolling_column
+from napari_nst.viewer.controls.layer_box import LayerBox, chosen_layer
+from napari_nst.viewer.run.worker import IsClosing, run_in_background
+from napari_nst.viewer.statistics.read import is_volume, slice_reader, volume_reader
+from napari_nst.viewer.words import in_window
+
+if TYPE_CHECKING:
+    from napari_nst.texture_statistics.result import TextureStatistics
+    from napari_nst.viewer.statistics.plot import CurvePlot
+
+SLICE, VOLUME = "shown slice", "whole volume"
+OTSU, HALF, VALUE = "Otsu", "brighter half", "lightness"
+_PLOT = "napari_nst.viewer.statistics.plot"
+_HEADING = 46  # height in pixels of the table's heading and of its scroll bar
+_HELP = {
+    "ratio": "The distance over that between crops: about 1 or less where textures are alike.",
+    "distance": "The difference of both values; of curves, that of crops of equal size.",
+    "between crops": "How far crops of the exemplar are apart; of a value, its standard deviation.",
+}
+_CURVES = "-curves.csv"
+_CSV = {"CSV (*.csv)": ".csv"}
+
+
+class StatisticsWidget(QWidget):
+    """Controls, a plot and a table; `result` is the last measurement."""
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.viewer: ViewerModel = napari_viewer
+        self.result: TextureStatistics | None = None
+        self.plot: CurvePlot | None = None
+        self.busy = False
+        self._closed = False
+        self._progress = ""
+        self._make_controls()
+        self._make_table()
+        self._lay_out()
+        self._timer = QTimer(self)
+        self._timer.setInterval(200)
+        self._timer.timeout.connect(self._show_progress)
+        self.destroyed.connect(partial(setattr, self, "_closed", True))
+        self.reset_choices()
+        self._enable()
+
+    def _make_controls(self) -> None:
+        viewer = self.viewer
+        self.image = LayerBox(viewer, "image", "The layer to measure.", has_partner=True)
+        self.exemplar = LayerBox(
+            viewer,
+            "exemplar",
+            "The texture that it is compared with. Without one, the image is measured alone.",
+            optional=True,
+            apart_from=self.image,
+        )
+        self.image_mask, self.exemplar_mask = (
+            LayerBox(
+                viewer,
+                name,
+                f"Labels or shapes: only these pixels of the {of} count.",
+                optional=True,
+                kinds=(Labels, Shapes),
+            )
+            for name, of in (("image_mask", "image"), ("exemplar_mask", "exemplar"))
+        )
+        self.extent = ComboBox(
+            name="extent",
+            label="Measure",
+            choices=(SLICE, VOLUME),
+            tooltip="The slice that is shown, or all slices of a volume. Slices of a volume along "
+            "each axis are compared with an exemplar of one slice.",
+        )
+        self.threshold = ComboBox(
+            name="threshold",
+            label="Threshold",
+            choices=(OTSU, HALF, VALUE),
+            tooltip="Where the bright phase begins: Otsu finds it in the exemplar; the brighter "
+            "half of each image compares structures only; or a lightness.",
+        )
+        self.lightness = NumberBox(
+            name="lightness",
+            label="Lightness",
+            value=0.5,
+            min=0,
+            max=1,
+            step=0.05,
+            tooltip="From 0 (black) to 1 (white), as the contrast limits of the layers show them.",
+        )
+        self.phase = ComboBox(
+            name="phase",
+            label="Phase",
+            choices=("bright", "dark"),
+            tooltip="The phase that S2, lineal path, chords, fraction and boundary are those of.",
+        )
+        self.gram = CheckBox(
+            name="gram",
+            text="Features of the network",
+            value=True,
+            tooltip="Compare Gram matrices at layers that the preset texture does not optimise. "
+            "This needs the pretrained network, and takes some seconds.",
+        )
+        self.copies = CheckBox(
+            name="copies",
+            text="Copied squares",
+            tooltip="Find the largest square that was copied from the exemplar. It takes seconds "
+            "for 256 pixels, minutes for 512.",
+        )
+        self.measure_button = PushButton(
+            name="measure", text="Measure", tooltip="Measure the image and its exemplar."
+        )
+        self.save_button = PushButton(
+            name="save_csv",
+            text="Save CSV…",
+            tooltip=f"Write the table, and beside it all curves in a file that ends in {_CURVES}.",
+        )
+        self.curve = ComboBox(name="curve", label="Curve", choices=(), tooltip="The curve to draw.")
+        self.exemplar.changed.connect(self._enable)
+        self.threshold.changed.connect(self._enable)
+        self.measure_button.clicked.connect(self.measure)
+        self.save_button.clicked.connect(self._ask_and_save)
+        self.curve.changed.connect(self._draw)
+
+    def _make_table(self) -> None:
+        self.table = QTableWidget(0, 0)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setAccessibleName("Table of statistics")
+        self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        for header in (self.table.verticalHeader(), self.table.horizontalHeader()):
+            assert header is not None
+            header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        vertical = self.table.verticalHeader()
+        assert vertical is not None
+        vertical.hide()
+        self.table.hide()
+
+    def _lay_out(self) -> None:
+        self.status = note("Choose a layer, and press Measure.")
+        self.crops = note()
+        chosen = [
+            self.image, self.exemplar, self.extent, self.image_mask, self.exemplar_mask,
+            self.threshold, self.lightness, self.phase, self.gram, self.copies,
+            self.measure_button,
+        ]  # fmt: skip
+        self._drawing = QWidget()
+        rows = QVBoxLayout(self._drawing)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.addWidget(form([self.curve]))
+        self._drawing.hide()
+        self.save_button.native.hide()
+        column = scrolling_column(
+            form(chosen), self.status, self._drawing, self.table, self.crops,
+            self.save_button.native,
+        )  # fmt: skip
+        layout = QVBoxLayout(self)
+        layout.addWidget(column)
+
+    def measure(self) -> None:
+        """Measure the chosen layers in a thread; the result appears in plot and table."""
+        if self.busy:
+            return
+        try:
+            readers, options = self._request()
+        except (TypeError, ValueError) as error:
+            self._complain(error)
+            return
+
+        def compute(is_closing: IsClosing) -> TextureStatistics:
+            from napari_nst import statistics
+
+            import_module(_PLOT)  # here, since the window must not stand still for half a second
+            found = [read() for read in readers]
+            for name, (_, labels) in zip(("mask", "exemplar_mask"), found, strict=False):
+                options[name] = labels
+            return statistics(*(pixels for pixels, _ in found), progress=self._take, **options)
+
+        self.busy, self._progress = True, "Measuring …"
+        self._timer.start()
+        self._enable()
+        run_in_background(
+            compute,
+            viewer=self.viewer,
+            returned=self._show,
+            failed=self._complain,
+            finished=self._finish,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the last table as CSV, and its curves beside it; `ValueError` without one."""
+        if self.result is None:
+            raise ValueError("There is nothing to save. Press Measure first.")
+        path = Path(path)
+        self.result.to_csv(path)
+        self.result.curves_to_csv(path.with_name(path.stem + _CURVES))
+
+    def reset_choices(self, *_: Any) -> None:
+        """Offer the viewer's layers; napari calls this when they change."""
+        for box in (self.image, self.exemplar, self.image_mask, self.exemplar_mask):
+            box.reset_choices()
+
+    def changeEvent(self, event: Any) -> None:
+        """Follow the theme: napari changes the style sheet with it."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and getattr(self, "plot", None) is not None:
+            self.plot.apply_theme(self.viewer.theme)  # type: ignore[union-attr]
+
+    def event(self, event: Any) -> bool:
+        """Share the place of the plugin's other docks; leave the viewer with the dock's ✕."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                share_place(self)
+            else:
+                self._leave()
+        return bool(super().event(event))
+
+    def _leave(self) -> None:
+        self._closed = True
+        events = self.viewer.layers.events
+        for one in (events.inserted, events.removed, events.reordered, events.renamed):
+            one.disconnect(self.reset_choices)  # napari connects it when it docks a widget
+
+    def _request(self) -> tuple[list[Any], dict[str, Any]]:
+        """Return how to read the layers, and the arguments of `statistics`."""
+        dims, is_whole = self.viewer.dims, self.extent.value == VOLUME
+        readers = []
+        for box, labels in ((self.image, self.image_mask), (self.exemplar, self.exemplar_mask)):
+            layer, selected = chosen_layer(box), chosen_layer(labels)
+            if layer is None:
+                continue
+            # A volume may be compared with an image.
+            in_3d = is_whole and (box is self.image or is_volume(layer))
+            reader = volume_reader if in_3d else slice_reader
+            readers.append(reader(layer, dims, selected))
+        threshold = {OTSU: "otsu", HALF: "half", VALUE: self.lightness.value}
+        return readers, {
+            "threshold": threshold[self.threshold.value],
+            "phase": self.phase.value,
+            "gram": self.gram.value,
+            "copies": self.copies.value and len(readers) > 1 and not is_whole,
+        }
+
+    def _take(self, message: str, done: int, total: int) -> None:
+        """Keep what to show of a download; called in the thread."""
+        part = f" ({done / total:.0%})" if total else ""
+        self._progress = f"{message}{part} …"
+
+    def _show_progress(self) -> None:
+        if self.busy:
+            say(self.status, self._progress)
+
+    def _show(self, result: TextureStatistics) -> None:
+        if self._closed:
+            return
+        self.result = result
+        before = self.curve.value
+        with self.curve.changed.blocked():
+            self.curve.choices = result.curve_names
+            if before in result.curve_names:
+                self.curve.value = before
+        if self.plot is None:
+            self.plot = import_module(_PLOT).CurvePlot(self, self.viewer.theme)
+            layout: Any = self._drawing.layout()
+            layout.addWidget(self.plot)
+        self._drawing.show()
+        self._draw()
+        self._fill_table(result)
+        say(self.crops, result.crops_text)
+        self.save_button.native.show()
+        say(self.status, "")
+
+    def _draw(self, *_: Any) -> None:
+        if self.result is not None and self.plot is not None and self.curve.value is not None:
+            of = "exemplar" if self.result.has_exemplar else "image"
+            self.plot.draw(self.result.curve(self.curve.value), of)
+
+    def _fill_table(self, result: TextureStatistics) -> None:
+        heading, *lines = result.table
+        # The ratio beside the names, so that a narrow dock shows it.
+        order = sorted(range(len(heading)), key=lambda at: (at > 0, heading[at] != "ratio", at))
+        self.table.setRowCount(len(lines))
+        self.table.setColumnCount(len(heading))
+        for column, at in enumerate(order):
+            title = QTableWidgetItem(heading[at].capitalize())
+            title.setToolTip(_HELP.get(heading[at], ""))
+            self.table.setHorizontalHeaderItem(column, title)
+        for row, line in enumerate(lines):
+            for column, at in enumerate(order):
+                item = QTableWidgetItem(line[at])
+                if at > 0 and heading[at] != "unit":
+                    right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+                    item.setTextAlignment(right)
+                self.table.setItem(row, column, item)
+        # As high as its rows: the dock scrolls.
+        self.table.setFixedHeight(self.table.sizeHintForRow(0) * len(lines) + _HEADING)
+        self.table.show()
+
+    def _finish(self) -> None:
+        self.busy = False
+        if not self._closed:
+            self._timer.stop()
+            if self.status.text() == self._progress:
+                say(self.status, "")
+            self._enable()
+
+    def _complain(self, error: Exception) -> None:
+        if not self._closed:
+            say(self.status, in_window(str(error)))
+            show_error(in_window(str(error)))
+
+    def _enable(self, *_: Any) -> None:
+        self.lightness.enabled = self.threshold.value == VALUE
+        has_exemplar = self.exemplar.value is not None
+        for control in (self.exemplar_mask, self.gram, self.copies):
+            control.enabled = has_exemplar
+        self.measure_button.enabled = not self.busy
+
+    def _ask_and_save(self) -> None:
+        try:
+            path = ask_for_path(self, "Save statistics", "statistics", _CSV, (".csv",))
+            if path is not None:
+                self.save(path)
+                show_info(f"Wrote {path.name} and {path.stem}{_CURVES}.")
+        except (OSError, ValueError) as error:
+            self._complain(error)
