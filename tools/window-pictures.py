@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def live_run() -> None:
-    """Write the moving picture of README: a run from its first steps to its end."""
+    """Write the moving picture of README, a run to its end, and what can be seen there."""
     with window("Style Transfer", (1152, 720)) as (viewer, widget):
         add(viewer, widget, astronaut=data.astronaut(), painting=sample_painting())
         widget.size.value = 320
@@ -67,6 +67,10 @@ def live_run() -> None:
         pause(1)
         frames.append(picture(viewer))
         write_gif("live-run", frames)
+        save_window("demo-window", viewer)
+        widget.panel.before_after.box.setChecked(True)
+        pause(1)
+        save_window("before-after", viewer)
 
 
 def microscopy() -> None:
