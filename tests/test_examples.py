@@ -2,7 +2,6 @@
 
 import json
 import runpy
-import types
 from pathlib import Path
 
 import numpy as np
@@ -82,11 +81,11 @@ def test_notebook(start, tmp_path):
     assert not any(cell["outputs"] for cell in cells), "saved with the pictures of a run"
     script = tmp_path / "notebook.py"
     script.write_text("\n".join("".join(cell["source"]) for cell in cells), "utf-8")
-    shown = []
-    handle = types.SimpleNamespace(update=shown.append)  # as that of IPython's `display`
-    variables = start(script, display=lambda picture, display_id: handle)
-    assert variables["iteration"].step == len(shown) == 13  # 3, then 10 more
-    assert shown[-1].size == (64, 64)
+    variables = start(script)
+    assert variables["run"].last.step == 3
+    assert variables["further"].last.step == 13
+    assert variables["picture"].shape == (64, 64, 3)
+    assert variables["picture"].dtype == np.uint8
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)

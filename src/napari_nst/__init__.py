@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         order_to_stylize,
         order_to_synthesize,
     )
+    from napari_nst.engine.job.given import ImageFile
     from napari_nst.engine.job.own_loss import OwnLoss
     from napari_nst.engine.run_handle import RunHandle
     from napari_nst.engine.steering import Steering
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "ImageFile": "napari_nst.engine.job.given",
     "Iteration": "napari_nst.engine.iteration",
     "NstError": "napari_nst.errors",
     "OwnLoss": "napari_nst.engine.job.own_loss",
@@ -80,12 +82,13 @@ _HOMES = {
 """Public name → the module it lives in. Imported when first used: torch takes seconds."""
 
 __all__ = [
-    "VGG19", "Iteration", "NstError", "OwnLoss", "Recipe", "RunHandle", "SliceStep", "StackRun",
-    "Steering", "TextureStatistics", "compare_reconstructions", "compare_textures", "copy_score",
-    "explore_layers", "feature_maps", "flicker", "gram_view", "loss_maps", "losses", "on_flavour",
-    "order_to_reconstruct", "order_to_stylize", "order_to_synthesize", "preset", "preset_names",
-    "reconstruct", "reconstruct_stack", "resume", "save", "statistics", "stylize",
-    "stylize_channels", "stylize_stack", "sweep", "synthesize",
+    "VGG19", "ImageFile", "Iteration", "NstError", "OwnLoss", "Recipe", "RunHandle",
+    "SliceStep", "StackRun", "Steering", "TextureStatistics", "compare_reconstructions",
+    "compare_textures", "copy_score", "explore_layers", "feature_maps", "flicker", "gram_view",
+    "loss_maps", "losses", "on_flavour", "order_to_reconstruct", "order_to_stylize",
+    "order_to_synthesize", "preset", "preset_names", "reconstruct", "reconstruct_stack",
+    "resume", "save", "statistics", "stylize", "stylize_channels", "stylize_stack", "sweep",
+    "synthesize",
 ]  # fmt: skip
 
 

@@ -30,6 +30,10 @@ class Unusable(Exception):
     """An intact image that cannot be used; the message continues a sentence after its name."""
 
 
+class SeveralImages(Unusable, ValueError):
+    """A file that holds several images, of which none was chosen."""
+
+
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
     """An image as a viewer of photographs shows it."""

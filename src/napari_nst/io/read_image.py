@@ -23,6 +23,7 @@ from napari_nst.io.decoded_image import (
     DecodedImage,
     Limits,
     Pixels,
+    SeveralImages,
     Unusable,
     cmyk_as_rgb,
     decoded,
@@ -106,6 +107,8 @@ def decode_file(
         try:
             check_memory(os.fstat(file.fileno()).st_size)
             return decoders[kind](start + file.read())
+        except SeveralImages as error:
+            raise SeveralImages(f"{path} {error}.") from None
         except Unusable as error:
             raise ValueError(f"{path} {error}.") from None
         except MemoryError:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nst.io.decoded_image import Pixels, Unusable
+from napari_nst.io.decoded_image import Pixels, SeveralImages, Unusable
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Plane:
         if missing:
             held = [f"{n} {noun}s" for noun, (_, n) in wanted.items() if n > 1]
             options = " and ".join(f"`{name}`" for name in missing)
-            raise Unusable(f"is a stack of {' with '.join(held)}. Choose one with {options}")
+            raise SeveralImages(f"is a stack of {' with '.join(held)}. Choose one with {options}")
         for name, (number, count) in wanted.items():
             if count > 1 and number is not None and not 1 <= number <= count:
                 raise Unusable(f"has {count} {name}s. Give `{name}` a number from 1 to {count}")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+import napari_nst as nst
 from napari_nst.engine.job.guides import read_guides
 from napari_nst.engine.job.input_image import as_rgb, read_input, shape_fitting
 
@@ -267,3 +268,16 @@ def test_any_array_is_an_image_or_is_refused_by_name(array):
     assert found.is_grey == (array.ndim == 2)
     if found.alpha is not None:
         assert found.weights.max() == 1
+
+
+def test_one_image_of_a_file_that_has_several(tmp_path):
+    path = tmp_path / "stack.tif"
+    stack = np.random.default_rng(0).integers(0, 65536, (3, 2, 8, 9), np.uint16)
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "ZCYX"})
+    one = read_input(nst.ImageFile(path, page=3, channel=1), "content")
+    np.testing.assert_allclose(one.rgb[..., 0], stack[2, 0] / 65535, atol=1e-6)
+    assert (one.metadata["page"], one.metadata["channel"]) == (3, 1)
+    with pytest.raises(ValueError, match=r"content.*stack\.tif.*ImageFile"):
+        read_input(path, "content")
+    with pytest.raises(ValueError, match=r"stack\.tif.*1 to 3"):
+        read_input(nst.ImageFile(path, page=4, channel=1), "content")

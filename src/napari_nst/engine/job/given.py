@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,11 +12,37 @@ import numpy as np
 from napari_nst.io.decoded_image import (
     DecodedImage,
     Pixels,
+    SeveralImages,
     Unusable,
     from_pillow,
     labels_from_pillow,
 )
 from napari_nst.io.read_image import decode_image, read_labels
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One image of a file that has several, such as a stack or an animation.
+
+    Give one wherever a function takes an image.
+
+    Parameters
+    ----------
+    path : str or path
+        The file. A TIFF of more than 8 bits is read in its display range.
+    page : int, optional
+        Which page, or frame of an animation, from 1.
+    channel : int, optional
+        Which channel, from 1.
+
+    Examples
+    --------
+    >>> nst.stylize(nst.ImageFile("cells.tif", page=3, channel=1), "tissue.png")  # doctest: +SKIP
+    """
+
+    path: str | os.PathLike[str]
+    page: int | None = None
+    channel: int | None = None
 
 
 @runtime_checkable
@@ -40,7 +67,9 @@ def opened(image: Any, name: str) -> tuple[DecodedImage | Pixels, dict[str, Any]
     if isinstance(image, DecodedImage):
         return image, {}
     if isinstance(image, (str, os.PathLike)):
-        return _from_file(Path(image), name)
+        image = ImageFile(image)
+    if isinstance(image, ImageFile):
+        return _from_file(image, name)
     if isinstance(image, Layer):
         return _from_layer(image, name)
     if np.ma.is_masked(image):
@@ -92,15 +121,21 @@ def _check_file(path: Path, name: str) -> None:
         raise FileNotFoundError(f"`{name}` is the file {path}, which does not exist.")
 
 
-def _from_file(path: Path, name: str) -> tuple[DecodedImage, dict[str, Any]]:
+def _from_file(file: ImageFile, name: str) -> tuple[DecodedImage, dict[str, Any]]:
     """Read a file as the terminal does: more than 8 bits in the display range of the file."""
+    path = Path(file.path)
     _check_file(path, name)
-    image = decode_image(path)
+    try:
+        image = decode_image(path, file.page, file.channel)
+    except SeveralImages as error:
+        raise ValueError(
+            f"`{name}`: {error} In Python, that is an argument of nst.ImageFile."
+        ) from None
     origin: dict[str, Any] = {"name": str(path), "path": str(path.absolute())}
     if image.limits is not None and image.pixels.dtype != np.uint8:
         image = image.scaled(image.limits)
         origin["limits"] = list(image.limits or ())
-    return image, origin
+    return image, origin | image.plane
 
 
 def _from_layer(layer: Layer, name: str) -> tuple[DecodedImage | Pixels, dict[str, Any]]:
