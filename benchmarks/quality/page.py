@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from benchmarks.quality.curves import Point, gains
 from benchmarks.quality.grid_figures import PERIODS
+from benchmarks.quality.inputs import Pair
 from benchmarks.quality.results import Results, Texture, Transfer
 
 TEMPLATE = Path(__file__).with_name("template.md")
@@ -26,6 +27,11 @@ _BASELINE = """\
 "Sliced at equal content" is the least style distance that is reached without more content distance
 than in the earlier picture, divided by the earlier one; "content at equal sliced" is the other way
 round. Below 1 is better. – means that no style weight leads there.
+"""
+
+_METHODS = """\
+`{curve}` at several style weights, compared with each other method in the same way. A method with
+fewer pairs than the others takes hours for each.
 """
 
 NONE = "–"
@@ -97,56 +103,48 @@ _HEADS = (
 )  # fmt: skip
 
 
-def gains_table(transfers: Iterable[Transfer], baseline: Iterable[Transfer], curve: str) -> str:
-    """Compare a curve with the baseline's picture at its own style weight, pair by pair.
+def gains_table(transfers: Iterable[Transfer], others: Iterable[Transfer], curve: str) -> str:
+    """Compare a curve with other pictures of the same pairs and sizes, method by method.
 
-    Columns: sliced Wasserstein at the baseline's content distance, content distance at its sliced
-    Wasserstein, the same for Gram, and the baseline's worst grid figure and ours. A pair is left
-    out if the baseline has no picture of it at this size.
+    Columns: sliced Wasserstein at the other's content distance, content distance at its sliced
+    Wasserstein, the same for Gram, and the other's worst grid figure and ours. A picture is left
+    out if the curve has none of its pair at its size.
     """
-    before = {
-        (one.pair, one.size): one for one in baseline if one.curve == curve and one.factor == 1
-    }
-    rows, columns = [], []
-    for pair, size in before:
-        of = [one for one in transfers if (one.pair, one.size) == (pair, size)]
-        ours = curves_of(of).get(curve, [])
-        if not ours:
-            continue
-        old = before[pair, size]
-        sliced = gains(
-            [(one.content_distance, one.style_sliced) for one in ours],
-            (old.content_distance, old.style_sliced),
-        )
-        gram = gains(
-            [(one.content_distance, one.style_gram) for one in ours],
-            (old.content_distance, old.style_gram),
-        )
-        columns.append((*sliced, *gram))
-        now = next((max(one.grid.values()) for one in ours if one.factor == 1), None)
-        rows.append(
-            [
-                str(pair),
-                size,
-                *map(_ratio, columns[-1]),
-                f"{max(old.grid.values()):.1f}",
-                NONE if now is None else f"{now:.1f}",
-            ]
-        )
+    ours: dict[tuple[Pair, int], list[Transfer]] = {}
+    for one in curves_of(transfers).get(curve, []):
+        ours.setdefault((one.pair, one.size), []).append(one)
+    rows: list[list[object]] = []
+    columns: dict[str, list[tuple[float | None, ...]]] = {}
+    known = [one for one in others if (one.pair, one.size) in ours]
+    for method in dict.fromkeys(one.method for one in known):
+        for other in [one for one in known if one.method == method]:
+            of = ours[other.pair, other.size]
+            ratios = (
+                *gains([(row.content_distance, row.style_sliced) for row in of],
+                       (other.content_distance, other.style_sliced)),
+                *gains([(row.content_distance, row.style_gram) for row in of],
+                       (other.content_distance, other.style_gram)),
+            )  # fmt: skip
+            columns.setdefault(method, []).append(ratios)
+            own = next((f"{max(one.grid.values()):.1f}" for one in of if one.factor == 1), NONE)
+            worst = f"{max(other.grid.values()):.1f}"
+            rows.append([method, str(other.pair), other.size, *map(_ratio, ratios), worst, own])
+        rows.append([method, "mean", "", *map(_mean, zip(*columns[method], strict=True)), "", ""])
     if not rows:
-        return "The baseline has none of these pairs at this size."
-    means = [
-        _ratio(fmean(known)) + ("" if len(known) == len(column) else f" ({len(known)} pairs)")
-        if (known := [value for value in column if value is not None])
-        else NONE
-        for column in zip(*columns, strict=True)
-    ]
-    rows.append(["mean", "", *means, "", ""])
+        return "None of its pairs was measured at the same size."
     heads = (
         "sliced at equal content", "content at equal sliced", "Gram at equal content",
-        "content at equal Gram", "worst grid before", "now",
+        "content at equal Gram", "its worst grid", "ours",
     )  # fmt: skip
-    return _table(rows, ["content × style", "px", *heads])
+    return _table(rows, ["compared with", "content × style", "px", *heads])
+
+
+def _mean(column: Sequence[float | None]) -> str:
+    """Return the mean of the ratios that are known, and of how many pairs unless of all."""
+    known = [value for value in column if value is not None]
+    if not known:
+        return NONE
+    return _ratio(fmean(known)) + ("" if len(known) == len(column) else f" ({len(known)} pairs)")
 
 
 def texture_table(textures: Sequence[Texture]) -> str:
@@ -187,10 +185,16 @@ def page(results: Results, baseline: Results | None, curve: str, links: Mapping[
             transfers.append(summary_table(of) + "\n")
         if "sheet" in links:
             transfers.append(f"![Pictures of every method]({links['sheet']})\n")
+        others = [one for one in results.transfers if one.curve != curve]
+        if others and len(others) < len(results.transfers):
+            transfers.append("### Compared with other methods\n")
+            transfers.append(_METHODS.format(curve=curve))
+            transfers.append(gains_table(results.transfers, others, curve) + "\n")
         if baseline is not None:
+            earlier = [one for one in baseline.transfers if one.curve == curve and one.factor == 1]
             transfers.append("### Compared with an earlier measurement\n")
             transfers.append(_BASELINE.format(date=baseline.date[:10], curve=curve))
-            transfers.append(gains_table(results.transfers, baseline.transfers, curve) + "\n")
+            transfers.append(gains_table(results.transfers, earlier, curve) + "\n")
         pictures.append("## Every picture\n")
         for size, of in by_size.items():
             pictures.append(f"{size} px:\n\n{pair_table(of)}\n")
