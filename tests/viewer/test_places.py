@@ -106,3 +106,17 @@ def test_widgets_share_a_place_until_the_user_moves_them(viewer, dock, until):
     window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, docks[0])
     QApplication.processEvents()
     assert window.tabifiedDockWidgets(docks[0]) == [], "it stays where the user puts it"
+
+
+def test_layers_that_come_are_no_change_of_settings(make_napari_viewer_proxy, until):
+    viewer = make_napari_viewer_proxy()
+    widget = viewer.window.add_plugin_dock_widget("napari-nst", "Style Transfer")[1]
+    for _ in range(2):
+        viewer.add_image(np.zeros((40, 40)))
+    until(lambda: not widget.changes.is_settling)
+    widget.changes.settle()
+    assert not widget.changes.undo.isEnabled()
+    chosen = widget.content.value, widget.style.value
+    assert None not in chosen
+    widget.changes.defaults.click()
+    assert (widget.content.value, widget.style.value) == chosen

@@ -325,4 +325,5 @@ class JobWidget(Followed, Container[Any]):
             *(fields[one] if isinstance(one, str) else one for one in up_front),
         ]
         sections = [section.native for section in self.sections.values()]
-        self.native.layout().addWidget(scrolling_column(form(upper), *sections), 1)
+        # Without a stretch, it shares a lack of room with the loss plot.
+        self.native.layout().addWidget(scrolling_column(form(upper), *sections))

@@ -5,6 +5,7 @@ import pytest
 
 from napari_nst.io.record import RECORD
 from napari_nst.viewer.sweep.sheet_layer import settings_at
+from tests.helpers.real_mouse import drag
 
 pytestmark = pytest.mark.window
 
@@ -43,6 +44,20 @@ def test_settings_of_an_image_are_applied(widget, swept):
     assert widget.status_text == "Applied: style weight 16.0, size 128."
     assert widget.steps.value == steps, "a field outside the sweep keeps its value"
     assert len(layer.mouse_drag_callbacks) == 1
+
+
+def test_a_click_is_undone_as_one_change(viewer, widget, swept, until):
+    before, changes = (widget.style_weight.value, widget.size.value), widget.changes
+    until(lambda: not changes.is_settling)
+    layer = widget.result
+    viewer.layers.selection.active = layer
+    top, left, bottom, right = layer.metadata[RECORD]["layer"]["cells"][3]["rectangle"]
+    middle = layer.data_to_world(((top + bottom) / 2, (left + right) / 2))
+    drag(viewer, [middle])
+    assert (widget.style_weight.value, widget.size.value) == (16.0, 128)
+    until(lambda: not changes.is_settling)
+    changes.undo.click()
+    assert (widget.style_weight.value, widget.size.value) == before
 
 
 def test_a_sweep_cannot_be_continued_or_inspected(widget, swept, messages):

@@ -30,7 +30,8 @@ def _tabify(dock: QDockWidget, *_: object) -> None:
     for other in window.findChildren(QDockWidget):
         is_ours = other is not dock and other.findChild(QWidget, _NAME) is not None
         is_there = window.dockWidgetArea(other) == window.dockWidgetArea(dock)
-        if is_ours and is_there and not other.isHidden() and not other.isFloating():
+        # One that was opened a moment ago is not shown yet.
+        if is_ours and is_there and not other.isFloating():
             # Below each other, three of them would have a third of a laptop's screen each.
             window.tabifyDockWidget(other, dock)
             timer = QTimer(dock)  # napari shows the dock later

@@ -21,7 +21,7 @@ KEYS = (
     "the last. Plus and minus zoom. 1 to 9 hide or show a curve, in the order of the legend."
 )
 ZOOM_FACTORS = {Qt.Key.Key_Plus: 0.5, Qt.Key.Key_Equal: 0.5, Qt.Key.Key_Minus: 2.0}
-HEIGHT = 160  # of the axes, in pixels
+HEIGHT, LEAST_HEIGHT = 160, 96  # of the axes, in pixels: in a low window, controls get room
 LEGEND_ROW_HEIGHT = 16  # pixels
 MIN_ITERATIONS = 4  # that zooming in leaves
 MIN_DECADES = 0.2  # of the vertical axis, so that a flat curve looks flat
@@ -110,7 +110,11 @@ class LossCurves(ThemedPlot):
 
     def minimumSizeHint(self) -> QSize:
         """Return a width that fits a narrow dock."""
-        return QSize(200, HEIGHT)
+        return QSize(200, self.minimumHeight())
+
+    def sizeHint(self) -> QSize:
+        """Return a size with room for the axes and the legend."""
+        return QSize(300, self.maximumHeight())
 
     def apply_theme(self, theme: str) -> None:
         """Take the colours and the text size of a theme."""
@@ -162,7 +166,9 @@ class LossCurves(ThemedPlot):
         self.legend.clear()
         columns = 2 if any("/" in name for name in names) else 4
         self.legend.setColumnCount(columns)
-        self.setFixedHeight(HEIGHT + LEGEND_ROW_HEIGHT * math.ceil(len(names) / columns))
+        legend = LEGEND_ROW_HEIGHT * math.ceil(len(names) / columns)
+        self.setMinimumHeight(LEAST_HEIGHT + legend)
+        self.setMaximumHeight(HEIGHT + legend)
         chosen = colours(names, self.text, dark=self.is_dark)
         for name in names:
             if name not in self._curves:

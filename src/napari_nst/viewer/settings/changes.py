@@ -52,6 +52,11 @@ class ChangesRow(QWidget):
         values.watch(self._settle_soon)
         self._show()
 
+    @property
+    def is_settling(self) -> bool:
+        """Whether a change is not noted yet."""
+        return self._timer.isActive()
+
     def settle(self) -> None:
         """Note what has changed since the last change, and show it."""
         now = self._values.snapshot()

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton
 
 from napari_nst.io.record import PRESET_JOBS, load_recipe, record_of, save_recipe
 from napari_nst.recipe import Recipe
+from napari_nst.viewer.controls.layer_box import LayerBox, LayerList
 from napari_nst.viewer.controls.recipe_form import RecipeControls, label_of
 from napari_nst.viewer.settings.preferences import recalled, remember
 
@@ -131,7 +132,8 @@ class ControlValues:
 
     def _plain(self) -> dict[str, Any]:
         """Return the values of the widget's own controls that choose no layers."""
-        return {name: value for name, value in self._all().items() if not _names_layers(value)}
+        choosers = [n for n, one in self._own.items() if isinstance(one, LayerBox | LayerList)]
+        return {name: value for name, value in self._all().items() if name not in choosers}
 
     def _show(self, values: Mapping[str, Any]) -> list[str]:
         """Set the widget's own controls; return the names of missing layers."""
