@@ -90,8 +90,13 @@ class StackRun(Generator[SliceStep, None, None]):
         self.failed: dict[str, str] = {}
         self._first = {tuple(place) for place in store.record["starts"]}
         self._states = store.states()
+        self._order = tuple(places)
         self._errors: dict[Place, Exception] = {}
         self._steps = self._iterate(compute)
+
+    def place_of(self, panel: int) -> Place:
+        """Return the slice of a panel, of the iterations of this process."""
+        return self._order[panel]
 
     # ── what callers use ─────────────────────────────────────────────────────────────────────
 
@@ -244,6 +249,7 @@ def compute_here(run: StackRun) -> Iterator[SliceStep]:
         if run.is_stopped():
             return
         last: SliceStep | None = None
+        clock.begins(place)
         try:
             for step in _steps_of(run, place, clock):
                 last = step
@@ -259,9 +265,10 @@ def compute_here(run: StackRun) -> Iterator[SliceStep]:
                 return
             if run.fail(place, error):
                 again.append(place)
+                clock.fails(place)
             continue
         yield replace(last, finished=True, done=run.done)
-        clock.slice_ended(place, last.steps)
+        clock.ends(last.steps)
         del last
     del held
 
@@ -297,44 +304,47 @@ class _Clock:
     """The steps and the time of all slices together."""
 
     def __init__(self, run: StackRun) -> None:
-        self._run = run
         self._labels = tuple(run.places.label(place) for place in run.places)
         self._numbers = {place: number for number, place in enumerate(run.places)}
         # Which slices are warm is certain only when they begin: those before may fail.
         is_warm = bool(run.job.warm_steps)
-        self._steps = {
+        self._expected = {
             place: run.job.steps(is_warm=is_warm if number else run.is_warm(place))
             for places in run.missing_runs()
             for number, place in enumerate(places)
         }
-        self._total = sum(self._steps.values())
+        self._later = sum(self._expected.values())  # steps of slices that have not begun
         self._done = 0  # steps of finished slices
         self._began = self._ended = time.perf_counter()
-        self._of_step: list[float] = []  # seconds, of each finished slice
+        self._of_step = 0.0  # seconds, of the last finished slice
         self.progress = run.progress  # the estimate of the first slice is shown alone
+
+    def begins(self, place: Place) -> None:
+        """Note that a slice begins."""
+        self._later -= self._expected[place]
 
     def of_stack(self, place: Place, one: Iteration) -> Iteration:
         """Return an iteration with the step, the time and the panel of the whole stack."""
         self.progress = None
         # Steps of the first slice are shorter: most of them are at smaller sizes.
-        of_step = (
-            self._of_step[-1] if self._of_step else (one.seconds + one.seconds_left) / one.steps
-        )
-        later = max(self._total - self._done - one.steps, 0)
+        of_step = self._of_step or (one.seconds + one.seconds_left) / one.steps
         return replace(
             one,
             step=self._done + one.step,
-            steps=max(self._total, self._done + one.steps),
+            steps=self._done + one.steps + self._later,
             seconds=time.perf_counter() - self._began,
-            seconds_left=one.seconds_left + later * of_step,
+            seconds_left=one.seconds_left + self._later * of_step,
             panel=self._numbers[place],
             panels=self._labels,
         )
 
-    def slice_ended(self, place: Place, steps: int) -> None:
+    def ends(self, steps: int) -> None:
         """Note that a slice is finished."""
         now = time.perf_counter()
-        self._steps.pop(place, None)
         self._done += steps
-        self._of_step.append((now - self._ended) / steps)
+        self._of_step = (now - self._ended) / steps
         self._ended = now
+
+    def fails(self, place: Place) -> None:
+        """Note that a slice is tried again later."""
+        self._later += self._expected[place]

@@ -28,6 +28,7 @@ PIXELS, STATES, LOSSES = "0", "napari-nst/states", "napari-nst/losses"
 """The arrays of a store: the finest level, and the state and the last loss of each slice."""
 
 _SPACE, _TIME = ("z", "y", "x"), ("t",)
+_CHANNELS = ("c", "channel", "samples")
 _OF_MACHINE = ("device", "tile")
 """Fields of a recipe that change where and how a result is computed, but not the result."""
 
@@ -179,7 +180,7 @@ def _ome(name: str, axes: Sequence[Axis], samples: int, limits: Limits) -> dict[
     for axis in axes:
         one = {"name": axis.name}
         kind = "space" if axis.name in _SPACE else "time" if axis.name in _TIME else ""
-        kind = kind or ("channel" if axis.name in ("c", "samples") else "")
+        kind = kind or ("channel" if axis.name in _CHANNELS else "")
         described.append(
             one | ({"type": kind} if kind else {}) | ({"unit": axis.unit} if axis.unit else {})
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import napari.viewer
 from magicgui.widgets import CheckBox, ComboBox
+from napari.layers import Image
 
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import COMPARED_LAYERS, LAYER_NAMES
@@ -17,6 +18,8 @@ from napari_nst.viewer.controls.layer_choice import (
 )
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.run.request import RunRequest
+from napari_nst.viewer.stack.choice import STACK, THIS, SliceChoice
+from napari_nst.viewer.stack.layer import layer_stack
 
 SEVERAL = "several (see Expert)"
 """The entry of the drop-down for a recipe with several layers, or none."""
@@ -39,13 +42,19 @@ class ContentReconstruction(JobWidget):
             tooltip="Make an image for each of the layers below, instead of the one above.",
         )
         self._compared = compared_layers_text()
+        image = LayerBox(napari_viewer, "image", "The layer to reconstruct.")
+        self.stack = SliceChoice(napari_viewer, image)
         super().__init__(
             napari_viewer,
             "reconstruction",
-            choosers=[LayerBox(napari_viewer, "image", "The layer to reconstruct.")],
+            choosers=[image],
             up_front=(self._layer_box, "size", "steps"),
-            extras={"Comparison": [self._compare, self._compared]},
+            extras={
+                STACK: self.stack.controls,
+                "Comparison": [self._compare, self._compared],
+            },
         )
+        self.stack.offer(self.sections[STACK])
         self._layer_box.changed.connect(self._on_layer)
         self.content_layers.changed.connect(self._show_layer)
         self._compare.changed.connect(self._enable)
@@ -55,6 +64,8 @@ class ContentReconstruction(JobWidget):
     def build_request(self, recipe: Recipe) -> RunRequest:
         """Return the request of the chosen layer and a recipe."""
         layer = chosen_layer(self.image)
+        if self.stack.is_stack:
+            return self._stack_request(layer, recipe)
         image, start = self.slice_of(layer, recipe.size), self.start_slice(recipe)
         compared = compared_layers(self._compared, recipe) if self._compare.value else []
 
@@ -74,6 +85,16 @@ class ContentReconstruction(JobWidget):
             read=read,
             keep_dtype=self.keep_dtype.value,
         )
+
+    def _stack_request(self, layer: Image, recipe: Recipe) -> RunRequest:
+        if self._compare.value:
+            raise ValueError(
+                f"Compare layers is for a single slice. Untick it, or set Slices to {THIS!r}."
+            )
+        dims = self._viewer.dims.model_copy(deep=True)
+        stack = layer_stack(layer, dims, self.stack.chosen(dims))
+        title = " + ".join(recipe.content_layers)
+        return stack.request(f"{layer.name} · {title}", "reconstruct_stack", list, recipe)
 
     def controls_from(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of this widget's controls for a recorded call of the engine."""

@@ -29,6 +29,8 @@ from napari_nst.viewer.guides.controls import (
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.read import LayerSlice, OriginalPixels, comparable_sizes
 from napari_nst.viewer.run.request import RunRequest
+from napari_nst.viewer.stack.choice import STACK, THIS, SliceChoice
+from napari_nst.viewer.stack.layer import layer_stack
 from napari_nst.viewer.steering import ReadImages
 
 if TYPE_CHECKING:
@@ -96,6 +98,7 @@ class StyleTransfer(JobWidget):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.choice, self.guides = ContentChoice(napari_viewer), GuideChoice(napari_viewer)
         self._inputs: TransferInputs | None = None
+        self.stack = SliceChoice(napari_viewer, self.choice.layer)
         style = LayerBox(
             napari_viewer,
             "style",
@@ -114,6 +117,7 @@ class StyleTransfer(JobWidget):
             choosers=[self.choice.layer, style],
             up_front=("size", "steps", "style_weight"),
             extras={
+                STACK: self.stack.controls,
                 "Guides": self.guides.controls,
                 "Styles and channels": [
                     more_styles,
@@ -124,9 +128,12 @@ class StyleTransfer(JobWidget):
                 ],
             },
         )
+        self.stack.offer(self.sections[STACK])
 
     def build_request(self, recipe: Recipe) -> RunRequest:
         """Return the request of the chosen layers and a recipe."""
+        if self.stack.is_stack:
+            return self._stack_request(recipe)
         inputs = self._read_inputs(recipe)
         in_turn = inputs.content.in_turn
         self._inputs = None if in_turn else inputs
@@ -141,6 +148,29 @@ class StyleTransfer(JobWidget):
             keep_dtype=self.keep_dtype.value,
             original=inputs.original,
             guides=guides_above(self._viewer, inputs.content_layer, inputs.guide_layers.all),
+        )
+
+    def _stack_request(self, recipe: Recipe) -> RunRequest:
+        """Return the request of several slices of the content."""
+        layer, dims = chosen_layer(self.choice.layer), self._viewer.dims.model_copy(deep=True)
+        chosen_layer(self.style)
+        if self.guides.chosen().all:
+            raise ValueError(
+                f"Guides are for a single slice. Choose none, or set Slices to {THIS!r}."
+            )
+        channel_axis, colours = self.choice.channels_of_stack()
+        stack = layer_stack(
+            layer, dims, self.stack.chosen(dims, channel_axis), channel_axis, colours
+        )
+        styles = self._slices(self._style_layers, recipe, dims)
+        content = Content([self.slice_of(layer, 0, dims)], in_turn=False)
+        self._inputs = None
+        return stack.request(
+            f"{layer.name} × {' + '.join(style.name for style in styles)}",
+            "stylize_stack",
+            lambda: [[style.read() for style in styles]],
+            recipe,
+            pixel_sizes=_pixel_sizes(recipe, content, styles),
         )
 
     def _read_inputs(self, recipe: Recipe) -> TransferInputs:

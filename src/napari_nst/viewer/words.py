@@ -17,6 +17,10 @@ _ARGUMENTS = {
     "layers": "Compared layers",
     "recipe": "Preset",
     "mask": "Image mask",
+    "axes": "Along",
+    "slices": "Range",
+    "out": "Result folder",
+    "temporal": "Motion weight",
 }
 """Argument of the engine → label of its control, if that has other words."""
 

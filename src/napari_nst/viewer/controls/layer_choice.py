@@ -124,6 +124,20 @@ class ContentChoice:
             return Content([rgb_slice(chosen)], in_turn=False)
         return Content(channels, in_turn=True)
 
+    def channels_of_stack(self) -> tuple[int | None, tuple[int, ...] | None]:
+        """Return the axis of channels, if they are used, and the three that are colours."""
+        if self.takes_slice:
+            return None, None
+        if self.channel_axis.value == SELECTED:
+            raise ValueError(
+                f"Channels is {SELECTED!r}, which is for a single slice; choose an axis instead."
+            )
+        channels = self._channels(size=0)
+        axis = channels[0].position.panel_axis
+        if self.content_as.value != RGB:
+            return axis, None
+        return axis, tuple(self._rgb_numbers(len(channels)))
+
     def where_channels_are(self) -> str:
         """Return the axis or the layers of the channels, "" if the content is a slice."""
         if self.takes_slice:

@@ -28,6 +28,8 @@ LAYOUT = "layer"
 def save_result(layer: Image, path: str | os.PathLike[str]) -> None:
     """Write the image of a result layer into a PNG, JPEG or TIFF file, with its record as text."""
     layout = layout_of(layer)
+    if folder := layout.get("stack"):
+        raise ValueError(f"Layer {layer.name!r} is saved already: its slices are in {folder}.")
     record = {key: value for key, value in layer.metadata[RECORD].items() if key != LAYOUT}
     text = json.dumps(record) if record else ""
     finest = layer.data[0] if layer.multiscale else layer.data

@@ -36,6 +36,8 @@ class RunRequest:
     # Reads the layers in the run's thread, which may take long, and returns the function's other
     # arguments. A function that makes several images gets its recipe from here, too.
     read: Callable[[], dict[str, Any]]
+    # Begins the run instead of the function, for one that yields no iterations, such as a stack.
+    begin: Callable[[Progress, Steering], Iterator[Iteration]] | None = None
     axes: Mapping[str, Sequence[Any]] | None = None  # of a sweep: fields and their values
     # Makes the result layer, if not a `LiveLayer`.
     make_layer: Callable[[ViewerModel, RunRequest], Any] | None = None
@@ -68,6 +70,8 @@ class RunRequest:
         """Read the layers, in the run's thread; return the iterations, those after one if given."""
         import napari_nst
 
+        if self.begin is not None:
+            return self.begin(progress, steering)
         function: Callable[..., Iterator[Iteration]] = getattr(napari_nst, self.function)
         if self.saved is not None and after is None:
             progress("reading the saved state", 0, 0)

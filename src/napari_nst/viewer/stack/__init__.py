@@ -1,0 +1,1 @@
+"""Runs on every slice of a layer: their controls, and the lazy layer of the results."""
