@@ -96,6 +96,12 @@ def test_what_the_page_on_layers_says_of_them():
     assert stated == {name: (strides[name], strides[name] + 2 * halo_of(name)) for name in relus}
 
 
+def test_every_picture_is_on_a_page():
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
+    pictures = sorted((ROOT / "docs" / "images").iterdir())
+    assert not [picture.name for picture in pictures if f"images/{picture.name})" not in text]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_lists_are_lists_in_the_site_too(page):
     text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
