@@ -164,6 +164,7 @@ def window(job: str, size: tuple[int, int] = WINDOW) -> Iterator[tuple[Any, Any]
     viewer: Any = napari.Viewer()
     viewer.window.resize(*size)
     _, widget = viewer.window.add_plugin_dock_widget("napari-nst", job)
+    widget.control_values.reset()  # not those of the picture before
     # The view fits the result as soon as it appears.
     viewer.layers.events.inserted.connect(lambda: viewer.reset_view())
     yield viewer, widget
