@@ -42,6 +42,7 @@ def test_the_window_names_labels_and_check_boxes():
     assert told.endswith("Untick Seamless.")
     told = in_window("`size` or `style_weight`; set `init='noise'`, or set `line_search=True`.")
     assert told == "Size or Style weight; set Start from to noise, or tick L-BFGS line search."
+    assert in_window("`size` is wrong.", "texture") == "Exemplar size is wrong."
 
 
 def test_headings_of_sweeps_name_fields_in_other_words():

@@ -84,8 +84,9 @@ class Schedule:
         "Number of iterations, over all scales together. More iterations refine the result, fewer "
         "give a quick preview.")
     min_size: int = number(180, minimum=0, maximum=65536, step=32, help_text=
-        "Longest side of the coarsest scale in pixels; 0 uses a single scale. Less gives larger "
-        "strokes and shapes, more keeps the shapes of the content.")
+        "Longest side in pixels at which the run starts, before it grows to the size of the "
+        "result; 0 starts at that size. Less gives larger strokes and shapes, more keeps the "
+        "shapes of the content.")
     scale_ratio: float = number(math.sqrt(2), minimum=1.1, maximum=16.0, step=0.1, help_text=
         "Size of each scale divided by the size of the scale before it. More gives fewer scales, "
         "less gives a smoother transition between scales.")

@@ -68,7 +68,7 @@ class JobWidget(Followed, Container[Any]):
             tooltip="Place the result to the right of the layer that it is made from, not over it. "
             "Applies from the next run.",
         )
-        self.panel = RunPanel(viewer, self._read_and_remember)
+        self.panel = RunPanel(viewer, self._read_and_remember, kind)
         self.notes = Notes(
             viewer,
             self.recipe_controls,

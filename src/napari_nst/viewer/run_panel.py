@@ -120,8 +120,13 @@ class RunPanel(Container[Any]):
 
     ended = Signal(description="Emitted when a run is over, however it ended.")
 
-    def __init__(self, viewer: ViewerModel, read_request: Callable[..., RunRequest]) -> None:
-        self._read_request = read_request
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        read_request: Callable[..., RunRequest],
+        kind: str = "",  # of job, whose controls may have labels of their own
+    ) -> None:
+        self._read_request, self._kind = read_request, kind
         self.buttons = RunButtons()
         self.progress = ProgressBar(value=0, min=0, max=1, tooltip=_ITERATIONS)
         self._problem = self._lacking = ""
@@ -205,7 +210,7 @@ class RunPanel(Container[Any]):
         """Change the current run to another recipe, and say which fields cannot change."""
         later, run = self.runner.steer(recipe), self.active
         if later and run is not None:
-            names = ", ".join(label_of(name) for name in later)
+            names = ", ".join(label_of(name, self._kind) for name in later)
             run.note(f"{names} appl{'ies' if len(later) == 1 else 'y'} from the next run.")
 
     def save(self, path: str | Path) -> None:
@@ -324,7 +329,7 @@ class RunPanel(Container[Any]):
         """Show an error below the buttons and in a notification."""
         if not self.closed:
             self.say(str(error))
-            show_error(in_window(str(error)))
+            show_error(in_window(str(error), self._kind))
 
     def say_problem(self, text: str) -> None:
         """Show below the progress why the run cannot follow the controls; nothing if it can."""
@@ -334,7 +339,7 @@ class RunPanel(Container[Any]):
 
     def say(self, text: str) -> None:
         """Show a sentence below the buttons."""
-        self.status.setText(in_window(text))
+        self.status.setText(in_window(text, self._kind))
 
 
 def _status_label() -> QLabel:

@@ -274,15 +274,15 @@ def _pixel_sizes(
     if sizes is None:
         names = ", ".join(repr(image.name) for image in images)
         raise ValueError(
-            f"Style sizing 'physical' needs pixel sizes in one unit in layers {names}; set their "
-            "scale and units, or take 'fit'."
+            f"`style_sizing='physical'` needs pixel sizes in one unit in layers {names}. Give them "
+            "a scale and units. Or set `style_sizing='fit'`."
         )
     if not content.in_turn:
         return sizes
     if len(set(sizes[1:])) > 1:
         raise ValueError(
-            f"Style sizing 'physical' with {IN_TURN!r} in Content as needs styles of one pixel "
-            "size; take 'fit'."
+            f"`style_sizing='physical'` with {IN_TURN!r} in Content as needs styles of one pixel "
+            "size. Set `style_sizing='fit'`."
         )
     return sizes[:2]
 

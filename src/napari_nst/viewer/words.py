@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from napari_nst.messages import in_words
 from napari_nst.recipe import CONTROLS
 from napari_nst.recipe.grid import heading_in_words
@@ -28,9 +30,9 @@ _SWITCHES = {("padding", "circular"): "Seamless"}
 """Field and value → the check box that sets it."""
 
 
-def in_window(message: str) -> str:
+def in_window(message: str, job: str = "") -> str:
     """Return a message with the labels of the controls that set its fields and arguments."""
-    return in_words(message, label, _is_set, _cure)
+    return in_words(message, partial(label, job=job), partial(_is_set, job), partial(_cure, job))
 
 
 def heading_in_window(heading: str) -> str:
@@ -38,25 +40,25 @@ def heading_in_window(heading: str) -> str:
     return heading_in_words(heading, label)
 
 
-def label(name: str) -> str:
-    """Return the label of the control that sets a field or an argument."""
-    return _ARGUMENTS.get(name) or label_of(name)
+def label(name: str, job: str = "") -> str:
+    """Return the label of the control that sets a field or an argument, in a job's widget."""
+    return _ARGUMENTS.get(name) or label_of(name, job)
 
 
-def _is_set(name: str, value: str) -> str:
+def _is_set(job: str, name: str, value: str) -> str:
     switch = _SWITCHES.get((name, value))
     if switch or _is_switch(name):
-        return f"{switch or label(name)} is {'off' if value == 'False' else 'on'}"
-    return f"{label(name)} is {value}"
+        return f"{switch or label(name, job)} is {'off' if value == 'False' else 'on'}"
+    return f"{label(name, job)} is {value}"
 
 
-def _cure(name: str, value: str) -> str:
+def _cure(job: str, name: str, value: str) -> str:
     for (field, on), switch in _SWITCHES.items():
         if field == name:
             return f"{'Tick' if value == on else 'Untick'} {switch}"
     if _is_switch(name):
-        return f"{'Untick' if value == 'False' else 'Tick'} {label(name)}"
-    return f"Set {label(name)} to {value}"
+        return f"{'Untick' if value == 'False' else 'Tick'} {label(name, job)}"
+    return f"Set {label(name, job)} to {value}"
 
 
 def _is_switch(name: str) -> bool:

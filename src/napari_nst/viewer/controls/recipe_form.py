@@ -26,7 +26,9 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 """Choices of the drop-down; the terminal accepts others too, such as ``cuda:1``."""
 
 LABELS = {
-    "min_size": "Coarsest size",
+    "min_size": "Start size",
+    "style_scale": "Stroke size",
+    "style_sizing": "Size style by",
     "first_scale_share": "Coarse share",
     "tv_weight": "Smoothness",
     "tv_loss": "Smoothness loss",
@@ -142,7 +144,7 @@ class RecipeControls:
     """The controls of a recipe's fields, for the job "transfer", "texture" or "reconstruction"."""
 
     def __init__(self, job: str) -> None:
-        self._job = job
+        self.job = job
         names = preset_names(job)
         summaries = [f"{name}: {published(name).summary}" for name in names]
         self.preset = ComboBox(
@@ -187,7 +189,7 @@ class RecipeControls:
 
     def reset(self) -> None:
         """Set all controls to the job's default preset, on the device of the preferences."""
-        self.preset.value = DEFAULT_PRESETS[self._job]
+        self.preset.value = DEFAULT_PRESETS[self.job]
         self.recipe = preset(self.preset.value, **_machine())
 
     def take(self, recipe: Recipe) -> None:
@@ -198,12 +200,12 @@ class RecipeControls:
 
     def fitted(self, recipe: Recipe) -> Recipe:
         """Return a recipe with the controls' device, and the preset's values in unused fields."""
-        if recipe.init not in STARTS[self._job]:
+        if recipe.init not in STARTS[self.job]:
             raise ValueError(
                 f"The recipe has `init={recipe.init!r}`, from which this widget cannot start. "
-                f"Choose a recipe with one of {', '.join(STARTS[self._job])}."
+                f"Choose a recipe with one of {', '.join(STARTS[self.job])}."
             )
-        name = recipe.name if recipe.name in self.preset.choices else DEFAULT_PRESETS[self._job]
+        name = recipe.name if recipe.name in self.preset.choices else DEFAULT_PRESETS[self.job]
         fields = {field: getattr(recipe, field) for field in self.used}
         return preset(name, **{**fields, "device": self.fields["device"].value})
 
@@ -213,7 +215,7 @@ class RecipeControls:
         usual = preset(name, weights=now["weights"]).to_dict()
         usual["weights"] = preset(name).weights
         left_out = [*FROM_PREFERENCES, *(["init"] if now["init"] == "image" else [])]
-        if self._job == "texture" and now["padding"] == PERIODIC:
+        if self.job == "texture" and now["padding"] == PERIODIC:
             left_out.append("padding")  # seamless: for this exemplar
         kept = [field for field in self.used if field not in left_out]
         return {"preset": name, **{f: now[f] for f in kept if now[f] != usual[f]}}
@@ -265,8 +267,10 @@ class RecipeControls:
             self.fields[name].enabled = is_used(values)
 
 
-def label_of(name: str) -> str:
-    """Return the label of a recipe's field."""
+def label_of(name: str, job: str = "") -> str:
+    """Return the label of a recipe's field, in the widget of a job if that has another one."""
+    if name in (own := _OWN_TEXTS.get(job, {})):
+        return own[name][0]
     return LABELS.get(name, name.replace("_", " ").capitalize())
 
 

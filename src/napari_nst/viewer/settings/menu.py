@@ -101,7 +101,7 @@ class ControlValues:
         own = [
             n for n, value in now.items() if n not in _FOLLOWING and value != self._defaults.get(n)
         ]
-        fields = {name: label_of(name) for name in self._recipe_controls.changed()}
+        fields = {name: label_of(name, self.kind) for name in self._recipe_controls.changed()}
         return fields | {name: _label(self._own[name]) for name in own}
 
     def snapshot(self) -> dict[str, Any]:

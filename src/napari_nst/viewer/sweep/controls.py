@@ -41,11 +41,12 @@ class SweepChoice:
 
     def __init__(self, recipe_controls: RecipeControls) -> None:
         self._recipe_controls = recipe_controls
-        fields = _sweepable(recipe_controls)
+        fields, self._job = _sweepable(recipe_controls), recipe_controls.job
+        labels = [(label_of(name, self._job), name) for name in fields]
         self.rows = ComboBox(
             name="sweep_rows",
             label="Sweep",
-            choices=[(label_of(name), name) for name in fields],
+            choices=labels,
             value="style_weight" if "style_weight" in fields else "tv_weight",
             tooltip="The control that varies from row to row of the contact sheet.",
         )
@@ -53,7 +54,7 @@ class SweepChoice:
         self.columns = ComboBox(
             name="sweep_columns",
             label="And",
-            choices=[(NONE, NONE), *((label_of(name), name) for name in fields)],
+            choices=[(NONE, NONE), *labels],
             value="size",
             tooltip="The control that varies from column to column; none varies only the first.",
         )
@@ -75,9 +76,9 @@ class SweepChoice:
     def axes(self, recipe: Recipe) -> dict[str, list[Any]]:
         """Return the fields to vary and their values, checked for this recipe."""
         if self.rows.value == self.columns.value:
+            both = label_of(self.rows.value, self._job)
             raise ValueError(
-                f"Sweep and And both say {label_of(self.rows.value)}; choose another control in "
-                f"And, or {NONE}."
+                f"Sweep and And both say {both}. Choose another control in And, or {NONE}."
             )
         axes = {
             field.value: parse_values(field.value, values.value)
@@ -132,7 +133,7 @@ class SweepControls:
         begin: Callable[[Callable[[], RunRequest]], None],
         say: Callable[[str], None],
     ) -> None:
-        self._fields = recipe_controls.fields
+        self._fields, self._job = recipe_controls.fields, recipe_controls.job
         self._explored = explored
         self._read_recipe = read_recipe
         self._build_request = build_request
@@ -165,7 +166,7 @@ class SweepControls:
             control = CONTROLS[name]
             show_value(self._fields[name], control, control.checked(name, value))
         applied = ", ".join(
-            f"{label_of(name).lower()} {CONTROLS[name].text(self._fields[name].value)}"
+            f"{label_of(name, self._job).lower()} {CONTROLS[name].text(self._fields[name].value)}"
             for name in settings
         )
         self._say(f"Applied: {applied}.")
@@ -179,9 +180,10 @@ class SweepControls:
                 "A sweep varies runs of a single image; switch off Compare layers, and take "
                 "another entry than 'each channel in turn' in Content as."
             )
+        varied = " × ".join(label_of(name, self._job).lower() for name in axes)
         return replace(
             single,
-            name=f"{single.name} · {' × '.join(label_of(name).lower() for name in axes)}",
+            name=f"{single.name} · {varied}",
             axes=axes,
             after_run=None,
             make_layer=self._sheet_layer,
