@@ -1,13 +1,15 @@
-"""Make small pictures of pages that explain files, tiles and the network, in seconds.
+"""Make small pictures of pages on files, tiles, the network and speed, in seconds.
 
 `.venv/bin/python tools/page-pictures.py`
 """
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
-from pictures import captioned, eight_bit, save
-from PIL import Image, ImageDraw
+from pictures import IMAGES, captioned, eight_bit, save
+from PIL import Image, ImageDraw, ImageFont
 from skimage import data, exposure
 
 from napari_nst.engine.tiling.grid import make_grid
@@ -22,6 +24,7 @@ def main() -> None:
     save("display-range", display_range())
     save("tiles", tiles())
     save("first-filters", first_filters())
+    save("ratios", ratios())
 
 
 def display_range() -> np.ndarray:
@@ -70,6 +73,26 @@ def first_filters() -> np.ndarray:
     framed = np.pad(large, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=255)
     rows = [np.concatenate(list(framed[i : i + 16]), axis=1) for i in range(0, 64, 16)]
     return np.concatenate(rows)
+
+
+def ratios() -> np.ndarray:
+    """Draw the ratios of the table "after the rebuild" in docs/performance.md."""
+    page = (IMAGES.parent / "performance.md").read_text("utf-8")
+    table = page[page.index("## After the rebuild") :]
+    rows = re.findall(
+        r"^\| (.*?) ÷ textbook's, (.*?) \| (\d+) \| [\d.]+ \| ([\d.]+) \|$", table, re.M
+    )
+    left, full, line = 330, 420, 26
+    chart = Image.new("RGB", (left + full + 70, line * (len(rows) + 1) + 12), "white")
+    draw, font = ImageDraw.Draw(chart), ImageFont.load_default(14)
+    for index, (what, recipe, size, ratio) in enumerate([*rows, ("textbook's loop", "", "", "1")]):
+        y, length = 6 + index * line, round(float(ratio) * full)
+        label = f"{what}, {recipe}, {size} px" if size else what
+        draw.text((6, y + line // 2), label, "#202020", font, anchor="lm")
+        colour = "#5566cc" if size else "#b0b0b0"
+        draw.rectangle((left, y + 4, left + length, y + line - 5), colour)
+        draw.text((left + length + 6, y + line // 2), ratio, "#202020", font, anchor="lm")
+    return np.asarray(chart)
 
 
 if __name__ == "__main__":
