@@ -31,6 +31,7 @@ NORMS = {
     "sliced_rows": ("relative", "mean"),
     "autocorrelation": ("relative", "mean", "per_channel"),
     "spectrum": ("relative", "mean"),
+    "two_point": ("relative", "mean"),
     "palette": ("relative", "mean"),
     "mrf": ("relative", "mean", "sum"),
     "remd": ("relative", "mean"),
@@ -58,7 +59,7 @@ COSINE_LOSSES = ("remd", "nn", "self_similarity")
 MOMENT_LOSSES = (*GRAM_LOSSES, "mean_covariance", "mean_std", "wasserstein")
 """Style losses that are functions of sums over positions, which can be added up over tiles."""
 
-IMAGE_LOSSES = ("spectrum", "palette")
+IMAGE_LOSSES = ("spectrum", "two_point", "palette")
 """Style losses of the image itself, which read no layer; they are computed whole beside tiles."""
 
 TILED_LOSSES = (
@@ -127,9 +128,10 @@ class Losses:
         "mean_std compares means and standard deviations; wasserstein compares Gaussian fits, "
         "sliced_wasserstein whole distributions, sampled_wasserstein the same at some positions, "
         "mrf patches; sliced_rows, autocorrelation and the spectrum of the image keep what repeats "
-        "over long distances, such as bricks; remd brings each feature near some feature of the "
-        "style and the reverse, nn only to its nearest neighbour there; moments compares means and "
-        "covariances by absolute differences; palette compares the colours of pixels.")
+        "over long distances, such as bricks; two_point compares how often two pixels at each "
+        "distance are both bright; remd brings each feature near some feature of the style and the "
+        "reverse, nn only to its nearest neighbour there; moments compares means and covariances "
+        "by absolute differences; palette compares the colours of pixels.")
     style_norm: str = choice(
         "relative", "mean", "per_channel", "per_element", "raw", "sum", help_text=
         "How style differences are scaled: relative divides them by the energy of the style "

@@ -1,12 +1,16 @@
-"""The spectrum loss against the projection of its article, in NumPy and float64."""
+"""The losses of the whole image: spectrum against the projection of its article, in NumPy; S2."""
 
 import numpy as np
 import pytest
 import torch
+from skimage.filters import gaussian, threshold_otsu
 from torch.autograd import gradcheck
 
-from napari_nst.engine.losses import Exemplar, SpectrumLoss
+from napari_nst.engine.losses import Exemplar, SpectrumLoss, TwoPointLoss
+from napari_nst.texture_statistics.sample import lightness_of
+from napari_nst.texture_statistics.two_point import two_point_correlation, two_point_distance
 from tests.helpers.loss_features import box_mask
+from tests.helpers.two_phases import discs
 
 RNG = np.random.default_rng(0)
 
@@ -88,3 +92,70 @@ def test_wrong_arguments_are_refused():
         SpectrumLoss([])
     with pytest.raises(ValueError, match="must be one of relative, mean; not 'raw'"):
         SpectrumLoss([Exemplar(picture(4, 4))], norm="raw")
+
+
+def soft_phase(image, style, mask=None):
+    """The bright phase of an image by the threshold of a style, as arrays."""
+    pixels, lightness = (lightness_of(one[0].numpy().transpose(1, 2, 0)) for one in (image, style))
+    inside = lightness if mask is None else lightness[mask]
+    return 1 / (1 + np.exp((threshold_otsu(inside) - pixels) / (inside.std() / 4)))
+
+
+@pytest.mark.parametrize("norm", TwoPointLoss.norms)
+@pytest.mark.parametrize("size", [(24, 32), (20, 41)])
+def test_s2_is_that_of_the_statistics(size, norm):
+    image, style, other = picture(*size), picture(24, 32), picture(28, 36)
+    loss = TwoPointLoss([Exemplar(style, 0.7), Exemplar(other, 0.3)], norm=norm)
+    expected = 0.0
+    for share, one in ((0.7, style), (0.3, other)):
+        reach = [min(pair) // 4 for pair in zip(size, one.shape[2:], strict=True)]
+        phases = soft_phase(image, one), soft_phase(one, one)
+        distance = two_point_distance(*(two_point_correlation(p, reach) for p in phases))
+        energy = phases[1].var() ** 2 if norm == "relative" else 1
+        expected += share * distance**2 / energy
+    assert loss(image).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_s2_counts_pairs_inside_the_mask_of_a_style_alone():
+    style, image = picture(32, 40), picture(24, 24)
+    mask = RNG.random((32, 40)) < 0.7
+    loss = TwoPointLoss([Exemplar(style, mask=torch.from_numpy(mask)[None, None].double())])
+    of_style = two_point_correlation(soft_phase(style, style, mask), (6, 6), mask)
+    of_image = two_point_correlation(soft_phase(image, style, mask), (6, 6))
+    expected = two_point_distance(of_style, of_image) ** 2
+    assert loss(image).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_s2_that_the_statistics_report_is_optimised():
+    def phases(radius, seed):
+        smooth = gaussian(discs((64, 64), 25, radius, seed).astype(float), 1.5)
+        return torch.from_numpy(np.repeat(0.2 + 0.6 * smooth[None], 3, axis=0)[None])
+
+    style, image = phases(6, 0), phases(4, 1).requires_grad_()
+    loss, optimizer = TwoPointLoss([Exemplar(style)], norm="relative"), torch.optim.LBFGS([image])
+
+    def distance():
+        bright = ((one.detach()[0, 0] > 0.5).numpy() for one in (image, style))
+        return two_point_distance(*(two_point_correlation(one, 16) for one in bright))
+
+    def evaluate():
+        value, image.grad = loss.value_and_grad(image)
+        return value
+
+    before = distance()
+    for _ in range(3):
+        optimizer.step(evaluate)
+    assert distance() < 0.2 * before
+
+
+@pytest.mark.parametrize("size", [(8, 10), (12, 9)])
+def test_the_gradient_of_s2_is_that_of_finite_differences(size):
+    loss = TwoPointLoss([Exemplar(picture(8, 10))], norm="relative")
+    assert gradcheck(loss, picture(*size).requires_grad_())
+    flat = torch.full((1, 3, 8, 8), 0.5)
+    for style in (flat, picture(8, 8).float()):
+        value, gradient = TwoPointLoss([Exemplar(style)], norm="relative").value_and_grad(flat)
+        assert value.isfinite()
+        assert gradient.isfinite().all()
+    with pytest.raises(ValueError, match="leave mask out"):
+        TwoPointLoss([Exemplar(flat)], mask=flat[:, :1])

@@ -12,16 +12,19 @@ ROWS, COLUMNS = np.mgrid[:40, :52]
 LABELS = COLUMNS // 8 % 2
 PICTURE = np.random.default_rng(0).random((40, 52, 3), np.float32)
 SPECTRUM = {"style_loss": "spectrum", "style_weight": 2.0}
+TWO_POINT = {"style_loss": "two_point", "style_weight": 5.0}
 
 
 def test_spectra_are_parts_of_the_objective_in_tiles_too(quick, objective_of, random_image):
-    terms = [SPECTRUM, {**SPECTRUM, "style_norm": "mean"}]
+    terms = [SPECTRUM, {**SPECTRUM, "style_norm": "mean"}, TWO_POINT]
     recipe = quick(style_loss="mean_std", terms=terms, size=0)
     job = order_to_stylize(PICTURE, [PICTURE[:36], PICTURE[::-1]], recipe)
     image = random_image(40, 52, dtype=torch.float64)
     parts, gradient = objective_of(job).value_and_grad(image)
     spectra = {name: value for name, value in parts.items() if name.startswith("style/image")}
-    assert list(spectra) == ["style/image/spectrum", "style/image/spectrum/2"]
+    assert list(spectra) == [
+        "style/image/spectrum", "style/image/spectrum/2", "style/image/two_point"
+    ]  # fmt: skip
     assert min(spectra.values()) > 0
     without = order_to_stylize(PICTURE, [PICTURE[:36], PICTURE[::-1]], recipe.replace(terms=()))
     _, other = objective_of(without).value_and_grad(image)
@@ -73,10 +76,10 @@ WITH_REGIONS = {
 def test_terms_of_the_image_are_left_out_of_jobs_with_regions_which_is_told(quick, begin):
     terms = [{"style_loss": "mean_std"}]
     without = quick(terms=terms, phases=[{"terms": terms}])
-    recipe = quick(terms=[SPECTRUM, *terms], phases=[{"terms": [*terms, SPECTRUM]}])
+    recipe = quick(terms=[SPECTRUM, *terms, TWO_POINT], phases=[{"terms": [*terms, SPECTRUM]}])
     told = []
     found = list(begin(recipe, steering=nst.Steering(told.append)))
-    assert len(told) == 1
+    assert len(told) == 2
     assert "'spectrum'" in told[0]
     wanted = list(begin(without))
     assert [it.losses for it in found] == [it.losses for it in wanted]

@@ -85,6 +85,10 @@ RUNS = {
     "sliced Wasserstein and L-BFGS": (
         nst.stylize, (CONTENT, STYLE), {"style_loss": "sliced_wasserstein", "steps": 13}
     ),
+    "two-point correlation": (
+        nst.stylize, (CONTENT, STYLE),
+        {"terms": [{"style_loss": "two_point"}], "min_size": 24, "steps": 8},
+    ),
     "sampled losses": (
         nst.stylize, (CONTENT, STYLE),
         {

@@ -39,7 +39,7 @@ from napari_nst.engine.losses.sampled import ONE_LAYER, Sampled, SampledStyleLos
 from napari_nst.engine.losses.sampled_moments import SampledMomentsLoss
 from napari_nst.engine.losses.sampled_wasserstein import SampledWassersteinLoss
 from napari_nst.engine.losses.self_similarity import SelfSimilarityLoss
-from napari_nst.engine.losses.spectrum import SpectrumLoss
+from napari_nst.engine.losses.spectrum import SpectrumLoss, TwoPointLoss
 from napari_nst.engine.losses.total_variation import SeamLoss, TotalVariationLoss
 from napari_nst.engine.losses.wasserstein import (
     SlicedRowsLoss,
@@ -57,8 +57,8 @@ __all__ = [
     "NearestNeighbourLoss", "PaletteLoss", "PatchLoss", "RelaxedEMDLoss", "Sampled",
     "SampledExemplar", "SampledMomentsLoss", "SampledWassersteinLoss", "SeamLoss",
     "SelfSimilarityLoss", "ShiftedGramLoss", "SlicedRowsLoss", "SlicedWassersteinLoss",
-    "SpectrumLoss", "StyleLoss", "TotalVariationLoss", "WassersteinLoss", "content_loss",
-    "gradient_by_features", "gram_matrix", "moment_losses", "sampled_losses",
+    "SpectrumLoss", "StyleLoss", "TotalVariationLoss", "TwoPointLoss", "WassersteinLoss",
+    "content_loss", "gradient_by_features", "gram_matrix", "moment_losses", "sampled_losses",
 ]  # fmt: skip
 
 MakeStyleLoss = Callable[..., StyleLoss]
@@ -105,6 +105,7 @@ STYLE_LOSSES: dict[str, MakeStyleLoss] = {
 STYLE_LOSSES_OF_IMAGE: dict[str, MakeStyleLoss] = {
     "palette": _make(PaletteLoss, **_SAMPLED),
     "spectrum": _make(SpectrumLoss),
+    "two_point": _make(TwoPointLoss),
 }
 """Recipe's `style_loss` → function that makes the loss of the image itself."""
 
