@@ -36,6 +36,10 @@ def test_the_palette_runs_pauses_continues_and_undoes(viewer, widget, optimiser,
     execute("undo")
     assert widget.style_weight.value == before
     until(lambda: state.changes[-1].fields.get("style_weight") == before)
+    execute("compare")
+    until(lambda: widget.panel.before_after.layer in list(viewer.layers))
+    execute("compare")
+    assert widget.panel.before_after.layer is None
     execute("stop")
     until(lambda: not widget.running)
 

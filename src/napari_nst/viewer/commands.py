@@ -32,6 +32,7 @@ class Commanded(Protocol):
 
 
 _PLUGIN = "napari-nst"
+_NO_WIDGET = "Open a widget of Neural Style Transfer first, in the menu Plugins."
 
 _widgets: WeakSet[Commanded] = WeakSet()
 
@@ -54,7 +55,7 @@ def run(viewer: napari.viewer.Viewer) -> None:
     """Start a run, as the button Run does."""
     widget = _addressed(viewer)
     if widget is None:
-        show_info("Open a widget of Neural Style Transfer first, in the menu Plugins.")
+        show_info(_NO_WIDGET)
     elif widget.run.enabled:
         widget.start()
 
@@ -82,6 +83,8 @@ def compare(viewer: napari.viewer.Viewer) -> None:
     """Show the result beside the image that it was made from, or the result alone again."""
     widgets = _there(viewer)
     able = [one for one in widgets if one.panel.before_after.is_possible]
+    if not widgets:
+        show_info(_NO_WIDGET)
     for widget in [*able, *widgets][:1]:
         widget.panel.before_after.toggle()
 

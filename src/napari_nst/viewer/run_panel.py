@@ -211,7 +211,8 @@ class RunPanel(Container[Any]):
         later, run = self.runner.steer(recipe), self.active
         if later and run is not None:
             names = ", ".join(label_of(name, self._kind) for name in later)
-            run.note(f"{names} appl{'ies' if len(later) == 1 else 'y'} from the next run.")
+            is_one = len(later) == 1 and not names.endswith("s")  # not Steps
+            run.note(f"{names} appl{'ies' if is_one else 'y'} from the next run.")
 
     def save(self, path: str | Path) -> None:
         """Write the last result to a file, and say so or why not."""

@@ -173,6 +173,7 @@ class Runner:
         if run is None or self.closed:
             return None
         if self.live.removed:
+            run.note("The run ended because its layer was removed.")
             run.stop()
         return run.state
 
