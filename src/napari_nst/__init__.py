@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_nst.engine.job.given import ImageFile
     from napari_nst.engine.job.own_loss import OwnLoss
     from napari_nst.engine.run_handle import RunHandle
+    from napari_nst.engine.solid.run import synthesize_solid
     from napari_nst.engine.steering import Steering
     from napari_nst.engine.sweep import explore_layers, sweep
     from napari_nst.engine.vgg.network import VGG19
@@ -78,6 +79,7 @@ _HOMES = {
     "stylize_stack": "napari_nst.stacks.api",
     "sweep": "napari_nst.engine.sweep",
     "synthesize": "napari_nst.engine.api",
+    "synthesize_solid": "napari_nst.engine.solid.run",
 }
 """Public name → the module it lives in. Imported when first used: torch takes seconds."""
 
@@ -88,7 +90,7 @@ __all__ = [
     "loss_maps", "losses", "on_flavour", "order_to_reconstruct", "order_to_stylize",
     "order_to_synthesize", "preset", "preset_names", "reconstruct", "reconstruct_stack",
     "resume", "save", "statistics", "stylize", "stylize_channels", "stylize_stack", "sweep",
-    "synthesize",
+    "synthesize", "synthesize_solid",
 ]  # fmt: skip
 
 

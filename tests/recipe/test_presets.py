@@ -35,7 +35,7 @@ def test_a_preset_suits_its_job_and_has_a_source(name):
     assert about.flavour in MEAN_ACTIVATIONS
     job = about.job
     # The nearest neighbours of NNST know the content; it has no other loss of it.
-    has_content = job != "texture" and name != "nnst"
+    has_content = job not in ("texture", "solid") and name != "nnst"
     assert (recipe.has_content, recipe.has_style) == (has_content, job != "reconstruction")
     if job != "transfer":
         assert recipe.init == "noise"

@@ -18,6 +18,7 @@ from napari_nst.cli.inspect import features, gram, losses
 from napari_nst.cli.jobs import explore, reconstruct, stylize, sweep, synthesize
 from napari_nst.cli.presets_and_weights import presets, weights
 from napari_nst.cli.resume import resume
+from napari_nst.cli.solid import solid
 from napari_nst.cli.statistics import statistics
 from napari_nst.cli.terminal import INTERRUPTED, PROGRAM, WENT_WRONG, WRONG_INPUT, say, sentence
 from napari_nst.errors import NstError
@@ -58,7 +59,7 @@ def program() -> None:
 
 
 for command in (
-    stylize, synthesize, reconstruct, sweep, explore, resume, features, losses, gram,
+    stylize, synthesize, reconstruct, solid, sweep, explore, resume, features, losses, gram,
     statistics, presets, weights, demo,
 ):  # fmt: skip
     program.add_command(command)

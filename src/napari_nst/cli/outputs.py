@@ -28,6 +28,7 @@ from napari_nst.io.write_image import (
     write_grid,
     write_image,
     write_stack,
+    write_volume,
 )
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.grid import Grid
@@ -175,8 +176,10 @@ class Outputs:
 
     def _write(self, output: Path, finished: Sequence[Iteration], inputs: Sequence[Path]) -> str:
         last = finished[-1]
-        height, width = finished[0].shape
         text = json.dumps(self._record(finished, inputs))
+        if len(last.shape) == 3:
+            return self._write_volume(output, last, text)
+        height, width = finished[0].shape
         size = f"{width} × {height} pixels"
         if "grid" in last.facts:
             grid = Grid.from_dict(last.facts["grid"]).in_words(option)
@@ -194,6 +197,11 @@ class Outputs:
         depth = self.depths[self.output]
         write_image(output, last.picture, depth, text=text, calibration=self.calibration)
         return f"{output} ({size}, {depth} bit)"
+
+    def _write_volume(self, output: Path, last: Iteration, text: str) -> str:
+        depth = self.depths[self.output]
+        write_volume(output, last.picture, depth, text=text, calibration=self.calibration)
+        return f"{output} ({' × '.join(map(str, last.shape[::-1]))} voxels, {depth} bit)"
 
     def write_more(self, last: Iteration, inputs: Sequence[Path]) -> Iterator[str]:
         """Write tile preview and animation, and yield a phrase for each file."""

@@ -188,10 +188,10 @@ def _forget_from(log: FileIO, step: int) -> None:
 
 def _log_step(file: FileIO, iteration: Iteration) -> None:
     """Write a step as one JSON object on a line, completely or not at all."""
-    height, width = iteration.shape
+    sides = dict(zip(("width", "height", "depth"), iteration.shape[::-1], strict=False))
     line: dict[str, Any] = {
         "step": iteration.step, "steps": iteration.steps, "seconds": iteration.seconds,
-        "height": height, "width": width,
+        **dict(reversed(sides.items())),
         **{name: iteration.losses[name] for name in ("total", "content", "style", "tv")},
     }  # fmt: skip
     if iteration.panels:

@@ -166,11 +166,11 @@ class ProgressBar:
         left = tqdm.format_interval(iteration.seconds_left)
         counts = "{n_fmt}/{total_fmt} [{elapsed}<" + left + ", {rate_fmt}{postfix}]"
         bar.bar_format = "{l_bar}{bar}| " + counts
-        height, width = iteration.shape
         if iteration.panels:
             heading = heading_in_words(iteration.panels[iteration.panel], option)
             bar.set_description(heading, refresh=False)
-        self._postfix = {"loss": f"{iteration.losses['total']:.4g}", "size": f"{width}x{height}"}
+        size = "x".join(map(str, iteration.shape[::-1]))
+        self._postfix = {"loss": f"{iteration.losses['total']:.4g}", "size": size}
         bar.set_postfix(self._postfix, refresh=False)
         bar.update(iteration.step - bar.n)
 

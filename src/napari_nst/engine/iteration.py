@@ -27,14 +27,15 @@ class Iteration:
         Parts are weighted and add up to the total. They are the losses of this image; with a
         moving average (`Recipe.ema`), of the step that the average took in last.
     shape : tuple of int
-        Height and width of the image at this step. A run that changes only a part of an image
-        yields the whole image and its shape.
+        Height and width of the image at this step; depth, height and width of a solid texture. A
+        run that changes only a part of an image yields the whole image and its shape.
     seconds : float
         Since the run began.
     seconds_left : float
         Estimate of the time until the end of the run, from the time per pixel so far.
     pixels : Tensor
-        The image on the device of the run, (1, 3, H, W), RGB in [0, 1]. Most callers want `image`.
+        The image on the device of the run, (1, 3, H, W), RGB in [0, 1], or (1, 3, D, H, W). Most
+        callers want `image`.
     alpha : Tensor or None
         (1, 1, H, W) in [0, 1], if the content has transparent pixels.
     is_grey : bool
@@ -53,13 +54,13 @@ class Iteration:
     step: int
     steps: int
     losses: dict[str, float]
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     seconds: float
     seconds_left: float
     pixels: Tensor = field(repr=False)
     alpha: Tensor | None = field(default=None, repr=False)
     is_grey: bool = False
-    full_shape: tuple[int, int] = (0, 0)
+    full_shape: tuple[int, ...] = (0, 0)
     panel: int = 0
     panels: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -67,12 +68,18 @@ class Iteration:
 
     @cached_property
     def image(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """The image as float32 (H, W, 3), RGB in [0, 1], copied from the device when first read."""
+        """The image as float32, RGB in [0, 1], copied from the device when first read.
+
+        It is (H, W, 3), or (D, H, W, 3) of a solid texture.
+        """
         return to_array(self.pixels)
 
     @cached_property
     def picture(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """The image with the channels of the content: (H, W), (H, W, 3), or RGBA (H, W, 4)."""
+        """The image with the channels of the content: (H, W), (H, W, 3), or RGBA (H, W, 4).
+
+        Of a solid texture, it is (D, H, W) or (D, H, W, 3).
+        """
         if self.is_grey and self.alpha is None:
             return np.ascontiguousarray(self.image[..., 0])
         if self.alpha is None:
@@ -89,17 +96,19 @@ class Iteration:
     @property
     def summary(self) -> str:
         """The step, the size and the losses in one line."""
-        height, width = self.shape
+        size = " × ".join(map(str, self.shape))
         sums = {name: value for name, value in self.losses.items() if "/" not in name and value}
         losses = ", ".join(f"{name} {value:.4g}" for name, value in sums.items())
-        return f"step {self.step} of {self.steps}, {height} × {width}, {losses or 'no loss'}"
+        return f"step {self.step} of {self.steps}, {size}, {losses or 'no loss'}"
 
     def _repr_png_(self) -> bytes:
-        """Return the picture for a notebook."""
+        """Return the picture for a notebook; of a solid texture, the slice in its middle."""
         from PIL import Image
 
-        file = io.BytesIO()
-        Image.fromarray(np.rint(self.picture * 255).astype(np.uint8)).save(file, "PNG")
+        file, picture = io.BytesIO(), self.picture
+        if len(self.shape) == 3:
+            picture = picture[len(picture) // 2]
+        Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(file, "PNG")
         return file.getvalue()
 
     def record(self, names: Sequence[str] = ()) -> dict[str, Any]:

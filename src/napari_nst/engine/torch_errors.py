@@ -6,15 +6,22 @@ import gc
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
-from napari_nst.engine.job.schedule import Scale
 from napari_nst.errors import Cancelled, NstError, ProcessLost
 from napari_nst.recipe import Recipe
 
 T = TypeVar("T")
+
+
+class Sized(Protocol):
+    """What is needed of a scale."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sides of its image or volume."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -66,7 +73,9 @@ def why_refused(error: Exception, device: torch.device, processes: int) -> str:
 
 
 @contextmanager
-def explained_errors(recipe: Recipe, scales: Sequence[Scale]) -> Iterator[None]:
+def explained_errors(
+    recipe: Recipe, scales: Sequence[Sized], cure: str | None = None
+) -> Iterator[None]:
     """Turn torch's errors, which napari's worker ignores, into an `NstError` with the cure."""
     try:
         yield
@@ -75,7 +84,8 @@ def explained_errors(recipe: Recipe, scales: Sequence[Scale]) -> Iterator[None]:
             raise NstError(f"The computation failed: {error}") from error
         size = max(scales[-1].shape)
         smaller = max(64, size * 3 // 4 // 64 * 64)
-        cure = f"Choose a `size` of {smaller}" if smaller < size else "Close other programs"
+        if cure is None:
+            cure = f"Choose a `size` of {smaller}" if smaller < size else "Close other programs"
         raise NstError(
             f"Out of memory at {size} pixels on device {recipe.device!r}. {cure}."
         ) from error

@@ -20,7 +20,12 @@ _LONGEST_RECIPE = 1_000_000  # characters; presets have 1,500
 _LONGEST_SENTENCE = 1000  # characters; a file may name a field of a megabyte
 
 PRESET_JOBS: Mapping[str, str] = MappingProxyType(
-    {"stylize": "transfer", "synthesize": "texture", "reconstruct": "reconstruction"}
+    {
+        "stylize": "transfer",
+        "synthesize": "texture",
+        "reconstruct": "reconstruction",
+        "synthesize_solid": "solid",
+    }
 )
 """The `job` of a record, which is the name of a function → the job of its presets."""
 

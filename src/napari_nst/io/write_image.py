@@ -70,6 +70,29 @@ def write_stack(
     write_grid(path, grid, dict(enumerate(images)), text=text, calibration=calibration)
 
 
+def write_volume(
+    path: FilePath,
+    volume: Pixels,
+    depth: Depth = 8,
+    *,
+    text: str = "",
+    calibration: Calibration | None = None,  # of a slice; voxels are cubes
+) -> None:
+    """Write floats (D, H, W) or (D, H, W, 3) in [0, 1] as pages of a TIFF, with a text."""
+    path = Path(path)
+    check_volume_file(path, is_grey=volume.ndim == 3, depth=depth)
+    pixels = quantized("volume", volume, depth)
+    write_atomically(path, encode_tiff_stack(pixels, (), text, calibration, is_volume=True))
+
+
+def check_volume_file(path: FilePath, *, is_grey: bool, depth: Depth) -> None:
+    """Raise a ValueError unless a file can hold a volume with so many bits per channel."""
+    if _encoder(Path(path), 8) is not _encode_tiff:
+        raise ValueError(f"{path} cannot hold a volume. Choose a name that ends in .tif.")
+    if not is_grey and depth != 8:
+        raise ValueError(f"{path}: a volume of colours has 8 bits per channel; not {depth}.")
+
+
 def write_grid(
     path: FilePath,
     grid: Grid,
@@ -128,14 +151,22 @@ def eight_bit(picture: Pixels) -> Pixels:
 
 
 def encode_tiff_stack(
-    stack: Pixels, labels: Sequence[str], text: str, calibration: Calibration | None = None
+    stack: Pixels,
+    labels: Sequence[str],
+    text: str,
+    calibration: Calibration | None = None,
+    *,
+    is_volume: bool = False,  # its voxels are as deep as they are high
 ) -> bytes:
     """Return an ImageJ TIFF with one page per image: grey uint8, uint16, float32 or RGB uint8."""
     import tifffile
 
     axes, photometric = ("ZYXS", "rgb") if stack.ndim == 4 else ("ZYX", "minisblack")
     options, known = calibration.at(stack.shape[1:3]).imagej() if calibration else ({}, {})
-    metadata = {"axes": axes, "Labels": list(labels), **known} | ({"Info": text} if text else {})
+    metadata = {"axes": axes, **known} | ({"Info": text} if text else {})
+    metadata |= {"Labels": list(labels)} if labels else {}
+    if is_volume and calibration is not None and calibration.pixel is not None:
+        metadata["spacing"] = calibration.pixel[0]
     file = io.BytesIO()
     tifffile.imwrite(
         file, stack, imagej=True, photometric=photometric, software=SOFTWARE, metadata=metadata,

@@ -348,6 +348,13 @@ UNUSED: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("projections", "patch_size", "patch_stride", "centred_cosine", "nn_targets"),
             *("refine_strength", "color", "final_color"),
         ),
+        "solid": (
+            *("content_weight", "content_layers", "content_loss", "content_norm"),
+            *("style_sizing", "style_blend", "style_samples", "style_rotations", "samples"),
+            *("hypercolumns", "projections", "patch_size", "patch_stride", "centred_cosine"),
+            *("nn_targets", "tv_loss", "init", "init_noise", "color", "final_color"),
+            *("parametrization", "history", "line_search"),
+        ),
     }
 )
 """Job → the fields that do not affect it."""

@@ -88,6 +88,8 @@ def _losses(name):
         iterations = nst.stylize(_image("astronaut"), _image("coffee"), recipe)
     elif job == "texture":
         iterations = nst.synthesize(_image("coffee"), recipe)
+    elif job == "solid":
+        iterations = nst.synthesize_solid(_image("coffee", 48, 40), (16, 20, 24), recipe)
     else:
         iterations = nst.reconstruct(_image("astronaut"), recipe)
     return [iteration.losses for iteration in iterations]

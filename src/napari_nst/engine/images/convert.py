@@ -17,9 +17,12 @@ def to_tensor(image: np.ndarray[Any, Any], device: torch.device) -> Tensor:
 
 
 def to_array(image: Tensor) -> np.ndarray[Any, Any]:
-    """Return a tensor (1, 3, H, W) as float32 pixels (H, W, 3) in [0, 1], a copy."""
+    """Return a tensor (1, 3, H, W) as float32 pixels (H, W, 3) in [0, 1], a copy.
+
+    A volume (1, 3, D, H, W) becomes (D, H, W, 3).
+    """
     pixels = image.detach().clamp(0, 1).float().cpu()
-    return np.array(pixels[0].permute(1, 2, 0).numpy(), order="C")
+    return np.array(pixels[0].movedim(0, -1).numpy(), order="C")
 
 
 def resize(

@@ -56,7 +56,7 @@ def order_to_stylize(
     **fields: Any,
 ) -> Job:
     """Return the job of `stylize` for `loss_maps` and `gram_view`; arguments and errors are its."""
-    _refuse_unknown(fields, order_to_stylize)
+    refuse_unknown(fields, order_to_stylize)
     checked_own(losses, "stylize", (True, True))
     recipe = checked_recipe(recipe, "transfer", fields)
     if keep_unlabelled:
@@ -112,7 +112,7 @@ def order_to_synthesize(
     **fields: Any,
 ) -> Job:
     """Return the job of `synthesize`, as `order_to_stylize`."""
-    _refuse_unknown(fields, order_to_synthesize)
+    refuse_unknown(fields, order_to_synthesize)
     checked_own(losses, "synthesize", (into is not None, True))
     if into is not None:
         if shape is not None:
@@ -124,7 +124,7 @@ def order_to_synthesize(
             raise ValueError(f"`{name}` is for filling an image. Give that image as `into`, too.")
     if exemplar is None:
         raise ValueError("`exemplar` is missing. Give one, or `into` and `region` to fill.")
-    recipe = _texture_recipe(recipe, fields)
+    recipe = texture_recipe(recipe, fields)
     if recipe.init == "content":
         raise ValueError(
             "`init='content'` is set, but a texture has no content. Set `init='noise'`."
@@ -150,7 +150,7 @@ def order_to_reconstruct(
     **fields: Any,
 ) -> Job:
     """Return the job of `reconstruct`, as `order_to_stylize`."""
-    _refuse_unknown(fields, order_to_reconstruct)
+    refuse_unknown(fields, order_to_reconstruct)
     checked_own(losses, "reconstruct", (True, False))
     recipe = checked_recipe(recipe, "reconstruction", fields)
     if not recipe.has_content:
@@ -204,14 +204,16 @@ def _named_recipe(recipe: RecipeLike, fields: Mapping[str, Any]) -> Recipe:
     )
 
 
-def _refuse_unknown(fields: Mapping[str, Any], order: Callable[..., Job]) -> None:
+def refuse_unknown(
+    fields: Mapping[str, Any], order: Callable[..., Any], of_runs: Sequence[str] = _OF_RUNS
+) -> None:
     """Raise TypeError if keywords are neither arguments of a function nor fields of a recipe."""
     own = [name for name in inspect.signature(order).parameters if name != "fields"]
     function = order.__name__.removeprefix("order_to_")
     for name in fields:
         if name not in CONTROLS:
-            listed = ", ".join([*own, *_OF_RUNS])
-            hint = nearest(name, [*own, *_OF_RUNS, *CONTROLS]) or f"There are {listed}."
+            listed = ", ".join([*own, *of_runs])
+            hint = nearest(name, [*own, *of_runs, *CONTROLS]) or f"There are {listed}."
             raise TypeError(
                 f"{name!r} is neither an argument of {function} nor a field of a recipe. {hint}"
             )
@@ -229,7 +231,7 @@ def _fill(
     """Return the checked job that fills a region of a picture without a visible border."""
     if recipe is None:  # its terms are of whole images, and nobody has asked for them
         fields = {"terms": (), **fields}
-    recipe = _texture_recipe(recipe, fields)
+    recipe = texture_recipe(recipe, fields)
     if recipe.padding == "circular":
         raise ValueError(
             "`padding='circular'` is set, but a filled region cannot wrap around. Set "
@@ -270,8 +272,11 @@ def _fill(
     )
 
 
-def _texture_recipe(recipe: RecipeLike | None, fields: Mapping[str, Any]) -> Recipe:
-    recipe = checked_recipe(recipe, "texture", fields)
+def texture_recipe(
+    recipe: RecipeLike | None, fields: Mapping[str, Any], task: str = "texture"
+) -> Recipe:
+    """Return the checked recipe of a texture, whose task is ``texture`` or ``solid``."""
+    recipe = checked_recipe(recipe, task, fields)
     if not recipe.has_style:
         raise ValueError(
             "`style_weight` is 0, or all weights in `style_layers` are, which leaves no texture. "

@@ -52,7 +52,7 @@ def plan_scales(recipe: Recipe, shape: tuple[int, ...], least: int) -> list[Scal
                 f"{enough}."
             )
         finest = enough  # a very long content
-    return _plan(recipe, finest, lambda size: shape_fitting(shape, size), least)
+    return plan_sizes(recipe, finest, lambda size: shape_fitting(shape, size), least)
 
 
 def plan_texture_scales(
@@ -72,10 +72,10 @@ def plan_texture_scales(
     def shape_at(size: int) -> tuple[int, int]:
         return round(full[0] * size / finest), round(full[1] * size / finest)
 
-    return _plan(recipe, finest, shape_at, least)
+    return plan_sizes(recipe, finest, shape_at, least)
 
 
-def continued(scales: Sequence[Scale], steps: int, shape: tuple[int, int]) -> list[Scale]:
+def continued(scales: Sequence[Scale], steps: int, shape: tuple[int, ...]) -> list[Scale]:
     """Return the scales of `steps` more iterations that start from a result of a shape."""
     larger = [scale for scale in scales if math.prod(scale.shape) > math.prod(shape)]
     remaining = (larger or [scales[-1]])[-steps:]  # the finest alone if none is larger
@@ -111,7 +111,7 @@ def style_fit(
     return Fit(window, (max(height, least), max(width, least)))
 
 
-def _plan(
+def plan_sizes(
     recipe: Recipe, finest: int, shape_at: Callable[[int], tuple[int, int]], least: int
 ) -> list[Scale]:
     """Return the sizes finest/ratioᵏ from the recipe's `min_size` up, and their steps."""

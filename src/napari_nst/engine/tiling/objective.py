@@ -185,7 +185,7 @@ class TiledObjective(Objective):
     @torch.no_grad()
     def _computed(self, image: Tensor) -> tuple[Parts, Tensor]:
         shape = (image.shape[2], image.shape[3])
-        tiles = self.processes.share(tiles_of(self.network, shape, self.tile, self.processes))
+        tiles = self.processes.share(self._tiles(image))
         first, *others = tiles
         sums = [_Sums(part, layer_of(part), weight, loss) for part, weight, loss in self._moments]
         samples = [_Samples(one, shape, one.readings(shape)) for one in self._sampled]
@@ -224,6 +224,11 @@ class TiledObjective(Objective):
         contents = [parts[term.part] for term in self._contents]
         self.processes.all_reduce([*contents, gradient])
         return parts, gradient
+
+    def _tiles(self, image: Tensor) -> Sequence[Tile]:
+        """Return the parts that the image is computed in."""
+        shape = (image.shape[2], image.shape[3])
+        return tiles_of(self.network, shape, self.tile, self.processes)
 
     def _read(
         self, image: Tensor, readings: Sequence[Mapping[str, Reading]]

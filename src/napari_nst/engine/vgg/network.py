@@ -194,9 +194,10 @@ def network_of(
     layers: Iterable[str],
     weights: PretrainedVGG,
     dtype: torch.dtype = torch.float32,
+    kind: type[VGG19] = VGG19,
 ) -> VGG19:
     """Return the network of a recipe, with these layers."""
-    return VGG19(
+    return kind(
         layers,
         weights=weights,
         pooling=recipe.pooling,

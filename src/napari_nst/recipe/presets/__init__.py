@@ -18,7 +18,12 @@ from napari_nst.recipe.recipe import Recipe
 from napari_nst.recipe.suggest import nearest, not_among
 
 DEFAULT_PRESETS: Mapping[str, str] = MappingProxyType(
-    {"transfer": "default", "texture": "texture", "reconstruction": "reconstruction"}
+    {
+        "transfer": "default",
+        "texture": "texture",
+        "reconstruction": "reconstruction",
+        "solid": "solid",
+    }
 )
 """Job → its default preset."""
 
@@ -28,7 +33,7 @@ def preset_names(job: str | None = None) -> list[str]:
 
     Parameters
     ----------
-    job : {"transfer", "texture", "reconstruction"}, optional
+    job : {"transfer", "texture", "reconstruction", "solid"}, optional
         Return only the presets for this job; ValueError for any other.
     """
     if job is not None and job not in DEFAULT_PRESETS:

@@ -107,3 +107,23 @@ def reconstruction() -> Recipe:
         size=256,
         min_size=0,  # a coarser scale would add information that the layer does not keep
     )
+
+
+@register(job="solid", source="napari-nst")
+def solid() -> Recipe:
+    """Our own: mean and covariance of four layers over slices along each axis, by Adam."""
+    return texture().replace(
+        terms=(),
+        size=0,  # the exemplar's pixels are as large as voxels
+        steps=300,
+        min_size=16,  # of noise, coarse structures would be too weak
+        scale_ratio=2.0,
+        own_sizes="all",
+        # Each step compares other slices, which L-BFGS cannot follow. Steps of Adam's usual length,
+        # 0.02, leave grain, because each voxel is in few of the slices.
+        optimizer="adam",
+        learning_rate=0.006,
+        jitter=8,
+        refine_share=0.25,
+        phases=({"learning_rate": 0.002},),
+    )

@@ -17,7 +17,7 @@ class Published:
     """A preset: its job, its source, and its recipes."""
 
     name: str
-    job: str  # transfer, texture or reconstruction
+    job: str  # transfer, texture, reconstruction or solid
     summary: str
     source: str  # paper, article or program, with the commit
     recipes: Mapping[str, Recipe] = field(repr=False)  # flavour → recipe, the preset's own first

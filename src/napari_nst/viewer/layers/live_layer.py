@@ -86,7 +86,8 @@ class LiveLayer:
         resized = self.layer.data.shape != data.shape
         self.layer.data = data
         if resized:
-            self._placement.resize(self.layer, iteration.shape)
+            height, width = iteration.shape
+            self._placement.resize(self.layer, (height, width))
 
     def remember(self) -> None:
         """Keep what the layer shows, so that `strokes` can find what the user painted."""

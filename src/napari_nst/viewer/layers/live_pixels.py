@@ -99,9 +99,10 @@ class LivePixels:
             _ = iteration.picture  # cached
             return
         with self._iterations.drawing():
-            pyramid = self._pyramid_for(iteration, iteration.shape)
+            height, width = iteration.shape
+            pyramid = self._pyramid_for(iteration, (height, width))
             is_drawn = pyramid is self.pyramid and self._drawn is iteration
-            for window in self._covered if is_drawn else _row_blocks(iteration.shape):
+            for window in self._covered if is_drawn else _row_blocks((height, width)):
                 self._write(pyramid, part_of(iteration, *window), window)
             self.pyramid, self._drawn, self._covered = pyramid, iteration, []
         self.version += 1

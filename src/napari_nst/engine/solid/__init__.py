@@ -1,0 +1,1 @@
+"""Solid textures: volumes whose slices along the axes look like exemplars."""
