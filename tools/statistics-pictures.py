@@ -7,7 +7,7 @@ and beside each other. The table is printed as Markdown.
 from __future__ import annotations
 
 import numpy as np
-from pictures import captioned, last, save
+from pictures import captioned, eight_bit, last, save
 from skimage import data
 
 import napari_nst as nst
@@ -36,7 +36,7 @@ def main() -> None:
         columns[f"{name}, synthesized"] = measured
         columns[f"{name}, another part"] = nst.statistics(other, exemplar, copies=True)
         pictures[f"{name}: exemplar"] = exemplar
-        pictures[f"{name}: synthesized"] = texture
+        pictures[f"{name}: synthesized"] = eight_bit(texture)
     exemplar, texture = pictures["gravel: exemplar"], pictures["grass: exemplar"]
     columns["grass beside gravel"] = nst.statistics(texture, exemplar, copies=True)
     save("statistics", captioned(pictures, columns=4))

@@ -32,6 +32,7 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 from skimage import data
 
+import napari_nst as nst
 from napari_nst.engine.checkpoint.saved_runs import ENDING
 from napari_nst.engine.vgg.weights import cache_folder
 from napari_nst.io.write_image import write_image
@@ -158,13 +159,31 @@ def recovery() -> None:
         widget.recovery.discard.click()
 
 
+def statistics() -> None:
+    """Write a synthesized texture and its exemplar, measured."""
+    exemplar = data.gravel()[:192, :192]
+    texture = nst.synthesize(exemplar, nst.preset("texture", size=0)).result()
+    with window("Texture Statistics", (1280, 960)) as (viewer, widget):
+        options = {"scale": (0.5, 0.5), "units": "um"}
+        widget.exemplar.value = viewer.add_image(exemplar, name="gravel", **options)
+        widget.image.value = viewer.add_image(
+            texture, name="synthesized gravel", translate=(0, 100), **options
+        )
+        pause(0.5)
+        viewer.reset_view()
+        widget.measure()
+        wait(lambda: not widget.busy)
+        save_window("statistics-window", viewer)
+
+
 @contextmanager
 def window(job: str, size: tuple[int, int] = WINDOW) -> Iterator[tuple[Any, Any]]:
     """Open napari with a widget, and close it at the end."""
     viewer: Any = napari.Viewer()
     viewer.window.resize(*size)
     _, widget = viewer.window.add_plugin_dock_widget("napari-nst", job)
-    widget.control_values.reset()  # not those of the picture before
+    if job != "Texture Statistics":
+        widget.control_values.reset()  # not those of the picture before
     # The view fits the result as soon as it appears.
     viewer.layers.events.inserted.connect(lambda: viewer.reset_view())
     yield viewer, widget
@@ -282,6 +301,7 @@ PICTURES: dict[str, Callable[[], None]] = {
     "art": art,
     "look-into-it": look_into_it,
     "recovery": recovery,
+    "statistics": statistics,
 }
 
 
