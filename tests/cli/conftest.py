@@ -27,7 +27,6 @@ def engine(monkeypatch):
     """Replace the run by one without a network, and collect its jobs in `jobs`."""
     import torch
 
-    from napari_nst.engine import api
     from napari_nst.engine.iteration import Iteration
 
     state = types.SimpleNamespace(jobs=[], stop_after=None, error=None)
@@ -53,5 +52,5 @@ def engine(monkeypatch):
                 is_grey=job.main_image.is_grey, full_shape=(6, 8), facts=metadata,
             )  # fmt: skip
 
-    monkeypatch.setattr(api, "run", run)
+    monkeypatch.setattr("napari_nst.engine.run.run.run", run)
     return state

@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from napari_nst.cli import terminal
-from napari_nst.engine import api
+from napari_nst.engine.run import run as run_module
 from napari_nst.engine.steering import TileDone
 from napari_nst.engine.vgg import weights as network
 from napari_nst.errors import NstError
@@ -177,7 +177,7 @@ SMALLER = "Ran out of memory; going on from iteration 2 in tiles of 512 pixels."
 @pytest.fixture
 def messages(monkeypatch, engine):
     """Let the run report an estimate, smaller tiles, and each tile."""
-    silent = api.run
+    silent = run_module.run
 
     def reporting(job, progress, steering, after):
         for iteration in silent(job, progress, steering, after):
@@ -189,7 +189,7 @@ def messages(monkeypatch, engine):
                 steering.watch(TileDone(iteration.step, done, 2, None, None, (6, 8)))
             yield iteration
 
-    monkeypatch.setattr(api, "run", reporting)
+    monkeypatch.setattr(run_module, "run", reporting)
 
 
 def test_estimate_and_tiles_are_shown(images, messages, capsys):

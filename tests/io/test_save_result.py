@@ -58,6 +58,8 @@ def test_the_newest_iteration_of_a_run_is_written(tmp_path):
 def test_arrays_and_formats_that_do_not_suit_are_refused(tmp_path):
     with pytest.raises(TypeError, match=r"Iteration.*ndarray"):
         save(tmp_path / "a.png", GREY)
+    with pytest.raises(TypeError, match="`path`"):
+        save(Made("uint8", GREY), tmp_path / "a.png")
     with pytest.raises(ValueError, match="alpha"):
         save(tmp_path / "a.jpg", Made("uint8", np.dstack([GREY] * 4)))
     with pytest.raises(ValueError, match="must end in"):

@@ -93,6 +93,7 @@ def test_a_control_reads_the_text_that_it_writes(name):
     [
         ({"block5_conv2": 2, "conv_5": np.float32(0.5)}, {"relu5_2": 2.0, "conv3_1": 0.5}),
         ("relu4_2", {"relu4_2": 1.0}),
+        (["relu4_2", "conv_5"], {"relu4_2": 1.0, "conv3_1": 1.0}),
         ("relu4_2:1, relu5_1", {"relu4_2": 1.0, "relu5_1": 1.0}),
         (" relu4_2:0.25  conv_4:1e3,", {"relu4_2": 0.25, "conv2_2": 1000.0}),
         ("relu1_1:0.3333333333333333", {"relu1_1": 1 / 3}),
@@ -107,7 +108,8 @@ def test_layers_are_kept_under_their_canonical_names(given, layers):
 @pytest.mark.parametrize(
     ("layers", "error", "message"),
     [
-        (["relu4_2"], TypeError, "style_layers.* layer names"),
+        ([3], TypeError, "style_layers.* weights"),
+        (["relu4_2", "relu4_2"], ValueError, "style_layers.* twice"),
         ({"relu4_2": True}, TypeError, "relu4_2.*style_layers"),
         ({"relu4_2": math.nan}, ValueError, "relu4_2.*style_layers"),
         ("relu4_2:-1", ValueError, "relu4_2.*style_layers"),

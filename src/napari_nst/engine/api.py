@@ -10,7 +10,6 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.checkpoint.saved_runs import claim, read_about, read_state
-from napari_nst.engine.device import choose_device
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.job.build import (
     RecipeLike,
@@ -21,8 +20,6 @@ from napari_nst.engine.job.build import (
 from napari_nst.engine.job.input_image import ImageLike, Images
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.own_loss import OwnLoss
-from napari_nst.engine.run.run import resume as resume_run
-from napari_nst.engine.run.run import run
 from napari_nst.engine.run_handle import RunHandle
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg.weights import Progress
@@ -40,7 +37,7 @@ def stylize(
     keep_unlabelled: bool = False,
     progress: Progress | None = None,
     steering: Steering | None = None,
-    after: Iteration | None = None,
+    after: Iteration | RunHandle | None = None,
     losses: Sequence[OwnLoss] = (),
     **fields: Any,
 ) -> RunHandle:
@@ -60,7 +57,7 @@ def stylize(
         All settings, the name of a preset, or the JSON file of a recipe; by default the ``default``
         preset.
     init_image : array-like, optional
-        The image to start from, for a recipe with ``init="image"``.
+        The image to start from, with ``init="image"``; otherwise it is not used.
     pixel_sizes : sequence of float, optional
         Side length of a pixel of the content, then of each style, in one unit. Used by recipes with
         ``style_sizing="physical"``; by default all pixels have the same size.
@@ -79,8 +76,8 @@ def stylize(
         and before the first step with the estimate of time and memory, where both numbers are 0.
     steering : Steering, optional
         Changes or stops the run while it goes on.
-    after : Iteration, optional
-        The last iteration of an earlier run. The run continues from its image for `Recipe.steps`
+    after : Iteration or RunHandle, optional
+        An earlier run, or its last iteration. The run continues from its image for `Recipe.steps`
         more steps, at its size or at larger sizes of the recipe, and continues its step count.
     losses : sequence of OwnLoss, optional
         Losses of your own beside the recipe's.
@@ -123,7 +120,7 @@ def stylize(
         losses,
         **fields,
     )
-    return start(job, progress, steering, after)
+    return start(job, progress, steering, after, init_image)
 
 
 def synthesize(
@@ -137,7 +134,7 @@ def synthesize(
     init_image: ImageLike | None = None,
     progress: Progress | None = None,
     steering: Steering | None = None,
-    after: Iteration | None = None,
+    after: Iteration | RunHandle | None = None,
     losses: Sequence[OwnLoss] = (),
     **fields: Any,
 ) -> RunHandle:
@@ -172,7 +169,7 @@ def synthesize(
     job = order_to_synthesize(
         exemplar, recipe, shape, init_image, into, region, exemplar_region, losses, **fields
     )
-    return start(job, progress, steering, after)
+    return start(job, progress, steering, after, init_image)
 
 
 def reconstruct(
@@ -182,7 +179,7 @@ def reconstruct(
     init_image: ImageLike | None = None,
     progress: Progress | None = None,
     steering: Steering | None = None,
-    after: Iteration | None = None,
+    after: Iteration | RunHandle | None = None,
     losses: Sequence[OwnLoss] = (),
     **fields: Any,
 ) -> RunHandle:
@@ -201,9 +198,8 @@ def reconstruct(
     progress, steering, after, losses, **fields
         As for `stylize`; so are the returned run and errors.
     """
-    return start(
-        order_to_reconstruct(image, recipe, init_image, losses, **fields), progress, steering, after
-    )
+    job = order_to_reconstruct(image, recipe, init_image, losses, **fields)
+    return start(job, progress, steering, after, init_image)
 
 
 def resume(
@@ -240,10 +236,14 @@ def resume(
     NstError
         As for `stylize`.
     """
-    path = Path(path)
-    steering = steering or Steering()
+    path = Path(path).expanduser()
+    steering = _checked_options(progress, steering)
     steering.check_usable()
     state = read_state(path)
+
+    from napari_nst.engine.device import choose_device
+    from napari_nst.engine.run.run import resume as resume_run
+
     choose_device(state.job.recipe.device)
     if not steering.about:
         steering.about = read_about(path)
@@ -257,16 +257,44 @@ def start(
     job: Job,
     progress: Progress | None = None,
     steering: Steering | None = None,
-    after: Iteration | None = None,
+    after: Iteration | RunHandle | None = None,
+    init_image: ImageLike | None = None,
 ) -> RunHandle:
-    """Return the run of a job; refuse a missing device, and tell of doubtful input."""
+    """Return the run of a job; refuse a missing device, and tell of doubtful input.
+
+    torch is imported here, and not before: it takes seconds, and wrong input is refused at once.
+    """
+    steering = _checked_options(progress, steering)
+    before = after.last if isinstance(after, RunHandle) else after
+    if not isinstance(before, Iteration) and after is not None:
+        raise TypeError(
+            "`after` must be the last iteration of a run, or a run that has made a step; it is "
+            f"{type(after).__name__}."
+        )
+
+    from napari_nst.engine.device import choose_device
+    from napari_nst.engine.run.run import run
+
     choose_device(job.recipe.device)
-    steering = steering or Steering()
     if steering.save_every and job.own_losses:
         raise ValueError(
             "`steering` saves states, which cannot hold functions such as those of `losses`. Leave "
             "out `save_every`, or `losses`."
         )
-    for sentence in job.notes():
+    unused = init_image is not None and job.start is None
+    notes = [f"`init_image` is not used, because `init={job.recipe.init!r}` is set."]
+    for sentence in [*(notes if unused else ()), *job.notes()]:
         steering.tell(sentence)
-    return RunHandle(job.name, lambda tell: run(job, tell, steering, after), steering, progress)
+    return RunHandle(job.name, lambda tell: run(job, tell, steering, before), steering, progress)
+
+
+def _checked_options(progress: Progress | None, steering: Steering | None) -> Steering:
+    """Return the steering of a run, or a new one; raise TypeError for other objects."""
+    if progress is not None and not callable(progress):
+        raise TypeError(
+            "`progress` must be a function of (message, done, total). Leave it out; result() shows "
+            "a progress bar by itself."
+        )
+    if not isinstance(steering, Steering | None):
+        raise TypeError(f"`steering` must be an nst.Steering; it is {type(steering).__name__}.")
+    return steering or Steering()

@@ -6,12 +6,12 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
-from napari_nst.engine.images.convert import to_array
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +72,8 @@ class Iteration:
 
         It is (H, W, 3), or (D, H, W, 3) of a solid texture.
         """
+        from napari_nst.engine.images.convert import to_array  # imports torch
+
         return to_array(self.pixels)
 
     @cached_property

@@ -79,4 +79,4 @@ def load_recipe(path: str | os.PathLike[str]) -> Recipe:
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not a text file. Choose the JSON file of a recipe.") from None
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {str(error).replace('`', '')[:_LONGEST_SENTENCE]}") from error
+        raise ValueError(f"{path}: {str(error).replace('`', '')[:_LONGEST_SENTENCE]}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,13 +59,19 @@ def save(
     OSError
         If the file cannot be written.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(
+            f"`path` must be the name of a file; {type(path).__name__} is none. Give the file "
+            "first: nst.save('painted.png', run)."
+        )
     found: Any = getattr(iteration, "last", iteration)
     if found is None:
-        raise ValueError("iteration is a run without a step yet; call its result() first.")
+        raise ValueError("`iteration` is a run without a step yet; call its result() first.")
     if not hasattr(found, "record"):
         raise TypeError(
-            f"iteration must be an Iteration, such as run.last; {type(found).__name__} does not "
-            "say how it was made."
+            f"`iteration` must be a run, or an Iteration such as run.last; {type(found).__name__} "
+            "does not say how it was made. Write an array with skimage.io.imsave."
         )
+    path = Path(path).expanduser()
     bits = depth_for(path, np.empty(0, found.input_dtype), depth)
     write_image(path, found.picture, bits, text=json.dumps(found.record()))

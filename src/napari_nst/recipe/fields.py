@@ -14,7 +14,7 @@ from numbers import Real
 from typing import Any, NoReturn
 
 from napari_nst.recipe.layer_names import canonical_layer
-from napari_nst.recipe.suggest import not_among
+from napari_nst.recipe.suggest import not_among, shown
 
 _CHANGES = 'a list of fields and values, such as [{"style_loss": "gram"}]'
 _SWITCH = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
@@ -67,12 +67,12 @@ class Control:
             return _checked_layers(name, value)
         if self.kind is tuple:
             if not isinstance(value, (list, tuple)):
-                raise TypeError(f"`{name}` must be several numbers, not {value!r}.")
+                raise TypeError(f"`{name}` must be several numbers, not {shown(value)}.")
             return tuple(self._checked_number(name, number, float) for number in value)
         if self.kind in (int, float):
             return self._checked_number(name, value, self.kind)
         if not isinstance(value, self.kind):
-            raise TypeError(f"`{name}` must be a {self.kind.__name__}, not {value!r}.")
+            raise TypeError(f"`{name}` must be a {self.kind.__name__}, not {shown(value)}.")
         if self.choices and value not in self.choices:
             raise ValueError(not_among(f"`{name}`", value, self.choices))
         return value
@@ -106,14 +106,14 @@ class Control:
         try:
             number: int | float = kind(value)
         except (TypeError, ValueError, OverflowError):
-            raise TypeError(f"`{name}` must be {wanted}, not {value!r}.") from None
+            raise TypeError(f"`{name}` must be {wanted}, not {shown(value)}.") from None
         if isinstance(value, (bool, str)) or (kind is int and number != value):
-            raise TypeError(f"`{name}` must be {wanted}, not {value!r}.")
+            raise TypeError(f"`{name}` must be {wanted}, not {shown(value)}.")
         if not (self.minimum <= number <= self.maximum and math.isfinite(number)):
             bounds = f"between {self.minimum:.10g} and {self.maximum:.10g}"
             if math.isinf(self.maximum):
                 bounds = f"at least {self.minimum:g} and finite"
-            raise ValueError(f"`{name}` must be {bounds}; not {value!r}.")
+            raise ValueError(f"`{name}` must be {bounds}; not {shown(value)}.")
         return number
 
 
@@ -182,7 +182,7 @@ def parsed_json(name: str, text: str) -> Any:
 def _checked_changes(name: str, value: object) -> Changes:
     """Return several mappings of fields; their names and values are checked by the recipe."""
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, Mapping) for one in value):
-        raise TypeError(f"`{name}` must be {_CHANGES}; not {value!r}.")
+        raise TypeError(f"`{name}` must be {_CHANGES}; not {shown(value)}.")
     return Changes(FixedMapping(one) for one in value)
 
 
@@ -195,9 +195,16 @@ def _parsed_changes(name: str, text: str) -> Changes:
 
 
 def _checked_layers(name: str, layers: object) -> LayerWeights:
-    """Return layer weights under the canonical names of the layers."""
+    """Return layer weights under the canonical names of the layers; those of a list are 1."""
+    if isinstance(layers, (list, tuple)) and all(isinstance(layer, str) for layer in layers):
+        if len(set(layers)) < len(layers):
+            raise ValueError(f"`{name}` names a layer twice; give it once.")
+        layers = dict.fromkeys(layers, 1.0)
     if not isinstance(layers, Mapping):
-        raise TypeError(f"`{name}` must map layer names to weights, not {layers!r}.")
+        raise TypeError(
+            f"`{name}` must be layers and their weights, such as {{'relu4_2': 1}}; "
+            f"not {shown(layers)}."
+        )
     checked: dict[str, float] = {}
     for layer, weight in layers.items():
         if isinstance(weight, bool) or not isinstance(weight, Real):

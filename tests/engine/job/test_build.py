@@ -102,7 +102,7 @@ def test_a_recipe_must_be_a_recipe(no_network, call):
         call("gatys-2106")
 
 
-def test_making_a_job_imports_no_torch():
+def test_checking_arguments_imports_no_torch():
     program = (
         "import sys, numpy, napari_nst as nst\n"
         "image = numpy.zeros((64, 64, 3))\n"
@@ -110,6 +110,10 @@ def test_making_a_job_imports_no_torch():
         "region = numpy.eye(64, dtype=int)\n"
         "nst.order_to_synthesize(None, None, into=image, region=region)\n"
         "nst.order_to_reconstruct(image)\n"
+        "try:\n"
+        "    nst.stylize('missing.png', image)\n"
+        "except FileNotFoundError:\n"
+        "    pass\n"
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
@@ -164,9 +168,29 @@ def test_any_preset_can_be_named():
         (lambda: nst.stylize(CONTENT, STYLE, guides=CONTENT), "'guide'"),
         (lambda: nst.synthesize(STYLE, exemplar_regions=STYLE), "'exemplar_region'"),
         (lambda: nst.reconstruct(CONTENT, steerings=None), "'steering'"),
+        (lambda: nst.stylize(CONTENT, STYLE, iterations=100), "'steps'"),
         (lambda: nst.reconstruct(CONTENT, guide=CONTENT), "init_image"),  # the arguments there are
     ],
 )
 def test_unknown_keywords_are_refused_with_the_nearest_name(call, near):
     with pytest.raises(TypeError, match=near):
         call()
+
+
+@pytest.mark.parametrize("name", ["progress", "steering", "after", "losses"])
+@pytest.mark.parametrize("value", [True, CONTENT])
+def test_options_of_a_run_are_checked_before_it(no_network, name, value):
+    with pytest.raises(TypeError, match=f"`{name}`"):
+        nst.reconstruct(CONTENT, **{name: value})
+
+
+def test_an_image_where_another_argument_belongs_is_named_by_its_shape(no_network):
+    with pytest.raises(TypeError, match=r"`recipe`.*\(64, 64, 3\)\.$"):
+        nst.stylize(CONTENT, STYLE, STYLE)
+    with pytest.raises(TypeError, match=r"`size`.*\(64, 64, 3\)\.$"):
+        nst.stylize(CONTENT, STYLE, size=STYLE)
+
+
+def test_a_start_image_that_is_not_used_is_told(no_network):
+    with pytest.warns(UserWarning, match="`init_image`"):
+        nst.stylize(CONTENT, STYLE, init_image=STYLE)

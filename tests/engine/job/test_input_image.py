@@ -62,6 +62,9 @@ def test_rounding_errors_outside_the_range_are_clipped():
         (Path("a.png"), FileNotFoundError, "is the file a.png"),
         ([[1, 2], [3]], TypeError, "cannot be read as an array"),
         (None, TypeError, "must be an image"),
+        (b"PNG", TypeError, "must be an image"),
+        (["a.png"], TypeError, "must be an image"),
+        (".", IsADirectoryError, "is the folder"),
         (np.zeros(5), ValueError, r"must be an image .* its shape is \(5,\)"),
         (np.zeros((4, 5, 2)), ValueError, r"must be an image .* its shape is \(4, 5, 2\)"),
         (np.zeros((9, 4, 5)), ValueError, r"must be an image .* stack of 9.* stack\[4\]"),
@@ -71,7 +74,8 @@ def test_rounding_errors_outside_the_range_are_clipped():
         (np.zeros((5, 0, 3)), ValueError, "must have at least one pixel"),
         (np.zeros((4, 5), bool), TypeError, "must be .* its type is bool"),
         (np.full((4, 5), -np.inf), ValueError, "has pixels that are NaN or infinite"),
-        (np.array([[0.0, 255.0]]), ValueError, "must be in .* from 0 to 255"),
+        (np.array([[0.0, 255.0]]), ValueError, "must be in .* from 0 to 255.* by 255"),
+        (np.array([[0, 255]]), TypeError, "must be .* its type is int64.*uint8"),
     ],
 )
 def test_arrays_that_are_no_images_are_refused(image, error, told):
@@ -281,3 +285,9 @@ def test_one_image_of_a_file_that_has_several(tmp_path):
         read_input(path, "content")
     with pytest.raises(ValueError, match=r"stack\.tif.*1 to 3"):
         read_input(nst.ImageFile(path, page=4, channel=1), "content")
+    tifffile.imwrite(path, stack[0, 0])
+    assert read_input(nst.ImageFile(path, page=1), "content").shape == (8, 9)
+    with pytest.raises(ValueError, match=r"`content`.*one page.*`page`"):
+        read_input(nst.ImageFile(path, page=2), "content")
+    with pytest.raises(ValueError, match="`page`"):
+        nst.ImageFile(path, page=0)

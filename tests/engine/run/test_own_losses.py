@@ -192,6 +192,37 @@ def test_what_cannot_be_a_loss_is_refused_before_the_run(no_network, make, told)
         make()
 
 
+@pytest.mark.parametrize(
+    "loss", [lambda image, target: image.mean(), torch.nn.MSELoss(), lambda: 0], ids=str
+)
+def test_a_function_of_other_arguments_is_refused(loss):
+    with pytest.raises(TypeError, match="'mine'"):
+        nst.OwnLoss("mine", loss)
+
+
+@pytest.mark.parametrize("changes", [{"weight": "1"}, {"weight": float("inf")}, {"layers": 3}])
+def test_other_parameters_are_refused_by_name(changes):
+    with pytest.raises((TypeError, ValueError), match=f"`{next(iter(changes))}`"):
+        nst.OwnLoss("mine", mean, **changes)
+
+
+def test_errors_of_its_code_and_infinite_values_name_the_loss(quick):
+    def broken(image):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        last(recipe=quick(steps=1), losses=[nst.OwnLoss("mine", broken)])
+    assert "'mine'" in caught.value.__notes__[0]
+    endless = nst.OwnLoss("mine", lambda image: image.mean() / 0)
+    with pytest.raises(nst.NstError, match="mine/image"):
+        last(recipe=quick(steps=1), losses=[endless])
+
+
+def test_an_iterator_of_losses_is_read_once(quick):
+    found = last(recipe=quick(steps=1), losses=iter([nst.OwnLoss("dark", mean)]))
+    assert "dark" in found.losses
+
+
 @pytest.mark.parametrize("wrong", [lambda image: 3.0, lambda image: image.detach().mean()])
 def test_a_loss_without_a_gradient_is_told(quick, wrong):
     with pytest.raises(TypeError, match="'mine'"):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from napari_nst.engine import api
 from tests.helpers.fake_iterations import iteration
 
 pytestmark = pytest.mark.window
@@ -48,7 +47,9 @@ def test_an_empty_guide_is_refused(viewer, guided, optimiser, finish, messages):
 
 def test_a_region_too_small_for_a_layer_is_reported(viewer, guided, monkeypatch, finish):
     facts = {"job": "stylize", "recipe": guided.recipe.to_dict(), "inputs": {}, "arguments": {}}
-    monkeypatch.setattr(api, "run", lambda *_: (iteration(1, 1, facts=facts) for _ in range(1)))
+    monkeypatch.setattr(
+        "napari_nst.engine.run.run.run", lambda *_: (iteration(1, 1, facts=facts) for _ in range(1))
+    )
     speck, halves = np.zeros((60, 80), int), np.ones((50, 50), int)
     speck[:, :40], speck[10:12, 60:62] = 1, 2
     halves[25:] = 2

@@ -34,7 +34,7 @@ from napari_nst.engine.job.schedule import LARGEST_STYLE, plan_scales, plan_text
 from napari_nst.io.record import load_recipe
 from napari_nst.recipe import CONTROLS, DEFAULT_PRESETS, Recipe, preset, preset_names
 from napari_nst.recipe.convert_weights import FLAVOURS
-from napari_nst.recipe.suggest import nearest
+from napari_nst.recipe.suggest import nearest, shown
 
 RecipeLike = Recipe | str | os.PathLike[str]
 """A recipe, the name of a preset, or the JSON file of a recipe."""
@@ -57,7 +57,7 @@ def order_to_stylize(
 ) -> Job:
     """Return the job of `stylize` for `loss_maps` and `gram_view`; arguments and errors are its."""
     refuse_unknown(fields, order_to_stylize)
-    checked_own(losses, "stylize", (True, True))
+    losses = checked_own(losses, "stylize", (True, True))
     recipe = checked_recipe(recipe, "transfer", fields)
     if keep_unlabelled:
         recipe = recipe.replace(size=0)
@@ -113,7 +113,7 @@ def order_to_synthesize(
 ) -> Job:
     """Return the job of `synthesize`, as `order_to_stylize`."""
     refuse_unknown(fields, order_to_synthesize)
-    checked_own(losses, "synthesize", (into is not None, True))
+    losses = checked_own(losses, "synthesize", (into is not None, True))
     if into is not None:
         if shape is not None:
             raise ValueError("`shape` is that of the image to fill. Leave out `shape`, or `into`.")
@@ -151,7 +151,7 @@ def order_to_reconstruct(
 ) -> Job:
     """Return the job of `reconstruct`, as `order_to_stylize`."""
     refuse_unknown(fields, order_to_reconstruct)
-    checked_own(losses, "reconstruct", (True, False))
+    losses = checked_own(losses, "reconstruct", (True, False))
     recipe = checked_recipe(recipe, "reconstruction", fields)
     if not recipe.has_content:
         raise ValueError(
@@ -199,8 +199,12 @@ def _named_recipe(recipe: RecipeLike, fields: Mapping[str, Any]) -> Recipe:
     if isinstance(recipe, str):
         hint = nearest(recipe, preset_names()) or f"There are {', '.join(preset_names())}."
         raise ValueError(f"`recipe` {recipe!r} is neither a preset nor a .json file. {hint}")
+    cure = (
+        " Give single fields as keywords, such as size=256." if isinstance(recipe, Mapping) else ""
+    )
     raise TypeError(
-        f"`recipe` must be a Recipe, the name of a preset, or a .json file; not {recipe!r}."
+        "`recipe` must be a Recipe, the name of a preset, or a .json file; "
+        f"not {shown(recipe)}.{cure}"
     )
 
 
@@ -213,7 +217,8 @@ def refuse_unknown(
     for name in fields:
         if name not in CONTROLS:
             listed = ", ".join([*own, *of_runs])
-            hint = nearest(name, [*own, *of_runs, *CONTROLS]) or f"There are {listed}."
+            hint = nearest(name, [*own, *of_runs, *CONTROLS])
+            hint = hint or f"There are {listed}, and the fields of nst.Recipe."
             raise TypeError(
                 f"{name!r} is neither an argument of {function} nor a field of a recipe. {hint}"
             )
@@ -303,7 +308,9 @@ def _checked_shape(shape: tuple[int, int] | None) -> tuple[int, int] | None:
     try:
         height, width = (int(side) for side in shape)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"`shape` must be height and width in pixels; not {shape!r}.") from None
+        raise ValueError(
+            f"`shape` must be height and width in pixels; not {shown(shape)}."
+        ) from None
     if min(height, width) < 1:
         raise ValueError(f"`shape` must be at least one pixel on both sides; not {shape!r}.")
     return height, width

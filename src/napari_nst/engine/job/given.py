@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -35,6 +36,11 @@ class ImageFile:
     channel : int, optional
         Which channel, from 1.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is not whole or less than 1; where the image is read, if the file has fewer.
+
     Examples
     --------
     >>> nst.stylize(nst.ImageFile("cells.tif", page=3, channel=1), "tissue.png")  # doctest: +SKIP
@@ -43,6 +49,16 @@ class ImageFile:
     path: str | os.PathLike[str]
     page: int | None = None
     channel: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("page", "channel"):
+            number = getattr(self, name)
+            if number is None:
+                continue
+            if isinstance(number, bool) or not isinstance(number, Integral):
+                raise TypeError(f"`{name}` must be a whole number from 1; not {number!r}.")
+            if number < 1:
+                raise ValueError(f"`{name}` counts from 1; not {number!r}.")
 
 
 @runtime_checkable
@@ -62,8 +78,9 @@ def opened(image: Any, name: str) -> tuple[DecodedImage | Pixels, dict[str, Any]
             return from_pillow(image), {}
         except Unusable as error:
             raise ValueError(f"`{name}` {error}.") from None
-        except OSError as error:  # Pillow reads a file when its pixels are needed
-            raise ValueError(f"`{name}` cannot be read: {error}.") from error
+        # Pillow reads a file when its pixels are needed; one may have been closed.
+        except (OSError, ValueError) as error:
+            raise ValueError(f"`{name}` cannot be read: {error}.") from None
     if isinstance(image, DecodedImage):
         return image, {}
     if isinstance(image, (str, os.PathLike)):
@@ -87,7 +104,7 @@ def opened_labels(labels: Any, name: str) -> Pixels:
         except Unusable as error:
             raise ValueError(f"`{name}` {error}.") from None
     if isinstance(labels, (str, os.PathLike)):
-        path = Path(labels)
+        path = Path(labels).expanduser()
         _check_file(path, name)
         return read_labels(path)
     if isinstance(labels, Layer):
@@ -110,20 +127,22 @@ def _as_array(values: Any, name: str) -> Pixels:
     try:
         array: Pixels = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:  # a tensor on a GPU, ragged lists
-        raise TypeError(f"`{name}` cannot be read as an array: {error}") from error
-    if array.dtype == object:
-        raise TypeError(f"`{name}` must be an image; {type(values).__name__} is none.")
+        raise TypeError(f"`{name}` cannot be read as an array: {error}") from None
+    if array.dtype.kind in "OSUV":
+        raise TypeError(f"`{name}` must be an image or its file; {type(values).__name__} is none.")
     return array
 
 
 def _check_file(path: Path, name: str) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(f"`{name}` is the folder {path}. Give an image file.")
     if not path.is_file():
         raise FileNotFoundError(f"`{name}` is the file {path}, which does not exist.")
 
 
 def _from_file(file: ImageFile, name: str) -> tuple[DecodedImage, dict[str, Any]]:
     """Read a file as the terminal does: more than 8 bits in the display range of the file."""
-    path = Path(file.path)
+    path = Path(file.path).expanduser()
     _check_file(path, name)
     try:
         image = decode_image(path, file.page, file.channel)
@@ -131,6 +150,10 @@ def _from_file(file: ImageFile, name: str) -> tuple[DecodedImage, dict[str, Any]
         raise ValueError(
             f"`{name}`: {error} In Python, that is an argument of nst.ImageFile."
         ) from None
+    for one in ("page", "channel"):
+        number = getattr(file, one)
+        if number is not None and number > 1 and one not in image.plane:
+            raise ValueError(f"`{name}`: {path} has one {one}. Leave out `{one}`.")
     origin: dict[str, Any] = {"name": str(path), "path": str(path.absolute())}
     if image.limits is not None and image.pixels.dtype != np.uint8:
         image = image.scaled(image.limits)

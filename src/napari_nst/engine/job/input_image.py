@@ -30,7 +30,7 @@ Window = tuple[slice, slice]
 """Rows and columns of an image."""
 
 _IN_TERMINAL = " (in the terminal: --limits)"
-_ACCEPTED = "(H, W) or (H, W, 3) of uint8, uint16 or float in [0, 1]"
+_ACCEPTED = "(H, W), (H, W, 3) or (H, W, 4) of uint8, uint16 or float in [0, 1]"
 
 
 class NamedImage(np.ndarray[Any, np.dtype[Any]]):
@@ -204,8 +204,7 @@ def in_unit_range(array: Pixels, name: str, part: str = "") -> RGB:
         return values
     if not np.issubdtype(array.dtype, np.floating):
         raise TypeError(
-            f"{part}`{name}` must be {_ACCEPTED}; its type is {array.dtype}. Rescale it first"
-            f"{_IN_TERMINAL}."
+            f"{part}`{name}` must be {_ACCEPTED}; its type is {array.dtype}. {_cure(array)}."
         )
     if not np.isfinite(array).all():
         raise ValueError(f"{part}`{name}` has pixels that are NaN or infinite. Replace them first.")
@@ -213,11 +212,20 @@ def in_unit_range(array: Pixels, name: str, part: str = "") -> RGB:
     if array.min() < -1e-3 or array.max() > 1 + 1e-3:
         span = f"{array.min():g} to {array.max():g}"
         raise ValueError(
-            f"{part}`{name}` must be in [0, 1]; its values go from {span}. Rescale it first"
-            f"{_IN_TERMINAL}."
+            f"{part}`{name}` must be in [0, 1]; its values go from {span}. {_cure(array)}."
         )
     inside: RGB = np.clip(array, 0, 1).astype(np.float32)
     return inside
+
+
+def _cure(array: Pixels) -> str:
+    """Return how to bring values into an accepted type and range."""
+    if array.dtype.kind == "b":
+        return "Convert it by astype(float)"
+    if array.dtype.kind not in "iuf" or array.min() < 0 or array.max() > 255:
+        return f"Rescale it first{_IN_TERMINAL}"
+    convert = "Divide it by 255" if array.dtype.kind == "f" else "Convert it by astype(np.uint8)"
+    return f"{convert}, or rescale it{_IN_TERMINAL}"
 
 
 def shape_fitting(shape: tuple[int, ...], longest: int) -> tuple[int, int]:

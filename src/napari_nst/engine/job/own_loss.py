@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 from napari_nst.recipe.layer_names import canonical_layer
@@ -77,11 +80,44 @@ class OwnLoss:
             )
         if self.of not in ("style", "content"):
             raise ValueError(f"`of` must be 'style' or 'content'; not {self.of!r}.")
-        if not self.weight > 0:
-            raise ValueError(f"`weight` must be above 0; not {self.weight!r}.")
+        weight: Any = self.weight
+        if not isinstance(weight, Real) or not 0 < float(weight) < math.inf:
+            raise ValueError(f"`weight` must be a number above 0 and finite; not {weight!r}.")
         layers = (self.layers,) if isinstance(self.layers, str) else self.layers
+        if isinstance(layers, Mapping) or not isinstance(layers, Iterable):
+            raise TypeError(
+                f"`layers` must be names of layers, such as ('relu2_1', 'relu3_1'); not {layers!r}."
+            )
+        self._check_parameters()
         # Frozen, so that a run's losses cannot change unnoticed.
         object.__setattr__(self, "layers", tuple(canonical_layer(layer) for layer in layers))
+
+    def _check_parameters(self) -> None:
+        """Raise TypeError if a function cannot be called with what it gets."""
+        given = "features" if self.layers else "image"
+        called: dict[str, tuple[Callable[..., Any], list[str]]] = {
+            f"loss {self.name!r}": (self.compare, [given])
+        }
+        cure = "To compare with a target, give an object with the methods target and forward."
+        if self.target is not None:
+            called = {
+                f"method target of loss {self.name!r}": (self.target, [given]),
+                f"loss {self.name!r}": (self.compare, [given, "target"]),
+            }
+            cure = "Change its parameters."
+        for title, (function, arguments) in called.items():
+            try:
+                # A module of torch takes what its method takes.
+                signature = inspect.signature(getattr(function, "forward", function))
+            except (TypeError, ValueError):  # such as a function of C, which has none
+                continue
+            try:
+                signature.bind(*arguments)
+            except TypeError:
+                raise TypeError(
+                    f"The {title} is called with ({', '.join(arguments)}), but takes {signature}. "
+                    f"{cure}"
+                ) from None
 
     @property
     def compare(self) -> Callable[..., Any]:
@@ -118,11 +154,19 @@ def layers_of_own(losses: Iterable[OwnLoss], of: str | None = None) -> list[str]
     return list(dict.fromkeys(layer for one in chosen for layer in one.layers))
 
 
-def checked_own(losses: Sequence[OwnLoss], function: str, roles: tuple[bool, bool]) -> None:
+def checked_own(
+    losses: Sequence[OwnLoss], function: str, roles: tuple[bool, bool]
+) -> tuple[OwnLoss, ...]:
     """Refuse what is no own loss, two of one name, or a target of an image that the job lacks.
 
     `roles` says whether there are a content and styles.
     """
+    if isinstance(losses, OwnLoss) or not isinstance(losses, Iterable):
+        raise TypeError(
+            "`losses` must be a list of nst.OwnLoss, such as [nst.OwnLoss('contrast', contrast)]; "
+            f"not {losses!r}."
+        )
+    losses = tuple(losses)
     for one in losses:
         if not isinstance(one, OwnLoss):
             raise TypeError(f"`losses` must be a list of nst.OwnLoss; {one!r} is none.")
@@ -138,3 +182,4 @@ def checked_own(losses: Sequence[OwnLoss], function: str, roles: tuple[bool, boo
                     f"The loss {one.name!r} has a target of the {kind}, which {function} has not. "
                     f"Set `of={other!r}`."
                 )
+    return losses

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -30,11 +31,8 @@ class OwnComparison(ImageLoss):
         """Compare features (1, C, H', W'), or an image (1, 3, H, W)."""
         values = full_precision(values)
         if self.own.target is None:
-            return self._checked(self.own.compare(values), values)
-        found = [
-            share * self._checked(self.own.compare(values, target), values)
-            for share, target in self._targets
-        ]
+            return self._compared(values)
+        found = [share * self._compared(values, target) for share, target in self._targets]
         return torch.stack(found).sum()
 
     def aim(self, reference: Tensor) -> None:
@@ -44,7 +42,22 @@ class OwnComparison(ImageLoss):
     @torch.no_grad()
     def _target(self, reference: Tensor) -> Any:
         assert self.own.target is not None
-        return self.own.target(full_precision(reference.detach()))
+        with self._named():
+            return self.own.target(full_precision(reference.detach()))
+
+    def _compared(self, values: Tensor, *target: Any) -> Tensor:
+        with self._named():
+            value = self.own.compare(values, *target)
+        return self._checked(value, values)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Add the name of the loss to errors of its code."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note(f"This is an error in your loss {self.own.name!r}.")
+            raise
 
     def _checked(self, value: Any, values: Tensor) -> Tensor:
         """Return a value without dimensions, or raise TypeError if it is no loss."""

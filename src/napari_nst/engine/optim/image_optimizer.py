@@ -106,9 +106,11 @@ class ImageOptimizer:
         self.steps = 0
         self._evaluate()
         if not self._is_finite:
+            names = [name for name, value in self.losses.items() if not math.isfinite(value)]
+            found = f"The loss {', '.join(names)}" if names else "The gradient of the losses"
             raise NotFinite(
-                "The loss or the gradient of the starting image is not finite. Choose smaller "
-                "weights, or set `precision='float32'`."
+                f"{found} is not finite for the starting image. Choose smaller weights, or set "
+                "`precision='float32'`."
             )
         self._scale_gradient()
         empty = torch.empty_like(self.variables.detach())

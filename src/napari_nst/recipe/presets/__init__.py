@@ -15,7 +15,7 @@ from typing import Any
 from napari_nst.recipe.presets import ours, programs, kolkin, long_range, articles  # noqa: F401  # isort: skip
 from napari_nst.recipe.presets.registry import REGISTERED, Published
 from napari_nst.recipe.recipe import Recipe
-from napari_nst.recipe.suggest import nearest, not_among
+from napari_nst.recipe.suggest import nearest, not_among, shown
 
 DEFAULT_PRESETS: Mapping[str, str] = MappingProxyType(
     {
@@ -62,7 +62,7 @@ def preset(name: str = "default", **changes: Any) -> Recipe:
 
 def published(name: str) -> Published:
     """Return a preset's job, source, flavour and recipes; raise ValueError for an unknown name."""
-    if name not in REGISTERED:
+    if not isinstance(name, str) or name not in REGISTERED:
         hint = nearest(name, REGISTERED) or f"Choose one of {', '.join(preset_names())}."
-        raise ValueError(f"There is no preset {name!r}. {hint}")
+        raise ValueError(f"There is no preset {shown(name)}. {hint}")
     return REGISTERED[name]
