@@ -75,6 +75,14 @@ def test_stack_slice(start):
     assert variables["iteration"].record()["arguments"] == {"pixel_sizes": [0.5, 0.25]}
 
 
+def test_time_series(start):
+    variables = start("time_series.py")
+    assert variables["painted"].shape == (6, 64, 64)
+    assert variables["series"].shape == (6, 256, 256)
+    assert variables["step"].done == 6
+    assert 0.5 < variables["flicker"] < 100
+
+
 def test_notebook(start, tmp_path):
     notebook = json.loads((EXAMPLES / "notebook.ipynb").read_text("utf-8"))
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]

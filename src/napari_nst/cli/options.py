@@ -142,12 +142,12 @@ _STACK: Mapping[str, Mapping[str, Any]] = {
     "--warm-steps warm_steps": {
         "type": click.IntRange(min=0), "metavar": "N",
         "help": "Steps of a slice that starts from the one before; 0 starts each as --init says.  "
-        "[default: 0.3 times --steps]",
+        "[default: of stylize 0.3 times --steps, of reconstruct 0]",
     },
     "--temporal temporal": {
         "type": click.FloatRange(min=0), "metavar": "WEIGHT",
         "help": "Weight of what moves along between slices of a time series, by optical flow; 0 "
-        "leaves it out.  [default: 0]",
+        "leaves it out. For stylize.  [default: 0]",
     },
     "--workers workers": {
         "type": click.IntRange(min=1), "metavar": "N",

@@ -63,6 +63,8 @@ def run_stack(
         _refuse_others(request, contents, others)
         files = {"content": contents, "image": contents}
         request.check_given(files | ({"style": styles} if function == "stylize_stack" else {}))
+        if function == "reconstruct_stack" and options["temporal"] is not None:
+            raise ValueError("--temporal is for stylize. Leave it out.")
         arguments = _arguments(request, options)
     import napari_nst
 

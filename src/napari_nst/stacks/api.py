@@ -56,9 +56,9 @@ def stylize_stack(
 ) -> StackRun:
     """Paint every slice of a stack, or time point of a series, in the style of another image.
 
-    Each slice starts from the result of the one before, which takes fewer steps and keeps what does
-    not change. The result is written slice by slice; a call with the same arguments computes the
-    slices that are missing, as after a crash.
+    Each slice starts from the result of the one before, changed as the content has changed, which
+    takes fewer steps and keeps what does not change. The result is written slice by slice; a call
+    with the same arguments computes the slices that are missing, as after a crash.
 
     Parameters
     ----------
@@ -148,8 +148,7 @@ def reconstruct_stack(
     channel_axis: int | str | None = None,
     limits: Limits | None = None,
     out: FilePath | None = None,
-    warm_steps: int | None = None,
-    temporal: float = 0.0,
+    warm_steps: int = 0,
     workers: int = 1,
     scheduler: str | None = None,
     steering: Steering | None = None,
@@ -164,8 +163,11 @@ def reconstruct_stack(
         As the content of `stylize_stack`.
     recipe : Recipe or str, optional
         As for `reconstruct`.
-    axes, slices, channel, channel_axis, limits, out, warm_steps, temporal
+    axes, slices, channel, channel_axis, limits, out
         As for `stylize_stack`.
+    warm_steps : int
+        Steps of a slice that starts from the one before. By default each starts from noise, so that
+        it shows nothing that its layer does not hold.
     workers, scheduler, steering, progress, **fields
         As for `stylize_stack`; so are the returned run and errors.
     """
@@ -173,10 +175,8 @@ def reconstruct_stack(
     recipe = checked_recipe(recipe, "reconstruction", fields).replace(**FIXED_FIELDS["reconstruct"])
     stack = open_stack(image, limits)
     places = choose_places(stack, axes, slices, channel, channel_axis)
-    warm_steps, temporal = checked_for_stacks(recipe, warm_steps, temporal)
-    job = SliceJob(
-        "reconstruct", recipe, stack.dtype, stack.limits, warm_steps=warm_steps, temporal=temporal
-    )
+    warm_steps, _ = checked_for_stacks(recipe, warm_steps, 0.0)
+    job = SliceJob("reconstruct", recipe, stack.dtype, stack.limits, warm_steps=warm_steps)
     return _start(job, stack, places, out, workers, scheduler, steering, progress)
 
 

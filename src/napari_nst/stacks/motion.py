@@ -23,16 +23,16 @@ def flow_between(now: Array, before: Array) -> Array:
     Both are (H, W) or (H, W, 3). The method is that of Le Besnerais & Champagnat 2005, in
     scikit-image.
     """
-    one, other = _grey(now), _grey(before)
+    one, other = grey(now), grey(before)
     ratio = min(1.0, _LONGEST / max(one.shape))
     if ratio < 1:
         small = [max(1, round(side * ratio)) for side in one.shape]
         one, other = (resize(image, small, anti_aliasing=True) for image in (one, other))
     if not (one.std() and other.std()):  # nothing can be seen to move
-        return np.zeros((2, *_grey(now).shape), np.float32)
+        return np.zeros((2, *grey(now).shape), np.float32)
     flow = np.asarray(optical_flow_ilk(one, other, radius=_RADIUS, dtype=np.float32))
     if ratio < 1:
-        flow = resize(flow, (2, *_grey(now).shape), order=1) / ratio
+        flow = resize(flow, (2, *grey(now).shape), order=1) / ratio
     return flow.astype(np.float32)
 
 
@@ -108,7 +108,7 @@ def flicker(results: Iterable[Array], contents: Iterable[Array]) -> float:
 
 
 def _difference(one: Array, other: Array, weights: Array) -> float:
-    found = np.abs(_grey(one) - _grey(other))
+    found = np.abs(grey(one) - grey(other))
     return float((found * weights).sum() / max(float(weights.sum()), 1.0))
 
 
@@ -120,7 +120,8 @@ def sized(image: Array, shape: tuple[int, ...]) -> Array:
     return found.astype(np.float32)
 
 
-def _grey(image: Array) -> Array:
+def grey(image: Array) -> Array:
+    """Return the mean of the colours of an image (H, W) or (H, W, C)."""
     found: Array = image[..., :3].mean(axis=-1) if image.ndim == 3 else image
     return found.astype(np.float32, copy=False)
 

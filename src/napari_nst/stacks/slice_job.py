@@ -74,10 +74,7 @@ class SliceJob:
         recipe, options = self.recipe, dict[str, Any]()
         if inputs.before is not None:
             recipe = _warm(recipe, self.warm_steps)
-            first = _unit(inputs.before[1], self.result_limits)
-            losses: list[OwnLoss] = []
-            if self.temporal:
-                first, losses = self._moved(content, *inputs.before)
+            first, losses = self._first_image(inputs.content, *inputs.before)
             options = {"init_image": first, "losses": losses}
         if self.name == "reconstruct":
             return order_to_reconstruct(content, recipe, **options)
@@ -106,39 +103,45 @@ class SliceJob:
         info = np.iinfo(self.result_dtype)
         return np.clip(np.rint(values), info.min, info.max).astype(self.result_dtype)
 
-    def _moved(
+    def _first_image(
         self, content: Pixels, former: Pixels, result: Pixels
     ) -> tuple[Pixels, list[OwnLoss]]:
-        """Return the result before, moved as the content has moved, and the loss that keeps it."""
-        from napari_nst.stacks.motion import certainty, flow_between, sized, warped
+        """Return the image that a slice starts from, and the loss that keeps what is certain of it.
+
+        It is the result before, moved by the optical flow if there is a temporal loss, and changed
+        as the content has changed: the losses of features would leave shapes where they were.
+        """
+        from napari_nst.stacks.motion import certainty, flow_between, grey, sized, warped
 
         image = _unit(result, self.result_limits)
-        limits = self.limits or self.result_limits
+        image = image[..., :3] if image.ndim == 3 else image
+        if self.name == "reconstruct":  # the content's pixels are not what the layer holds
+            return image, []
+        limits, certain = self.limits or self.result_limits, None
         now, before = (
-            sized(one, image.shape[:2])
-            for one in (
-                content if self.limits is not None else _unit(content, limits),
-                _unit(former, limits),
-            )
+            grey(sized(_unit(one, limits), image.shape[:2])) for one in (content, former)
         )
-        forward = flow_between(now, before)
-        certain = certainty(forward, flow_between(before, now))
-        moved = np.clip(warped(image, forward), 0, 1)
-        return moved, [OwnLoss("temporal", TemporalLoss(moved, certain), weight=self.temporal)]
+        if self.temporal:
+            forward = flow_between(now, before)
+            certain = certainty(forward, flow_between(before, now))
+            image, before = warped(image, forward), warped(before, forward)
+        change = now - before
+        image = np.clip(image + (change if image.ndim == 2 else change[..., None]), 0, 1)
+        if certain is None:
+            return image, []
+        return image, [OwnLoss("temporal", TemporalLoss(image, certain), weight=self.temporal)]
 
 
 class TemporalLoss:
     """The mean squared difference to a picture, weighted by how certain it is.
 
     It is the short-term temporal loss of Ruder et al. 2016, equation 7, of values in [0, 1]:
-    `picture` is the result before, (H, W) or (H, W, C), moved by the optical flow, `certain` (H, W)
+    `picture` is the result before, (H, W) or (H, W, 3), moved by the optical flow, `certain` (H, W)
     the certainty of the flow.
     """
 
     def __init__(self, picture: Pixels, certain: Pixels) -> None:
-        colours = picture if picture.ndim == 2 else picture[..., :3]
-        if colours.ndim == 2:
-            colours = np.repeat(colours[..., None], 3, axis=-1)
+        colours = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
         self._picture = to_tensor(colours.astype(np.float32), torch.device("cpu"))
         self._certain = torch.from_numpy(np.ascontiguousarray(certain, np.float32))[None, None]
 

@@ -43,7 +43,7 @@ class ContentReconstruction(JobWidget):
         )
         self._compared = compared_layers_text()
         image = LayerBox(napari_viewer, "image", "The layer to reconstruct.")
-        self.stack = SliceChoice(napari_viewer, image)
+        self.stack = SliceChoice(napari_viewer, image, moves=False)
         super().__init__(
             napari_viewer,
             "reconstruction",

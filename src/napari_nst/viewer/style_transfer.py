@@ -159,9 +159,8 @@ class StyleTransfer(JobWidget):
                 f"Guides are for a single slice. Choose none, or set Slices to {THIS!r}."
             )
         channel_axis, colours = self.choice.channels_of_stack()
-        stack = layer_stack(
-            layer, dims, self.stack.chosen(dims, channel_axis), channel_axis, colours
-        )
+        chosen = self.stack.chosen(dims, channel_axis)
+        stack = layer_stack(layer, dims, chosen, channel_axis, colours)
         styles = self._slices(self._style_layers, recipe, dims)
         content = Content([self.slice_of(layer, 0, dims)], in_turn=False)
         self._inputs = None
@@ -171,6 +170,7 @@ class StyleTransfer(JobWidget):
             lambda: [[style.read() for style in styles]],
             recipe,
             pixel_sizes=_pixel_sizes(recipe, content, styles),
+            temporal=chosen.temporal,
         )
 
     def _read_inputs(self, recipe: Recipe) -> TransferInputs:

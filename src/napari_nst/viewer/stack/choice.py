@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, LineEdit
+from magicgui.widgets.bases import ValueWidget
 from napari.components import Dims, ViewerModel
 from napari.layers import Image
 
@@ -36,7 +37,8 @@ class SliceAxes:
 class SliceChoice:
     """Says which slices of a layer a run is for."""
 
-    def __init__(self, viewer: ViewerModel, layer: LayerBox) -> None:
+    def __init__(self, viewer: ViewerModel, layer: LayerBox, *, moves: bool = True) -> None:
+        # `moves`: whether a result can follow the motion of the one before.
         self._viewer, self._layer = viewer, layer
         self._section: Section | None = None
         self.slices = ComboBox(
@@ -44,8 +46,7 @@ class SliceChoice:
             label="Slices",
             choices=(THIS, ALL, RANGE),
             tooltip="Take the slice that is shown, or go through all slices along an axis, or a "
-            "range of them. Each starts from the one before, and the result fills in as they are "
-            "finished.",
+            "range of them. The result fills in as they are finished.",
         )
         self.along = ComboBox(
             name="along", label="Along", choices=self._axes, tooltip="The axis to go through."
@@ -79,9 +80,9 @@ class SliceChoice:
             "with the same settings, a run goes on with the missing ones. Empty: a folder for "
             "temporary files.",
         )
-        self.controls = [
-            self.slices, self.along, self.slice_range, self.temporal, self.temporal_weight,
-            self.out,
+        motion: list[ValueWidget[Any]] = [self.temporal, self.temporal_weight] if moves else []
+        self.controls: list[ValueWidget[Any]] = [
+            self.slices, self.along, self.slice_range, *motion, self.out,
         ]  # fmt: skip
         for chooser in (layer, self.slices, self.temporal):
             chooser.changed.connect(self.update)

@@ -67,7 +67,6 @@ class LayerStack:
             channel_axis=self.channel_axis,
             channel=self.channel,
             out=self.chosen.out,
-            temporal=self.chosen.temporal,
             progress=progress,
             steering=steering,
             **options,
