@@ -39,6 +39,11 @@ def test_the_engine_imports_neither_napari_nor_qt():
     assert loaded.isdisjoint({"napari", "qtpy", "PyQt5", "PyQt6", "PySide6", "magicgui"})
 
 
+def test_what_stacks_need_is_imported_by_runs_alone():
+    loaded = modules_after("import napari_nst.cli, napari_nst.viewer.style_transfer")
+    assert loaded.isdisjoint({"torch", "zarr", "distributed"})
+
+
 @pytest.mark.parametrize("name", nst.__all__)
 def test_every_public_name_is_there_and_listed(name):
     assert getattr(nst, name).__name__.split(".")[-1] == name

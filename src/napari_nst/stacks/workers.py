@@ -129,7 +129,11 @@ def compute_on(workers: int, scheduler: str | None) -> Callable[[StackRun], Iter
 def _client(opened: ExitStack, workers: int, scheduler: str | None) -> Any:
     """Return a client of a scheduler, or of worker processes that end with this stack."""
     # A worker that is lost is none of the user's faults: its slice is computed again, many times.
-    opened.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 10}))
+    settings = {
+        "distributed.scheduler.allowed-failures": 10,
+        "distributed.admin.large-graph-warning-threshold": "1 GB",  # the pixels of a slice
+    }
+    opened.enter_context(dask.config.set(settings))
     if scheduler is None:
         cluster = LocalCluster(
             n_workers=workers,
