@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 
 WIDGETS = ("Style Transfer", "Texture Synthesis", "Content Reconstruction")
 MENUS = {
-    "napari/plugins": (*WIDGETS, "Texture Statistics"),
-    "napari/layers/filter": WIDGETS,
+    "napari/plugins": (*WIDGETS, "Texture Statistics", "Solid Texture"),
+    "napari/layers/filter": (*WIDGETS, "Solid Texture"),
     "napari/layers/measure": ("Texture Statistics",),
 }
 
@@ -81,7 +81,8 @@ for widget in (StyleTransfer, TextureSynthesis, ContentReconstruction):
     kept = widget(ViewerModel())
     kept.preset.value = kept.preset.choices[-1]
 from napari_nst.viewer.statistics.widget import StatisticsWidget
-also_kept = StatisticsWidget(ViewerModel())
+from napari_nst.viewer.solid import SolidTexture
+also_kept = StatisticsWidget(ViewerModel()), SolidTexture(ViewerModel())
 sys.exit("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -23,7 +23,7 @@ AXES = ("depth", "height", "width")
 SHAPE: Shape = (64, 64, 64)
 """The usual shape."""
 
-SLICES = 8
+SLICES = 16
 """The usual number of slices along each axis in a step."""
 
 _NEEDED = {

@@ -115,15 +115,15 @@ def solid() -> Recipe:
     return texture().replace(
         terms=(),
         size=0,  # the exemplar's pixels are as large as voxels
-        steps=300,
+        steps=200,
         min_size=16,  # of noise, coarse structures would be too weak
         scale_ratio=2.0,
         own_sizes="all",
         # Each step compares other slices, which L-BFGS cannot follow. Steps of Adam's usual length,
         # 0.02, leave grain, because each voxel is in few of the slices.
         optimizer="adam",
-        learning_rate=0.006,
+        learning_rate=0.01,
         jitter=8,
         refine_share=0.25,
-        phases=({"learning_rate": 0.002},),
+        phases=({"learning_rate": 0.003},),
     )

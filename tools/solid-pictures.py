@@ -1,0 +1,131 @@
+"""Make the picture and the figures of docs/solid-textures.md: `python tools/solid-pictures.py`.
+
+Each volume is judged on what was not optimised: oblique cuts, and S2 along all directions in space.
+It takes minutes. `--keep FOLDER` keeps the volumes, and uses those that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from pictures import captioned, eight_bit, last, save
+from scipy.ndimage import map_coordinates
+from skimage import data
+from skimage.filters import threshold_otsu
+from skimage.transform import resize
+
+import napari_nst as nst
+from napari_nst.texture_statistics.two_point import radial, two_point_correlation
+
+SIDE = 64  # of the volumes, in voxels
+REACH = 12  # of S2, in voxels
+SHOWN = 192  # side of a shown slice in pixels
+
+EXEMPLARS = {"gravel": (data.gravel, 256), "stained tissue": (data.immunohistochemistry, 256)}
+"""Name → image of scikit-image, and the side in pixels of the part that becomes 128 pixels."""
+
+NORMALS = {"oblique 110": (1, 1, 0), "oblique 111": (1, 1, 1), "oblique 210": (2, 1, 0)}
+"""Cuts, by their normals along depth, height and width."""
+
+
+def exemplar_of(name: str) -> np.ndarray:
+    """Return an exemplar of 128 pixels in [0, 1]."""
+    read, side = EXEMPLARS[name]
+    return np.clip(resize(read()[:side, :side], (128, 128), anti_aliasing=True), 0, 1)
+
+
+def volume_of(name: str, keep: Path | None) -> np.ndarray:
+    """Return the periodic solid texture of an exemplar; print what it took."""
+    path = keep / f"{name}.npy" if keep else None
+    if path and path.exists():
+        return np.load(path)
+    began = time.process_time()
+    exemplar = exemplar_of(name).astype(np.float32)
+    iteration = last(nst.synthesize_solid(exemplar, (SIDE,) * 3, padding="circular"))
+    seconds = time.process_time() - began
+    print(f"{name}: {seconds:.0f} s of CPU, {iteration.summary}", flush=True)
+    if path:
+        np.save(path, iteration.picture)
+    return iteration.picture
+
+
+def cut(volume: np.ndarray, normal: tuple[int, int, int], side: int = SIDE) -> np.ndarray:
+    """Return a plane (side, side) through the middle of a periodic volume, interpolated."""
+    across = np.cross(normal, (0, 0, 1) if normal[:2] != (0, 0) else (0, 1, 0))
+    down = np.cross(across, normal)
+    rows, columns = (one / np.linalg.norm(one) for one in (down, across))
+    at = np.arange(side) - (side - 1) / 2
+    middle = (np.array(volume.shape[:3]) - 1) / 2
+    points = rows[:, None, None] * at[:, None] + columns[:, None, None] * at
+    points += middle[:, None, None]
+    channels = np.atleast_3d(volume.reshape(*volume.shape[:3], -1).transpose(3, 0, 1, 2))
+    found = [map_coordinates(one, points, order=1, mode="grid-wrap") for one in channels]
+    return np.stack(found, axis=-1).squeeze()
+
+
+def s2_of(lightness: np.ndarray, threshold: float) -> np.ndarray:
+    """Return S2 of the bright phase by distance in pixels, from 0 to `REACH`."""
+    found = two_point_correlation(lightness > threshold, REACH)
+    return radial(found, (1.0,) * lightness.ndim)[1]
+
+
+def grey(image: np.ndarray, channels: int) -> np.ndarray:
+    """Return the mean of the channels, if there are several."""
+    return image.mean(axis=-1) if channels > 1 else image
+
+
+def judge(name: str, volume: np.ndarray) -> None:
+    """Print the statistics of slices and cuts, and S2 in space beside that of the exemplar."""
+    exemplar = exemplar_of(name)
+    channels = 1 if exemplar.ndim == 2 else 3
+    threshold = threshold_otsu(grey(exemplar, channels))
+    flat, solid = (s2_of(grey(one, channels), threshold) for one in (exemplar, volume))
+    print(f"{name}: S2 of the exemplar {np.round(flat, 3)}, in space {np.round(solid, 3)}")
+    images = {"slice": volume[SIDE // 2], **{k: cut(volume, n) for k, n in NORMALS.items()}}
+    for title, image in images.items():
+        found = nst.statistics(image.astype(np.float32), exemplar)
+        ratios = {row.name: round(float(row.ratio), 2) for row in found.rows}
+        print(f"{name}, {title}: {ratios}", flush=True)
+
+
+def row_of(name: str, volume: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the shown pictures of a volume, with their captions."""
+    middle = SIDE // 2
+    images = {
+        f"{name}: exemplar": exemplar_of(name)[:SIDE, :SIDE],
+        "slice ⟂ depth": volume[middle],
+        "slice ⟂ height": volume[:, middle],
+        "slice ⟂ width": volume[:, :, middle],
+        **{title: cut(volume, NORMALS[title]) for title in list(NORMALS)[:2]},
+    }
+    scale = SHOWN // SIDE
+    return {
+        f"{title}{'' if ':' in title else ' '}": np.kron(
+            eight_bit(image), np.ones((scale, scale) + (1,) * (image.ndim - 2), np.uint8)
+        )
+        for title, image in images.items()
+    }
+
+
+def main() -> None:
+    """Make the volumes, print their figures, and write the picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--only", choices=list(EXEMPLARS))
+    given = parser.parse_args()
+    rows = []
+    for name in [given.only] if given.only else EXEMPLARS:
+        volume = volume_of(name, given.keep)
+        judge(name, volume)
+        rows.append(captioned(row_of(name, volume), 6))
+    width = min(row.shape[1] for row in rows)
+    rows = [row if row.ndim == 3 else np.stack([row] * 3, axis=-1) for row in rows]
+    if not given.only:
+        save("solid-textures", np.concatenate([row[:, :width] for row in rows]))
+
+
+if __name__ == "__main__":
+    main()
