@@ -96,9 +96,9 @@ def row_of(name: str, volume: np.ndarray) -> dict[str, np.ndarray]:
     middle = SIDE // 2
     images = {
         f"{name}: exemplar": exemplar_of(name)[:SIDE, :SIDE],
-        "slice ⟂ depth": volume[middle],
-        "slice ⟂ height": volume[:, middle],
-        "slice ⟂ width": volume[:, :, middle],
+        "slice across depth": volume[middle],
+        "slice across height": volume[:, middle],
+        "slice across width": volume[:, :, middle],
         **{title: cut(volume, NORMALS[title]) for title in list(NORMALS)[:2]},
     }
     scale = SHOWN // SIDE
