@@ -28,6 +28,7 @@ WRONG = {
     "preset and job": (["presets", "default", "--job", "texture"], "--job"),
     "preset is no JSON": ([*STYLIZE, "--preset", "text.png"], "text.png: The recipe is"),
     "preset of odd fields": ([*STYLIZE, "--preset", "odd.json"], "odd.json: A recipe has"),
+    "an option of another job": ([*STYLIZE, "--shape", "9", "9"], "--shape is an option of synth"),
     "odd pixel size": ([*STYLIZE, "--pixel-size", "1um"], "--pixel-size must be numbers"),
     "pixel sizes for nothing": (
         [*STYLIZE, "--pixel-size", "1,1", "--style-sizing", "fit"],

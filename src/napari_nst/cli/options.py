@@ -41,6 +41,26 @@ _HEADINGS = {  # option → heading in the help, if it is not "This job"
 class _JobCommand(click.Command):
     """A command whose help lists the options under headings."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; an option of another command is named with this command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            group = ctx.parent.command if ctx.parent is not None else None
+            commands = group.commands if isinstance(group, click.Group) else {}
+            owners = [
+                name
+                for name, command in commands.items()
+                for option in command.params
+                if error.option_name in option.opts
+            ]
+            if not owners:
+                raise
+            raise click.UsageError(
+                f"{error.option_name} is an option of {' and '.join(owners)}, not of {self.name}.",
+                ctx,
+            ) from None
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options."""
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -255,6 +275,8 @@ def _field_option(name: str, default: Any, help_text: str) -> click.Option:
     if control.kind is bool:
         off = flag.replace("--", "--no-", 1)
         declared, shown = f"{flag}/{off}", flag if default else off
+    if control.kind is Changes and default:  # a page of JSON
+        shown = "those of the recipe"
     kind: Any = control.kind if control.kind in (int, float, bool) else str
     return click.Option(
         [declared, name],

@@ -40,7 +40,7 @@ from napari_nst.io.decoded_image import Pixels
 def resume(
     file: Path | None, output: Path | None, lists: bool, discards: bool, save_every: float
 ) -> int:
-    """Go on with a run that was interrupted: its process was killed, or the power was lost.
+    """Go on with a run whose process was killed.
 
     FILE is the state that the run saved; by default, the last one that was saved on this machine.
     The command writes the files that the interrupted command would have written. It appends to its

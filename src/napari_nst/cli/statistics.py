@@ -69,7 +69,7 @@ def statistics(
     channel: int | None,
     **options: Any,
 ) -> None:
-    """Measure the texture of IMAGE, and how far it is from the texture of its exemplar.
+    """Measure the texture of IMAGE beside its exemplar.
 
     A TIFF of several pages is a volume, unless --page chooses one. The table has the two-point
     correlation S2, lineal path and chord lengths of a phase, its fraction and its boundary, the

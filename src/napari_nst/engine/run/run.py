@@ -368,9 +368,9 @@ class Run:
             reason = why_refused(error, self.device, self.planner.processes.count)
             self.steering.tell(f"Not changed: {reason}")
         if self.job is not former:
-            told = former.notes_on_regions()
+            known = former.notes_on_regions()
             for sentence in self.job.notes_on_regions():
-                if sentence not in told:
+                if sentence not in known:
                     self.steering.tell(sentence)
         for strokes in change.strokes:
             picture = painted(picture, strokes.picture, strokes.where)
