@@ -193,7 +193,9 @@ def test_what_cannot_be_a_loss_is_refused_before_the_run(no_network, make, told)
 
 
 @pytest.mark.parametrize(
-    "loss", [lambda image, target: image.mean(), torch.nn.MSELoss(), lambda: 0], ids=str
+    "loss",
+    [lambda image, target: image.mean(), torch.nn.MSELoss(), lambda: 0],
+    ids=["two arguments", "module", "no argument"],
 )
 def test_a_function_of_other_arguments_is_refused(loss):
     with pytest.raises(TypeError, match="'mine'"):
