@@ -100,7 +100,11 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("napari-nst")
     if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        # With both, Python adds the nearest name to the message that it prints.
+        module = importlib.import_module(__name__)
+        raise AttributeError(
+            f"module {__name__!r} has no attribute {name!r}", name=name, obj=module
+        )
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 

@@ -97,5 +97,7 @@ def test_what_a_stack_has_not_is_refused(arguments, named):
 def test_a_single_image_and_channels_without_an_axis_are_refused():
     with pytest.raises(ValueError, match="`content`"):
         choose_places(open_stack(np.zeros((20, 30), np.uint8)))
+    with pytest.raises(ValueError, match="`content`"):
+        choose_places(open_stack(np.zeros((20, 30, 3), np.uint8)))
     with pytest.raises(ValueError, match="`channel_axis`"):
         choose_places(PLAIN, channel=0)

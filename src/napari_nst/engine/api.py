@@ -237,7 +237,7 @@ def resume(
         As for `stylize`.
     """
     path = Path(path).expanduser()
-    steering = _checked_options(progress, steering)
+    steering = checked_options(progress, steering)
     steering.check_usable()
     state = read_state(path)
 
@@ -264,7 +264,7 @@ def start(
 
     torch is imported here, and not before: it takes seconds, and wrong input is refused at once.
     """
-    steering = _checked_options(progress, steering)
+    steering = checked_options(progress, steering)
     before = after.last if isinstance(after, RunHandle) else after
     if not isinstance(before, Iteration) and after is not None:
         raise TypeError(
@@ -288,7 +288,7 @@ def start(
     return RunHandle(job.name, lambda tell: run(job, tell, steering, before), steering, progress)
 
 
-def _checked_options(progress: Progress | None, steering: Steering | None) -> Steering:
+def checked_options(progress: Progress | None, steering: Steering | None) -> Steering:
     """Return the steering of a run, or a new one; raise TypeError for other objects."""
     if progress is not None and not callable(progress):
         raise TypeError(

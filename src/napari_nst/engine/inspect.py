@@ -236,6 +236,11 @@ def _check_size(shape: tuple[int, int], layer: str, recipe: Recipe, name: str) -
 
 def _read_picture(job: Job, picture: ImageLike) -> tuple[RGB, Scale]:
     """Return a picture's pixels and the scale of the job that it was made at."""
+    if not isinstance(job, Job):
+        raise TypeError(
+            "`order` must be a job, such as order_to_stylize(content, style) returns; it is "
+            f"{type(job).__name__}."
+        )
     pixels = as_rgb(picture, "picture")
     shape = (pixels.shape[0], pixels.shape[1])
     shapes = [scale.shape for scale in job.scales]

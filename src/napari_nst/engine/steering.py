@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from napari_nst.engine.job.input_image import as_rgb
 from napari_nst.engine.job.job import Change, Strokes
 from napari_nst.errors import Cancelled
 from napari_nst.recipe import CONTROLS, SECTIONS
+from napari_nst.recipe.suggest import nearest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,7 +91,8 @@ class Steering:
         save_every: float = 0.0,
         about: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
-        if not 0 <= save_every < math.inf:
+        seconds: Any = save_every
+        if not isinstance(seconds, Real) or not 0 <= float(seconds) < math.inf:
             raise ValueError(
                 f"`save_every` must be a number of seconds, 0 or more; not {save_every!r}."
             )
@@ -106,8 +109,9 @@ class Steering:
         """Set fields of the recipe; TypeError or ValueError if one cannot change, or not so."""
         for name in fields:
             if name not in LIVE_FIELDS:
-                live = ", ".join(LIVE_FIELDS)
-                raise ValueError(f"`{name}` cannot change during a run. These can: {live}.")
+                hint = nearest(name, LIVE_FIELDS) if name not in CONTROLS else ""
+                hint = hint or f"These can: {', '.join(LIVE_FIELDS)}."
+                raise ValueError(f"`{name}` cannot change during a run. {hint}")
         checked = {name: CONTROLS[name].checked(name, value) for name, value in fields.items()}
         with self._lock:
             pending = self._pending or Change()

@@ -69,6 +69,8 @@ def on_flavour(recipe: Recipe, flavour: str) -> Recipe:
         The flavour to convert to. Its `network_input` is "own". ValueError if either flavour is
         none of these, such as a weights file.
     """
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"`recipe` must be a Recipe, such as preset('default'); not {recipe!r}.")
     _check_known(recipe.weights, "weights")
     _check_known(flavour, "flavour")
     if flavour == recipe.weights:

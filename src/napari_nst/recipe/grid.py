@@ -24,6 +24,10 @@ MAX_PICTURES = 64  # of a sweep
 
 def swept(recipe: Recipe, axes: Axes) -> list[Recipe]:
     """Return a recipe for each combination of values: the first field varies from row to row."""
+    if not isinstance(axes, Mapping):
+        raise TypeError(
+            f"`axes` must map fields to their values, such as {{'size': [96, 128]}}; not {axes!r}."
+        )
     if len(axes) not in (1, 2):
         raise ValueError(f"A sweep varies one or two fields of a recipe, not {len(axes)}.")
     for name, values in axes.items():

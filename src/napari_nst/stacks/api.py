@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nst.engine.api import checked_options
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.job.build import RecipeLike, checked_recipe
 from napari_nst.engine.job.input_image import Images, read_styles
@@ -193,7 +194,8 @@ def _start(
     """Check the first slice, open the result, and return the run."""
     if not isinstance(workers, int) or workers < 1:
         raise ValueError(f"`workers` must be a number of processes, 1 or more; not {workers!r}.")
-    if steering is not None and steering.save_every:
+    steering = checked_options(progress, steering)
+    if steering.save_every:
         raise ValueError(
             "`steering` saves states of single runs, but a stack is saved slice by slice. Leave "
             "out `save_every`."

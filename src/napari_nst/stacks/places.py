@@ -102,6 +102,12 @@ def choose_places(
 ) -> Places:
     """Return the slices that arguments of `stylize_stack` choose; errors name the arguments."""
     own = {axis.name: axis for axis in stack.slice_axes}
+    shape = stack.data.shape
+    if len(shape) == 3 and shape[-1] in (3, 4):  # no network reads slices so narrow
+        raise ValueError(
+            f"`content` is a single image of colours, {' × '.join(map(str, shape))}. Give a stack, "
+            "or use stylize or reconstruct."
+        )
     if not own:
         raise ValueError(
             f"`content` is a single image of {' × '.join(map(str, stack.data.shape))}. Give a "

@@ -98,6 +98,9 @@ class StackRun(Generator[SliceStep, None, None]):
         """Return the slice of a panel, of the iterations of this process."""
         return self._order[panel]
 
+    def __repr__(self) -> str:
+        return f"<{self.job.name}: {self.done} of {len(self._order)} slices, {self.path}>"
+
     # ── what callers use ─────────────────────────────────────────────────────────────────────
 
     @property

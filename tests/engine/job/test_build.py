@@ -194,3 +194,19 @@ def test_an_image_where_another_argument_belongs_is_named_by_its_shape(no_networ
 def test_a_start_image_that_is_not_used_is_told(no_network):
     with pytest.warns(UserWarning, match="`init_image`"):
         nst.stylize(CONTENT, STYLE, init_image=STYLE)
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: nst.loss_maps(CONTENT, STYLE), "order"),
+        (lambda: nst.gram_view(CONTENT, STYLE, "relu1_1"), "order"),
+        (lambda: nst.sweep(lambda _: None, nst.preset(), ["size"]), "axes"),
+        (lambda: nst.on_flavour("default", "gatys"), "recipe"),
+        (lambda: nst.Steering(save_every="60"), "save_every"),
+        (lambda: nst.Steering().change(style_wieght=3), "style_wieght.*'style_weight'"),
+    ],
+)
+def test_other_functions_name_the_argument_of_a_wrong_type(no_network, call, named):
+    with pytest.raises((TypeError, ValueError), match=f"`{named}"):
+        call()
