@@ -20,6 +20,7 @@ JOBS = {
     "transfer": lambda recipe: nst.stylize(CONTENT, STYLE, recipe),
     "texture": lambda recipe: nst.synthesize(STYLE, recipe),
     "reconstruction": lambda recipe: nst.reconstruct(CONTENT, recipe),
+    "solid": lambda recipe: nst.synthesize_solid(STYLE, (16, 16, 16), recipe),
 }
 
 

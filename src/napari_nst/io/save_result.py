@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from napari_nst.io.write_image import Depth, depth_for, write_image
+from napari_nst.io.write_image import Depth, depth_for, write_image, write_volume
 
 
 class _Iteration(Protocol):
@@ -43,12 +43,12 @@ def save(
     ----------
     path : str or path
         The file, whose ending says its format: ``.png``, ``.jpg`` or ``.tif``. It is written
-        completely or not at all.
+        completely or not at all. A solid texture needs a TIFF, whose pages are slices.
     iteration : Iteration or RunHandle
         The iteration, or a run whose `last` is meant.
     depth : {8, 16, 32}, optional
         Bits per channel; by default 8 if the content was uint8, else 16 (8 in a JPEG). Only a TIFF
-        has 32.
+        has 32. A solid texture of colours has 8.
 
     Raises
     ------
@@ -74,4 +74,9 @@ def save(
         )
     path = Path(path).expanduser()
     bits = depth_for(path, np.empty(0, found.input_dtype), depth)
-    write_image(path, found.picture, bits, text=json.dumps(found.record()))
+    picture, text = found.picture, json.dumps(found.record())
+    if len(getattr(found, "shape", ())) == 3:
+        is_coloured = picture.ndim == 4
+        write_volume(path, picture, 8 if is_coloured and depth is None else bits, text=text)
+    else:
+        write_image(path, picture, bits, text=text)

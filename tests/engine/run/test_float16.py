@@ -80,7 +80,7 @@ def test_every_preset_can_be_run_in_it(gatys, name):
     kind = published(name).job
     if kind == "transfer":
         job = nst.order_to_stylize(CONTENT, STYLE, recipe)
-    elif kind == "texture":
+    elif kind in ("texture", "solid"):
         job = nst.order_to_synthesize(STYLE, recipe)
     else:
         job = nst.order_to_reconstruct(STYLE, recipe)

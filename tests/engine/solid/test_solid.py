@@ -1,5 +1,6 @@
 """Solid textures: the pooled gradient, periodic volumes, what is refused, and a real one."""
 
+import json
 import math
 
 import numpy as np
@@ -19,6 +20,8 @@ from napari_nst.engine.solid.objective import (
     variation,
 )
 from napari_nst.engine.vgg.network import VGG19
+from napari_nst.io.embedded_text import read_text
+from napari_nst.io.read_volume import decode_volume
 from napari_nst.recipe import Recipe, preset
 
 
@@ -119,7 +122,7 @@ def test_an_enlarged_volume_is_interpolated_and_goes_on_at_the_border():
     assert float(bounded[0, 0, 0, 0, 0]) == 1.0
 
 
-def test_a_run_yields_volumes_from_coarse_to_fine_and_a_record(solid):
+def test_a_run_yields_volumes_from_coarse_to_fine_and_a_record(solid, tmp_path):
     exemplar = data.coins()[:48, :48]
     recipe = solid(min_size=16, scale_ratio=2.0, steps=4, first_scale_share=1.0)
     run = nst.synthesize_solid(exemplar, (20, 24, 32), recipe, slices=2)
@@ -131,6 +134,11 @@ def test_a_run_yields_volumes_from_coarse_to_fine_and_a_record(solid):
     assert record["job"] == "synthesize_solid"
     assert record["arguments"]["shape"] == [20, 24, 32]
     assert Recipe.from_dict(record["recipe"]) == recipe
+    nst.save(tmp_path / "solid.tif", run)
+    assert (decode_volume(tmp_path / "solid.tif").pixels == volume).all()
+    assert json.loads(read_text(tmp_path / "solid.tif")) == record
+    with pytest.raises(ValueError, match=r"\.tif"):
+        nst.save(tmp_path / "solid.png", run)
     again = nst.synthesize_solid(exemplar, (20, 24, 32), recipe, slices=2)
     assert (again.result(progress=False) == volume).all()
 

@@ -22,12 +22,12 @@ def controls():
     return RecipeControls("transfer")
 
 
-@pytest.mark.parametrize("job", DEFAULT_PRESETS)
+@pytest.mark.parametrize("job", STARTS)
 def test_new_controls_have_the_jobs_default_preset(job):
     assert RecipeControls(job).recipe == preset(DEFAULT_PRESETS[job])
 
 
-@pytest.mark.parametrize("job", DEFAULT_PRESETS)
+@pytest.mark.parametrize("job", STARTS)
 def test_controls_return_every_preset_exactly(job):
     controls = RecipeControls(job)
     assert list(controls.preset.choices) == preset_names(job)
@@ -115,7 +115,7 @@ def test_only_norms_of_the_style_loss_are_offered(controls):
     assert controls.recipe.style_norm == "relative"
 
 
-@pytest.mark.parametrize("job", DEFAULT_PRESETS)
+@pytest.mark.parametrize("job", STARTS)
 def test_a_job_offers_its_own_fields_and_starts(job):
     controls = RecipeControls(job)
     assert tuple(controls.fields["init"].choices) == STARTS[job]

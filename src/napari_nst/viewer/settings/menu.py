@@ -39,6 +39,7 @@ _WIDGETS = {
     "transfer": "Style Transfer",
     "texture": "Texture Synthesis",
     "reconstruction": "Content Reconstruction",
+    "solid": "Solid Texture",
 }
 """Kind of job → display name of its widget in the manifest."""
 
