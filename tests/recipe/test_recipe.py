@@ -155,7 +155,8 @@ def test_a_dict_is_plain_complete_and_a_copy():
         ("[]", ValueError, "^The recipe must be a JSON object of fields"),
         ('{"steps": "many"}', TypeError, "steps.* whole number"),
         ('{"style_weight": NaN}', ValueError, "style_weight.* at least 0"),
-        ('{"style_layers": ["relu1_1"]}', TypeError, "style_layers"),
+        ('{"style_layers": [1]}', TypeError, "style_layers"),
+        ('{"style_layers": ["relu1_1", "relu1_1"]}', ValueError, "style_layers"),
     ],
 )
 def test_other_json_is_refused(text, error, message):

@@ -253,7 +253,7 @@ def test_at_the_minimum_nothing_is_taken_back(make):
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_start_whose_loss_is_not_finite_is_an_error(make, value, random_image):
     objective = Misbehaving(distance_to(random_image(6, 8)), {1}, value)
-    with pytest.raises(NstError, match="starting image is not finite"):
+    with pytest.raises(NstError, match="of the starting image is not finite"):
         make(Recipe(), image_of(0.5), objective)
 
 

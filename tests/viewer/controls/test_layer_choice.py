@@ -149,5 +149,5 @@ def test_physical_sizes_that_are_not_known_are_asked_for(viewer, widget, message
     widget.start()
     assert not widget.running
     assert "needs pixel sizes in one unit in layers 'cells', 'starry'" in widget.status_text
-    assert "take 'fit'" in widget.status_text
+    assert "Size style by to fit" in widget.status_text
     assert len(messages()) == 1

@@ -107,10 +107,11 @@ class ImageOptimizer:
         self._evaluate()
         if not self._is_finite:
             names = [name for name, value in self.losses.items() if not math.isfinite(value)]
-            found = f"The loss {', '.join(names)}" if names else "The gradient of the losses"
+            of = f" ({', '.join(names)})" if names else ""
+            what = "loss" if names else "gradient of the losses"
             raise NotFinite(
-                f"{found} is not finite for the starting image. Choose smaller weights, or set "
-                "`precision='float32'`."
+                f"The {what} of the starting image is not finite{of}. Choose smaller weights, or "
+                "set `precision='float32'`."
             )
         self._scale_gradient()
         empty = torch.empty_like(self.variables.detach())
