@@ -22,7 +22,7 @@ from benchmarks.quality.judge import Judge
 from benchmarks.quality.measure import exemplar_crop, textures, transfers
 from benchmarks.quality.methods import CURVES, FACTORS, SINGLE, Method, known, methods
 from benchmarks.quality.pictures import contact_sheet, save_jpeg, save_plot
-from benchmarks.quality.results import Cache, Results
+from benchmarks.quality.results import Cache, Made, Results
 from napari_nst.errors import NstError
 from napari_nst.io.read_image import read_image
 
@@ -168,14 +168,13 @@ def _draw(
     results: Results, earlier: Results | None, source: Images, output: Path, folder: Path,
     *, for_docs: bool,
 ) -> dict[str, str]:  # fmt: skip
-    """Write sheets and plots into a folder, and return the names of those of the largest size.
+    """Write sheets and plots into a folder, and return the names of the last ones.
 
-    Sheets for the docs are small, and show our own images only.
+    Those for the docs are of one size; their sheets are small, and show our own images only.
     """
     drawn = {}
     sizes, texture_sizes = (
-        sorted({one.size for one in rows})[-1 if for_docs else 0 :]
-        for rows in (results.transfers, results.textures)
+        _sizes(rows, for_docs) for rows in (results.transfers, results.textures)
     )
     for size in sizes:
         of = [one for one in results.transfers if one.size == size]
@@ -189,11 +188,11 @@ def _draw(
             drawn["sheet"] = f"quality-{size}.jpg"
             side, limit = (SHEET_SIDE, SHEET_BYTES) if for_docs else (size, sys.maxsize)
             save_jpeg(contact_sheet(rows, side), folder / drawn["sheet"], limit)
-        points = page.mean_points(of)
+        pairs = page.common_pairs(of)
+        points = page.mean_points(of, pairs)
         if earlier is not None:
             before = [one for one in earlier.transfers if one.size == size]
-            same = {one.pair for one in before} == {one.pair for one in of}
-            old = page.mean_points(before) if same else {}
+            old = page.mean_points(before, pairs)
             points |= {f"{name}, {earlier.date[:10]}": curve for name, curve in old.items()}
         drawn["plot"] = f"quality-{size}-curves.png"
         save_plot(points, folder / drawn["plot"])
@@ -207,6 +206,16 @@ def _draw(
         side, limit = (SHEET_SIDE, SHEET_BYTES) if for_docs else (size, sys.maxsize)
         save_jpeg(contact_sheet(rows, side), folder / drawn["textures"], limit)
     return drawn
+
+
+def _sizes(rows: Sequence[Made], only_one: bool) -> list[int]:
+    """Return the sizes that were measured, or that of most methods, the largest of equals."""
+    methods: dict[int, set[str]] = {}
+    for one in rows:
+        methods.setdefault(one.size, set()).add(one.method)
+    if only_one and methods:
+        return [max(methods, key=lambda size: (len(methods[size]), size))]
+    return sorted(methods)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ from benchmarks.quality.results import Results, Texture, Transfer
 TEMPLATE = Path(__file__).with_name("template.md")
 
 _PLOT = """\
-Each point is the mean over all pairs. A line joins the points of one recipe at several style
-weights. The lower left corner is the best.
+Each point is the mean over the pairs that every method was measured on at this size, which may
+be one. A line joins the points of one recipe at several style weights. The lower left corner is
+the best.
 """
 
 _BASELINE = """\
@@ -30,8 +31,10 @@ round. Below 1 is better. – means that no style weight leads there.
 """
 
 _METHODS = """\
-`{curve}` at several style weights, compared with each other method in the same way. A method with
-fewer pairs than the others takes hours for each.
+`{curve}` at several style weights, compared with each other method: the least style distance
+that is reached without more content distance than in the other picture, divided by the other one,
+and the other way round. Below 1 is better. – means that no style weight leads there. Methods that
+take many minutes for a picture may have been measured on fewer pairs.
 """
 
 NONE = "–"
@@ -45,23 +48,30 @@ def curves_of(transfers: Iterable[Transfer]) -> dict[str, list[Transfer]]:
     return {name: sorted(rows, key=lambda row: row.factor) for name, rows in found.items()}
 
 
-def mean_points(transfers: Iterable[Transfer]) -> dict[str, list[Point]]:
-    """Return the points (content, sliced Wasserstein) of each curve, means over pairs.
+def common_pairs(transfers: Iterable[Transfer]) -> set[Pair]:
+    """Return the pairs that every method was measured on; all pairs if there is none."""
+    by_method: dict[str, set[Pair]] = {}
+    for one in transfers:
+        by_method.setdefault(one.method, set()).add(one.pair)
+    return set.intersection(*by_method.values()) or set.union(*by_method.values())
 
-    A method is left out if it was not measured on all pairs.
+
+def mean_points(transfers: Iterable[Transfer], pairs: set[Pair]) -> dict[str, list[Point]]:
+    """Return the points (content, sliced Wasserstein) of each curve, means over some pairs.
+
+    What was not measured on all of these pairs is left out.
     """
-    rows = list(transfers)
-    pairs = {row.pair for row in rows}
-    found = {}
+    rows = [row for row in transfers if row.pair in pairs]
+    found: dict[str, list[Point]] = {}
     for name, curve in curves_of(rows).items():
-        by_factor: dict[float, list[Transfer]] = {}
-        for row in curve:
-            by_factor.setdefault(row.factor, []).append(row)
-        if all({row.pair for row in each} == pairs for each in by_factor.values()):
-            found[name] = [
-                (fmean(r.content_distance for r in each), fmean(r.style_sliced for r in each))
-                for each in by_factor.values()
-            ]
+        for method in dict.fromkeys(row.method for row in curve):
+            each = [row for row in curve if row.method == method]
+            if {row.pair for row in each} == pairs:
+                point = (
+                    fmean(r.content_distance for r in each),
+                    fmean(r.style_sliced for r in each),
+                )
+                found.setdefault(name, []).append(point)
     return found
 
 
@@ -144,7 +154,7 @@ def _mean(column: Sequence[float | None]) -> str:
     known = [value for value in column if value is not None]
     if not known:
         return NONE
-    return _ratio(fmean(known)) + ("" if len(known) == len(column) else f" ({len(known)} pairs)")
+    return _ratio(fmean(known)) + ("" if len(known) == len(column) else f" (of {len(known)})")
 
 
 def texture_table(textures: Sequence[Texture]) -> str:
