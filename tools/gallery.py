@@ -99,8 +99,9 @@ ROWS = [
     ),
     Row(
         "transfer",
-        "Style transfer, every recipe",
-        "The first two recipes are ours; the others are those of published programs and articles. "
+        "Style transfer, other recipes",
+        "The first two recipes are ours; the others are those of published programs and articles, "
+        "but for strotss and nnst, which take many minutes: see [quality](quality.md). "
         "They run at 256 px with 200 steps, a fraction of the steps of most publications. Recipes "
         "that were tuned for another network run on `gatys` with converted weights (`--convert`).",
         ("astronaut.png", "painting.png"),
@@ -109,6 +110,7 @@ ROWS = [
             if name in ("default", "draft")
             else _transfer(name) + " --size 256 --steps 200 --convert"
             for name in preset_names("transfer")
+            if name not in ("strotss", "nnst")
         },
         columns=5,
     ),
