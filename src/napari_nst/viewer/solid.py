@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any
 import napari.viewer
 import numpy as np
 from magicgui.widgets import CheckBox, PushButton
-from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QVBoxLayout
 
 from napari_nst.engine.steering import Steering
 from napari_nst.io.record import RECORD
 from napari_nst.recipe import Recipe, preset
-from napari_nst.viewer.controls.docks import share_place
+from napari_nst.viewer.controls.docks import DockWidget
 from napari_nst.viewer.controls.form import CountBox, form, note, say, scrolling_column
 from napari_nst.viewer.controls.layer_box import LayerBox, chosen_layer
 from napari_nst.viewer.layers.read import LayerSlice, shown_slice
@@ -35,15 +34,14 @@ LEAST = 8  # voxels along an axis, which the layers of the preset need
 _COLOURS = ("red", "green", "blue")
 
 
-class SolidTexture(QWidget):
+class SolidTexture(DockWidget):
     """Controls, and the layers of the volume: one for grey, three added ones for colours.
 
     napari shows no volume of RGB in three dimensions.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
-        self.viewer: ViewerModel = napari_viewer
+        super().__init__(napari_viewer)
         self.busy = False
         self.layers: list[Any] = []  # of the last run
         self._newest: Iteration | None = None
@@ -51,13 +49,11 @@ class SolidTexture(QWidget):
         self._not_before = 0.0
         self._place: Mapping[str, Any] = {}
         self._steering = Steering()
-        self._closed = False
         self._told = ""
         self._make_controls()
         self._timer = QTimer(self)
         self._timer.setInterval(round(1000 * INTERVAL))
         self._timer.timeout.connect(self._follow)
-        self.destroyed.connect(partial(setattr, self, "_closed", True))
         self.reset_choices()
         self._enable()
 
@@ -103,7 +99,8 @@ class SolidTexture(QWidget):
         self.run_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(self.stop)
         self.status = note("Choose an exemplar, and press Run.")
-        boxes = [self.exemplar, self.second, self.third, *self.sides, self.steps, self.seamless]
+        self.layer_boxes = (self.exemplar, self.second, self.third)
+        boxes = [*self.layer_boxes, *self.sides, self.steps, self.seamless]
         layout = QVBoxLayout(self)
         layout.addWidget(
             scrolling_column(form([*boxes, self.run_button, self.stop_button]), self.status)
@@ -153,33 +150,17 @@ class SolidTexture(QWidget):
         )  # fmt: skip
         for iteration in run:
             self._newest = iteration
-            if is_closing() or self._closed:
+            if is_closing() or self.closed:
                 run.close()
 
-    def reset_choices(self, *_: Any) -> None:
-        """Offer the viewer's layers; napari calls this when they change."""
-        for box in (self.exemplar, self.second, self.third):
-            box.reset_choices()
-
-    def event(self, event: Any) -> bool:
-        """Share the place of the plugin's other docks; leave the viewer with the dock's ✕."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is not None:
-                share_place(self)
-            else:
-                self._leave()
-        return bool(super().event(event))
-
-    def _leave(self) -> None:
-        self._closed = True
+    def leave_viewer(self) -> None:
+        """Disconnect from the viewer, and end the run."""
         self.stop()
-        events = self.viewer.layers.events
-        for one in (events.inserted, events.removed, events.reordered, events.renamed):
-            one.disconnect(self.reset_choices)  # napari connects it when it docks a widget
+        super().leave_viewer()
 
     def _slices(self) -> list[LayerSlice]:
         """Return what the chosen layers show."""
-        chosen = [chosen_layer(box) for box in (self.exemplar, self.second, self.third)]
+        chosen = [chosen_layer(box) for box in self.layer_boxes]
         if chosen[2] is not None and chosen[1] is None:
             raise ValueError("The third exemplar needs a second one. Choose it, too.")
         return [shown_slice(layer, self.viewer.dims) for layer in chosen if layer is not None]
@@ -249,7 +230,7 @@ class SolidTexture(QWidget):
 
     def _finish(self) -> None:
         self.busy = False
-        if self._closed:
+        if self.closed:
             return
         self._timer.stop()
         if self._newest is not None:
@@ -257,7 +238,7 @@ class SolidTexture(QWidget):
         self._enable()
 
     def _complain(self, error: Exception) -> None:
-        if not self._closed:
+        if not self.closed:
             self._told = in_window(str(error), "solid")
             say(self.status, self._told)
             show_error(self._told)

@@ -1,13 +1,54 @@
-"""Where the docks of this plugin's widgets are: in tabs at one place, not below each other."""
+"""What docks of this plugin share: their place in the window, and how they leave the viewer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
-from qtpy.QtCore import QTimer
+from napari.components import ViewerModel
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from napari_nst.viewer.controls.layer_box import LayerBox
+
 _NAME = "napari-nst widget"  # Qt's object name of every widget of this plugin
+
+
+class DockWidget(QWidget):
+    """A widget with choices of layers, in tabs with the plugin's others.
+
+    `closed` becomes true when the dock is closed, after which threads and timers may not use the
+    widget: Qt deletes it.
+    """
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.closed = False
+        self.layer_boxes: Sequence[LayerBox] = ()  # subclasses set them
+        self.destroyed.connect(partial(setattr, self, "closed", True))
+
+    def reset_choices(self, *_: Any) -> None:
+        """Offer the viewer's layers; napari calls this when they change."""
+        for box in self.layer_boxes:
+            box.reset_choices()
+
+    def event(self, event: Any) -> bool:
+        """Share the place of the plugin's other docks; leave the viewer with the dock's ✕."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                share_place(self)
+            else:
+                self.leave_viewer()
+        return bool(super().event(event))
+
+    def leave_viewer(self) -> None:
+        """Disconnect from the viewer; subclasses also stop what they compute."""
+        self.closed = True
+        events = self.viewer.layers.events
+        for one in (events.inserted, events.removed, events.reordered, events.renamed):
+            one.disconnect(self.reset_choices)  # napari connects it when it docks a widget
 
 
 def share_place(widget: QWidget) -> None:

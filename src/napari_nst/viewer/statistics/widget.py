@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari.viewer
 from magicgui.widgets import CheckBox, ComboBox, PushButton
-from napari.components import ViewerModel
 from napari.layers import Labels, Shapes
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QEvent, Qt, QTimer
@@ -22,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_nst.viewer.controls.docks import share_place
+from napari_nst.viewer.controls.docks import DockWidget
 from napari_nst.viewer.controls.file_dialog import ask_for_path
 from napari_nst.viewer.controls.form import NumberBox, form, note, say, scrolling_column
 from napari_nst.viewer.controls.layer_box import LayerBox, chosen_layer
@@ -47,16 +45,14 @@ _CURVES = "-curves.csv"
 _CSV = {"CSV (*.csv)": ".csv"}
 
 
-class StatisticsWidget(QWidget):
+class StatisticsWidget(DockWidget):
     """Controls, a plot and a table; `result` is the last measurement."""
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
-        self.viewer: ViewerModel = napari_viewer
+        super().__init__(napari_viewer)
         self.result: TextureStatistics | None = None
         self.plot: CurvePlot | None = None
         self.busy = False
-        self._closed = False
         self._progress = ""
         self._make_controls()
         self._make_table()
@@ -64,7 +60,6 @@ class StatisticsWidget(QWidget):
         self._timer = QTimer(self)
         self._timer.setInterval(200)
         self._timer.timeout.connect(self._show_progress)
-        self.destroyed.connect(partial(setattr, self, "_closed", True))
         self.reset_choices()
         self._enable()
 
@@ -88,6 +83,7 @@ class StatisticsWidget(QWidget):
             )
             for name, of in (("image_mask", "image"), ("exemplar_mask", "exemplar"))
         )
+        self.layer_boxes = (self.image, self.exemplar, self.image_mask, self.exemplar_mask)
         self.extent = ComboBox(
             name="extent",
             label="Measure",
@@ -218,31 +214,11 @@ class StatisticsWidget(QWidget):
         self.result.to_csv(path)
         self.result.curves_to_csv(path.with_name(path.stem + _CURVES))
 
-    def reset_choices(self, *_: Any) -> None:
-        """Offer the viewer's layers; napari calls this when they change."""
-        for box in (self.image, self.exemplar, self.image_mask, self.exemplar_mask):
-            box.reset_choices()
-
     def changeEvent(self, event: Any) -> None:
         """Follow the theme: napari changes the style sheet with it."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange and getattr(self, "plot", None) is not None:
             self.plot.apply_theme(self.viewer.theme)  # type: ignore[union-attr]
-
-    def event(self, event: Any) -> bool:
-        """Share the place of the plugin's other docks; leave the viewer with the dock's ✕."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is not None:
-                share_place(self)
-            else:
-                self._leave()
-        return bool(super().event(event))
-
-    def _leave(self) -> None:
-        self._closed = True
-        events = self.viewer.layers.events
-        for one in (events.inserted, events.removed, events.reordered, events.renamed):
-            one.disconnect(self.reset_choices)  # napari connects it when it docks a widget
 
     def _request(self) -> tuple[list[Any], dict[str, Any]]:
         """Return how to read the layers, and the arguments of `statistics`."""
@@ -274,7 +250,7 @@ class StatisticsWidget(QWidget):
             say(self.status, self._progress)
 
     def _show(self, result: TextureStatistics) -> None:
-        if self._closed:
+        if self.closed:
             return
         self.result = result
         before = self.curve.value
@@ -321,14 +297,14 @@ class StatisticsWidget(QWidget):
 
     def _finish(self) -> None:
         self.busy = False
-        if not self._closed:
+        if not self.closed:
             self._timer.stop()
             if self.status.text() == self._progress:
                 say(self.status, "")
             self._enable()
 
     def _complain(self, error: Exception) -> None:
-        if not self._closed:
+        if not self.closed:
             say(self.status, in_window(str(error)))
             show_error(in_window(str(error)))
 
