@@ -11,19 +11,16 @@ import napari.viewer
 import numpy as np
 from magicgui.widgets import CheckBox, PushButton
 from napari.layers import Image
-from napari.utils.notifications import show_error
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout
 
 from napari_nst.engine.steering import Steering
 from napari_nst.io.record import RECORD
 from napari_nst.recipe import Recipe, preset
-from napari_nst.viewer.controls.docks import DockWidget
-from napari_nst.viewer.controls.form import CountBox, form, note, say, scrolling_column
+from napari_nst.viewer.controls.form import CountBox, form, say, scrolling_column
 from napari_nst.viewer.controls.layer_box import LayerBox, chosen_layer
 from napari_nst.viewer.layers.read import LayerSlice, shown_slice
-from napari_nst.viewer.run.worker import IsClosing, run_in_background
-from napari_nst.viewer.words import in_window
+from napari_nst.viewer.run.dock import ComputingDock
+from napari_nst.viewer.run.worker import IsClosing
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
@@ -34,28 +31,24 @@ LEAST = 8  # voxels along an axis, which the layers of the preset need
 _COLOURS = ("red", "green", "blue")
 
 
-class SolidTexture(DockWidget):
+class SolidTexture(ComputingDock):
     """Controls, and the layers of the volume: one for grey, three added ones for colours.
 
     napari shows no volume of RGB in three dimensions.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        super().__init__(napari_viewer)
-        self.busy = False
+        first = "Choose an exemplar, and press Run."
+        super().__init__(napari_viewer, first, job="solid", milliseconds=round(1000 * INTERVAL))
         self.layers: list[Any] = []  # of the last run
         self._newest: Iteration | None = None
         self._shown: Iteration | None = None
         self._not_before = 0.0
         self._place: Mapping[str, Any] = {}
         self._steering = Steering()
-        self._told = ""
         self._make_controls()
-        self._timer = QTimer(self)
-        self._timer.setInterval(round(1000 * INTERVAL))
-        self._timer.timeout.connect(self._follow)
         self.reset_choices()
-        self._enable()
+        self.enable()
 
     def _make_controls(self) -> None:
         self.exemplar = LayerBox(
@@ -98,12 +91,11 @@ class SolidTexture(DockWidget):
         )
         self.run_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(self.stop)
-        self.status = note("Choose an exemplar, and press Run.")
-        self.layer_boxes = (self.exemplar, self.second, self.third)
-        boxes = [*self.layer_boxes, *self.sides, self.steps, self.seamless]
+        self.layer_boxes = [self.exemplar, self.second, self.third]
+        chosen = [*self.layer_boxes, *self.sides, self.steps, self.seamless]
         layout = QVBoxLayout(self)
         layout.addWidget(
-            scrolling_column(form([*boxes, self.run_button, self.stop_button]), self.status)
+            scrolling_column(form([*chosen, self.run_button, self.stop_button]), self.status)
         )
 
     def start(self) -> None:
@@ -113,7 +105,7 @@ class SolidTexture(DockWidget):
         try:
             slices = self._slices()
         except (TypeError, ValueError) as error:
-            self._complain(error)
+            self.complain(error)
             return
         shape = tuple(box.value for box in self.sides)
         recipe = preset("solid", steps=self.steps.value)
@@ -121,16 +113,8 @@ class SolidTexture(DockWidget):
             recipe = recipe.replace(padding="circular")
         self._place = _place_beside(chosen_layer(self.exemplar), slices[0], shape[0] // 2)
         self.layers, self._newest, self._shown = [], None, None
-        self._steering = Steering(tell=self._tell)
-        self.busy, self._told = True, "Loading the network …"
-        self._timer.start()
-        self._enable()
-        run_in_background(
-            partial(self._compute, slices, shape, recipe),
-            viewer=self.viewer,
-            failed=self._complain,
-            finished=self._finish,
-        )
+        self._steering = Steering(tell=self.tell)
+        self.compute(partial(self._compute, slices, shape, recipe), "Loading the network …")
 
     def stop(self) -> None:
         """End the run during its next step."""
@@ -146,17 +130,12 @@ class SolidTexture(DockWidget):
         steering = self._steering
         run = synthesize_solid(
             [one.read() for one in slices], shape, recipe,
-            steering=steering, progress=self._take_progress,
+            steering=steering, progress=self.take_progress,
         )  # fmt: skip
         for iteration in run:
             self._newest = iteration
             if is_closing() or self.closed:
                 run.close()
-
-    def leave_viewer(self) -> None:
-        """Disconnect from the viewer, and end the run."""
-        self.stop()
-        super().leave_viewer()
 
     def _slices(self) -> list[LayerSlice]:
         """Return what the chosen layers show."""
@@ -165,18 +144,11 @@ class SolidTexture(DockWidget):
             raise ValueError("The third exemplar needs a second one. Choose it, too.")
         return [shown_slice(layer, self.viewer.dims) for layer in chosen if layer is not None]
 
-    def _take_progress(self, message: str, done: int, total: int) -> None:
-        """Keep what to show of a download; called in the thread."""
-        self._told = f"{message} ({done / total:.0%}) …" if total else message
-
-    def _tell(self, sentence: str) -> None:
-        self._told = sentence
-
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """Show the newest iteration, unless that would take much of the time."""
         newest = self._newest
         if newest is None:
-            say(self.status, self._told)
+            super().follow()
             return
         left = f", {newest.seconds_left:.0f} s left" if self.busy else ""
         say(self.status, f"Step {newest.step} of {newest.steps}{left}")
@@ -228,22 +200,8 @@ class SolidTexture(DockWidget):
         scale = voxel * ratio
         return {"scale": scale, "translate": corner + (scale - voxel) / 2}
 
-    def _finish(self) -> None:
-        self.busy = False
-        if self.closed:
-            return
-        self._timer.stop()
-        if self._newest is not None:
-            self._follow()
-        self._enable()
-
-    def _complain(self, error: Exception) -> None:
-        if not self.closed:
-            self._told = in_window(str(error), "solid")
-            say(self.status, self._told)
-            show_error(self._told)
-
-    def _enable(self) -> None:
+    def enable(self, *_: Any) -> None:
+        """Enable one of the buttons."""
         self.run_button.enabled = not self.busy
         self.stop_button.enabled = self.busy
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import napari.viewer
 from magicgui.widgets import CheckBox, ComboBox, PushButton
 from napari.layers import Labels, Shapes
-from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import QEvent, Qt, QTimer
+from napari.utils.notifications import show_info
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -20,13 +20,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_nst.viewer.controls.docks import DockWidget
 from napari_nst.viewer.controls.file_dialog import ask_for_path
 from napari_nst.viewer.controls.form import NumberBox, form, note, say, scrolling_column
 from napari_nst.viewer.controls.layer_box import LayerBox, chosen_layer
-from napari_nst.viewer.run.worker import IsClosing, run_in_background
+from napari_nst.viewer.run.dock import ComputingDock
+from napari_nst.viewer.run.worker import IsClosing
 from napari_nst.viewer.statistics.read import is_volume, slice_reader, volume_reader
-from napari_nst.viewer.words import in_window
 
 if TYPE_CHECKING:
     from napari_nst.texture_statistics.result import TextureStatistics
@@ -45,23 +44,18 @@ _CURVES = "-curves.csv"
 _CSV = {"CSV (*.csv)": ".csv"}
 
 
-class StatisticsWidget(DockWidget):
+class StatisticsWidget(ComputingDock):
     """Controls, a plot and a table; `result` is the last measurement."""
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        super().__init__(napari_viewer)
+        super().__init__(napari_viewer, "Choose a layer, and press Measure.")
         self.result: TextureStatistics | None = None
         self.plot: CurvePlot | None = None
-        self.busy = False
-        self._progress = ""
         self._make_controls()
         self._make_table()
         self._lay_out()
-        self._timer = QTimer(self)
-        self._timer.setInterval(200)
-        self._timer.timeout.connect(self._show_progress)
         self.reset_choices()
-        self._enable()
+        self.enable()
 
     def _make_controls(self) -> None:
         viewer = self.viewer
@@ -83,7 +77,6 @@ class StatisticsWidget(DockWidget):
             )
             for name, of in (("image_mask", "image"), ("exemplar_mask", "exemplar"))
         )
-        self.layer_boxes = (self.image, self.exemplar, self.image_mask, self.exemplar_mask)
         self.extent = ComboBox(
             name="extent",
             label="Measure",
@@ -135,8 +128,9 @@ class StatisticsWidget(DockWidget):
             tooltip=f"Write the table, and beside it all curves in a file that ends in {_CURVES}.",
         )
         self.curve = ComboBox(name="curve", label="Curve", choices=(), tooltip="The curve to draw.")
-        self.exemplar.changed.connect(self._enable)
-        self.threshold.changed.connect(self._enable)
+        self.exemplar.changed.connect(self.enable)
+        self.threshold.changed.connect(self.enable)
+        self.layer_boxes = [self.image, self.exemplar, self.image_mask, self.exemplar_mask]
         self.measure_button.clicked.connect(self.measure)
         self.save_button.clicked.connect(self._ask_and_save)
         self.curve.changed.connect(self._draw)
@@ -156,7 +150,6 @@ class StatisticsWidget(DockWidget):
         self.table.hide()
 
     def _lay_out(self) -> None:
-        self.status = note("Choose a layer, and press Measure.")
         self.crops = note()
         chosen = [
             self.image, self.exemplar, self.extent, self.image_mask, self.exemplar_mask,
@@ -183,7 +176,7 @@ class StatisticsWidget(DockWidget):
         try:
             readers, options = self._request()
         except (TypeError, ValueError) as error:
-            self._complain(error)
+            self.complain(error)
             return
 
         def compute(is_closing: IsClosing) -> TextureStatistics:
@@ -193,18 +186,11 @@ class StatisticsWidget(DockWidget):
             found = [read() for read in readers]
             for name, (_, labels) in zip(("mask", "exemplar_mask"), found, strict=False):
                 options[name] = labels
-            return statistics(*(pixels for pixels, _ in found), progress=self._take, **options)
+            return statistics(
+                *(pixels for pixels, _ in found), progress=self.take_progress, **options
+            )
 
-        self.busy, self._progress = True, "Measuring …"
-        self._timer.start()
-        self._enable()
-        run_in_background(
-            compute,
-            viewer=self.viewer,
-            returned=self._show,
-            failed=self._complain,
-            finished=self._finish,
-        )
+        self.compute(compute, "Measuring …", self._show)
 
     def save(self, path: str | Path) -> None:
         """Write the last table as CSV, and its curves beside it; `ValueError` without one."""
@@ -239,15 +225,6 @@ class StatisticsWidget(DockWidget):
             "gram": self.gram.value,
             "copies": self.copies.value and len(readers) > 1 and not is_whole,
         }
-
-    def _take(self, message: str, done: int, total: int) -> None:
-        """Keep what to show of a download; called in the thread."""
-        part = f" ({done / total:.0%})" if total else ""
-        self._progress = f"{message}{part} …"
-
-    def _show_progress(self) -> None:
-        if self.busy:
-            say(self.status, self._progress)
 
     def _show(self, result: TextureStatistics) -> None:
         if self.closed:
@@ -295,20 +272,8 @@ class StatisticsWidget(DockWidget):
         self.table.setFixedHeight(self.table.sizeHintForRow(0) * len(lines) + _HEADING)
         self.table.show()
 
-    def _finish(self) -> None:
-        self.busy = False
-        if not self.closed:
-            self._timer.stop()
-            if self.status.text() == self._progress:
-                say(self.status, "")
-            self._enable()
-
-    def _complain(self, error: Exception) -> None:
-        if not self.closed:
-            say(self.status, in_window(str(error)))
-            show_error(in_window(str(error)))
-
-    def _enable(self, *_: Any) -> None:
+    def enable(self, *_: Any) -> None:
+        """Enable the controls that count for the choice."""
         self.lightness.enabled = self.threshold.value == VALUE
         has_exemplar = self.exemplar.value is not None
         for control in (self.exemplar_mask, self.gram, self.copies):
@@ -322,4 +287,4 @@ class StatisticsWidget(DockWidget):
                 self.save(path)
                 show_info(f"Wrote {path.name} and {path.stem}{_CURVES}.")
         except (OSError, ValueError) as error:
-            self._complain(error)
+            self.complain(error)
