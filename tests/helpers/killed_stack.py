@@ -1,4 +1,7 @@
-"""A stack whose process is killed: ``python killed_stack.py WEIGHTS OUT SLICE STEP``."""
+"""A stack whose process is killed: ``python killed_stack.py WEIGHTS OUT SLICE STEP``.
+
+With a fifth argument, it says so at that step and waits for its standard input instead.
+"""
 
 import os
 import signal
@@ -21,10 +24,14 @@ def begin(weights, out, **changes):
     return nst.stylize_stack(STACK, STYLE, recipe, out=out, warm_steps=2, **changes)
 
 
-def main(weights, out, label, number):
+def main(weights, out, label, number, waits=False):
     for step in begin(weights, out, temporal=20):
         if step.label == label and step.step == int(number) and not step.finished:
-            os.kill(os.getpid(), signal.SIGKILL)
+            if waits:
+                print("waiting", flush=True)
+                sys.stdin.read()
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def test_a_result_of_other_settings_is_not_gone_on_with(
     stack, style, quick, tmp_path, changes, named
 ):
     given = {"content": stack, "style": style, "recipe": quick(), "out": tmp_path / "a.zarr"}
-    nst.stylize_stack(**given)
+    nst.stylize_stack(**given).close()
     changes = {name: given[name] + 1 if value == 1 else value for name, value in changes.items()}
     with pytest.raises(ValueError, match=f"`out`.*{named}"):
         nst.stylize_stack(**{**given, **changes})
@@ -209,6 +209,31 @@ def test_a_killed_stack_goes_on_to_the_same_result(untrained_file, tmp_path):
     assert [label for label, _ in steps_of(run)] == ["z=2", "z=3"]
     whole = killed_stack.begin(untrained_file, tmp_path / "b.zarr", temporal=20).result(False)
     np.testing.assert_array_equal(run.array, whole)
+
+
+def test_another_process_is_refused_until_the_first_one_is_gone(untrained_file, tmp_path):
+    command = [sys.executable, killed_stack.__file__, untrained_file, tmp_path / "a.zarr"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([*command, "z=1", "1", "waits"], **pipes) as first:
+        first.stdout.readline()
+        with pytest.raises(ValueError, match="`out`"):
+            killed_stack.begin(untrained_file, tmp_path / "a.zarr", temporal=20)
+        first.kill()
+    run = killed_stack.begin(untrained_file, tmp_path / "a.zarr", temporal=20)
+    assert [label for label, _ in steps_of(run)] == ["z=1", "z=2", "z=3"]
+
+
+def test_a_run_that_is_closed_or_has_nothing_to_do_keeps_no_other_from_writing(
+    stack, style, quick, tmp_path
+):
+    begin = [stack, style, quick(steps=1)]
+    begun = nst.stylize_stack(*begin, out=tmp_path / "a.zarr")
+    with pytest.raises(ValueError, match="`out`"):
+        nst.stylize_stack(*begin, out=tmp_path / "a.zarr")
+    begun.close()
+    nst.stylize_stack(*begin, out=tmp_path / "a.zarr").result(progress=False)
+    finished = [nst.stylize_stack(*begin, out=tmp_path / "a.zarr") for _ in range(2)]
+    assert [run.done for run in finished] == [6, 6]
 
 
 def test_memory_does_not_grow_with_the_stack(style, quick):

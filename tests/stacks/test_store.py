@@ -1,5 +1,7 @@
 """What a result holds after a crash at any moment."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import zarr
@@ -57,6 +59,19 @@ def test_a_store_appears_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"a\.zarr"):
         opened(tmp_path / "a.zarr")
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_store_that_another_process_makes_meanwhile_is_kept(tmp_path, monkeypatch):
+    rename = Path.rename
+
+    def late(temporary, path):
+        monkeypatch.undo()
+        opened(path).write((0, 1), np.ones((10, 15), np.uint8), 0.5)
+        return rename(temporary, path)
+
+    monkeypatch.setattr(Path, "rename", late)
+    assert opened(tmp_path / "a.zarr").is_done((0, 1))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
 
 
 def test_each_slice_is_a_chunk(tmp_path):

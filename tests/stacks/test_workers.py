@@ -2,12 +2,16 @@
 
 import os
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from distributed import Client, LocalCluster
 
 import napari_nst as nst
+from napari_nst.stacks import workers
+from napari_nst.stacks.slice_job import SliceInputs, SliceJob
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of dask, when a worker is lost
 
@@ -54,8 +58,31 @@ def test_workers_of_our_own_stop_and_end(stack, style, quick):
 
 
 def test_a_scheduler_that_does_not_answer_is_named(stack, style, quick, monkeypatch):
-    from napari_nst.stacks import workers
-
     monkeypatch.setattr(workers, "_PATIENCE", 0.1)
     with pytest.raises(nst.NstError, match=r"tcp://127\.0\.0\.1:1"):
         nst.stylize_stack(stack, style, quick(), scheduler="tcp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("device", "local_workers", "expected"),
+    [
+        ("auto", 3, ["cuda:0", "cuda:1", "cuda:0"]),
+        ("cpu", 3, ["cpu"] * 3),
+        ("auto", 0, ["auto"] * 3),  # of a scheduler, which may be on several machines
+    ],
+)
+def test_each_worker_of_our_own_has_a_gpu(
+    stack, style, quick, monkeypatch, device, local_workers, expected
+):
+    """The two GPUs are pretended."""
+    job = nst.stylize_stack(stack, style, quick(device=device)).job
+    devices = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    monkeypatch.setattr(
+        SliceJob, "start", lambda self, *_: devices.append(self.recipe.device) or ()
+    )
+    for number in range(3):
+        monkeypatch.setattr(workers, "get_worker", lambda name=number: SimpleNamespace(name=name))
+        workers.Painter("stack", job, 1, local_workers).paint("z=0", SliceInputs(stack[0]))
+    assert devices == expected

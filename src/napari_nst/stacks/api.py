@@ -89,7 +89,8 @@ def stylize_stack(
         The values that are black and white, instead of those of the content.
     out : path, optional
         Folder for the result, which ends in ``.zarr``; by default one in the folder for temporary
-        files. If it holds a part of the same result, the slices that are missing are computed.
+        files. If it holds a part of the same result, the slices that are missing are computed. One
+        run at a time writes into it, until it ends or is closed.
     warm_steps : int, optional
         Steps of a slice that starts from the one before, by default 0.3 times those of the recipe;
         with 0, each slice starts as the recipe says. They are taken at full size, with the recipe's
@@ -120,7 +121,8 @@ def stylize_stack(
     Raises
     ------
     TypeError, ValueError
-        As `stylize`; also if there are no such axes or slices, or `out` holds another result.
+        As `stylize`; also if there are no such axes or slices, `out` holds another result, or
+        another run writes into it.
     OSError
         If a file cannot be read or written.
     NstError

@@ -89,10 +89,13 @@ class StackRun(Generator[SliceStep, None, None]):
         self.path: Path = store.path
         self.failed: dict[str, str] = {}
         self._first = {tuple(place) for place in store.record["starts"]}
+        store.lock()
         self._states = store.states()
         self._order = tuple(places)
         self._errors: dict[Place, Exception] = {}
         self._steps = self._iterate(compute)
+        if self.done == places.count:
+            store.unlock()
 
     def place_of(self, panel: int) -> Place:
         """Return the slice of a panel, of the iterations of this process."""
@@ -166,14 +169,18 @@ class StackRun(Generator[SliceStep, None, None]):
     def close(self) -> None:
         """End the run; finished slices remain."""
         self._steps.close()
+        self.store.unlock()  # a run that has not begun does not end either
 
     # ── what computes ────────────────────────────────────────────────────────────────────────
 
     def _iterate(
         self, compute: Callable[[StackRun], Iterator[SliceStep]]
     ) -> Generator[SliceStep, None, None]:
-        self.steering.check_usable()
-        yield from compute(self)
+        try:
+            self.steering.check_usable()
+            yield from compute(self)
+        finally:
+            self.store.unlock()
         if self.failed and not self.steering.stopped:
             self.steering.tell(self.failures())
 

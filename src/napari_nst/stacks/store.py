@@ -1,7 +1,8 @@
 """The result of a stack as OME-Zarr on a disk, written slice by slice.
 
 The state of a slice is set after its pixels are written, each by replacing a file, so that a result
-that a crash has interrupted holds no half-written slice that counts as finished.
+that a crash has interrupted holds no half-written slice that counts as finished. One run at a time
+writes: the lock is one of the operating system, which ends with its process.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ MISSING, DONE, FAILED = 0, 1, 2
 PIXELS, STATES, LOSSES = "0", "napari-nst/states", "napari-nst/losses"
 """The arrays of a store: the finest level, and the state and the last loss of each slice."""
 
+_LOCK = f"{STATES}/lock"  # in the folder of an array, whose contents zarr does not list
 _SPACE, _TIME = ("z", "y", "x"), ("t",)
 _CHANNELS = ("c", "channel", "samples")
 _OF_MACHINE = ("device", "tile")
@@ -38,6 +40,7 @@ class ResultStore:
 
     def __init__(self, path: Path, places: Places) -> None:
         import zarr
+        from filelock import FileLock
 
         self.path = path
         self._places = places
@@ -46,6 +49,24 @@ class ResultStore:
         self._states: Any = group[STATES]
         self._losses: Any = group[LOSSES]
         self.record: dict[str, Any] = dict(group.attrs[RECORD])
+        # A run may be made in one thread and end in another.
+        self._lock = FileLock(path / _LOCK, timeout=0, thread_local=False)
+
+    def lock(self) -> None:
+        """Keep other runs from writing, until `unlock`; raise `ValueError` if one writes."""
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise ValueError(
+                f"`out` is {self.path}, and another run writes there. Wait until it ends, or "
+                "choose another `out`."
+            ) from None
+
+    def unlock(self) -> None:
+        """Let other runs write."""
+        self._lock.release()
 
     @property
     def samples_axis(self) -> int | None:
@@ -110,9 +131,9 @@ def open_store(
     """
     if not path.exists():
         _make_store(path, places, plane, samples, dtype, limits, record)
-    elif not path.is_dir() or (found := record_of_store(path)) is None:
+    if not path.is_dir() or (found := record_of_store(path)) is None:
         raise ValueError(f"`out` is {path}, which is no stack of ours. Choose another `out`.")
-    elif differences := _differences(found, record):
+    if differences := _differences(found, record):
         raise ValueError(
             f"`out` is {path}, which was made otherwise: {'; '.join(differences)}. Choose another "
             "`out`, or delete it."
@@ -168,6 +189,8 @@ def _make_store(
         group.create_array(LOSSES, shape=places.shape, chunks=ones, **nan)
         temporary.rename(path)
     except OSError as error:
+        if path.exists():  # another process has just made it
+            return
         raise type(error)(f"`out` {path} cannot be written: {error.strerror or error}.") from error
     finally:
         with suppress(OSError):
