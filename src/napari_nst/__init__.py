@@ -11,6 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_nst.augmentation.api import augment
+    from napari_nst.augmentation.run import AugmentRun, VariantStep
     from napari_nst.engine import losses
     from napari_nst.engine.api import reconstruct, resume, stylize, synthesize
     from napari_nst.engine.compare import (
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "AugmentRun": "napari_nst.augmentation.run",
     "ImageFile": "napari_nst.engine.job.given",
     "Iteration": "napari_nst.engine.iteration",
     "NstError": "napari_nst.errors",
@@ -55,6 +58,8 @@ _HOMES = {
     "Steering": "napari_nst.engine.steering",
     "TextureStatistics": "napari_nst.texture_statistics.result",
     "VGG19": "napari_nst.engine.vgg.network",
+    "VariantStep": "napari_nst.augmentation.run",
+    "augment": "napari_nst.augmentation.api",
     "compare_reconstructions": "napari_nst.engine.compare",
     "compare_textures": "napari_nst.engine.compare",
     "copy_score": "napari_nst.texture_statistics.compare",
@@ -84,13 +89,13 @@ _HOMES = {
 """Public name → the module it lives in. Imported when first used: torch takes seconds."""
 
 __all__ = [
-    "VGG19", "ImageFile", "Iteration", "NstError", "OwnLoss", "Recipe", "RunHandle",
-    "SliceStep", "StackRun", "Steering", "TextureStatistics", "compare_reconstructions",
-    "compare_textures", "copy_score", "explore_layers", "feature_maps", "flicker", "gram_view",
-    "loss_maps", "losses", "on_flavour", "order_to_reconstruct", "order_to_stylize",
-    "order_to_synthesize", "preset", "preset_names", "reconstruct", "reconstruct_stack",
-    "resume", "save", "statistics", "stylize", "stylize_channels", "stylize_stack", "sweep",
-    "synthesize", "synthesize_solid",
+    "VGG19", "AugmentRun", "ImageFile", "Iteration", "NstError", "OwnLoss", "Recipe",
+    "RunHandle", "SliceStep", "StackRun", "Steering", "TextureStatistics", "VariantStep",
+    "augment", "compare_reconstructions", "compare_textures", "copy_score", "explore_layers",
+    "feature_maps", "flicker", "gram_view", "loss_maps", "losses", "on_flavour",
+    "order_to_reconstruct", "order_to_stylize", "order_to_synthesize", "preset", "preset_names",
+    "reconstruct", "reconstruct_stack", "resume", "save", "statistics", "stylize",
+    "stylize_channels", "stylize_stack", "sweep", "synthesize", "synthesize_solid",
 ]  # fmt: skip
 
 

@@ -15,3 +15,7 @@ class Cancelled(NstError):
 
 class ProcessLost(NstError):
     """One of several processes that compute an image together has ended."""
+
+
+FAILURES = (NstError, OSError, MemoryError, ValueError, TypeError, RuntimeError)
+"""What ends one of several runs, but not the others."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
@@ -19,7 +17,8 @@ from napari_nst.cli.outputs import NO_FILE
 from napari_nst.cli.request import Provenance, Request, pixels_hash, read_in_range
 from napari_nst.cli.terminal import INTERRUPTED, WENT_WRONG, input_errors, say, sentence
 from napari_nst.engine.distributed import process_count
-from napari_nst.io.atomic_write import write_atomically
+from napari_nst.io.record import holds_result
+from napari_nst.io.table import write_table
 
 _WRITABLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _SIGNALLED = 128  # exit statuses from here on
@@ -73,7 +72,10 @@ def run_each(
         if ended:
             what = "stopped" if ended >= INTERRUPTED else "left out"
         rows.append(_row(content, output, what, error))
-        _write_summary(folder / SUMMARY, rows)
+        try:
+            write_table(folder / SUMMARY, rows)
+        except OSError as problem:  # the pictures are worth more
+            say(sentence(problem))
         if ended >= _SIGNALLED:
             return ended
         status = status or ended
@@ -83,20 +85,10 @@ def run_each(
 def _is_there(request: Request, content: Path, styles: Sequence[str]) -> bool:
     """Whether the output was made of the same content and styles, with the same recipe."""
     try:
-        found = Provenance(request.outputs.output, request.job)
-        inputs = found.record["inputs"].items()
-        hashes = {
-            role: [one.get("sha256") for name, one in inputs if name.partition(" ")[0] == role]
-            for role in ("content", "style")
-        }
-        return (
-            found.recipe == request.recipe
-            and found.record["step"] == found.record["steps"]
-            and hashes == {"content": [_hash(request, content)], "style": [*styles]}
-            and not {"pixel_sizes", "guide"} & found.record["arguments"].keys()
-        )
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):
-        return False  # it is missing, or of another program
+        hashes = {"content": [_hash(request, content)], "style": styles}
+    except (OSError, ValueError):
+        return False  # the run says what is wrong
+    return holds_result(request.outputs.output, request.job, request.recipe, hashes)
 
 
 def _hash(request: Request, path: Path) -> str:
@@ -120,18 +112,6 @@ def _row(content: Path, output: Path, what: str, error: str) -> dict[str, Any]:
         **{f"{name}_loss": losses.get(name, "") for name in ("total", "content", "style", "tv")},
         "error": error,
     }
-
-
-def _write_summary(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the table of all contents so far."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    try:
-        write_atomically(path, text.getvalue().encode())
-    except OSError as error:  # the pictures are worth more
-        say(sentence(error))
 
 
 def _checked_folder(request: Request, contents: Sequence[Path]) -> Path:

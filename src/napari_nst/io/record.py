@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -40,6 +40,40 @@ def record_in(text: str | None) -> dict[str, Any] | None:
     is_record = isinstance(record, dict) and all(isinstance(record.get(p), dict) for p in parts)
     is_record = is_record and all(isinstance(one, dict) for one in record["inputs"].values())
     return record if is_record and isinstance(record.get("job"), str) else None
+
+
+def holds_result(
+    path: Path,
+    job: str,
+    recipe: Recipe,
+    inputs: Mapping[str, Sequence[str]],
+    arguments: Mapping[str, Any] = MappingProxyType({}),
+) -> bool:
+    """Return whether an image file is the end of a run of a job, with a recipe and no others.
+
+    `inputs` are the hashes of its images by role, `arguments` those of the job besides.
+    """
+    try:
+        record = record_in(read_text(path))
+        if record is None:
+            return False
+        found = {
+            role: [
+                one.get("sha256")
+                for name, one in record["inputs"].items()
+                if name.partition(" ")[0] == role
+            ]
+            for role in inputs
+        }
+        return (
+            record["job"] == job
+            and record["step"] == record["steps"]
+            and found == {role: [*hashes] for role, hashes in inputs.items()}
+            and record["arguments"] == dict(arguments)
+            and Recipe.from_dict(record["recipe"]) == recipe
+        )
+    except (OSError, ValueError, TypeError, LookupError):
+        return False  # it is missing, or of another program
 
 
 def record_of(layer: Any) -> dict[str, Any] | None:

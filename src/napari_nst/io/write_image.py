@@ -34,6 +34,18 @@ def write_image(
 ) -> None:
     """Write uint8 or uint16 as they are, or floats in [0, 1] with `depth` bits, with a text."""
     path = Path(path)
+    write_atomically(path, encode_image(path, image, depth, text=text, calibration=calibration))
+
+
+def encode_image(
+    path: Path,
+    image: Pixels,
+    depth: Depth = 8,
+    *,
+    text: str = "",
+    calibration: Calibration | None = None,
+) -> bytes:
+    """Return what `write_image` writes; the path says the format."""
     if image.ndim != 2 and (image.ndim != 3 or image.shape[-1] not in (3, 4)):
         raise ValueError(f"image must be (H, W), (H, W, 3) or (H, W, 4); not {image.shape}.")
     if is_integer := image.dtype.kind == "u" and image.dtype.itemsize <= 2:
@@ -47,7 +59,7 @@ def write_image(
         pixels = image.astype(f"u{depth // 8}", copy=False)
     else:
         pixels = quantized("image", image, depth)
-    write_atomically(path, encode(pixels, text, calibration))
+    return encode(pixels, text, calibration)
 
 
 def write_stack(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from napari_nst.engine.iteration import Iteration
 from napari_nst.engine.steering import Steering
 from napari_nst.engine.vgg import weights
-from napari_nst.errors import Cancelled, NstError
+from napari_nst.errors import FAILURES, Cancelled, NstError
 from napari_nst.stacks.places import Place, Places
 from napari_nst.stacks.slice_job import SliceInputs, SliceJob
 from napari_nst.stacks.source import Stack
@@ -21,9 +21,6 @@ from napari_nst.stacks.store import ResultStore
 if TYPE_CHECKING:
     from napari_nst.engine.vgg.weights import Progress
     from napari_nst.io.decoded_image import Pixels
-
-FAILURES = (NstError, OSError, MemoryError, ValueError, TypeError, RuntimeError)
-"""What ends a slice, but not the stack."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,10 +19,10 @@ from uuid import uuid4
 import dask
 from distributed import Client, Future, LocalCluster, WorkerPlugin, get_worker
 
-from napari_nst.errors import NstError
+from napari_nst.errors import FAILURES, NstError
 from napari_nst.stacks.places import Place
 from napari_nst.stacks.slice_job import SliceInputs, SliceJob
-from napari_nst.stacks.stack_run import FAILURES, SliceStep, StackRun
+from napari_nst.stacks.stack_run import SliceStep, StackRun
 
 if TYPE_CHECKING:
     from napari_nst.engine.steering import Steering
