@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from napari_nst.engine.steering import Steering
     from napari_nst.engine.sweep import explore_layers, sweep
     from napari_nst.engine.vgg.network import VGG19
+    from napari_nst.ensembles.api import synthesize_ensemble
+    from napari_nst.ensembles.ensemble_run import EnsembleRun
+    from napari_nst.ensembles.table import EnsembleTable
     from napari_nst.errors import NstError
     from napari_nst.io.save_result import save
     from napari_nst.recipe import Recipe, on_flavour, preset, preset_names
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AugmentRun": "napari_nst.augmentation.run",
+    "EnsembleRun": "napari_nst.ensembles.ensemble_run",
+    "EnsembleTable": "napari_nst.ensembles.table",
     "ImageFile": "napari_nst.engine.job.given",
     "Iteration": "napari_nst.engine.iteration",
     "NstError": "napari_nst.errors",
@@ -84,18 +89,20 @@ _HOMES = {
     "stylize_stack": "napari_nst.stacks.api",
     "sweep": "napari_nst.engine.sweep",
     "synthesize": "napari_nst.engine.api",
+    "synthesize_ensemble": "napari_nst.ensembles.api",
     "synthesize_solid": "napari_nst.engine.solid.run",
 }
 """Public name → the module it lives in. Imported when first used: torch takes seconds."""
 
 __all__ = [
-    "VGG19", "AugmentRun", "ImageFile", "Iteration", "NstError", "OwnLoss", "Recipe",
-    "RunHandle", "SliceStep", "StackRun", "Steering", "TextureStatistics", "VariantStep",
-    "augment", "compare_reconstructions", "compare_textures", "copy_score", "explore_layers",
-    "feature_maps", "flicker", "gram_view", "loss_maps", "losses", "on_flavour",
-    "order_to_reconstruct", "order_to_stylize", "order_to_synthesize", "preset", "preset_names",
-    "reconstruct", "reconstruct_stack", "resume", "save", "statistics", "stylize",
-    "stylize_channels", "stylize_stack", "sweep", "synthesize", "synthesize_solid",
+    "VGG19", "AugmentRun", "EnsembleRun", "EnsembleTable", "ImageFile", "Iteration", "NstError",
+    "OwnLoss", "Recipe", "RunHandle", "SliceStep", "StackRun", "Steering", "TextureStatistics",
+    "VariantStep", "augment", "compare_reconstructions", "compare_textures", "copy_score",
+    "explore_layers", "feature_maps", "flicker", "gram_view", "loss_maps", "losses",
+    "on_flavour", "order_to_reconstruct", "order_to_stylize", "order_to_synthesize", "preset",
+    "preset_names", "reconstruct", "reconstruct_stack", "resume", "save", "statistics",
+    "stylize", "stylize_channels", "stylize_stack", "sweep", "synthesize",
+    "synthesize_ensemble", "synthesize_solid",
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from napari_nst.stacks.places import Names, Places, Range, choose_places
 from napari_nst.stacks.slice_job import SliceInputs, SliceJob, checked_for_stacks
 from napari_nst.stacks.source import Stack, StackLike, open_stack
 from napari_nst.stacks.stack_run import SliceStep, StackRun, compute_here
-from napari_nst.stacks.store import open_store, resized_plane
+from napari_nst.stacks.store import ResultStore, open_store, resized_plane
 
 if TYPE_CHECKING:
     from napari_nst.engine.steering import Steering
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
     from napari_nst.io.decoded_image import Limits, Pixels
 
 FilePath = str | os.PathLike[str]
+
+Started = tuple[
+    SliceJob, Stack, Places, ResultStore, "Steering", "Progress | None",
+    Callable[[StackRun], Iterator[SliceStep]],
+]  # fmt: skip
+"""The arguments of a `StackRun`."""
 
 
 def stylize_stack(
@@ -129,7 +136,7 @@ def stylize_stack(
         While iterating, if weights cannot be downloaded, a scheduler does not answer, or the first
         two slices fail.
     """
-    _refuse_unknown(fields, stylize_stack)
+    refuse_unknown_fields(fields, stylize_stack)
     recipe = checked_recipe(recipe, "transfer", fields)
     styles = read_styles(style, "style", recipe)
     stack = open_stack(content, limits)
@@ -174,7 +181,7 @@ def reconstruct_stack(
     workers, scheduler, steering, progress, **fields
         As for `stylize_stack`; so are the returned run and errors.
     """
-    _refuse_unknown(fields, reconstruct_stack)
+    refuse_unknown_fields(fields, reconstruct_stack)
     recipe = checked_recipe(recipe, "reconstruction", fields).replace(**FIXED_FIELDS["reconstruct"])
     stack = open_stack(image, limits)
     places = choose_places(stack, axes, slices, channel, channel_axis)
@@ -193,7 +200,26 @@ def _start(
     steering: Steering | None,
     progress: Progress | None,
 ) -> StackRun:
-    """Check the first slice, open the result, and return the run."""
+    """Return the run of a stack, whose first slice is read now, for errors before it starts."""
+    first = places.read(stack, next(iter(places)))
+    record = partial(_record, job, stack, places, first)
+    given = (out, workers, scheduler, steering, progress)
+    return StackRun(*started(job, stack, places, SliceInputs(first), record, *given))
+
+
+def started(
+    job: SliceJob,
+    stack: Stack,
+    places: Places,
+    first: SliceInputs,
+    record: Callable[[int], Mapping[str, Any]],  # of the number of runs of neighbours
+    out: FilePath | None,
+    workers: int,
+    scheduler: str | None,
+    steering: Steering | None,
+    progress: Progress | None,
+) -> Started:
+    """Check the first slice, open the result, and return the arguments of a `StackRun`."""
     if not isinstance(workers, int) or workers < 1:
         raise ValueError(f"`workers` must be a number of processes, 1 or more; not {workers!r}.")
     steering = checked_options(progress, steering)
@@ -204,9 +230,7 @@ def _start(
         )
     if scheduler is None:
         choose_device(job.recipe.device)
-    # The run reads slices as it goes; the first one is read now, for errors before anything starts.
-    first = places.read(stack, next(iter(places)))
-    order = job.order(SliceInputs(first))
+    order = job.order(first)
     samples = 1 if order.shows_grey else max(stack.samples, 3)
     parts = workers
     if scheduler is not None:
@@ -221,14 +245,14 @@ def _start(
         samples,
         job.result_dtype,
         job.result_limits,
-        _record(job, stack, places, first, parts),
+        record(parts),
     )
     compute: Callable[[StackRun], Iterator[SliceStep]] = compute_here
     if workers > 1 or scheduler is not None:
         from napari_nst.stacks.workers import compute_on
 
         compute = compute_on(workers, scheduler)
-    return StackRun(job, stack, places, store, steering, progress, compute)
+    return job, stack, places, store, steering, progress, compute
 
 
 def _record(
@@ -258,6 +282,11 @@ def _record(
         "starts": [run[0] for run in places.runs(parts)] if job.warm_steps else [],
         "versions": {"napari-nst": metadata.version("napari-nst")},
     }
+    return as_json(record)
+
+
+def as_json(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record as it is read back from JSON."""
     found: dict[str, Any] = json.loads(json.dumps(record))
     return found
 
@@ -275,7 +304,7 @@ def _checked_path(out: FilePath | None, stack: Stack) -> Path:
     return path
 
 
-def _refuse_unknown(fields: Mapping[str, Any], function: Callable[..., Any]) -> None:
+def refuse_unknown_fields(fields: Mapping[str, Any], function: Callable[..., Any]) -> None:
     """Raise TypeError if keywords are neither arguments of a function nor fields of a recipe."""
     own = [name for name in inspect.signature(function).parameters if name != "fields"]
     for name in fields:

@@ -89,7 +89,10 @@ class SliceJob:
 
     def stored(self, iteration: Iteration, samples: int) -> Pixels:
         """Return the picture of a finished slice as it is stored."""
-        picture = iteration.picture
+        return self.as_stored(iteration.picture, samples)
+
+    def as_stored(self, picture: Pixels, samples: int) -> Pixels:
+        """Return a picture in [0, 1] in the data type and the range of the result."""
         if samples == 4 and picture.shape[2:] == (3,):  # no pixel of this slice is transparent
             picture = np.dstack([picture, np.ones_like(picture[..., :1])])
         low, high = self.result_limits

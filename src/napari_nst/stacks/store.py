@@ -28,6 +28,9 @@ MISSING, DONE, FAILED = 0, 1, 2
 PIXELS, STATES, LOSSES = "0", "napari-nst/states", "napari-nst/losses"
 """The arrays of a store: the finest level, and the state and the last loss of each slice."""
 
+SEED = "seed"
+"""The axis of an ensemble."""
+
 _LOCK = f"{STATES}/lock"  # in the folder of an array, whose contents zarr does not list
 _SPACE, _TIME = ("z", "y", "x"), ("t",)
 _CHANNELS = ("c", "channel", "samples")
@@ -235,7 +238,7 @@ def _ome(name: str, axes: Sequence[Axis], samples: int, limits: Limits) -> dict[
 
 def _samples_axis(axes: Sequence[Axis]) -> int:
     # In OME-Zarr, channels are behind time and before space.
-    return int(bool(axes) and axes[0].name in _TIME)
+    return int(bool(axes) and axes[0].name in (*_TIME, SEED))
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

@@ -24,7 +24,7 @@ from napari_nst.texture_statistics.measure import (
     measure,
 )
 from napari_nst.texture_statistics.reading import read
-from napari_nst.texture_statistics.result import Row, TextureStatistics
+from napari_nst.texture_statistics.result import COPIED_SQUARE, Row, TextureStatistics
 from napari_nst.texture_statistics.sample import Sample, lightness_of, otsu, sample_of
 
 SLICES = 4
@@ -131,7 +131,7 @@ def statistics(
         own = float(largest_copy(whole.lightness, reference.lightness))
         pairs = [largest_copy(a.lightness, b.lightness) for a, b in combinations(crops, 2)]
         between = float(median(pairs)) if pairs else np.nan
-        rows.append(Row("largest copied square", "pixel", own, np.nan, np.nan, between))
+        rows.append(Row(COPIED_SQUARE, "pixel", own, np.nan, np.nan, between))
     return TextureStatistics(
         tuple(rows),
         curves_of(of_image, of_exemplar, of_crops, compared.unit),

@@ -23,6 +23,22 @@ SIDES = (8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 19
 """Sides of the patches that are compared, in pixels."""
 
 
+ALIKE = 16
+"""Side of the patches that even different photographs of one material have in common."""
+
+APART = 1.5
+"""Times the largest square that two crops of an exemplar share, up to which there is no copy."""
+
+
+def copy_limit(between_crops: float) -> float:
+    """Return the side up to which a shared square is no copy.
+
+    `between_crops` is that of two crops of the exemplar, NaN if there are no crops. Crops have half
+    the sides of an image, so that fewer patches are compared, and the largest is a little smaller.
+    """
+    return max(ALIKE, APART * between_crops) if between_crops > 0 else ALIKE
+
+
 def largest_copy(texture: Pixels, exemplar: Pixels) -> int:
     """Return the side in pixels of the largest patch that a texture took from its exemplar.
 

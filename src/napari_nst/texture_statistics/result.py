@@ -17,6 +17,9 @@ from napari_nst.io.atomic_write import write_atomically
 
 Values = np.ndarray[Any, Any]
 
+COPIED_SQUARE = "largest copied square"
+"""The name of a statistic that is asked for."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -133,12 +136,12 @@ class TextureStatistics:
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table as CSV in UTF-8, a line for each statistic; OSError if it cannot."""
         lines = [[*astuple(row), row.ratio] for row in self.rows]
-        _write(path, [*(field.name for field in fields(Row)), "ratio"], lines)
+        write_csv(path, [*(field.name for field in fields(Row)), "ratio"], lines)
 
     def curves_to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write all curves as CSV in UTF-8, a line for each point; OSError if it cannot."""
         heading = ["curve", "x_label", "y_label", "x", "image", "exemplar", "low", "high"]
-        _write(path, heading, self._points())
+        write_csv(path, heading, self._points())
 
     def _points(self) -> Iterator[list[Any]]:
         for one in self.curves:
@@ -153,7 +156,7 @@ class TextureStatistics:
         lines = [
             [
                 row.name,
-                *map(_number, (row.image, row.exemplar, row.distance, row.between_crops)),
+                *map(number_text, (row.image, row.exemplar, row.distance, row.between_crops)),
                 "" if math.isnan(row.ratio) else f"{row.ratio:.2f}",
                 row.unit,
             ]
@@ -186,11 +189,13 @@ class TextureStatistics:
         return f"Crops are those of {shape} pixels at the corners of {of}."
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """Return a number with four digits, nothing for NaN."""
     return "" if math.isnan(value) else f"{value:.4g}"
 
 
-def _write(path: str | os.PathLike[str], heading: Sequence[str], lines: Any) -> None:
+def write_csv(path: str | os.PathLike[str], heading: Sequence[str], lines: Any) -> None:
+    """Write lines as CSV in UTF-8; NaN becomes an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heading)

@@ -1,0 +1,206 @@
+"""The table of an ensemble: the statistics of each seed, and which seeds are copies."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_nst.texture_statistics.copies import copy_limit
+from napari_nst.texture_statistics.measure import DISTANCES
+from napari_nst.texture_statistics.result import COPIED_SQUARE, Row, number_text, write_csv
+
+Values = np.ndarray[Any, np.dtype[np.float64]]
+
+COPY, NEW = "copy", "no copy"
+"""The verdicts."""
+
+MISSED = 2.0
+"""The ratio from which a statistic is missed; see docs/statistics.md."""
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleTable:
+    """The statistics of each seed of an ensemble, as `EnsembleRun.table` returns it.
+
+    Attributes
+    ----------
+    rows : dict of int to tuple of Row
+        Seed → its statistics, as in `TextureStatistics.rows`; the last is the largest copied
+        square.
+    """
+
+    rows: Mapping[int, tuple[Row, ...]]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that have been measured, in the order of the ensemble."""
+        return tuple(self.rows)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the statistics, without the largest copied square."""
+        first = next(iter(self.rows.values()), ())
+        return tuple(row.name for row in first if row.name != COPIED_SQUARE)
+
+    def values(self, name: str) -> Values:
+        """Return a statistic of each seed, (N,); of a curve, its distance to the exemplar's."""
+        rows = self._of(name)
+        return np.array([row.distance if _is_curve(row) else row.image for row in rows])
+
+    def ratios(self, name: str) -> Values:
+        """Return the distance of each seed to the exemplar over that between crops, (N,)."""
+        return np.array([row.ratio for row in self._of(name)])
+
+    @property
+    def copies(self) -> dict[int, int]:
+        """Seed → side in pixels of the largest square that it took over (see `copy_score`)."""
+        scores = self._of(COPIED_SQUARE)
+        return {seed: int(row.image) for seed, row in zip(self.rows, scores, strict=True)}
+
+    @property
+    def between_crops(self) -> float:
+        """The side of the largest square that two crops of the exemplar share, in the median."""
+        return self._of(COPIED_SQUARE)[0].between_crops if self.rows else math.nan
+
+    @property
+    def copied(self) -> tuple[int, ...]:
+        """The seeds that have copied a part of the exemplar.
+
+        Their largest copied square has a side of more than 16 pixels, and of more than 1.5 times
+        `between_crops`.
+        """
+        limit = copy_limit(self.between_crops)
+        return tuple(seed for seed, side in self.copies.items() if side > limit)
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the table as CSV in UTF-8; OSError if it cannot be written.
+
+        It has a line for each seed, then lines for their mean, their standard deviation, the
+        exemplar, and the yardstick between crops. Each statistic has its value, of a curve its
+        distance, and its ratio.
+        """
+        write_csv(path, *self.lines)
+
+    @property
+    def lines(self) -> tuple[list[str], list[list[Any]]]:
+        """The heading and the lines of the table, as `to_csv` writes it."""
+        first = {row.name: row for row in next(iter(self.rows.values()), ())}
+        columns = [(name, self.values(name), self.ratios(name)) for name in self.names]
+        heading = ["seed", "verdict", f"{COPIED_SQUARE} (pixel)"]
+        for name in self.names:
+            unit = f" ({first[name].unit})" if first[name].unit else ""
+            kind = " distance" if _is_curve(first[name]) else ""
+            heading += [f"{name}{kind}{unit}", f"{name} ratio"]
+        copies, copied = self.copies, self.copied
+        of_all = [np.array([*copies.values()], float)]
+        of_all += [one for _, *both in columns for one in both]
+        lines: list[list[Any]] = [
+            [seed, COPY if seed in copied else NEW, side, *(float(one[at]) for one in of_all[1:])]
+            for at, (seed, side) in enumerate(copies.items())
+        ]
+        if lines:
+            lines.append(["mean", "", *map(mean, of_all)])
+            lines.append(["standard deviation", "", *map(deviation, of_all)])
+            lines.append(["exemplar", "", math.nan])
+            lines.append(["between crops", "", self.between_crops])
+            for name in self.names:
+                lines[-2] += [first[name].exemplar, math.nan]
+                lines[-1] += [first[name].between_crops, math.nan]
+        return heading, lines
+
+    @property
+    def table(self) -> list[list[str]]:
+        """What is printed: the heading, and mean and standard deviation of each statistic."""
+        heading = ["statistic", "exemplar", "mean", "standard deviation", "mean ratio",
+                   "largest ratio", "unit"]  # fmt: skip
+        lines = []
+        for name in self.names:
+            row, values, ratios = self._of(name)[0], self.values(name), self.ratios(name)
+            numbers = (row.exemplar, mean(values), deviation(values))
+            known = ratios[~np.isnan(ratios)]
+            two = [f"{one:.2f}" for one in (known.mean(), known.max())] if len(known) else ["", ""]
+            lines.append([name, *map(number_text, numbers), *two, row.unit])
+        return [heading, *lines]
+
+    def sentences(self) -> list[str]:
+        """Return what to know of each seed, in words: what it copied, and what it missed."""
+        found, copied = [], self.copied
+        for seed, side in self.copies.items():
+            verdict = COPY if seed in copied else NEW
+            rows = [row for row in self.rows[seed] if row.name != COPIED_SQUARE]
+            missed = [row.name for row in rows if row.ratio > MISSED]
+            words = f"seed {seed}: {verdict}, largest copied square {side} px"
+            found.append(f"{words}; missed: {', '.join(missed)}" if missed else words)
+        if found:
+            found.append(f"two crops of the exemplar share {number_text(self.between_crops)} px")
+        return found
+
+    def __repr__(self) -> str:
+        widths = [max(map(len, column)) for column in zip(*self.table, strict=True)]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if at in (0, len(widths) - 1) else cell.rjust(width)
+                for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in self.table
+        ]
+        return "\n".join([*lines, "", *self.sentences()])
+
+    def _of(self, name: str) -> list[Row]:
+        """Return a statistic of each seed."""
+        found = [row for rows in self.rows.values() for row in rows if row.name == name]
+        if self.rows and not found:
+            raise KeyError(f"There is no statistic {name!r}; there are {', '.join(self.names)}.")
+        return found
+
+
+def deviation(values: Values) -> float:
+    """Return the standard deviation of the values that exist; NaN of one."""
+    known = values[~np.isnan(values)]
+    return float(known.std(ddof=1)) if len(known) > 1 else math.nan
+
+
+def mean(values: Values) -> float:
+    """Return the mean of the values that exist."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def _is_curve(row: Row) -> bool:
+    return row.name in DISTANCES or row.name.startswith("Gram ")
+
+
+class StoredTable:
+    """The file of a table, beside the pixels of its ensemble: a line of JSON for each seed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.rows: dict[int, tuple[Row, ...]] = {}
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        for line in lines:
+            with suppress(ValueError, TypeError, KeyError):  # the last may be cut: measured again
+                found = json.loads(line)
+                self.rows[int(found["seed"])] = tuple(_row(*one) for one in found["rows"])
+
+    def add(self, seed: int, rows: tuple[Row, ...]) -> None:
+        """Store the statistics of a seed."""
+        self.rows[seed] = rows
+        stored = [
+            [None if isinstance(one, float) and math.isnan(one) else one for one in astuple(row)]
+            for row in rows
+        ]
+        with self._path.open("a", encoding="utf-8") as file:
+            # A line that a crash has cut ends here.
+            file.write("\n" + json.dumps({"seed": seed, "rows": stored}) + "\n")
+
+
+def _row(name: str, unit: str, *numbers: float | None) -> Row:
+    return Row(name, unit, *(math.nan if one is None else float(one) for one in numbers))
