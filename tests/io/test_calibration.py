@@ -142,6 +142,18 @@ def test_a_unit_that_is_no_length_is_left_out(tmp_path):
     assert decode_image(tmp_path / "a.tif").calibration is None
 
 
+def test_an_ome_tiff_says_the_size_of_its_pixels(tmp_path):
+    known = {"PhysicalSizeX": 250, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 0.5}  # µm
+    metadata = {"axes": "ZYX", **known}
+    pixels = np.zeros((2, 60, 80), np.uint8)
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", pixels, resolution=(300, 300), resolutionunit="INCH",
+        metadata=metadata, photometric="minisblack",
+    )  # fmt: skip
+    read = decode_image(tmp_path / "a.ome.tif", page=2)
+    assert (read.calibration.pixel, read.calibration.unit) == ((0.5, 0.25), "um")
+
+
 def test_a_tiff_without_a_resolution_has_none(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((6, 8), np.uint8), metadata=None)
     assert decode_image(tmp_path / "a.tif").calibration is None

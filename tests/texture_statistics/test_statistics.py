@@ -155,14 +155,35 @@ def test_a_volume_is_measured_as_a_whole_and_in_slices_beside_an_image(tmp_path)
     assert slices.crop == (28, 32)
     assert slices["volume fraction"].image == pytest.approx(volume.mean(), abs=0.05)
     assert "boundary per area" in [row.name for row in slices.rows]
-    path = tmp_path / "volume.tif"
+
+
+OME = {"PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.5, "PhysicalSizeZ": 1000}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        (
+            "volume.tif",
+            {
+                "imagej": True, "resolution": (2, 2),
+                "metadata": {"axes": "ZYX", "spacing": 1.0, "unit": "um"},
+            },
+        ),
+        ("volume.ome.tif", {"metadata": {"axes": "ZYX", **OME, "PhysicalSizeZUnit": "nm"}}),
+    ],
+)  # fmt: skip
+def test_lengths_in_a_volume_are_those_that_its_file_has(tmp_path, name, options):
+    volume = discs((48, 56, 64), 60, 7)
     tifffile.imwrite(
-        path, volume.astype(np.uint8) * 255, imagej=True, resolution=(2, 2),
-        metadata={"axes": "ZYX", "spacing": 1.0, "unit": "um"},
-    )  # fmt: skip
-    in_file = measured(path, exemplar=None)
-    assert in_file["mean chord z"].image == pytest.approx(2 * found["mean chord z"].image)
-    assert in_file["mean chord x"].image == pytest.approx(found["mean chord x"].image)
+        tmp_path / name, volume.astype(np.uint8) * 255, photometric="minisblack", **options
+    )
+    found = measured(volume, exemplar=None, scale=(1, 0.5, 0.5))
+    in_file = measured(tmp_path / name, exemplar=None)
+    for row in ("correlation length", "correlation length z", "mean chord x"):
+        assert in_file[row].unit == "µm"
+        assert in_file[row].image == pytest.approx(found[row].image)
+    assert in_file["surface per volume"].image == found["surface per volume"].image
 
 
 def test_without_exemplar_the_crops_are_the_images_own():

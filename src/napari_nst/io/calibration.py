@@ -1,9 +1,10 @@
-"""The size of an image's pixels and its display range, in the tags of TIFF and PNG files."""
+"""The size of an image's pixels and its display range, in TIFF (OME, ImageJ) and PNG files."""
 
 from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,8 +94,44 @@ class Calibration:
         return struct.pack(">IIB", *map(round, per_metre), _PNG_UNIT)
 
 
+Step = tuple[float, str]
+"""The distance between two entries of an axis, and its unit as the file has it."""
+
+
+def steps_of_tiff(tiff: Any) -> dict[str, Step]:
+    """Return axis (x, y, z, t) → its step, of those that a TIFF of OME, ImageJ or others has."""
+    if tiff.is_ome:
+        return _ome_steps(tiff)
+    page, imagej = tiff.pages[0], tiff.imagej_metadata or {}
+    steps: dict[str, Step] = {}
+    known = calibration_of_tiff(tiff, page, (page.imagelength, page.imagewidth))
+    unit = "pixel" if known is None else known.unit
+    if known is not None and known.pixel is not None:
+        steps["y"], steps["x"] = ((side, unit) for side in known.pixel)
+    if "spacing" in imagej:
+        steps["z"] = float(imagej["spacing"]), unit
+    if imagej.get("finterval"):
+        steps["t"] = float(imagej["finterval"]), str(imagej.get("tunit", "s"))
+    return steps
+
+
+def in_one_unit(steps: Sequence[Step]) -> tuple[tuple[float, ...], str] | None:
+    """Return lengths in their common unit, or in micrometres; None if these cannot be compared."""
+    units = {unit for _, unit in steps}
+    if len(units) == 1:
+        return tuple(length for length, _ in steps), units.pop()
+    if units <= MICROMETRES.keys():
+        return tuple(length * MICROMETRES[unit] for length, unit in steps), "um"
+    return None
+
+
 def calibration_of_tiff(tiff: Any, page: Any, shape: tuple[int, int]) -> Calibration | None:
     """Return the calibration that a TIFF has for its page of a height and width."""
+    if tiff.is_ome:
+        steps = _ome_steps(tiff)
+        found = in_one_unit([steps["y"], steps["x"]]) if {"y", "x"} <= steps.keys() else None
+        if found is not None and found[1] in MICROMETRES:
+            return Calibration(shape, _two(found[0]), found[1])
     tags = page.tags
     pairs = [tags[code].value if code in tags else (0, 1) for code in (283, 282)]
     try:
@@ -108,6 +145,24 @@ def calibration_of_tiff(tiff: Any, page: Any, shape: tuple[int, int]) -> Calibra
     if unit not in (*MICROMETRES, "pixel") or not all(0 < one < math.inf for one in per_unit):
         return None
     return Calibration(shape, (1 / per_unit[0], 1 / per_unit[1]), unit)
+
+
+def _ome_steps(tiff: Any) -> dict[str, Step]:
+    """Return the steps in the XML of an OME-TIFF, of its first image."""
+    import tifffile
+
+    found: dict[str, Step] = {}
+    try:
+        image = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]
+        pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
+        for axis, name, usual in (*((k, f"PhysicalSize{k.upper()}", "µm") for k in "zyx"),
+                                  ("t", "TimeIncrement", "s")):  # fmt: skip
+            if 0 < (size := float(pixels.get(name, 0))) < math.inf:
+                unit = str(pixels.get(f"{name}Unit", usual))
+                found[axis] = size, _SPELLINGS.get(unit, unit)
+    except (TypeError, LookupError, ValueError, SyntaxError):  # the last of broken XML
+        return {}
+    return found
 
 
 def _two(pair: Any) -> tuple[float, float] | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nst.io.calibration import calibration_of_tiff
+from napari_nst.io.calibration import in_one_unit, steps_of_tiff
 from napari_nst.io.decoded_image import Limits, Pixels, Unusable
 from napari_nst.io.read_image import SIGNATURES, check_memory, decode_file, display_range
 
@@ -59,10 +59,11 @@ def _tiff_volume(data: bytes) -> DecodedVolume | None:
         pixels = series.asarray().reshape(shape)
         if pixels.dtype == bool:
             pixels = pixels * np.uint8(255)
-        calibration = calibration_of_tiff(tiff, page, (shape[1], shape[2]))
-        spacing = (tiff.imagej_metadata or {}).get("spacing")
-        voxel, unit = None, "pixel"
-        if calibration is not None and calibration.pixel is not None and spacing:
-            voxel, unit = (float(spacing), *calibration.pixel), calibration.unit
+        steps, voxel, unit = steps_of_tiff(tiff), None, "pixel"
+        if {"z", "y", "x"} <= steps.keys() and (
+            found := in_one_unit([steps["z"], steps["y"], steps["x"]])
+        ):
+            (depth, height, width), unit = found
+            voxel = depth, height, width
         limits = display_range(tiff, page) if pixels.dtype.itemsize > 1 else None
         return DecodedVolume(pixels, voxel, unit, limits)

@@ -13,7 +13,7 @@ from weakref import finalize
 import numpy as np
 
 from napari_nst.engine.job.given import Layer
-from napari_nst.io.calibration import calibration_of_tiff
+from napari_nst.io.calibration import steps_of_tiff
 from napari_nst.io.decoded_image import Limits, Pixels
 
 StackLike = Any
@@ -276,48 +276,13 @@ def _from_tiff(path: Path) -> Stack:
     count = data.ndim - is_rgb
     # Pages without a meaning: Q and I are tifffile's letters for them.
     names = ["z" if one in "qi" and "z" not in letters else one for one in letters[:count]]
-    known = _ome_steps(tiff) if tiff.is_ome else _imagej_steps(tiff)
+    known = steps_of_tiff(tiff)
     axes = []
     for axis in array_axes(names, data.shape[:count]):
         scale, unit = known.get(axis.name, (1.0, None))
-        axes.append(replace(axis, scale=scale, unit=unit))
+        axes.append(replace(axis, scale=scale, unit=known_unit(unit)))
     name = re.sub(r"(\.ome)?\.tiff?$", "", path.name, flags=re.IGNORECASE)
     return Stack(name, data, tuple(axes), is_rgb, _display_range(tiff, data.dtype), path)
-
-
-def _ome_steps(tiff: Any) -> dict[str, tuple[float, str | None]]:
-    """Return axis → the length of a step and its unit, from the XML of an OME-TIFF."""
-    import tifffile
-
-    found: dict[str, tuple[float, str | None]] = {}
-    try:
-        image = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]
-        pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
-        for axis in "zyx":
-            if (size := pixels.get(f"PhysicalSize{axis.upper()}")) is not None:
-                unit = pixels.get(f"PhysicalSize{axis.upper()}Unit", "µm")
-                found[axis] = float(size), known_unit(unit)
-        if (step := pixels.get("TimeIncrement")) is not None:
-            found["t"] = float(step), known_unit(pixels.get("TimeIncrementUnit", "s"))
-    except (TypeError, LookupError, ValueError):
-        return {}
-    return found
-
-
-def _imagej_steps(tiff: Any) -> dict[str, tuple[float, str | None]]:
-    """Return axis → the length of a step and its unit, of a TIFF of ImageJ or another one."""
-    page, metadata = tiff.pages[0], tiff.imagej_metadata or {}
-    found: dict[str, tuple[float, str | None]] = {}
-    calibration = calibration_of_tiff(tiff, page, (page.imagelength, page.imagewidth))
-    unit = None
-    if calibration is not None and calibration.pixel is not None:
-        unit = known_unit(calibration.unit)
-        found["y"], found["x"] = ((size, unit) for size in calibration.pixel)
-    if "spacing" in metadata:
-        found["z"] = float(metadata["spacing"]), unit
-    if metadata.get("finterval"):
-        found["t"] = float(metadata["finterval"]), known_unit(metadata.get("tunit", "s"))
-    return found
 
 
 def _display_range(tiff: Any, dtype: Any) -> Limits | None:
