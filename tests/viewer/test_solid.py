@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import skimage.data
 
+from napari_nst.io.read_volume import decode_volume
 from napari_nst.io.record import RECORD
 
 pytestmark = [pytest.mark.window, pytest.mark.network]
@@ -28,7 +29,9 @@ def widget(viewer, dock):
     return widget
 
 
-def test_a_grey_volume_grows_beside_its_exemplar_with_its_pixel_size(widget, viewer, until):
+def test_a_grey_volume_grows_beside_its_exemplar_with_its_pixel_size(
+    widget, viewer, until, tmp_path
+):
     widget.exemplar.value = viewer.layers["gravel"]
     widget.run_button.native.click()
     assert not widget.run_button.enabled
@@ -41,6 +44,10 @@ def test_a_grey_volume_grows_beside_its_exemplar_with_its_pixel_size(widget, vie
     assert viewer.dims.ndisplay == 3
     assert layer.metadata[RECORD]["job"] == "synthesize_solid"
     assert widget.run_button.enabled
+    widget.save(tmp_path / "solid.tif")
+    saved = decode_volume(tmp_path / "solid.tif")
+    assert (saved.voxel, saved.unit) == ((0.5, 0.5, 0.5), "um")
+    np.testing.assert_array_equal(saved.pixels, np.rint(layer.data * 65535))
 
 
 def test_a_coloured_volume_has_a_layer_for_each_colour(widget, viewer, until):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,10 +17,8 @@ from napari_nst.engine.job.solid import (
     AXES,
     SHAPE,
     SLICES,
-    SolidJob,
     order_to_synthesize_solid,
 )
-from napari_nst.io.calibration import Calibration
 from napari_nst.io.decoded_image import DecodedImage
 from napari_nst.io.write_image import check_volume_file
 
@@ -88,7 +85,7 @@ def solid(
         if outputs.depth is None and not job.is_grey:
             depth = outputs.depths[outputs.output] = 8  # ImageJ has no other volumes of colours
         check_volume_file(outputs.output, is_grey=job.is_grey, depth=depth)
-        outputs.calibration = _calibration(images[0], job)
+        outputs.calibration = job.calibration
 
     from napari_nst.engine.solid.run import start
 
@@ -106,12 +103,3 @@ def _along(axes: Sequence[str], images: Sequence[DecodedImage]) -> list[DecodedI
         )
     found = dict(zip(axes, images, strict=True))
     return [found.get(axis) for axis in AXES]
-
-
-def _calibration(image: DecodedImage, job: SolidJob) -> Calibration | None:
-    """Return the size of a voxel, which is that of the exemplar's pixels at the recipe's size."""
-    known = image.calibration
-    if known is None or known.pixel is None:
-        return None
-    at_size = known.at(job.fitted(job.exemplars[0], job.scales[-1]))
-    return replace(at_size, shape=job.shape[1:], origin=None, limits=None)

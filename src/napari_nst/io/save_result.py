@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from napari_nst.io.calibration import Calibration
 from napari_nst.io.write_image import Depth, depth_for, write_image, write_volume
 
 
@@ -43,7 +44,8 @@ def save(
     ----------
     path : str or path
         The file, whose ending says its format: ``.png``, ``.jpg`` or ``.tif``. It is written
-        completely or not at all. A solid texture needs a TIFF, whose pages are slices.
+        completely or not at all. A solid texture needs a TIFF, whose pages are slices; it gets the
+        size of its voxels, if the file of the exemplar has that of its pixels.
     iteration : Iteration or RunHandle
         The iteration, or a run whose `last` is meant.
     depth : {8, 16, 32}, optional
@@ -74,9 +76,12 @@ def save(
         )
     path = Path(path).expanduser()
     bits = depth_for(path, np.empty(0, found.input_dtype), depth)
-    picture, text = found.picture, json.dumps(found.record())
+    picture, record = found.picture, found.record()
+    text = json.dumps(record)
     if len(getattr(found, "shape", ())) == 3:
-        is_coloured = picture.ndim == 4
-        write_volume(path, picture, 8 if is_coloured and depth is None else bits, text=text)
+        known = record.get("calibration")
+        calibration = Calibration(**known) if known else None
+        bits = 8 if picture.ndim == 4 and depth is None else bits
+        write_volume(path, picture, bits, text=text, calibration=calibration)
     else:
         write_image(path, picture, bits, text=text)

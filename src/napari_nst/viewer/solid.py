@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari.viewer
 import numpy as np
 from magicgui.widgets import CheckBox, PushButton
 from napari.layers import Image
+from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QVBoxLayout
 
 from napari_nst.engine.steering import Steering
 from napari_nst.io.record import RECORD
+from napari_nst.io.save_result import save
 from napari_nst.recipe import Recipe, preset
+from napari_nst.viewer.controls.file_dialog import ask_for_path
 from napari_nst.viewer.controls.form import CountBox, form, say, scrolling_column
 from napari_nst.viewer.controls.layer_box import LayerBox, chosen_layer
+from napari_nst.viewer.layers.position import layer_transform
 from napari_nst.viewer.layers.read import LayerSlice, shown_slice
+from napari_nst.viewer.layers.save import calibration_of
 from napari_nst.viewer.run.dock import ComputingDock
 from napari_nst.viewer.run.worker import IsClosing
 
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
 INTERVAL = 0.5  # seconds between two looks for a newer iteration
 IDLE = 20.0  # the layers wait so many times as long as it took to change them
 LEAST = 8  # voxels along an axis, which the layers of the preset need
+_TIFF = {"TIFF (*.tif)": ".tif"}
 _COLOURS = ("red", "green", "blue")
 
 
@@ -89,14 +97,18 @@ class SolidTexture(ComputingDock):
         self.stop_button = PushButton(
             name="stop", text="Stop", tooltip="End the run; the volume so far remains."
         )
+        self.save_button = PushButton(
+            name="save", text="Save…",
+            tooltip="Write the volume as a TIFF, with the size of its voxels and its record.",
+        )  # fmt: skip
+        self.save_button.clicked.connect(self._ask_and_save)
         self.run_button.clicked.connect(self.start)
         self.stop_button.clicked.connect(self.stop)
         self.layer_boxes = [self.exemplar, self.second, self.third]
         chosen = [*self.layer_boxes, *self.sides, self.steps, self.seamless]
+        buttons = [self.run_button, self.stop_button, self.save_button]
         layout = QVBoxLayout(self)
-        layout.addWidget(
-            scrolling_column(form([*chosen, self.run_button, self.stop_button]), self.status)
-        )
+        layout.addWidget(scrolling_column(form([*chosen, *buttons]), self.status))
 
     def start(self) -> None:
         """Make the volume in a thread; its layers grow."""
@@ -119,6 +131,26 @@ class SolidTexture(ComputingDock):
     def stop(self) -> None:
         """End the run during its next step."""
         self._steering.stop()
+
+    def save(self, path: str | Path) -> None:
+        """Write the volume as a TIFF; raise `ValueError` if there is none."""
+        iteration = self._newest
+        if iteration is None or not self.layers:
+            raise ValueError("There is no volume to save. Press Run first.")
+        shape = (iteration.shape[1], iteration.shape[2])
+        known = calibration_of(layer_transform(self.layers[0]), (1, 2), shape, None)
+        facts = {**iteration.facts, "calibration": asdict(known)}
+        save(path, replace(iteration, facts=facts))
+
+    def _ask_and_save(self) -> None:
+        try:
+            name = self.layers[0].name if self.layers else "solid"
+            path = ask_for_path(self, "Save the volume", name, _TIFF, _TIFF.values())
+            if path is not None:
+                self.save(path)
+                show_info(f"Wrote {path.name}.")
+        except (OSError, ValueError) as error:
+            self.complain(error)
 
     def _compute(
         self, slices: list[LayerSlice], shape: tuple[int, ...], recipe: Recipe,
@@ -204,6 +236,7 @@ class SolidTexture(ComputingDock):
         """Enable one of the buttons."""
         self.run_button.enabled = not self.busy
         self.stop_button.enabled = self.busy
+        self.save_button.enabled = not self.busy and self._newest is not None
 
 
 def _place_beside(layer: Image, shown: LayerSlice, gap: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from skimage import data
 
@@ -141,6 +142,16 @@ def test_a_run_yields_volumes_from_coarse_to_fine_and_a_record(solid, tmp_path):
         nst.save(tmp_path / "solid.png", run)
     again = nst.synthesize_solid(exemplar, (20, 24, 32), recipe, slices=2)
     assert (again.result(progress=False) == volume).all()
+
+
+def test_a_volume_has_voxels_as_large_as_the_pixels_in_the_file_of_its_exemplar(solid, tmp_path):
+    exemplar, known = data.coins()[:48, :48], {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+    tifffile.imwrite(tmp_path / "coins.ome.tif", exemplar, metadata={"axes": "YX", **known})
+    run = nst.synthesize_solid(tmp_path / "coins.ome.tif", (16, 16, 16), solid(size=24, steps=1))
+    run.result(progress=False)
+    nst.save(tmp_path / "solid.tif", run)
+    volume = decode_volume(tmp_path / "solid.tif")
+    assert (volume.voxel, volume.unit) == ((1.0, 1.0, 1.0), "um")  # half as many pixels
 
 
 def test_the_result_has_the_histogram_of_the_exemplars(solid):

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from napari_nst.engine.job.given import Layer, advice, opened
 from napari_nst.engine.job.layers import check_size, shares_of
+from napari_nst.io.calibration import Calibration
 from napari_nst.io.decoded_image import DecodedImage, Pixels, split_alpha
 from napari_nst.recipe import Recipe
 
@@ -54,6 +55,7 @@ class InputImage:
     alpha: Weights | None  # None: no pixel is transparent
     is_grey: bool
     metadata: dict[str, Any]  # shape, dtype, SHA-256 and name of the array that was handed in
+    calibration: Calibration | None = None  # of the file that it was read from
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -138,7 +140,8 @@ def _read(image: Any, name: str) -> InputImage:
     }
     if isinstance(image, NamedImage) and image.name:
         metadata["name"] = image.name
-    return InputImage(rgb, alpha, colours.ndim == 2, metadata)
+    calibration = found.calibration if isinstance(found, DecodedImage) else None
+    return InputImage(rgb, alpha, colours.ndim == 2, metadata, calibration)
 
 
 def _samples(image: DecodedImage | Pixels) -> tuple[Pixels, Pixels, Pixels | None]:

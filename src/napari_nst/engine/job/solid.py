@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from napari_nst.engine.job.build import RecipeLike, refuse_unknown, texture_recipe
 from napari_nst.engine.job.input_image import ImageLike, InputImage, read_styles, shape_fitting
 from napari_nst.engine.job.layers import least_side
 from napari_nst.engine.job.schedule import plan_sizes
+from napari_nst.io.calibration import Calibration
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.sections import MOMENT_LOSSES
 
@@ -85,6 +86,18 @@ class SolidJob:
             "slices": self.slices,
             "exemplar_of_axis": {axis: index + 1 for axis, index in along.items()},
         }
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The size of a voxel: that of the first exemplar's pixels at the recipe's size, if known.
+
+        It is that of a slice perpendicular to the depth; voxels are as deep as they are high.
+        """
+        known = self.exemplars[0].calibration
+        if known is None or known.pixel is None:
+            return None
+        at_size = known.at(self.fitted(self.exemplars[0], self.scales[-1]))
+        return replace(at_size, shape=self.shape[1:], origin=None, limits=None)
 
     def fitted(self, exemplar: InputImage, scale: SolidScale) -> tuple[int, int]:
         """Return the height and width of an exemplar at a scale."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -147,6 +148,8 @@ class _Run:
         self.facts = run_metadata(
             job.name, job.recipe, job.images, pretrained, self.device, self.dtype, job.arguments
         )
+        if job.calibration is not None:
+            self.facts["calibration"] = asdict(job.calibration)
 
     def iterations(self) -> Iterator[Iteration]:
         """Yield an iteration per step."""
