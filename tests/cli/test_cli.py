@@ -95,8 +95,7 @@ def test_help_lists_the_fields_that_a_job_uses_under_their_sections(job, capsys)
         assert (f"{flag} " in out) == (name not in UNUSED[PRESET_JOBS[job]])
     lines = out.splitlines()
     titles = [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")]
-    of_stacks = [] if job == "synthesize" else ["Stacks"]
-    assert titles == ["Files", "This job", *of_stacks, "Recipe", "Most used", *SECTIONS, "Other"]
+    assert titles == ["Files", "This job", "Stacks", "Recipe", "Most used", *SECTIONS, "Other"]
 
 
 # The pretrained network

@@ -14,8 +14,8 @@ from contextlib import suppress
 import click
 
 from napari_nst.cli.demo import demo
-from napari_nst.cli.inspect import features, gram, losses
-from napari_nst.cli.jobs import explore, reconstruct, stylize, sweep, synthesize
+from napari_nst.cli.inspect import explore, features, gram, losses
+from napari_nst.cli.jobs import reconstruct, stylize, sweep, synthesize
 from napari_nst.cli.presets_and_weights import presets, weights
 from napari_nst.cli.resume import resume
 from napari_nst.cli.solid import solid

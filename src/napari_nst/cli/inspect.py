@@ -1,4 +1,4 @@
-"""The commands that inspect an image or a result: features, losses, gram."""
+"""The commands that inspect layers, an image or a result: explore, features, losses, gram."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from napari_nst.cli.options import FILE, limits_option, plane_options
-from napari_nst.cli.request import Provenance, read_in_range, read_recipe
+from napari_nst.cli.outputs import Outputs
+from napari_nst.cli.request import Provenance, Request, read_in_range, read_recipe, split
+from napari_nst.cli.run import run
 from napari_nst.cli.terminal import ProgressBar, input_errors, say
 from napari_nst.engine.job import build
 from napari_nst.engine.job.job import Job
@@ -18,6 +20,13 @@ from napari_nst.errors import NstError
 from napari_nst.io.atomic_write import check_writable
 from napari_nst.io.decoded_image import DecodedImage, Pixels
 from napari_nst.io.write_image import depth_for, write_stack
+from napari_nst.recipe import Recipe
+from napari_nst.recipe.layer_names import (
+    EXPLORED_LAYERS,
+    EXPLORED_SIZE,
+    EXPLORED_STEPS,
+    canonical_layer,
+)
 
 # Job → the inputs that its losses depend on.
 _ROLES = {"stylize": ("content", "style"), "synthesize": ("exemplar",), "reconstruct": ("image",)}
@@ -156,3 +165,49 @@ def _write(output: Path, maps: Pixels | Sequence[Pixels], labels: Sequence[str])
     height, width = maps[0].shape
     count = "1 map" if len(labels) == 1 else f"{len(labels)} maps"
     say(f"wrote {output} ({count} of {width} × {height} pixels).")
+
+
+@click.command()
+@click.argument("image", type=FILE)
+@click.option(
+    "-o", "--output", type=FILE, required=True,
+    help="File to write: PNG and JPEG get a labelled grid, a TIFF a page for each picture.",
+)  # fmt: skip
+@click.option(
+    "--layers", metavar="LAYER,…",
+    help="The layers, such as relu1_1,relu4_2.  [default: the 16 ReLU layers and the pools]",
+)  # fmt: skip
+@click.option(
+    "--size", default=EXPLORED_SIZE, show_default=True, help="Longest side of each in pixels."
+)
+@click.option("--steps", default=EXPLORED_STEPS, show_default=True, help="Iterations of each.")
+@limits_option
+@plane_options
+@click.option("--weights", default=Recipe.weights, show_default=True, help="The network.")
+@click.option("--device", default=Recipe.device, show_default=True, help="Where to compute.")
+def explore(
+    image: Path,
+    output: Path,
+    layers: str | None,
+    limits: str | None,
+    page: int | None,
+    channel: int | None,
+    **fields: Any,
+) -> int:
+    """Show what each layer of the network keeps of IMAGE.
+
+    Each layer gets a small reconstruction, which shows what the layer keeps as a content layer, and
+    a texture, which shows what it adds as a style layer. Ctrl-C writes the pictures so far.
+
+    Example:  napari-nst explore photo.jpg -o layers.png
+    """
+    with input_errors():
+        given = split(layers) if layers is not None else EXPLORED_LAYERS
+        names = [canonical_layer(name) for name in given]
+        outputs = Outputs(output, comparison={"explore": names})
+        request = Request("reconstruct", outputs, fields, limits=limits, page=page, channel=channel)
+        pixels = request.read(image=[image])["image"][0]
+
+    from napari_nst.engine.sweep import explore_layers
+
+    return run(request, partial(explore_layers, pixels, layers=names, **fields))

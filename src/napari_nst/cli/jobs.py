@@ -1,4 +1,4 @@
-"""The commands that run a job: stylize, synthesize, reconstruct, sweep, explore."""
+"""The commands that run a job: stylize, synthesize, reconstruct, sweep."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from napari_nst.cli.batch import is_batch, run_each
-from napari_nst.cli.options import FILE, job_command, limits_option, plane_options, stack_options
-from napari_nst.cli.outputs import Outputs
-from napari_nst.cli.request import Request, read_in_range, split
+from napari_nst.cli.ensemble import ensemble_options, run_ensemble, take_ensemble_options
+from napari_nst.cli.options import FILE, job_command, stack_options
+from napari_nst.cli.request import Request, read_in_range
 from napari_nst.cli.run import run
 from napari_nst.cli.stack import is_stack, run_stack, take_stack_options
 from napari_nst.cli.terminal import input_errors
@@ -21,15 +21,9 @@ from napari_nst.engine.job.build import (
     order_to_stylize,
     order_to_synthesize,
 )
-from napari_nst.recipe import CONTROLS, Recipe
+from napari_nst.recipe import CONTROLS
 from napari_nst.recipe.fields import Control
 from napari_nst.recipe.grid import SMALL, parse_values, swept
-from napari_nst.recipe.layer_names import (
-    EXPLORED_LAYERS,
-    EXPLORED_SIZE,
-    EXPLORED_STEPS,
-    canonical_layer,
-)
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
@@ -182,6 +176,7 @@ def _sizes(given: Sequence[str]) -> tuple[float, ...]:
     "page for each, PNG and JPEG a grid.",
 )  # fmt: skip
 @layers_option
+@ensemble_options
 def synthesize(
     request: Request,
     exemplar: Sequence[Path],
@@ -193,6 +188,7 @@ def synthesize(
     tile_preview: Path | None,
     compare: str | None,
     layers: str | None,
+    **options: Any,
 ) -> int:
     """Make more of a texture: a new image with the statistics of EXEMPLAR, or fill a region.
 
@@ -200,10 +196,20 @@ def synthesize(
     step.
 
     Example:  napari-nst synthesize bricks.jpg -o wall.png --shape 512 1024
+
+    Several seeds:  napari-nst synthesize bricks.jpg -o walls.zarr --seeds 8 --table walls.csv
     """
+    of_seeds = take_ensemble_options(request, options)
     with input_errors():
         if seamless:
             request.imply("seamless", "padding", "circular")
+    if is_stack(request):
+        others = {
+            "into": into, "region": region, "exemplar_region": exemplar_region,
+            "tile_preview": tile_preview, "compare": compare, "layers": layers,
+        }  # fmt: skip
+        return run_ensemble(request, exemplar, shape, of_seeds, others)
+    with input_errors():
         request.outputs.tile_preview = tile_preview
         compared = request.compare(compare, layers, varied="style_layers")
         roles: dict[str, Sequence[Path]] = {"exemplar": exemplar}
@@ -352,49 +358,3 @@ def _axes(request: Request, vary: Sequence[str]) -> dict[str, list[Any]]:
                 f"--vary {name} and --{flag} contradict each other. Leave out one of them."
             )
     return axes
-
-
-@click.command()
-@click.argument("image", type=FILE)
-@click.option(
-    "-o", "--output", type=FILE, required=True,
-    help="File to write: PNG and JPEG get a labelled grid, a TIFF a page for each picture.",
-)  # fmt: skip
-@click.option(
-    "--layers", metavar="LAYER,…",
-    help="The layers, such as relu1_1,relu4_2.  [default: the 16 ReLU layers and the pools]",
-)  # fmt: skip
-@click.option(
-    "--size", default=EXPLORED_SIZE, show_default=True, help="Longest side of each in pixels."
-)
-@click.option("--steps", default=EXPLORED_STEPS, show_default=True, help="Iterations of each.")
-@limits_option
-@plane_options
-@click.option("--weights", default=Recipe.weights, show_default=True, help="The network.")
-@click.option("--device", default=Recipe.device, show_default=True, help="Where to compute.")
-def explore(
-    image: Path,
-    output: Path,
-    layers: str | None,
-    limits: str | None,
-    page: int | None,
-    channel: int | None,
-    **fields: Any,
-) -> int:
-    """Show what each layer of the network keeps of IMAGE.
-
-    Each layer gets a small reconstruction, which shows what the layer keeps as a content layer, and
-    a texture, which shows what it adds as a style layer. Ctrl-C writes the pictures so far.
-
-    Example:  napari-nst explore photo.jpg -o layers.png
-    """
-    with input_errors():
-        given = split(layers) if layers is not None else EXPLORED_LAYERS
-        names = [canonical_layer(name) for name in given]
-        outputs = Outputs(output, comparison={"explore": names})
-        request = Request("reconstruct", outputs, fields, limits=limits, page=page, channel=channel)
-        pixels = request.read(image=[image])["image"][0]
-
-    from napari_nst.engine.sweep import explore_layers
-
-    return run(request, partial(explore_layers, pixels, layers=names, **fields))

@@ -183,6 +183,10 @@ STACK_OPTIONS = tuple(names.partition(" ")[2] for names in _STACK)
 _HEADINGS |= dict.fromkeys(STACK_OPTIONS, "Stacks")
 
 
+OF_WORKERS = {names: _STACK[names] for names in ("--workers workers", "--scheduler scheduler")}
+"""The options that say who computes."""
+
+
 def stack_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a stack, whose output is a zarr folder."""
     for names, declared in list(_STACK.items())[::-1]:
@@ -202,7 +206,8 @@ _FILE_OPTIONS = [
     click.Option(
         ["-o", "--output"], type=FILE,
         help="PNG, JPEG or TIFF to write. Its text says how it was made, and of which files, for "
-        "--like. A folder .zarr gets every slice of a stack.  [required]",
+        "--like. A folder .zarr gets every slice of a stack, or textures by several seeds.  "
+        "[required]",
     ),
     click.Option(
         ["--depth"], type=click.Choice(["8", "16", "32"]),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_nst.cli.options import STACK_OPTIONS
 from napari_nst.cli.outputs import NO_FILE
@@ -26,6 +26,8 @@ from napari_nst.engine.steering import Steering
 
 if TYPE_CHECKING:
     from napari_nst.stacks.stack_run import StackRun
+
+Run = TypeVar("Run", bound="StackRun")
 
 SUFFIX = ".zarr"
 
@@ -60,7 +62,9 @@ def run_stack(
 ) -> int:
     """Run a job on every slice of a stack, and return the exit status."""
     with input_errors():
-        _refuse_others(request, contents, others)
+        refuse_others(request, contents, {"page": request.page, **others})
+        if request.limits == "auto":
+            raise ValueError("--limits auto is for a single picture. Give two numbers.")
         files = {"content": contents, "image": contents}
         request.check_given(files | ({"style": styles} if function == "stylize_stack" else {}))
         if function == "reconstruct_stack" and options["temporal"] is not None:
@@ -70,16 +74,18 @@ def run_stack(
 
     begin: Callable[..., StackRun] = getattr(napari_nst, function)
     images = [[_style(path) for path in styles]] if function == "stylize_stack" else []
+    return run_slices(request, partial(begin, contents[0], *images, **arguments))[1]
+
+
+def run_slices(request: Request, begin: Callable[..., Run]) -> tuple[Run, int]:
+    """Compute all slices; return the run and the exit status."""
     with ending_signals() as signals, ProgressBar() as bar:
         with signals.raised(), input_errors():
             run = begin(
-                contents[0],
-                *images,
-                request.recipe,
+                recipe=request.recipe,
                 out=request.outputs.output,
                 steering=Steering(tell=cache(bar.say)),
                 progress=bar.before_run,
-                **arguments,
             )
         for note in request.notes:
             say(note)
@@ -97,25 +103,22 @@ def run_stack(
     say(f"{run.done} of {count} slices are in {run.path}.")
     if end is not None:
         say("the same command goes on from there.")
-        return 128 + end.number if isinstance(end, SignalReceived) else INTERRUPTED
-    return WENT_WRONG if run.failed else 0
+        return run, 128 + end.number if isinstance(end, SignalReceived) else INTERRUPTED
+    return run, WENT_WRONG if run.failed else 0
 
 
-def _refuse_others(request: Request, contents: Sequence[Path], others: Mapping[str, Any]) -> None:
-    """Raise for options of single pictures, and for several contents."""
+def refuse_others(request: Request, contents: Sequence[Path], others: Mapping[str, Any]) -> None:
+    """Raise for options of single pictures, of which `others` has some, and for several images."""
     if len(contents) > 1:
         raise ValueError("A stack is written by itself. Give one file, or a folder of zarr.")
     given = {name: getattr(request.outputs, name) for name in _OF_ONE} | {
         "init_image": request.init_image,
         "like": request.like,
-        "page": request.page,
         **others,
     }
     for name, value in given.items():
         if value not in (None, (), False, NO_FILE):
             raise ValueError(f"{option(name)} is for a single picture. Leave it out.")
-    if request.limits == "auto":
-        raise ValueError("--limits auto is for a single picture. Give two numbers.")
     if process_count() > 1:
         raise ValueError("Several processes compute one picture. Give --workers, not torchrun.")
 

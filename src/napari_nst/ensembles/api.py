@@ -108,8 +108,8 @@ def _check_measurable(order: Job, exemplar: tuple[int, ...]) -> None:
             what = "exemplar" if name == "size" else "texture"
             raise ValueError(
                 f"The {what} has {sides[0]} × {sides[1]} pixels, and `statistics` need "
-                f"{LEAST_SIDE} on both sides. Choose a larger `{name}`, or set `statistics` to "
-                "False."
+                f"{LEAST_SIDE} on both sides. Choose a larger `{name}`, or set "
+                "`statistics=False`."
             )
 
 
