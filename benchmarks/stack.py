@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=512, help="of the slices that are made")
     parser.add_argument("--size", type=int, default=0, help="of the results; 0: the preset's own")
     parser.add_argument("--preset", default="draft")
+    parser.add_argument("--warm-steps", type=int, help="of all slices but the first")
     parser.add_argument("--temporal", type=float, default=0.0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, help="folder .zarr of the result; else a new one")
@@ -61,7 +62,7 @@ def _follow(given: argparse.Namespace, log: Path, kill_after: int | None) -> lis
     """Return a line for each slice of a process, which is killed after some if so wanted."""
     log.write_text("")
     options = [
-        f"--{name}={value}" for name, value in vars(given).items() if value not in (None, log)
+        f"--{name.replace('_', '-')}={value}" for name, value in vars(given).items() if value not in (None, log)
     ]
     child = subprocess.Popen([sys.executable, "-m", "benchmarks.stack", *options, f"--child={log}"])
     while child.poll() is None:
@@ -85,6 +86,7 @@ def _child(given: argparse.Namespace) -> None:
         given.preset,
         slices=f":{given.slices}",
         out=given.out,
+        warm_steps=given.warm_steps,
         temporal=given.temporal,
         workers=given.workers,
         **fields,
