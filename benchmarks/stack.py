@@ -62,7 +62,9 @@ def _follow(given: argparse.Namespace, log: Path, kill_after: int | None) -> lis
     """Return a line for each slice of a process, which is killed after some if so wanted."""
     log.write_text("")
     options = [
-        f"--{name.replace('_', '-')}={value}" for name, value in vars(given).items() if value not in (None, log)
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in vars(given).items()
+        if value not in (None, log)
     ]
     child = subprocess.Popen([sys.executable, "-m", "benchmarks.stack", *options, f"--child={log}"])
     while child.poll() is None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_nst.augmentation.api import augment
     from napari_nst.augmentation.run import AugmentRun, VariantStep
+    from napari_nst.batch.api import stylize_files
+    from napari_nst.batch.run import FilesRun, FileStep
     from napari_nst.engine import losses
     from napari_nst.engine.api import reconstruct, resume, stylize, synthesize
     from napari_nst.engine.compare import (
@@ -52,6 +54,8 @@ _HOMES = {
     "AugmentRun": "napari_nst.augmentation.run",
     "EnsembleRun": "napari_nst.ensembles.ensemble_run",
     "EnsembleTable": "napari_nst.ensembles.table",
+    "FileStep": "napari_nst.batch.run",
+    "FilesRun": "napari_nst.batch.run",
     "ImageFile": "napari_nst.engine.job.given",
     "Iteration": "napari_nst.engine.iteration",
     "NstError": "napari_nst.errors",
@@ -86,6 +90,7 @@ _HOMES = {
     "statistics": "napari_nst.texture_statistics.compare",
     "stylize": "napari_nst.engine.api",
     "stylize_channels": "napari_nst.engine.compare",
+    "stylize_files": "napari_nst.batch.api",
     "stylize_stack": "napari_nst.stacks.api",
     "sweep": "napari_nst.engine.sweep",
     "synthesize": "napari_nst.engine.api",
@@ -95,13 +100,13 @@ _HOMES = {
 """Public name → the module it lives in. Imported when first used: torch takes seconds."""
 
 __all__ = [
-    "VGG19", "AugmentRun", "EnsembleRun", "EnsembleTable", "ImageFile", "Iteration", "NstError",
-    "OwnLoss", "Recipe", "RunHandle", "SliceStep", "StackRun", "Steering", "TextureStatistics",
-    "VariantStep", "augment", "compare_reconstructions", "compare_textures", "copy_score",
-    "explore_layers", "feature_maps", "flicker", "gram_view", "loss_maps", "losses",
+    "VGG19", "AugmentRun", "EnsembleRun", "EnsembleTable", "FileStep", "FilesRun", "ImageFile",
+    "Iteration", "NstError", "OwnLoss", "Recipe", "RunHandle", "SliceStep", "StackRun", "Steering",
+    "TextureStatistics", "VariantStep", "augment", "compare_reconstructions", "compare_textures",
+    "copy_score", "explore_layers", "feature_maps", "flicker", "gram_view", "loss_maps", "losses",
     "on_flavour", "order_to_reconstruct", "order_to_stylize", "order_to_synthesize", "preset",
-    "preset_names", "reconstruct", "reconstruct_stack", "resume", "save", "statistics",
-    "stylize", "stylize_channels", "stylize_stack", "sweep", "synthesize",
+    "preset_names", "reconstruct", "reconstruct_stack", "resume", "save", "statistics", "stylize",
+    "stylize_channels", "stylize_files", "stylize_stack", "sweep", "synthesize",
     "synthesize_ensemble", "synthesize_solid",
 ]  # fmt: skip
 

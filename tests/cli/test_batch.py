@@ -29,6 +29,14 @@ def test_each_content_gets_a_picture_with_its_record(contents, engine):
     assert [job.content.is_grey for job in engine.jobs] == [False, True]
 
 
+def test_each_style_makes_a_picture(contents, engine):
+    arguments = ["stylize", "a.png", "style.jpg", "b.tif", "--steps", "2", "--each-style"]
+    assert run(*arguments, "-o", "out") == 0
+    names = {"a_style.png", "a_b.png", "summary.csv"}
+    assert {path.name for path in Path("out").iterdir()} == names
+    assert [len(job.styles) for job in engine.jobs] == [1, 1]
+
+
 def test_a_content_that_cannot_be_read_is_left_out(contents, engine, capsys):
     Path("a.png").write_text("no image")
     assert run(*SEVERAL, "-o", "out") == 1
@@ -52,6 +60,10 @@ def test_a_folder_is_for_a_single_content_with_the_usual_arguments_too(contents,
         (["stylize", "a.png", "b.tif", "--style", "gone.jpg", "-o", "out"], "gone.jpg"),
         ([*SEVERAL, "-o", "out", "--preset", "gatys"], "gatys-2016"),
         ([*SEVERAL], "--output"),
+        ([*SEVERAL, "--each-style", "-o", "out.png"], "--output"),
+        (["stylize", "a.png", "style.jpg", "--each-style"], "--each-style"),
+        (["stylize", "--each-style", "-o", "out"], "--each-style"),
+        (["stylize", "a.png", "style.jpg", "--each-style", "-o", "out.zarr"], "--each-style"),
     ],
 )
 def test_what_concerns_all_contents_is_refused_at_once(contents, engine, capsys, arguments, named):

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
+from napari_nst.batch.files import SUMMARY, check_names, result_name, summary_row
 from napari_nst.cli.outputs import NO_FILE
-from napari_nst.cli.request import Provenance, Request, pixels_hash, read_in_range
+from napari_nst.cli.request import Request, pixels_hash, read_in_range
 from napari_nst.cli.terminal import INTERRUPTED, WENT_WRONG, input_errors, say, sentence
 from napari_nst.engine.distributed import process_count
 from napari_nst.io.record import holds_result
 from napari_nst.io.table import write_table
 
-_WRITABLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _SIGNALLED = 128  # exit statuses from here on
-SUMMARY = "summary.csv"
-"""The table in the folder of the pictures."""
-
 _OF_ONE = ("log", "tensorboard", "animation", "tile_preview")  # outputs of a single run
 
 
@@ -39,30 +33,39 @@ def run_each(
     request: Request,
     contents: Sequence[Path],
     styles: Sequence[Path],
-    run_one: Callable[[Request, Path], int],
+    each_style: bool,
+    run_one: Callable[[Request, Path, Sequence[Path]], int],
 ) -> int:
     """Run a job on each content and return the exit status; a content with an error is left out.
 
-    A picture that is there already, with the same recipe and inputs, is not made again. The table
-    `SUMMARY` in the folder is written after each content.
+    The styles are blended, or each of them makes a picture of its own. A picture that is there
+    already, with the same recipe and inputs, is not made again. The table `SUMMARY` in the folder
+    is written after each picture.
     """
     with input_errors():
-        folder = _checked_folder(request, contents)
-        wanted = [_hash(request, path) for path in styles]
+        groups = [[one] for one in styles] if each_style else [styles]
+        folder = request.outputs.output
+        pictures = [
+            (content, group, folder / result_name(content, group[0] if each_style else None))
+            for content in contents
+            for group in groups
+        ]
+        _check_outputs(request, [output for _, _, output in pictures], [*contents, *styles])
+        wanted = {path: _hash(request, path) for path in styles}
+        folder.mkdir(parents=True, exist_ok=True)
     status, recipe, rows = 0, request.recipe, []
-    for number, content in enumerate(contents, start=1):
-        say(f"{content}, {number} of {len(contents)}:")
-        output = folder / _name_for(content)
+    for number, (content, group, output) in enumerate(pictures, start=1):
+        say(f"{output if each_style else content}, {number} of {len(pictures)}:")
         outputs = replace(copy(request.outputs), output=output, depths={})
         own = replace(request, outputs=outputs, paths=[], fields=dict(request.fields))
         own.recipe, own.notes = recipe, request.notes if number == 1 else []
         ended, what, error = 0, "written", ""
         try:
-            if _is_there(own, content, wanted):
+            if _is_there(own, content, [wanted[one] for one in group]):
                 say(f"{output} is there already.")
                 what = "there already"
             else:
-                ended = run_one(own, content)
+                ended = run_one(own, content, group)
         except click.UsageError:
             raise
         except click.ClickException as problem:
@@ -71,7 +74,7 @@ def run_each(
             ended = WENT_WRONG
         if ended:
             what = "stopped" if ended >= INTERRUPTED else "left out"
-        rows.append(_row(content, output, what, error))
+        rows.append(summary_row(content, group, output, what, error))
         try:
             write_table(folder / SUMMARY, rows)
         except OSError as problem:  # the pictures are worth more
@@ -96,30 +99,14 @@ def _hash(request: Request, path: Path) -> str:
     return pixels_hash(read_in_range(path, request.limits, request.page, request.channel))
 
 
-def _row(content: Path, output: Path, what: str, error: str) -> dict[str, Any]:
-    """Return the row of a content: what happened, and the numbers of its picture's record."""
-    record: dict[str, Any] = {}
-    with suppress(OSError, ValueError):
-        record = {} if what == "left out" else Provenance(output).record
-    losses = record.get("losses", {})
-    return {
-        "content": str(content),
-        "output": str(output) if record else "",
-        "status": what,
-        "step": record.get("step", ""),
-        "steps": record.get("steps", ""),
-        "seconds": record.get("seconds", ""),
-        **{f"{name}_loss": losses.get(name, "") for name in ("total", "content", "style", "tv")},
-        "error": error,
-    }
-
-
-def _checked_folder(request: Request, contents: Sequence[Path]) -> Path:
-    """Return the folder to write into, which is made if it is missing; raise for other outputs."""
+def _check_outputs(request: Request, outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Raise for outputs that several contents cannot have."""
     folder = request.outputs.output
+    if folder is NO_FILE or not outputs:
+        raise ValueError("--each-style needs contents, and a folder as --output. Give both.")
     if folder.suffix and not os.path.isdir(folder):
         raise ValueError(
-            f"--output must be a folder for several contents, such as out/; not {folder}."
+            f"--output must be a folder for several pictures, such as out/; not {folder}."
         )
     for name in _OF_ONE:
         if getattr(request.outputs, name) is not None:
@@ -127,14 +114,5 @@ def _checked_folder(request: Request, contents: Sequence[Path]) -> Path:
             raise ValueError(f"--{flag} is for a single content. Leave out --{flag}.")
     if process_count() > 1:
         raise ValueError("Several processes compute one content. Leave out torchrun, or contents.")
-    names = Counter(map(_name_for, contents))
-    for name, count in names.items():
-        if count > 1:
-            raise ValueError(f"{count} contents would be written to {folder / name}. Rename them.")
+    check_names(outputs, inputs)
     _ = request.recipe  # its errors are those of all contents
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _name_for(content: Path) -> str:
-    return content.name if content.suffix.lower() in _WRITABLE else f"{content.stem}.png"

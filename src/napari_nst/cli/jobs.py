@@ -46,6 +46,10 @@ layers_option = click.option(
     "folder as --output, and each picture gets the name of its content.",
 )  # fmt: skip
 @click.option(
+    "--each-style", is_flag=True,
+    help="Make a picture in each STYLE instead of blending them; --output is a folder.",
+)  # fmt: skip
+@click.option(
     "--pixel-size", "pixel_sizes", multiple=True, metavar="LENGTH,…",
     help="Length of a pixel's side in CONTENT, then in each STYLE, in one unit, such as 0.5,0.25; "
     "implies --style-sizing physical. Sizes in the files are ignored.",
@@ -70,6 +74,7 @@ def stylize(
     content: Path | None,
     style: Sequence[Path],
     style_files: Sequence[Path],
+    each_style: bool,
     **options: Any,
 ) -> int:
     """Paint CONTENT in the style of another image, or of several.
@@ -94,8 +99,9 @@ def stylize(
     if is_stack(request):
         with input_errors():
             of_stack["pixel_sizes"] = _sizes(options.pop("pixel_sizes"))
+        options["each_style"] = each_style
         return run_stack(request, "stylize_stack", contents, styles, of_stack, options)
-    if not is_batch(request, contents, bool(style_files)):
+    if not each_style and not is_batch(request, contents, bool(style_files)):
         return _stylize(request, content, styles, **options)
     with input_errors():
         if options["guide"]:
@@ -103,8 +109,9 @@ def stylize(
         for path in styles:
             read_in_range(path, request.limits, request.page, request.channel)
     return run_each(
-        request, contents, styles, lambda own, path: _stylize(own, path, styles, **options)
-    )
+        request, contents, styles, each_style,
+        lambda own, path, group: _stylize(own, path, group, **options),
+    )  # fmt: skip
 
 
 def _stylize(

@@ -1,0 +1,89 @@
+"""The files of a batch: which ones are read, what results are called, and the table of all."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from napari_nst.io.embedded_text import read_text
+from napari_nst.io.record import record_in
+
+SUMMARY = "summary.csv"
+"""The table in the folder of the results."""
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".avif")
+"""Endings of the files in a folder that are read."""
+
+_WRITABLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+
+FilePath = str | os.PathLike[str]
+
+
+def listed_files(given: FilePath | Sequence[FilePath], role: str) -> list[Path]:
+    """Return the image files of a folder, sorted, or those of a list; ValueError without any."""
+    names = [given] if isinstance(given, (str, os.PathLike)) else [*given]
+    found: list[Path] = []
+    for name in names:
+        if not isinstance(name, (str, os.PathLike)):
+            raise TypeError(
+                f"`{role}` must be a folder or a list of files; it holds {type(name).__name__}."
+            )
+        path = Path(name).expanduser()
+        if path.is_dir():
+            inside = [
+                one
+                for one in sorted(path.iterdir())
+                if one.suffix.lower() in SUFFIXES and not one.name.startswith(".")
+            ]
+            if not inside:
+                raise ValueError(f"`{role}` is the folder {path}, which has no images.")
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise ValueError(f"`{role}` names {path}, which does not exist.")
+    if not found:
+        raise ValueError(f"`{role}` is an empty list. Give a folder or files.")
+    return found
+
+
+def result_name(content: Path, style: Path | None = None) -> str:
+    """Return the name of a content's picture, with that of its style if there are several."""
+    suffix = content.suffix if content.suffix.lower() in _WRITABLE else ".png"
+    return content.stem + (f"_{style.stem}" if style else "") + suffix
+
+
+def check_names(paths: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise ValueError if results would replace each other or an input."""
+    read = {path.resolve(): path for path in inputs}
+    for path, count in Counter(paths).items():
+        if count > 1:
+            raise ValueError(f"{count} contents would be written to {path}. Rename them.")
+        if path.resolve() in read:
+            raise ValueError(f"{path} would be replaced by its result. Choose another folder.")
+
+
+def summary_row(
+    content: Path, styles: Sequence[Path], output: Path, status: str, error: str = ""
+) -> dict[str, Any]:
+    """Return the row of a picture: what became of it, and the numbers of its record."""
+    record: dict[str, Any] = {}
+    if not error:
+        with suppress(OSError, ValueError):
+            record = record_in(read_text(output)) or {}
+    losses = record.get("losses", {})
+    return {
+        "content": str(content),
+        "style": "; ".join(map(str, styles)),
+        "output": str(output) if record else "",
+        "status": status,
+        "step": record.get("step", ""),
+        "steps": record.get("steps", ""),
+        "seconds": record.get("seconds", ""),
+        **{f"{name}_loss": losses.get(name, "") for name in ("total", "content", "style", "tv")},
+        "error": error,
+    }
