@@ -134,9 +134,9 @@ def augment(
     )
     pairs = read_pairs(images, labels)
     path = _checked_folder(out, images, labels, pairs, plan, originals)
-    for number, pair in enumerate(pairs):
-        if progress is not None:
-            progress(f"Checking {pair.name}", number, len(pairs))
+    if progress is not None and len(pairs) > 1:
+        progress(f"Checking {len(pairs)} images.", 0, 0)
+    for pair in pairs:
         source = pair.checked()
         order_to_stylize(source.content, named[0][1], checked)
     choose_device(checked.device)

@@ -167,20 +167,24 @@ def listed_styles(styles: Any) -> list[tuple[str, Any]]:
 
 
 def _listed(given: Any, role: str) -> list[Any]:
-    """Return the entries of a list or the image files of a folder, or else one image."""
-    if _is_folder(given):
-        folder = Path(given).expanduser()
-        found: list[Any] = sorted(
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-        )
-        if not found:
-            raise ValueError(f"`{role}` is the folder {folder}, which has no images.")
-        return found
-    found = list(given) if isinstance(given, (list, tuple)) else [given]
-    if not found:
+    """Return the entries of a list, or one image; a folder stands for its image files."""
+    entries = list(given) if isinstance(given, (list, tuple)) else [given]
+    if not entries:
         raise ValueError(f"`{role}` is an empty list. Give at least one image.")
+    found: list[Any] = []
+    for entry in entries:
+        found += _files(Path(entry).expanduser(), role) if _is_folder(entry) else [entry]
+    return found
+
+
+def _files(folder: Path, role: str) -> list[Path]:
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+    if not found:
+        raise ValueError(f"`{role}` is the folder {folder}, which has no images.")
     return found
 
 

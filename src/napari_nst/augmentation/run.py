@@ -206,6 +206,7 @@ class AugmentRun(Iterator[VariantStep]):
             run = start(job, self._progress, self.steering)
             try:
                 for last in run:
+                    self._progress = None  # the estimate of the first variant is shown alone
                     yield self._step(variant, last)
             finally:
                 run.close()

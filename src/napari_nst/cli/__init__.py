@@ -13,6 +13,7 @@ from contextlib import suppress
 
 import click
 
+from napari_nst.cli.augment import augment
 from napari_nst.cli.demo import demo
 from napari_nst.cli.inspect import explore, features, gram, losses
 from napari_nst.cli.jobs import reconstruct, stylize, sweep, synthesize
@@ -59,8 +60,8 @@ def program() -> None:
 
 
 for command in (
-    stylize, synthesize, reconstruct, solid, sweep, explore, resume, features, losses, gram,
-    statistics, presets, weights, demo,
+    stylize, synthesize, reconstruct, solid, augment, sweep, explore, resume, features, losses,
+    gram, statistics, presets, weights, demo,
 ):  # fmt: skip
     program.add_command(command)
 

@@ -79,6 +79,7 @@ def job_command(
     job: str,
     name: str | None = None,
     *,
+    usual_preset: str | None = None,  # another than the default of the job
     defaults: Mapping[str, Any] = MappingProxyType({}),  # shown in the help, not the preset's
     without: Container[str] = (),  # names of missing options
 ) -> Callable[[Callable[..., int]], click.Command]:
@@ -92,22 +93,28 @@ def job_command(
             own_values = {one.name: given.pop(one.name) for one in own}
             fields = {name: given.pop(name) for name in CONTROLS if name in given}
             files = {name: given.pop(name) for name in _OUTPUTS if name in given}
-            outputs = Outputs(**{**files, "output": files["output"] or NO_FILE})
+            outputs = Outputs(**{**files, "output": files.get("output") or NO_FILE})
             fields = {name: value for name, value in fields.items() if value is not None}
+            if usual_preset is not None and given["preset_or_file"] is None:
+                given["preset_or_file"] = usual_preset
             return function(Request(job, outputs, fields, **given), **own_values)
 
-        of_files = [option for option in _FILE_OPTIONS if option.name not in without]
-        usual = preset(default_preset(job), **defaults)
+        usual = preset(usual_preset or default_preset(job), **defaults)
         task = PRESET_JOBS[job]
         unused = UNUSED[task]
         used = [one for one in dict.fromkeys((*_COMMON, *CONTROLS)) if one not in unused]
         fields = [
             _field_option(field, getattr(usual, field), help_of(field, task)) for field in used
         ]
+        of_recipe = _recipe_options(usual_preset or default_preset(job), task)
+        before, after = (
+            [one for one in options if one.name not in without]
+            for options in (_FILE_OPTIONS, [*of_recipe, *fields])
+        )
         help_text = inspect.getdoc(function) or ""
         return _JobCommand(
             name or job, callback=callback, help=help_text,
-            params=[*of_files, *own, *_recipe_options(default_preset(job), task), *fields],
+            params=[*before, *own, *after],
             short_help=help_text.partition("\n")[0],
         )  # fmt: skip
 

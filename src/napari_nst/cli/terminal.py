@@ -18,6 +18,7 @@ from napari_nst.recipe import CONTROLS
 from napari_nst.recipe.grid import heading_in_words
 
 if TYPE_CHECKING:
+    from napari_nst.augmentation.run import VariantStep
     from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import TileDone
     from napari_nst.stacks.stack_run import SliceStep
@@ -176,8 +177,15 @@ class ProgressBar:
 
     def slice_step(self, step: SliceStep) -> None:
         """Show a step of a slice of a stack, and how many slices are finished."""
-        is_first = self._title != "slice"
-        bar = self._open("slice", step.slices, unit=" slice")
+        self._part_step("slice", step, step.slices)
+
+    def variant_step(self, step: VariantStep) -> None:
+        """Show a step of a variant, and how many variants are finished."""
+        self._part_step("variant", step, step.variants)
+
+    def _part_step(self, title: str, step: SliceStep | VariantStep, total: int) -> None:
+        is_first = self._title != title
+        bar = self._open(title, total, unit=f" {title}")
         if is_first:
             bar.initial = bar.n = step.done
         looks = {"at": step.label, "step": f"{step.step}/{step.steps}"}
