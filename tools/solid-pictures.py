@@ -1,17 +1,20 @@
 """Make the picture and the figures of docs/solid-textures.md: `python tools/solid-pictures.py`.
 
 Each volume is judged on what was not optimised: oblique cuts, and S2 along all directions in space.
-It takes minutes. `--keep FOLDER` keeps the volumes, and uses those that are there.
+It takes minutes. `--keep FOLDER` keeps the volumes, and uses those that are there. `--side 128`
+makes larger ones, and a picture of each.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from pathlib import Path
 
 import numpy as np
-from pictures import captioned, eight_bit, last, save
+import psutil
+from pictures import captioned, each, eight_bit, save
 from scipy.ndimage import map_coordinates
 from skimage import data
 from skimage.filters import threshold_otsu
@@ -20,9 +23,8 @@ from skimage.transform import resize
 import napari_nst as nst
 from napari_nst.texture_statistics.two_point import radial, two_point_correlation
 
-SIDE = 64  # of the volumes, in voxels
 REACH = 12  # of S2, in voxels
-SHOWN = 192  # side of a shown slice in pixels
+SHOWN = 192  # least side of a shown slice in pixels
 
 EXEMPLARS = {"gravel": (data.gravel, 256), "stained tissue": (data.immunohistochemistry, 256)}
 """Name → image of scikit-image, and the side in pixels of the part that becomes 128 pixels."""
@@ -37,27 +39,28 @@ def exemplar_of(name: str) -> np.ndarray:
     return np.clip(resize(read()[:side, :side], (128, 128), anti_aliasing=True), 0, 1)
 
 
-def volume_of(name: str, keep: Path | None) -> np.ndarray:
+def volume_of(name: str, side: int, keep: Path | None) -> np.ndarray:
     """Return the periodic solid texture of an exemplar; print what it took."""
-    path = keep / f"{name}.npy" if keep else None
+    path = keep / f"{name}-{side}.npy" if keep else None
     if path and path.exists():
         return np.load(path)
-    began = time.process_time()
+    began, memory = time.process_time(), dict[tuple[int, ...], float]()
     exemplar = exemplar_of(name).astype(np.float32)
-    iteration = last(nst.synthesize_solid(exemplar, (SIDE,) * 3, padding="circular"))
+    for iteration in each(nst.synthesize_solid(exemplar, (side,) * 3, padding="circular")):
+        memory[iteration.shape] = psutil.Process().memory_info().rss / 1e9
     seconds = time.process_time() - began
-    print(f"{name}: {seconds:.0f} s of CPU, {iteration.summary}", flush=True)
+    print(f"{name}: {seconds:.0f} s of CPU, {iteration.summary}, GB by size: {memory}", flush=True)
     if path:
         np.save(path, iteration.picture)
     return iteration.picture
 
 
-def cut(volume: np.ndarray, normal: tuple[int, int, int], side: int = SIDE) -> np.ndarray:
-    """Return a plane (side, side) through the middle of a periodic volume, interpolated."""
+def cut(volume: np.ndarray, normal: tuple[int, int, int]) -> np.ndarray:
+    """Return a plane as large as a slice through the middle of a periodic volume, interpolated."""
     across = np.cross(normal, (0, 0, 1) if normal[:2] != (0, 0) else (0, 1, 0))
     down = np.cross(across, normal)
     rows, columns = (one / np.linalg.norm(one) for one in (down, across))
-    at = np.arange(side) - (side - 1) / 2
+    at = np.arange(len(volume)) - (len(volume) - 1) / 2
     middle = (np.array(volume.shape[:3]) - 1) / 2
     points = rows[:, None, None] * at[:, None] + columns[:, None, None] * at
     points += middle[:, None, None]
@@ -84,7 +87,7 @@ def judge(name: str, volume: np.ndarray) -> None:
     threshold = threshold_otsu(grey(exemplar, channels))
     flat, solid = (s2_of(grey(one, channels), threshold) for one in (exemplar, volume))
     print(f"{name}: S2 of the exemplar {np.round(flat, 3)}, in space {np.round(solid, 3)}")
-    images = {"slice": volume[SIDE // 2], **{k: cut(volume, n) for k, n in NORMALS.items()}}
+    images = {"slice": volume[len(volume) // 2], **{k: cut(volume, n) for k, n in NORMALS.items()}}
     for title, image in images.items():
         found = nst.statistics(image.astype(np.float32), exemplar)
         ratios = {row.name: round(float(row.ratio), 2) for row in found.rows}
@@ -93,15 +96,16 @@ def judge(name: str, volume: np.ndarray) -> None:
 
 def row_of(name: str, volume: np.ndarray) -> dict[str, np.ndarray]:
     """Return the shown pictures of a volume, with their captions."""
-    middle = SIDE // 2
+    side = len(volume)
+    middle = side // 2
     images = {
-        f"{name}: exemplar": exemplar_of(name)[:SIDE, :SIDE],
+        f"{name}: exemplar": exemplar_of(name)[:side, :side],
         "slice across depth": volume[middle],
         "slice across height": volume[:, middle],
         "slice across width": volume[:, :, middle],
         **{title: cut(volume, NORMALS[title]) for title in list(NORMALS)[:2]},
     }
-    scale = SHOWN // SIDE
+    scale = math.ceil(SHOWN / side)
     return {
         f"{title}{'' if ':' in title else ' '}": np.kron(
             eight_bit(image), np.ones((scale, scale) + (1,) * (image.ndim - 2), np.uint8)
@@ -115,15 +119,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--only", choices=list(EXEMPLARS))
+    parser.add_argument("--side", type=int, default=64, help="of the volumes, in voxels")
     given = parser.parse_args()
     rows = []
     for name in [given.only] if given.only else EXEMPLARS:
-        volume = volume_of(name, given.keep)
+        volume = volume_of(name, given.side, given.keep)
         judge(name, volume)
-        rows.append(captioned(row_of(name, volume), 6))
-    width = min(row.shape[1] for row in rows)
-    rows = [row if row.ndim == 3 else np.stack([row] * 3, axis=-1) for row in rows]
-    if not given.only:
+        row = captioned(row_of(name, volume), 6 if given.side == 64 else 3)
+        rows.append(row if row.ndim == 3 else np.stack([row] * 3, axis=-1))
+        if given.side != 64:
+            save(f"solid-textures-{name}-{given.side}", rows[-1])
+    if given.side == 64 and not given.only:
+        width = min(row.shape[1] for row in rows)
         save("solid-textures", np.concatenate([row[:, :width] for row in rows]))
 
 

@@ -31,10 +31,12 @@ from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 from skimage import data
+from skimage.transform import resize
 
 import napari_nst as nst
 from napari_nst.engine.checkpoint.saved_runs import ENDING
 from napari_nst.engine.vgg.weights import cache_folder
+from napari_nst.io.record import RECORD
 from napari_nst.io.write_image import write_image
 from napari_nst.viewer.samples import sample_painting
 
@@ -176,13 +178,29 @@ def statistics() -> None:
         save_window("statistics-window", viewer)
 
 
+def solid() -> None:
+    """Write a volume that grows beside its exemplar."""
+    with window("Solid Texture") as (viewer, widget):
+        exemplar = resize(data.gravel()[:256, :256], (128, 128), anti_aliasing=True)
+        options = {"scale": (2, 2), "units": "um"}
+        widget.exemplar.value = viewer.add_image(exemplar, name="gravel", **options)
+        widget.seamless.value = True
+        pause(0.5)
+        widget.start()
+        wait(lambda: widget.layers and widget.layers[0].metadata[RECORD]["step"] > 140)
+        pause(1)
+        save_window("solid-window", viewer)
+        widget.stop()
+        wait(lambda: not widget.busy)
+
+
 @contextmanager
 def window(job: str, size: tuple[int, int] = WINDOW) -> Iterator[tuple[Any, Any]]:
     """Open napari with a widget, and close it at the end."""
     viewer: Any = napari.Viewer()
     viewer.window.resize(*size)
     _, widget = viewer.window.add_plugin_dock_widget("napari-nst", job)
-    if job != "Texture Statistics":
+    if hasattr(widget, "control_values"):
         widget.control_values.reset()  # not those of the picture before
     # The view fits the result as soon as it appears.
     viewer.layers.events.inserted.connect(lambda: viewer.reset_view())
@@ -302,6 +320,7 @@ PICTURES: dict[str, Callable[[], None]] = {
     "look-into-it": look_into_it,
     "recovery": recovery,
     "statistics": statistics,
+    "solid": solid,
 }
 
 

@@ -31,14 +31,17 @@ def test_a_killed_worker_loses_nothing(cluster, stack, style, quick, tmp_path):
     )  # fmt: skip
     with Client(cluster) as client:
         pids = list(client.run(os.getpid).values())
-    finished, killed = [], False
+    finished, killed, last = [], False, None
     for step in run:
         if step.finished:
             finished.append(step.label)
+            last = step.iteration
+            np.testing.assert_array_equal(run.job.stored(last, 1), run.array[step.place[0]])
         if step.step == 2 and not killed:  # at least one of both is in the middle of a slice
             killed = True
             os.kill(pids[0], signal.SIGKILL)
     assert sorted(finished) == [f"z={k}" for k in range(6)]
+    assert last.step == last.steps  # of the whole stack
     assert not run.failed
     begin = [stack, style, quick(steps=6)]
     parts = [nst.stylize_stack(*begin, slices=part).result(False) for part in ("0:3", "3:6")]
@@ -84,5 +87,5 @@ def test_each_worker_of_our_own_has_a_gpu(
     )
     for number in range(3):
         monkeypatch.setattr(workers, "get_worker", lambda name=number: SimpleNamespace(name=name))
-        workers.Painter("stack", job, 1, local_workers).paint("z=0", SliceInputs(stack[0]))
+        workers.Painter("stack", job, local_workers).paint("z=0", SliceInputs(stack[0]))
     assert devices == expected

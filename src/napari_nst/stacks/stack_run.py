@@ -20,7 +20,6 @@ from napari_nst.stacks.store import ResultStore
 
 if TYPE_CHECKING:
     from napari_nst.engine.vgg.weights import Progress
-    from napari_nst.io.decoded_image import Pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +41,8 @@ class SliceStep:
     done, slices : int
         Number of finished slices, and of all.
     iteration : Iteration or None
-        The step with its image; its step, time and panel are those of the whole stack. None of a
-        slice that another process computes.
+        The step with its image; its step, time and panel are those of the whole stack. Of a slice
+        that another process computes, there is the last alone, when it is finished.
     """
 
     place: Place
@@ -211,9 +210,9 @@ class StackRun(Generator[SliceStep, None, None]):
         """Return whether a slice starts from the one before."""
         return self._before(place) is not None
 
-    def finish(self, place: Place, pixels: Pixels, losses: dict[str, float]) -> None:
+    def finish(self, place: Place, last: Iteration) -> None:
         """Write a finished slice."""
-        self.store.write(place, pixels, losses["total"])
+        self.store.write(place, self.job.stored(last, self.store.samples), last.losses["total"])
         self._states[place] = 1
         self._errors.pop(place, None)
         self.failed.pop(self.places.label(place), None)
@@ -250,7 +249,7 @@ def compute_here(run: StackRun) -> Iterator[SliceStep]:
     """Compute one slice after another in this process."""
     held = weights.load(run.job.recipe.weights, run.progress)  # each slice's run finds them loaded
     todo = [place for places in run.missing_runs() for place in places]
-    clock = _Clock(run)
+    clock = Clock(run)
     again: list[Place] = []
     for place in _and_then(todo, again):
         if run.is_stopped():
@@ -263,8 +262,7 @@ def compute_here(run: StackRun) -> Iterator[SliceStep]:
                 yield step
             if last is None or last.iteration is None or last.step < last.steps:
                 return  # stopped
-            pixels = run.job.stored(last.iteration, _samples(run))
-            run.finish(place, pixels, last.losses)
+            run.finish(place, last.iteration)
         except Cancelled:
             return
         except FAILURES as error:
@@ -280,7 +278,7 @@ def compute_here(run: StackRun) -> Iterator[SliceStep]:
     del held
 
 
-def _steps_of(run: StackRun, place: Place, clock: _Clock) -> Iterator[SliceStep]:
+def _steps_of(run: StackRun, place: Place, clock: Clock) -> Iterator[SliceStep]:
     """Yield the steps of a slice."""
     label = run.places.label(place)
     iterations = run.job.start(run.inputs(place), clock.progress, run.steering)
@@ -295,11 +293,6 @@ def _steps_of(run: StackRun, place: Place, clock: _Clock) -> Iterator[SliceStep]
         iterations.close()
 
 
-def _samples(run: StackRun) -> int:
-    axis = run.store.samples_axis
-    return 1 if axis is None else int(run.store.pixels.shape[axis])
-
-
 def _and_then(first: Sequence[Place], later: list[Place]) -> Iterator[Place]:
     """Yield places, then those that were added to a list meanwhile."""
     yield from first
@@ -307,7 +300,7 @@ def _and_then(first: Sequence[Place], later: list[Place]) -> Iterator[Place]:
         yield later.pop(0)
 
 
-class _Clock:
+class Clock:
     """The steps and the time of all slices together."""
 
     def __init__(self, run: StackRun) -> None:

@@ -77,6 +77,11 @@ class ResultStore:
         return _samples_axis(self._places.axes) if self.is_rgb else None
 
     @property
+    def samples(self) -> int:
+        """The number of samples of a pixel: 1, 3 or 4."""
+        return 1 if self.samples_axis is None else int(self.pixels.shape[self.samples_axis])
+
+    @property
     def is_rgb(self) -> bool:
         """Whether slices have three or four samples."""
         return int(self.pixels.ndim) > len(self._places.axes) + 2

@@ -11,7 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -22,32 +22,22 @@ from distributed import Client, Future, LocalCluster, WorkerPlugin, get_worker
 from napari_nst.errors import FAILURES, NstError
 from napari_nst.stacks.places import Place
 from napari_nst.stacks.slice_job import SliceInputs, SliceJob
-from napari_nst.stacks.stack_run import SliceStep, StackRun
+from napari_nst.stacks.stack_run import Clock, SliceStep, StackRun
 
 if TYPE_CHECKING:
+    from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import Steering
-    from napari_nst.io.decoded_image import Pixels
 
 _LOOK = 0.2  # seconds between two looks whether the user has stopped the run
 _PATIENCE = 60.0  # seconds for the workers to stop, or for a scheduler to answer
 
 
-@dataclass(frozen=True, eq=False)
-class SliceResult:
-    """What a worker returns of a slice."""
-
-    pixels: Pixels
-    step: int
-    losses: dict[str, float]
-
-
 class Painter(WorkerPlugin):
     """What each worker has of a stack: the job, the weights, and whether to stop."""
 
-    def __init__(self, name: str, job: SliceJob, samples: int, local_workers: int) -> None:
+    def __init__(self, name: str, job: SliceJob, local_workers: int) -> None:
         self.name = name
         self._job = job
-        self._samples = samples
         self._local_workers = local_workers  # that share this machine; 0: unknown
         self._steering: Steering | None = None
         self._weights: Any = None
@@ -57,8 +47,8 @@ class Painter(WorkerPlugin):
         if self._steering is not None:
             self._steering.stop()
 
-    def paint(self, label: str, inputs: SliceInputs) -> SliceResult | None:
-        """Compute a slice, and tell of each step; return None if it was stopped."""
+    def paint(self, label: str, inputs: SliceInputs) -> Iteration | None:
+        """Compute a slice, and tell of each step; return the last, or None if it was stopped."""
         import torch
 
         from napari_nst.engine.steering import Steering
@@ -76,7 +66,8 @@ class Painter(WorkerPlugin):
             self._tell(label=label, step=last.step, steps=last.steps, losses=last.losses)
         if last is None or last.step < last.steps:
             return None
-        return SliceResult(self._job.stored(last, self._samples), last.step, last.losses)
+        alpha = None if last.alpha is None else last.alpha.cpu()
+        return replace(last, pixels=last.pixels.cpu(), alpha=alpha)
 
     def _tell(self, **message: Any) -> None:
         get_worker().log_event(self.name, message)
@@ -95,10 +86,10 @@ class Painter(WorkerPlugin):
         return replace(self._job, recipe=recipe)
 
 
-def paint(name: str, label: str, inputs: SliceInputs) -> SliceResult | None:
+def paint(name: str, label: str, inputs: SliceInputs) -> Iteration | None:
     """Compute a slice on a worker."""
     painter: Any = get_worker().plugins[name]
-    found: SliceResult | None = painter.paint(label, inputs)
+    found: Iteration | None = painter.paint(label, inputs)
     return found
 
 
@@ -157,9 +148,8 @@ class _Followed:
     def __init__(self, run: StackRun, client: Any, local_workers: int) -> None:
         self._run, self._client = run, client
         self._name = f"napari-nst-{uuid4().hex}"
-        axis = run.store.samples_axis
-        samples = 1 if axis is None else int(run.store.pixels.shape[axis])
-        self._painter = Painter(self._name, run.job, samples, local_workers)
+        self._painter = Painter(self._name, run.job, local_workers)
+        self._clock = Clock(run)
         self._places = {run.places.label(place): place for place in run.places}
         self._told: SimpleQueue[Any] = SimpleQueue()  # of steps, and of ended slices
         self._waiting = deque(deque(places) for places in run.missing_runs())
@@ -215,16 +205,20 @@ class _Followed:
         self._futures.pop(future.key)
         place, places = self._computed.pop(future.key)
         try:
-            found: SliceResult | None = future.result()
+            found: Iteration | None = future.result()
             if found is None:
                 raise NstError("its worker was stopped.")
-            self._run.finish(place, found.pixels, found.losses)
+            self._run.finish(place, found)
         except Exception as error:  # noqa: BLE001 - a worker sends errors of any kind
             self._failed(place, places, error)
             return
         if places:
             self._waiting.appendleft(places)
-        yield self._slice_step(place, found.step, found.step, found.losses, finished=True)
+        # As if the slices were computed one after another, in the order in which they end.
+        self._clock.begins(place)
+        of_stack = self._clock.of_stack(place, found)
+        self._clock.ends(found.steps)
+        yield self._slice_step(place, found.step, found.step, found.losses, of_stack)
 
     def _failed(self, place: Place, places: deque[Place], error: Exception) -> None:
         if places:
@@ -238,16 +232,15 @@ class _Followed:
             return
         place = self._places[told["label"]]
         if not self._run.is_done(place):
-            yield self._slice_step(
-                place, told["step"], told["steps"], told["losses"], finished=False
-            )
+            yield self._slice_step(place, told["step"], told["steps"], told["losses"])
 
     def _slice_step(
-        self, place: Place, step: int, steps: int, losses: dict[str, float], *, finished: bool
-    ) -> SliceStep:
+        self, place: Place, step: int, steps: int, losses: dict[str, float],
+        last: Iteration | None = None,  # of a finished slice
+    ) -> SliceStep:  # fmt: skip
         return SliceStep(
-            place, self._run.places.label(place), step, steps, losses,
-            finished=finished, done=self._run.done, slices=self._run.places.count,
+            place, self._run.places.label(place), step, steps, losses, finished=last is not None,
+            done=self._run.done, slices=self._run.places.count, iteration=last,
         )  # fmt: skip
 
     def _stop(self) -> None:

@@ -100,6 +100,22 @@ def test_a_stopped_run_keeps_its_slices_and_goes_on(stack_widget, until, tmp_pat
 
 
 @pytest.mark.window
+@pytest.mark.network
+def test_several_workers_fill_the_layer(stack_widget, until, tmp_path):
+    viewer, widget = stack_widget("Style Transfer")
+    widget.content.value, widget.style.value = viewer.layers["cells"], viewer.layers["starry"]
+    widget.slices.value, widget.along.value, widget.slice_range.value = RANGE, "z", "0:4"
+    widget.workers.value, widget.out.value = 2, str(tmp_path / "a.zarr")
+    widget.start()
+    until(lambda: not widget.running)
+    stored = zarr.open_group(tmp_path / "a.zarr", mode="r")
+    starts = stored.attrs["napari-nst"]["starts"]
+    assert starts == [[0, 0], [0, 2]]
+    np.testing.assert_array_equal(widget.result.data, stored["0"])
+    assert (np.asarray(stored["0"]).max(axis=(2, 3)) > 1000).all()
+
+
+@pytest.mark.window
 @pytest.mark.parametrize(
     ("changes", "named"),
     [

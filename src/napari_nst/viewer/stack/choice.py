@@ -11,7 +11,7 @@ from magicgui.widgets.bases import ValueWidget
 from napari.components import Dims, ViewerModel
 from napari.layers import Image
 
-from napari_nst.viewer.controls.form import NumberBox, Section
+from napari_nst.viewer.controls.form import CountBox, NumberBox, Section
 from napari_nst.viewer.controls.layer_box import LayerBox, chosen_layer
 from napari_nst.viewer.layers.channels import channel_axes
 from napari_nst.viewer.layers.position import axis_name, shown_axes, shown_index
@@ -31,6 +31,7 @@ class SliceAxes:
     axis: int  # that is gone through
     slices: Mapping[int, int | str]  # axis → an index, or a range of the one that is gone through
     temporal: float
+    workers: int
     out: str | None
 
 
@@ -73,6 +74,16 @@ class SliceChoice:
             step=50.0,
             tooltip="How much the result before is kept. More is calmer.",
         )
+        self.workers = CountBox(
+            name="workers",
+            label="Workers",
+            value=1,
+            min=1,
+            max=256,
+            tooltip="Processes that compute at the same time: the slices are divided into as many "
+            "runs of neighbours. With several, slices appear when they are finished, and each "
+            "process needs as much memory as one. For several GPUs, or many CPU cores.",
+        )
         self.out = LineEdit(
             name="out",
             label="Result folder",
@@ -82,7 +93,7 @@ class SliceChoice:
         )
         motion: list[ValueWidget[Any]] = [self.temporal, self.temporal_weight] if moves else []
         self.controls: list[ValueWidget[Any]] = [
-            self.slices, self.along, self.slice_range, *motion, self.out,
+            self.slices, self.along, self.slice_range, *motion, self.workers, self.out,
         ]  # fmt: skip
         for chooser in (layer, self.slices, self.temporal):
             chooser.changed.connect(self.update)
@@ -125,7 +136,8 @@ class SliceChoice:
         if not slices[axis]:
             raise ValueError("Range is empty. Write the first slice and the last, such as 0:10.")
         weight = float(self.temporal_weight.value) if self.temporal.value else 0.0
-        return SliceAxes(axis, slices, weight, str(self.out.value).strip() or None)
+        out = str(self.out.value).strip() or None
+        return SliceAxes(axis, slices, weight, self.workers.value, out)
 
     def offer(self, section: Section) -> None:
         """Show the section of these controls while the layer has several slices."""
@@ -144,7 +156,7 @@ class SliceChoice:
             self._section.native.setVisible(bool(axes))
         is_stack = bool(axes) and self.slices.value != THIS
         self.slices.enabled = bool(axes)
-        for control in (self.along, self.temporal, self.out):
+        for control in (self.along, self.temporal, self.workers, self.out):
             control.enabled = is_stack
         self.slice_range.enabled = is_stack and self.slices.value == RANGE
         self.temporal_weight.enabled = is_stack and self.temporal.value

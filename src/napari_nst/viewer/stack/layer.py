@@ -66,6 +66,7 @@ class LayerStack:
             slices=dict(self.chosen.slices),
             channel_axis=self.channel_axis,
             channel=self.channel,
+            workers=self.chosen.workers,
             out=self.chosen.out,
             progress=progress,
             steering=steering,
@@ -75,13 +76,17 @@ class LayerStack:
         steering.tell(f"Slices are written to {run.path}.")
         if run.done == run.places.count:
             raise ValueError(f"All slices are in {run.path} already. Choose another folder.")
-        return self._iterations(run)
+        return self._iterations(run, progress)
 
-    def _iterations(self, run: StackRun) -> Iterator[Iteration]:
+    def _iterations(self, run: StackRun, progress: Progress) -> Iterator[Iteration]:
+        last: Iteration | None = None
         try:
             for step in run:
-                if step.iteration is not None and not step.finished:
-                    yield step.iteration
+                if step.iteration is None:  # of a worker
+                    progress(f"{step.label}, step {step.step} of {step.steps}", 0, 0)
+                elif step.step > 0 and step.iteration.step != (last.step if last else 0):
+                    last = step.iteration
+                    yield last
         finally:
             run.close()
 
@@ -274,7 +279,7 @@ class StackLayer:
     def _as_stored(self, run: StackRun, iteration: Iteration) -> Array:
         """Return the picture of a step as the store has it, in its size, by the nearest pixels."""
         axis = run.store.samples_axis
-        pixels = run.job.stored(iteration, 1 if axis is None else int(run.store.pixels.shape[axis]))
+        pixels = run.job.stored(iteration, run.store.samples)
         rows, columns = (
             np.arange(new) * old // new
             for new, old in zip(run.store.pixels.shape[-2:], pixels.shape[:2], strict=True)
