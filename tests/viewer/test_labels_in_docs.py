@@ -14,6 +14,7 @@ from napari_nst.viewer.solid import SolidTexture
 from napari_nst.viewer.statistics.widget import StatisticsWidget
 from napari_nst.viewer.style_transfer import StyleTransfer
 from napari_nst.viewer.texture_synthesis import TextureSynthesis
+from napari_nst.viewer.training_data import TrainingData
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,6 +42,7 @@ def shown(qapp):
         entries = [action.text() for action in widget.settings_menu.menu().actions()]
         texts |= {text.replace("this layer", "…") for text in entries}
     texts |= texts_of(StatisticsWidget(ViewerModel())) | texts_of(SolidTexture(ViewerModel()))
+    texts |= texts_of(TrainingData(ViewerModel()))
     manifest = yaml.safe_load(
         (Path(napari_nst.__file__).with_name("napari.yaml")).read_text("utf-8")
     )

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 
 WIDGETS = ("Style Transfer", "Texture Synthesis", "Content Reconstruction")
 MENUS = {
-    "napari/plugins": (*WIDGETS, "Texture Statistics", "Solid Texture"),
-    "napari/layers/filter": (*WIDGETS, "Solid Texture"),
+    "napari/plugins": (*WIDGETS, "Texture Statistics", "Solid Texture", "Training Data"),
+    "napari/layers/filter": (*WIDGETS, "Solid Texture", "Training Data"),
     "napari/layers/measure": ("Texture Statistics",),
 }
 
@@ -82,7 +82,8 @@ for widget in (StyleTransfer, TextureSynthesis, ContentReconstruction):
     kept.preset.value = kept.preset.choices[-1]
 from napari_nst.viewer.statistics.widget import StatisticsWidget
 from napari_nst.viewer.solid import SolidTexture
-also_kept = StatisticsWidget(ViewerModel()), SolidTexture(ViewerModel())
+from napari_nst.viewer.training_data import TrainingData
+also_kept = [make(ViewerModel()) for make in (StatisticsWidget, SolidTexture, TrainingData)]
 sys.exit("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

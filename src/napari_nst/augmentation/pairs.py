@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from napari_nst.engine.job.given import ImageFile, Layer, opened, opened_labels
-from napari_nst.engine.job.input_image import InputImage, read_input
+from napari_nst.engine.job.input_image import InputImage, NamedImage, read_input
 from napari_nst.io.calibration import Calibration
 from napari_nst.io.decoded_image import DecodedImage, Limits, Pixels, split_alpha
 from napari_nst.io.read_image import decode_image, decode_labels
@@ -218,7 +218,7 @@ def _names(found: Sequence[Any], kind: str = "image") -> Iterator[str]:
         if path is not None:
             yield path.stem
             continue
-        name = str(getattr(one, "name", "")) if isinstance(one, Layer) else ""
+        name = str(one.name) if isinstance(one, (Layer, NamedImage)) else ""  # type: ignore[union-attr]
         safe = "".join(letter if letter.isalnum() or letter in " -_." else "-" for letter in name)
         yield safe.strip(" .") or (kind if len(found) == 1 else f"{kind}_{number}")
 

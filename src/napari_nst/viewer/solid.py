@@ -171,7 +171,7 @@ class SolidTexture(ComputingDock):
 
     def _slices(self) -> list[LayerSlice]:
         """Return what the chosen layers show."""
-        chosen = [chosen_layer(box) for box in self.layer_boxes]
+        chosen = [chosen_layer(box) for box in (self.exemplar, self.second, self.third)]
         if chosen[2] is not None and chosen[1] is None:
             raise ValueError("The third exemplar needs a second one. Choose it, too.")
         return [shown_slice(layer, self.viewer.dims) for layer in chosen if layer is not None]

@@ -23,6 +23,8 @@ _ARGUMENTS = {
     "slices": "Range",
     "out": "Result folder",
     "temporal": "Motion weight",
+    "images": "Image",
+    "style_weights": "Style weight",
 }
 """Argument of the engine → label of its control, if that has other words."""
 

@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-from napari_nst.viewer.controls.layer_box import LayerBox
+from napari_nst.viewer.controls.layer_box import LayerBox, LayerList
 
 _NAME = "napari-nst widget"  # Qt's object name of every widget of this plugin
 
@@ -26,7 +26,7 @@ class DockWidget(QWidget):
         super().__init__()
         self.viewer = viewer
         self.closed = False
-        self.layer_boxes: Sequence[LayerBox] = ()  # subclasses set them
+        self.layer_boxes: Sequence[LayerBox | LayerList] = ()  # subclasses set them
         self.destroyed.connect(partial(setattr, self, "closed", True))
 
     def reset_choices(self, *_: Any) -> None:
