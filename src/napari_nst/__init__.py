@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from napari_nst.engine.job.given import ImageFile
     from napari_nst.engine.job.own_loss import OwnLoss
+    from napari_nst.engine.job.style_target import StyleTarget
     from napari_nst.engine.run_handle import RunHandle
     from napari_nst.engine.solid.run import synthesize_solid
     from napari_nst.engine.steering import Steering
@@ -65,6 +66,7 @@ _HOMES = {
     "SliceStep": "napari_nst.stacks.stack_run",
     "StackRun": "napari_nst.stacks.stack_run",
     "Steering": "napari_nst.engine.steering",
+    "StyleTarget": "napari_nst.engine.job.style_target",
     "TextureStatistics": "napari_nst.texture_statistics.result",
     "VGG19": "napari_nst.engine.vgg.network",
     "VariantStep": "napari_nst.augmentation.run",
@@ -102,12 +104,12 @@ _HOMES = {
 __all__ = [
     "VGG19", "AugmentRun", "EnsembleRun", "EnsembleTable", "FileStep", "FilesRun", "ImageFile",
     "Iteration", "NstError", "OwnLoss", "Recipe", "RunHandle", "SliceStep", "StackRun", "Steering",
-    "TextureStatistics", "VariantStep", "augment", "compare_reconstructions", "compare_textures",
-    "copy_score", "explore_layers", "feature_maps", "flicker", "gram_view", "loss_maps", "losses",
-    "on_flavour", "order_to_reconstruct", "order_to_stylize", "order_to_synthesize", "preset",
-    "preset_names", "reconstruct", "reconstruct_stack", "resume", "save", "statistics", "stylize",
-    "stylize_channels", "stylize_files", "stylize_stack", "sweep", "synthesize",
-    "synthesize_ensemble", "synthesize_solid",
+    "StyleTarget", "TextureStatistics", "VariantStep", "augment", "compare_reconstructions",
+    "compare_textures", "copy_score", "explore_layers", "feature_maps", "flicker", "gram_view",
+    "loss_maps", "losses", "on_flavour", "order_to_reconstruct", "order_to_stylize",
+    "order_to_synthesize", "preset", "preset_names", "reconstruct", "reconstruct_stack", "resume",
+    "save", "statistics", "stylize", "stylize_channels", "stylize_files", "stylize_stack", "sweep",
+    "synthesize", "synthesize_ensemble", "synthesize_solid",
 ]  # fmt: skip
 
 

@@ -51,8 +51,9 @@ def stylize(
         It can also be a file, an image of Pillow, or an image layer of napari with a single slice.
         Files and Pillow's images are turned upright by their EXIF orientation; files of more than 8
         bits and layers are shown in their display range.
-    style : array-like, or list of array-like
-        One image or several, like the content. `Recipe.style_blend` weighs several styles.
+    style : array-like or StyleTarget, or list of them
+        One image or several, like the content. `Recipe.style_blend` weighs several styles. In place
+        of an image, a `StyleTarget` or its file.
     recipe : Recipe or str, optional
         All settings, the name of a preset, or the JSON file of a recipe; by default the ``default``
         preset.
@@ -145,7 +146,7 @@ def synthesize(
 
     Parameters
     ----------
-    exemplar : array-like, or list of array-like
+    exemplar : array-like or StyleTarget, or list of them
         One image or several to blend, as for `stylize`. If it is left out and `into` is given, the
         pixels around the region are the exemplar.
     recipe : Recipe or str, optional

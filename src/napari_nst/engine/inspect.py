@@ -15,7 +15,7 @@ from torch.nn import functional
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.images.convert import to_tensor
 from napari_nst.engine.images.masked_image import MaskedImage
-from napari_nst.engine.job.build import RecipeLike, checked_recipe
+from napari_nst.engine.job.build import RecipeLike, checked_recipe, refuse_targets
 from napari_nst.engine.job.input_image import RGB, ImageLike, as_rgb, read_input, shape_fitting
 from napari_nst.engine.job.job import ROLES, Job
 from napari_nst.engine.job.layers import least_size
@@ -176,6 +176,7 @@ def gram_view(
     """
     layer = canonical_layer(layer)
     pixels, scale = _read_picture(order, picture)
+    refuse_targets(order.styles, "The style of a Gram view")
     order = order.in_phase(scale)
     of_content, of_style = ROLES[order.name]
     _check_size(scale.shape, layer, order.recipe, "picture")

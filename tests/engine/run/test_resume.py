@@ -10,6 +10,7 @@ import torch
 import napari_nst as nst
 from napari_nst.engine.checkpoint import saved_runs
 from napari_nst.engine.checkpoint.saved_runs import interrupted_runs, runs_folder
+from napari_nst.engine.run import measure_styles
 from napari_nst.engine.run import run as engine_run
 
 RNG = np.random.default_rng(0)
@@ -35,7 +36,8 @@ TWO = [STYLE, STYLE[::-1].copy()]
 @pytest.fixture(autouse=True)
 def _home(tmp_path, monkeypatch, untrained):
     monkeypatch.setenv("NAPARI_NST_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(engine_run, "load", lambda *_: untrained)
+    for module in (engine_run, measure_styles):
+        monkeypatch.setattr(module, "load", lambda *_: untrained)
     monkeypatch.setattr(saved_runs, "SHARE", 0)  # every step is saved
 
 
@@ -125,6 +127,13 @@ RUNS = {
     "kept pixels": (
         lambda *a, **k: nst.stylize(*a, guide=HOLE, keep_unlabelled=True, **k),
         (CONTENT, STYLE), {"steps": 4},
+    ),
+    "a style target": (
+        lambda content, style, recipe, **k: nst.stylize(
+            content, nst.StyleTarget.from_images([style], recipe), recipe, **k
+        ),
+        (CONTENT, STYLE),
+        {"steps": 4, "min_size": 24, "terms": [{"style_loss": "remd", "style_samples": 64}]},
     ),
     "a texture": (nst.synthesize, (STYLE,), {"padding": "circular", "min_size": 24, **NOISE}),
     "a reconstruction": (nst.reconstruct, (CONTENT,), NOISE),

@@ -21,6 +21,7 @@ from napari_nst.engine.job.inpainting import Inpainting
 from napari_nst.engine.job.input_image import InputImage
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.schedule import Scale
+from napari_nst.engine.job.style_target import StyleTarget
 from napari_nst.io.tensor_file import Block
 from napari_nst.recipe import Recipe
 
@@ -59,7 +60,10 @@ class RunState:
             raise ValueError("The step of the state is not one of its job.")
 
 
-_CLASSES = {one.__name__: one for one in (Guides, InputImage, Job, KeepOutside, RunState, Scale)}
+_CLASSES = {
+    one.__name__: one
+    for one in (Guides, InputImage, Job, KeepOutside, RunState, Scale, StyleTarget)
+}
 
 _OF_INPAINTING = ("styles", "guides", "keep_outside")
 """Fields that a job takes from its inpainting, if it has one; a state has them once."""

@@ -251,6 +251,7 @@ def _fill(
     window = window_around(mask, MARGIN)
     content = picture.cropped(window)
     exemplars = None if exemplar is None else read_styles(exemplar, "exemplar", recipe)
+    refuse_targets(exemplars or (), "`exemplar` of a filled region")
     longest = math.ceil(LARGEST_STYLE * max(content.shape) / recipe.style_scale)
     exemplar_mask = read_exemplar_region(exemplar_region, exemplars)
     inpainting = Inpainting(picture, mask, window, exemplars, exemplar_mask, max(longest, least))
@@ -300,6 +301,12 @@ def _read_start(image: ImageLike | None, recipe: Recipe) -> InputImage | None:
             "value of `init`."
         )
     return read_input(image, "init_image")
+
+
+def refuse_targets(styles: Sequence[InputImage], what: str) -> None:
+    """Raise ValueError if there is a style target among images that must be whole."""
+    if any(style.target is not None for style in styles):
+        raise ValueError(f"{what} must be an image, not a style target. Give an image.")
 
 
 def _checked_shape(shape: tuple[int, int] | None) -> tuple[int, int] | None:

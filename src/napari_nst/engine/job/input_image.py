@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from napari_nst.engine.job.given import Layer, advice, opened
 from napari_nst.engine.job.layers import check_size, shares_of
+from napari_nst.engine.job.style_target import COLOURS, SUFFIX, StyleTarget
 from napari_nst.io.calibration import Calibration
 from napari_nst.io.decoded_image import DecodedImage, Pixels, split_alpha
 from napari_nst.recipe import Recipe
@@ -56,11 +57,18 @@ class InputImage:
     is_grey: bool
     metadata: dict[str, Any]  # shape, dtype, SHA-256 and name of the array that was handed in
     calibration: Calibration | None = None  # of the file that it was read from
+    target: StyleTarget | None = None  # in place of the image, of which `rgb` are some pixels
+
+    @classmethod
+    def of_target(cls, target: StyleTarget) -> InputImage:
+        """Return a style target in the place of an image."""
+        rgb = np.asarray(target.arrays[COLOURS], np.float32)[None]  # as one row
+        return cls(rgb, None, target.is_grey, target.metadata, target=target)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width."""
-        return self.rgb.shape[0], self.rgb.shape[1]
+        return self.rgb.shape[:2] if self.target is None else self.target.shape
 
     def cropped(self, window: Window) -> InputImage:
         """Return some rows and columns."""
@@ -83,8 +91,11 @@ class InputImage:
 ImageLike = ArrayLike | str | os.PathLike[str] | Layer | DecodedImage | InputImage
 """An image as callers hand it in, or a checked one, which several jobs can share."""
 
-Images = ImageLike | Sequence[ImageLike]
-"""One image, or a list of images."""
+StyleLike = ImageLike | StyleTarget
+"""A style as callers hand it in."""
+
+Images = StyleLike | Sequence[StyleLike]
+"""One image or target, or a list of them."""
 
 
 Known = dict[int, tuple[weakref.ref[Any], InputImage]]
@@ -158,10 +169,19 @@ def read_styles(images: Images, name: str, recipe: Recipe) -> list[InputImage]:
     if not several:
         raise ValueError(f"`{name}` is an empty list. Give at least one image.")
     shares_of(recipe, len(several))  # checks their number
-    styles = [read_input(one, name) for one in several]
+    styles = [_read_style(one, name) for one in several]
     for style in styles:
         check_size(style.shape, name, recipe)
     return styles
+
+
+def _read_style(style: Any, name: str) -> InputImage:
+    """Return an image or a style target, which may be in a file."""
+    if isinstance(style, (str, os.PathLike)) and os.fspath(style).lower().endswith(SUFFIX):
+        style = StyleTarget.load(style)
+    if isinstance(style, StyleTarget):
+        return InputImage.of_target(style)
+    return read_input(style, name)
 
 
 def relative_pixels(pixel_sizes: Sequence[float] | None, styles: int) -> list[float] | None:

@@ -31,6 +31,7 @@ from napari_nst.engine.job.layers import (
 )
 from napari_nst.engine.job.own_loss import OwnLoss, layers_of_own
 from napari_nst.engine.job.schedule import Fit, Scale, style_fit
+from napari_nst.engine.job.target_fit import LEFT_OUT, refuse_unfit
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.sections import IMAGE_LOSSES, TILED_LOSSES
 
@@ -121,6 +122,8 @@ class Job:
                 f"beside it. Choose another `style_loss`, and add {loss!r} to `terms`."
             )
         self._check_own_losses()
+        if not self._is_of_one_phase:
+            refuse_unfit(self)
 
     def _check_own_losses(self) -> None:
         least = least_size(layers_of_own(self.own_losses), self.recipe.padding)
@@ -140,6 +143,16 @@ class Job:
         """Whether losses compare parts of the image, so that none can be of the whole image."""
         is_transparent = self.content is not None and self.content.alpha is not None
         return bool(self.guides or self.keep_outside or is_transparent)
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether a style is a style target."""
+        return any(style.target is not None for style in self.styles)
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """The style losses of whole images that terms cannot have in this job."""
+        return IMAGE_LOSSES if self.has_regions else LEFT_OUT if self.has_targets else ()
 
     @property
     def main_image(self) -> InputImage:
@@ -199,11 +212,16 @@ class Job:
         recipe = self._computed(scale.phase)
         return self if recipe is self.recipe else replace(self, recipe=recipe)
 
+    @property
+    def _is_of_one_phase(self) -> bool:
+        """Whether this is the job of a single phase of another, whose scales it has all."""
+        return not self.recipe.phases and any(scale.phase for scale in self.scales)
+
     def _computed(self, phase: int) -> Recipe:
-        """Return the recipe of a phase, without terms of the whole image if there are regions."""
+        """Return the recipe of a phase, without terms of whole images that it cannot have."""
         recipe = self.recipe.phase(phase) if self.recipe.phases else self.recipe
-        kept = tuple(t for t in recipe.terms if t.get("style_loss") not in IMAGE_LOSSES)
-        if not self.has_regions or kept == recipe.terms:
+        kept = tuple(t for t in recipe.terms if t.get("style_loss") not in self.left_out)
+        if kept == recipe.terms:
             return recipe
         return recipe.replace(terms=kept)
 
@@ -249,11 +267,11 @@ class Job:
         phases = sorted({scale.phase for scale in self.scales})
         asked = [term for index in phases for term in self.recipe.phase(index).with_terms()]
         left_out = {term.style_loss for term in asked if has_style_of_image(term)}
+        why = "regions or transparent pixels" if self.has_regions else "a style target"
         sentences = [
             f"The term with `style_loss={loss!r}` is left out: it compares the whole image, but "
-            "this run has regions or transparent pixels."
-            for loss in sorted(left_out)
-            if self.has_regions
+            f"this run has {why}."
+            for loss in sorted(left_out & {*self.left_out})
         ]
         if self.has_regions and self.own_losses:
             names = ", ".join(repr(one.name) for one in self.own_losses)

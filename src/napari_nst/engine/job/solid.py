@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from napari_nst.engine.job.build import RecipeLike, refuse_unknown, texture_recipe
+from napari_nst.engine.job.build import (
+    RecipeLike,
+    refuse_targets,
+    refuse_unknown,
+    texture_recipe,
+)
 from napari_nst.engine.job.input_image import ImageLike, InputImage, read_styles, shape_fitting
 from napari_nst.engine.job.layers import least_side
 from napari_nst.engine.job.schedule import plan_sizes
@@ -164,6 +169,7 @@ def _along_axes(given: Sequence[Any], recipe: Recipe) -> tuple[list[InputImage],
     order = {1: (0, 0, 0), 2: (0, 1, 1), 3: (0, 1, 2)}[len(given)]
     kept = [index for index, one in enumerate(given) if one is not None]
     images = read_styles([given[index] for index in kept], "exemplars", recipe)
+    refuse_targets(images, "`exemplars` of a volume")
     return images, [kept.index(index) if index in kept else None for index in order]
 
 

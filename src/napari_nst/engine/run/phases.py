@@ -31,9 +31,18 @@ class Setups:
     def at(self, job: Job, scale: Scale, former: RunSetup | None = None) -> RunSetup:
         """Return the setup of a scale's phase, with the network of a former one if it suits."""
         job = job.in_phase(scale)
+        self._check_targets(job)
         if former is not None and _of_network(job) == _of_network(former.job):
             return RunSetup(job, former.network, self.image_device)
         return RunSetup(job, self._network(job), self.image_device)
+
+    def _check_targets(self, job: Job) -> None:
+        for style in job.styles:
+            if style.target and style.target.weights_sha256 != self.pretrained.sha256:
+                raise ValueError(
+                    "The style target was made with another network. Set `weights` to that one, or "
+                    "make the target anew."
+                )
 
     def _network(self, job: Job) -> VGG19:
         network = network_of(job.recipe, job.network_layers, self.pretrained, self.dtype)

@@ -15,13 +15,14 @@ from napari_nst.engine.images.color_transfer import (
     match_luminance,
     with_luminance,
 )
-from napari_nst.engine.images.convert import resize
+from napari_nst.engine.images.convert import resize, to_tensor
 from napari_nst.engine.images.masked_image import Composite, MaskedImage
 from napari_nst.engine.images.style_chroma import with_style_chroma
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.layers import has_style_of_image, layer_weights, layers_of, shares_of
 from napari_nst.engine.job.own_loss import OwnLoss, layers_of_own
 from napari_nst.engine.job.schedule import Scale
+from napari_nst.engine.job.style_target import StyleTarget
 from napari_nst.engine.objective.from_recipe import (
     RotatedStyle,
     StyleFeatures,
@@ -35,6 +36,7 @@ from napari_nst.engine.objective.from_recipe import (
 )
 from napari_nst.engine.objective.guided import guided_style_losses
 from napari_nst.engine.objective.jitter import Jitter, Shift, moved
+from napari_nst.engine.objective.measured_style import MeasuredStyle
 from napari_nst.engine.objective.objective import Objective
 from napari_nst.engine.objective.own import OwnComparison
 from napari_nst.engine.optim.bases import correlated
@@ -132,7 +134,12 @@ class RunSetup:
         mask = self._mask_at(scale.shape)
         content = self._content_features(scale, tile, processes)
         styles = self.styles_at(scale) if layers_of(self.job.recipe, "style") else []
-        of_styles = [self._style_features(style, tile, processes) for style in styles]
+        of_styles = [
+            self.style_features(style, tile, processes)
+            if given.target is None
+            else self._measured(given.target, scale)
+            for given, style in zip(self.job.styles, styles, strict=bool(styles))
+        ]
         losses: dict[str, WeightedLoss] = {}
         for index, recipe in enumerate(self.job.recipe.with_terms()):
             found = content_losses(recipe, content, mask)
@@ -185,10 +192,22 @@ class RunSetup:
         read = partial(self.target_network.iter_features, layers=[where])
         return [(share, dict(read(image))[where]) for share, image in images]
 
-    def _style_features(self, style: MaskedImage, tile: int, processes: Processes) -> StyleFeatures:
-        """Return the features of a style, or of its rotations by 90° too."""
+    def _measured(self, target: StyleTarget, scale: Scale) -> MeasuredStyle:
+        exact, device = self.network.dtype != torch.bfloat16, self.network.device
+        return MeasuredStyle(
+            target, scale.longest, device, exact=exact, rotated=self._has_rotations
+        )
+
+    @property
+    def _has_rotations(self) -> bool:
         recipes = [one for one in self.job.recipe.with_terms() if one.has_style]
-        if not any(one.style_rotations and one.style_loss in SAMPLED_LOSSES for one in recipes):
+        return any(one.style_rotations and one.style_loss in SAMPLED_LOSSES for one in recipes)
+
+    def style_features(
+        self, style: MaskedImage, tile: int = 0, processes: Processes = ALONE
+    ) -> StyleFeatures:
+        """Return the features of a style, or of its rotations by 90° too."""
+        if not self._has_rotations:
             return self._features_of(style.image, tile, processes)
         images = [torch.rot90(style.image, turns, (2, 3)) for turns in range(4)]
         return RotatedStyle([self._features_of(one, tile, processes) for one in images])
@@ -205,9 +224,14 @@ class RunSetup:
         return 0 < tile < max(shape) or processes.count > 1
 
     def styles_at(self, scale: Scale) -> list[MaskedImage]:
-        """Return the styles, resized for a scale."""
+        """Return the styles, resized for a scale; of a style target, pixels at that scale."""
         fits = self.job.fits(scale)
-        return [style.fitted(fit) for style, fit in zip(self.styles, fits, strict=True)]
+        return [
+            style.fitted(fit)
+            if given.target is None
+            else MaskedImage(to_tensor(given.target.pixels(scale.longest), self.device))
+            for given, style, fit in zip(self.job.styles, self.styles, fits, strict=True)
+        ]
 
     def initial_image(self, shape: tuple[int, int]) -> Tensor:
         """Return the image that the run starts from, (1, 3, H, W)."""
