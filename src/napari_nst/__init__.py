@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_nst.augmentation.api import augment
-    from napari_nst.augmentation.run import AugmentRun, VariantStep
     from napari_nst.batch.api import stylize_files
     from napari_nst.batch.run import FilesRun, FileStep
     from napari_nst.engine import losses
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "AugmentRun": "napari_nst.augmentation.run",
     "EnsembleRun": "napari_nst.ensembles.ensemble_run",
     "EnsembleTable": "napari_nst.ensembles.table",
     "FileStep": "napari_nst.batch.run",
@@ -69,7 +67,6 @@ _HOMES = {
     "StyleTarget": "napari_nst.engine.job.style_target",
     "TextureStatistics": "napari_nst.texture_statistics.result",
     "VGG19": "napari_nst.engine.vgg.network",
-    "VariantStep": "napari_nst.augmentation.run",
     "augment": "napari_nst.augmentation.api",
     "compare_reconstructions": "napari_nst.engine.compare",
     "compare_textures": "napari_nst.engine.compare",
@@ -102,9 +99,9 @@ _HOMES = {
 """Public name → the module it lives in. Imported when first used: torch takes seconds."""
 
 __all__ = [
-    "VGG19", "AugmentRun", "EnsembleRun", "EnsembleTable", "FileStep", "FilesRun", "ImageFile",
+    "VGG19", "EnsembleRun", "EnsembleTable", "FileStep", "FilesRun", "ImageFile",
     "Iteration", "NstError", "OwnLoss", "Recipe", "RunHandle", "SliceStep", "StackRun", "Steering",
-    "StyleTarget", "TextureStatistics", "VariantStep", "augment", "compare_reconstructions",
+    "StyleTarget", "TextureStatistics", "augment", "compare_reconstructions",
     "compare_textures", "copy_score", "explore_layers", "feature_maps", "flicker", "gram_view",
     "loss_maps", "losses", "on_flavour", "order_to_reconstruct", "order_to_stylize",
     "order_to_synthesize", "preset", "preset_names", "reconstruct", "reconstruct_stack", "resume",

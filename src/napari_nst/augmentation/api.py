@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.augmentation.pairs import Pair, listed_styles, read_pairs
-from napari_nst.augmentation.run import IMAGES, LABELS, AugmentRun
+from napari_nst.augmentation.run import IMAGES, LABELS, Variants
 from napari_nst.augmentation.variants import Plan, checked_count, checked_weights
+from napari_nst.batch.run import FilesRun
 from napari_nst.engine.api import checked_options
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.job.build import (
@@ -50,7 +51,7 @@ def augment(
     progress: Progress | None = None,
     steering: Steering | None = None,
     **fields: Any,
-) -> AugmentRun:
+) -> FilesRun:
     """Make training data: variants of images in other styles, with the images' own labels.
 
     A network that is trained on one microscope, stain or camera fails on another. Variants with
@@ -90,9 +91,9 @@ def augment(
 
     Returns
     -------
-    AugmentRun
-        An iterator of `VariantStep`; `AugmentRun.result` runs to the end and returns the rows of
-        the table. There, ``overlap`` is the intersection over union of the bright phases of image
+    FilesRun
+        An iterator of `FileStep`; `FilesRun.result` runs to the end and returns the rows of the
+        table. There, ``overlap`` is the intersection over union of the bright phases of image
         and variant, and ``displacement`` how many pixels the image's edges are elsewhere, by
         optical flow. Leave out variants of which these are poor.
 
@@ -140,7 +141,7 @@ def augment(
         source = pair.checked()
         order_to_stylize(source.content, named[0][1], checked)
     choose_device(checked.device)
-    return AugmentRun(pairs, plan, path, originals=originals, steering=steering, progress=progress)
+    return Variants(pairs, plan, path, originals=originals, steering=steering, progress=progress)
 
 
 def _style(style: Any, name: str, recipe: Any) -> Any:

@@ -12,15 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from napari_nst.batch.files import files_in
 from napari_nst.engine.job.given import ImageFile, Layer, opened, opened_labels
 from napari_nst.engine.job.input_image import InputImage, NamedImage, read_input
 from napari_nst.io.calibration import Calibration
 from napari_nst.io.decoded_image import DecodedImage, Limits, Pixels, split_alpha
 from napari_nst.io.read_image import decode_image, decode_labels
 from napari_nst.io.write_image import encode_image
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".avif")
-"""Endings of the files in a folder that are read."""
 
 _TIFF = (".tif", ".tiff")
 
@@ -173,18 +171,7 @@ def _listed(given: Any, role: str) -> list[Any]:
         raise ValueError(f"`{role}` is an empty list. Give at least one image.")
     found: list[Any] = []
     for entry in entries:
-        found += _files(Path(entry).expanduser(), role) if _is_folder(entry) else [entry]
-    return found
-
-
-def _files(folder: Path, role: str) -> list[Path]:
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    )
-    if not found:
-        raise ValueError(f"`{role}` is the folder {folder}, which has no images.")
+        found += files_in(Path(entry).expanduser(), role) if _is_folder(entry) else [entry]
     return found
 
 

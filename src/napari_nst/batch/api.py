@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nst.batch.files import FilePath, check_names, listed_files, result_name
-from napari_nst.batch.run import FilesRun, Picture
+from napari_nst.batch.run import FilesRun
+from napari_nst.batch.stylized import Picture, StylizedFiles
 from napari_nst.engine.api import checked_options
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.job.build import RecipeLike, checked_recipe, refuse_unknown
@@ -101,4 +102,6 @@ def stylize_files(
     check_names([one.output for one in pictures], [*paths, *styles])
     choose_device(checked.device)
     folder.mkdir(parents=True, exist_ok=True)
-    return FilesRun(pictures, folder, checked, pixel_sizes, steering=steering, progress=progress)
+    return StylizedFiles(
+        pictures, folder, checked, pixel_sizes, steering=steering, progress=progress
+    )

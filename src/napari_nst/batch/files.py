@@ -34,20 +34,25 @@ def listed_files(given: FilePath | Sequence[FilePath], role: str) -> list[Path]:
             )
         path = Path(name).expanduser()
         if path.is_dir():
-            inside = [
-                one
-                for one in sorted(path.iterdir())
-                if one.suffix.lower() in SUFFIXES and not one.name.startswith(".")
-            ]
-            if not inside:
-                raise ValueError(f"`{role}` is the folder {path}, which has no images.")
-            found += inside
+            found += files_in(path, role)
         elif path.is_file():
             found.append(path)
         else:
             raise ValueError(f"`{role}` names {path}, which does not exist.")
     if not found:
         raise ValueError(f"`{role}` is an empty list. Give a folder or files.")
+    return found
+
+
+def files_in(folder: Path, role: str) -> list[Path]:
+    """Return the image files of a folder, sorted; ValueError without any."""
+    found = [
+        one
+        for one in sorted(folder.iterdir())
+        if one.suffix.lower() in SUFFIXES and not one.name.startswith(".")
+    ]
+    if not found:
+        raise ValueError(f"`{role}` is the folder {folder}, which has no images.")
     return found
 
 

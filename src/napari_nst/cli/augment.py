@@ -98,7 +98,7 @@ def augment(
         try:
             with signals.raised():
                 for step in run:
-                    bar.variant_step(step)
+                    bar.file_step(step)
                     signals.check()
         except KeyboardInterrupt as signal:
             end = signal

@@ -18,7 +18,7 @@ from napari_nst.recipe import CONTROLS
 from napari_nst.recipe.grid import heading_in_words
 
 if TYPE_CHECKING:
-    from napari_nst.augmentation.run import VariantStep
+    from napari_nst.batch.run import FileStep
     from napari_nst.engine.iteration import Iteration
     from napari_nst.engine.steering import TileDone
     from napari_nst.stacks.stack_run import SliceStep
@@ -177,22 +177,24 @@ class ProgressBar:
 
     def slice_step(self, step: SliceStep) -> None:
         """Show a step of a slice of a stack, and how many slices are finished."""
-        self._part_step("slice", step, step.slices)
+        self._part_step("slice", step, step, step.slices)
 
-    def variant_step(self, step: VariantStep) -> None:
-        """Show a step of a variant, and how many variants are finished."""
-        self._part_step("variant", step, step.variants)
+    def file_step(self, step: FileStep) -> None:
+        """Show a step of a picture, and how many pictures are finished."""
+        self._part_step("picture", step, step.iteration, step.files)
 
-    def _part_step(self, title: str, step: SliceStep | VariantStep, total: int) -> None:
+    def _part_step(
+        self, title: str, part: SliceStep | FileStep, step: SliceStep | Iteration, total: int
+    ) -> None:
         is_first = self._title != title
         bar = self._open(title, total, unit=f" {title}")
         if is_first:
-            bar.initial = bar.n = step.done
-        looks = {"at": step.label, "step": f"{step.step}/{step.steps}"}
+            bar.initial = bar.n = part.done
+        looks = {"at": part.label, "step": f"{step.step}/{step.steps}"}
         bar.set_postfix(looks | {"loss": f"{step.losses['total']:.4g}"}, refresh=False)
-        bar.update(step.done - bar.n)
+        bar.update(part.done - bar.n)
         now = time.monotonic()
-        if step.finished or now - self._drawn >= bar.mininterval:
+        if part.finished or now - self._drawn >= bar.mininterval:
             self._drawn = now
             bar.refresh()
 

@@ -36,7 +36,7 @@ from napari_nst.viewer.run.dock import ComputingDock
 from napari_nst.viewer.run.worker import IsClosing
 
 if TYPE_CHECKING:
-    from napari_nst.augmentation.run import AugmentRun
+    from napari_nst.batch.run import FilesRun
 
 _USUAL = preset("draft")
 _WEAKEST, _STRONGEST = 1.0, 4.0  # as `augment` has them
@@ -50,7 +50,7 @@ class TrainingData(ComputingDock):
         super().__init__(napari_viewer, first)
         self.layers: list[Any] = []  # of the last run
         self._steering = Steering()
-        self._run: AugmentRun | None = None
+        self._run: FilesRun | None = None
         self._shown: LayerSlice | None = None
         self._opened = 0  # rows of the table that were looked at
         self._make_controls()
@@ -169,7 +169,8 @@ class TrainingData(ComputingDock):
             steering=self._steering, progress=self.take_progress, **options,
         )  # fmt: skip
         for step in run:
-            self.told = f"{step.label}: step {step.step} of {step.steps}, " + _count(run)
+            one = step.iteration
+            self.told = f"{step.label}: step {one.step} of {one.steps}, {_count(run)}"
             if is_closing() or self.closed:
                 run.close()
                 return
@@ -227,5 +228,5 @@ def _labels_like(image: Any, labels: Any, dims: Dims) -> Any:
     return shown.swapaxes(0, 1) if rows > columns else shown
 
 
-def _count(run: AugmentRun) -> str:
+def _count(run: FilesRun) -> str:
     return f"{run.done} of {run.count} variants"

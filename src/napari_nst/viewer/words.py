@@ -21,8 +21,6 @@ _ARGUMENTS = {
     "mask": "Image mask",
     "axes": "Along",
     "slices": "Range",
-    "seeds": "Seeds",
-    "statistics": "Measure each",
     "out": "Result folder",
     "temporal": "Motion weight",
     "images": "Image",
@@ -66,4 +64,4 @@ def _cure(job: str, name: str, value: str) -> str:
 
 
 def _is_switch(name: str) -> bool:
-    return name == "statistics" or (name in CONTROLS and CONTROLS[name].kind is bool)
+    return name in CONTROLS and CONTROLS[name].kind is bool
