@@ -194,6 +194,29 @@ def solid() -> None:
         wait(lambda: not widget.busy)
 
 
+def files() -> None:
+    """Write three photos that were painted in two styles each."""
+    for folder in ("photos", "styles"):
+        (FOLDER / folder).mkdir()
+    for name in ("astronaut", "coffee", "chelsea"):
+        write_image(FOLDER / "photos" / f"{name}.png", getattr(data, name)())
+    write_image(FOLDER / "styles" / "painting.png", sample_painting())
+    write_image(FOLDER / "styles" / "tissue.png", data.immunohistochemistry())
+    with window("Stylize Files") as (viewer, widget):
+        widget.contents.value = [FOLDER / "photos"]
+        widget.style_files.value = [FOLDER / "styles"]
+        widget.out.value = FOLDER / "painted"
+        widget.preset.value, widget.each_style.value = "draft", True
+        widget.longest_side.value = 192
+        widget.start()
+        wait(lambda: not widget.busy)
+        widget.open_results()
+        viewer.canvas.grid.enabled, viewer.canvas.grid.shape = True, (3, 2)
+        viewer.reset_view()
+        pause(1)
+        save_window("stylize-files", viewer)
+
+
 @contextmanager
 def window(job: str, size: tuple[int, int] = WINDOW) -> Iterator[tuple[Any, Any]]:
     """Open napari with a widget, and close it at the end."""
@@ -321,6 +344,7 @@ PICTURES: dict[str, Callable[[], None]] = {
     "recovery": recovery,
     "statistics": statistics,
     "solid": solid,
+    "files": files,
 }
 
 

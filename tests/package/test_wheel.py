@@ -119,7 +119,8 @@ def test_the_installed_plugin_paints_in_a_napari_window(wheel, tmp_path):
     version = wheel.name.split("-")[1]
     assert library in Path(found[0]).parents
     jobs = ["Style Transfer", "Texture Synthesis", "Content Reconstruction"]
-    assert found[1:] == [version, *jobs, "Texture Statistics", "Solid Texture"]
+    docks = ["Texture Statistics", "Solid Texture", "Training Data", "Stylize Files"]
+    assert found[1:] == [version, *jobs, *docks]
     painted = run(scripts / "napari-nst", "demo", "--headless", "--size", "64", "--steps", "3")
     with Image.open(tmp_path / painted.splitlines()[-1]) as picture:
         record = json.loads(picture.text["napari-nst"])

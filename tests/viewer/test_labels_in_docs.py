@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QPushButton
 
 import napari_nst
 from napari_nst.viewer.content_reconstruction import ContentReconstruction
+from napari_nst.viewer.files import StylizeFiles
 from napari_nst.viewer.solid import SolidTexture
 from napari_nst.viewer.statistics.widget import StatisticsWidget
 from napari_nst.viewer.style_transfer import StyleTransfer
@@ -41,8 +42,8 @@ def shown(qapp):
         texts |= texts_of(widget.native)
         entries = [action.text() for action in widget.settings_menu.menu().actions()]
         texts |= {text.replace("this layer", "…") for text in entries}
-    texts |= texts_of(StatisticsWidget(ViewerModel())) | texts_of(SolidTexture(ViewerModel()))
-    texts |= texts_of(TrainingData(ViewerModel()))
+    for dock in (StatisticsWidget, SolidTexture, TrainingData, StylizeFiles):
+        texts |= texts_of(dock(ViewerModel()))
     manifest = yaml.safe_load(
         (Path(napari_nst.__file__).with_name("napari.yaml")).read_text("utf-8")
     )

@@ -11,8 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 WIDGETS = ("Style Transfer", "Texture Synthesis", "Content Reconstruction")
+DOCKS = ("Texture Statistics", "Solid Texture", "Training Data", "Stylize Files")
 MENUS = {
-    "napari/plugins": (*WIDGETS, "Texture Statistics", "Solid Texture", "Training Data"),
+    "napari/plugins": (*WIDGETS, *DOCKS),
     "napari/layers/filter": (*WIDGETS, "Solid Texture", "Training Data"),
     "napari/layers/measure": ("Texture Statistics",),
 }
