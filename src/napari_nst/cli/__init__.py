@@ -21,6 +21,7 @@ from napari_nst.cli.presets_and_weights import presets, weights
 from napari_nst.cli.resume import resume
 from napari_nst.cli.solid import solid
 from napari_nst.cli.statistics import statistics
+from napari_nst.cli.target import target
 from napari_nst.cli.terminal import INTERRUPTED, PROGRAM, WENT_WRONG, WRONG_INPUT, say, sentence
 from napari_nst.errors import NstError
 from napari_nst.recipe.suggest import nearest
@@ -60,8 +61,8 @@ def program() -> None:
 
 
 for command in (
-    stylize, synthesize, reconstruct, solid, augment, sweep, explore, resume, features, losses,
-    gram, statistics, presets, weights, demo,
+    stylize, synthesize, reconstruct, solid, augment, target, sweep, explore, resume, features,
+    losses, gram, statistics, presets, weights, demo,
 ):  # fmt: skip
     program.add_command(command)
 

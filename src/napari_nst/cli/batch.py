@@ -12,7 +12,7 @@ import click
 
 from napari_nst.batch.files import SUMMARY, check_names, result_name, summary_row
 from napari_nst.cli.outputs import NO_FILE
-from napari_nst.cli.request import Request, pixels_hash, read_in_range
+from napari_nst.cli.request import Request, pixels_hash, read_style
 from napari_nst.cli.terminal import INTERRUPTED, WENT_WRONG, input_errors, say, sentence
 from napari_nst.engine.distributed import process_count
 from napari_nst.io.record import holds_result
@@ -96,7 +96,7 @@ def _is_there(request: Request, content: Path, styles: Sequence[str]) -> bool:
 
 def _hash(request: Request, path: Path) -> str:
     """Return what a record holds of an input's pixels."""
-    return pixels_hash(read_in_range(path, request.limits, request.page, request.channel))
+    return pixels_hash(read_style(path, request.limits, request.page, request.channel))
 
 
 def _check_outputs(request: Request, outputs: Sequence[Path], inputs: Sequence[Path]) -> None:

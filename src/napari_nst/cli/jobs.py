@@ -12,7 +12,7 @@ import click
 from napari_nst.cli.batch import is_batch, run_each
 from napari_nst.cli.ensemble import ensemble_options, run_ensemble, take_ensemble_options
 from napari_nst.cli.options import FILE, job_command, stack_options
-from napari_nst.cli.request import Request, read_in_range
+from napari_nst.cli.request import Request, read_style
 from napari_nst.cli.run import run
 from napari_nst.cli.stack import is_stack, run_stack, take_stack_options
 from napari_nst.cli.terminal import input_errors
@@ -79,7 +79,8 @@ def stylize(
 ) -> int:
     """Paint CONTENT in the style of another image, or of several.
 
-    Files are PNG, JPEG, TIFF, WebP, GIF, BMP or AVIF. The result has the channels of CONTENT: grey
+    Files are PNG, JPEG, TIFF, WebP, GIF, BMP or AVIF; a STYLE can also be a style target, which
+    'napari-nst target' makes of many images. The result has the channels of CONTENT: grey
     stays grey, and alpha is kept. Ctrl-C writes the image of the last step.
 
     Example:  napari-nst stylize photo.jpg painting.jpg -o painted.png
@@ -107,7 +108,7 @@ def stylize(
         if options["guide"]:
             raise ValueError("--guide is for a single content. Leave it out, or give a file.")
         for path in styles:
-            read_in_range(path, request.limits, request.page, request.channel)
+            read_style(path, request.limits, request.page, request.channel)
     return run_each(
         request, contents, styles, each_style,
         lambda own, path, group: _stylize(own, path, group, **options),

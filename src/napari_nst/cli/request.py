@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_nst.cli.outputs import NO_FILE, Outputs
 from napari_nst.cli.terminal import IMPLIED, option
+from napari_nst.engine.job.style_target import SUFFIX, StyleTarget
 from napari_nst.engine.vgg import weights as network
 from napari_nst.io.decoded_image import DecodedImage, Limits, Pixels
 from napari_nst.io.embedded_text import read_text
@@ -67,17 +68,17 @@ class Provenance:
             files.append(path)
         return files
 
-    def read(self, role: str, limits: str | None = None) -> list[DecodedImage]:
+    def read(self, role: str, limits: str | None = None) -> list[Any]:
         """Read the files of a role in the recorded ranges, or in those of ``--limits``."""
         images = []
         for path, entry in zip(self.inputs(role), self._entries(role), strict=True):
             recorded = entry.get("limits")
             text = limits if limits or recorded is None else str(recorded).strip("[]")
             plane = entry.get("page"), entry.get("channel")
-            images.append(read_in_range(path, text or "full", *plane))
+            images.append(read_style(path, text or "full", *plane))
         return images
 
-    def changes_in(self, images: Mapping[str, Sequence[DecodedImage]]) -> list[str]:
+    def changes_in(self, images: Mapping[str, Sequence[DecodedImage | StyleTarget]]) -> list[str]:
         """Return a note that names the files whose images, by role, differ from the recorded."""
         changed = [
             str(path)
@@ -192,8 +193,11 @@ class Request:
 
     def read(
         self, labels: Sequence[Path | None] = (), **given: Sequence[Path | None]
-    ) -> dict[str, list[DecodedImage]]:
-        """Check all outputs, then return the images of each role, given or else recorded ones."""
+    ) -> dict[str, list[Any]]:
+        """Check all outputs, then return the images of each role, given or else recorded ones.
+
+        They are decoded images, and style targets among the styles.
+        """
         roles = {role: [path for path in paths if path] for role, paths in given.items()}
         if self.recipe.init == "image":  # the engine has a message for a missing initial image
             roles["start"] = [self.init_image] if self.init_image else []
@@ -209,10 +213,10 @@ class Request:
         images = {
             role: self.provenance.read(role, self.limits)
             if self.provenance and role in recorded
-            else [read_in_range(path, self.limits, self.page, self.channel) for path in paths]
+            else [self._decoded(role, path) for path in paths]
             for role, paths in files.items()
         }
-        every = [image for found in images.values() for image in found]
+        every = [_pixels_of(image) for found in images.values() for image in found]
         self.outputs.limits = [image.limits for image in every]
         if self.limits and not any(self.outputs.limits):
             raise ValueError("--limits is for images of more than 8 bits. Leave it out.")
@@ -235,11 +239,15 @@ class Request:
                 )
             self.notes += self.provenance.changes_in({role: images[role] for role in recorded})
         self.start = next(iter(images.pop("start", [])), None)
-        source = next(iter(images.values()))[0]
+        source = every[0]
         covers_source = self.job != "synthesize" or "into" in given
         self.outputs.calibration = source.calibration if covers_source else None
         self.outputs.check_picture(source.pixels, covers_source)
         return images
+
+    def _decoded(self, role: str, path: Path) -> DecodedImage | StyleTarget:
+        read = read_style if role in ("style", "exemplar") else read_in_range
+        return read(path, self.limits, self.page, self.channel)
 
     def check_given(self, files: Mapping[str, Sequence[Path]]) -> None:
         """Raise an error that names all missing arguments, in the order of the usage line."""
@@ -274,7 +282,8 @@ class Request:
                 )
             return None
         labels = decode_labels(path)
-        return self._upright_as(of[0], labels, path) if of else labels.pixels
+        of_image = bool(of) and isinstance(of[0], DecodedImage)
+        return self._upright_as(of[0], labels, path) if of_image else labels.pixels
 
     def _upright_as(self, image: DecodedImage, labels: DecodedImage, path: Path) -> Pixels:
         """Return labels, turned as their image was if they were drawn on it as it is stored."""
@@ -310,8 +319,10 @@ class Request:
         return recipe
 
 
-def pixels_hash(image: DecodedImage) -> str:
-    """Return the SHA-256 of an image's pixels, as records have it."""
+def pixels_hash(image: DecodedImage | StyleTarget) -> str:
+    """Return the SHA-256 of an image's pixels or of a style target, as records have it."""
+    if isinstance(image, StyleTarget):
+        return image.sha256
     return hashlib.sha256(np.ascontiguousarray(image.pixels).data).hexdigest()
 
 
@@ -351,6 +362,22 @@ def read_in_range(
     if limits is not None:
         return image.scaled(parse_limits(limits))
     return image if image.limits is None else image.scaled(image.limits)
+
+
+def read_style(
+    path: Path, limits: str | None, page: int | None = None, channel: int | None = None
+) -> DecodedImage | StyleTarget:
+    """Read a style: an image, as `read_in_range`, or a style target."""
+    if path.suffix.lower() == SUFFIX:
+        return StyleTarget.load(path)
+    return read_in_range(path, limits, page, channel)
+
+
+def _pixels_of(image: DecodedImage | StyleTarget) -> DecodedImage:
+    """Return an image, or for a style target one pixel with as many channels."""
+    if isinstance(image, DecodedImage):
+        return image
+    return DecodedImage(np.zeros((1, 1) if image.is_grey else (1, 1, 3), np.uint8))
 
 
 def parse_limits(text: str) -> Limits:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_nst.cli.options import STACK_OPTIONS
 from napari_nst.cli.outputs import NO_FILE
-from napari_nst.cli.request import Request, parse_limits, read_in_range, split
+from napari_nst.cli.request import Request, parse_limits, read_style, split
 from napari_nst.cli.signals import SignalReceived, ending_signals
 from napari_nst.cli.terminal import (
     INTERRUPTED,
@@ -22,6 +22,7 @@ from napari_nst.cli.terminal import (
 )
 from napari_nst.engine.distributed import process_count
 from napari_nst.engine.job.input_image import InputImage, read_input
+from napari_nst.engine.job.style_target import StyleTarget
 from napari_nst.engine.steering import Steering
 
 if TYPE_CHECKING:
@@ -161,6 +162,9 @@ def _slices(given: Sequence[str]) -> Any:
 def _style(path: Path) -> InputImage:
     """Read a style, with its file in the record."""
     with input_errors():
-        image = read_input(read_in_range(path, None), "style")
+        found = read_style(path, None)
+        if isinstance(found, StyleTarget):
+            return InputImage.of_target(found)
+        image = read_input(found, "style")
     known = {"name": str(path), "path": str(path.absolute())}
     return replace(image, metadata=image.metadata | known)

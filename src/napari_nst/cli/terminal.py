@@ -157,6 +157,14 @@ class ProgressBar:
         if 0 < total == done:
             bar.refresh()
 
+    def image(self, message: str, done: int, total: int) -> None:
+        """Show a download, or how many images are measured."""
+        if not message.startswith("measuring"):
+            self.download(message, done, total)
+            return
+        bar = self._open("measured", total, unit=" image")
+        bar.update(done - bar.n)
+
     def step(self, iteration: Iteration) -> None:
         """Show a step of a run, its rate, loss and working size."""
         is_first = self._title != "step"

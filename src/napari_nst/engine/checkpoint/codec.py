@@ -22,6 +22,7 @@ from napari_nst.engine.job.input_image import InputImage
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.job.style_target import StyleTarget
+from napari_nst.io.calibration import Calibration
 from napari_nst.io.tensor_file import Block
 from napari_nst.recipe import Recipe
 
@@ -62,7 +63,7 @@ class RunState:
 
 _CLASSES = {
     one.__name__: one
-    for one in (Guides, InputImage, Job, KeepOutside, RunState, Scale, StyleTarget)
+    for one in (Calibration, Guides, InputImage, Job, KeepOutside, RunState, Scale, StyleTarget)
 }
 
 _OF_INPAINTING = ("styles", "guides", "keep_outside")
