@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import napari_nst as nst
 from napari_nst.cli import main
 from napari_nst.engine.run_handle import RunHandle
 from tests.engine.conftest import untrained, untrained_file  # noqa: F401
@@ -31,6 +32,13 @@ def augment(folders, untrained_file):  # noqa: F811
         return main(["augment", *given, *QUICK, *more])
 
     return command
+
+
+def test_python_finds_the_variants_of_the_terminal(augment, untrained_file):  # noqa: F811
+    assert augment("-n", "1") == 0
+    fields = {"size": 32, "min_size": 0, "steps": 2, "phases": (), "weights": untrained_file}
+    run = nst.augment("images", "labels", "looks", "out", variants=1, **fields)
+    assert [row["status"] for row in run.result(False)] == ["original", "there already"]
 
 
 def rows():

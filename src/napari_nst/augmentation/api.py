@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_nst.augmentation import CONTENT_LAYERS, PRESET, VARIANTS, WEIGHTS
 from napari_nst.augmentation.pairs import Pair, listed_styles, read_pairs
 from napari_nst.augmentation.run import IMAGES, LABELS, Variants
 from napari_nst.augmentation.variants import Plan, checked_count, checked_weights
@@ -31,18 +32,13 @@ if TYPE_CHECKING:
 
 FilePath = str | os.PathLike[str]
 
-WEIGHTS = (1.0, 4.0)
-"""Style weights of the recipe `draft` that change the look and leave edges in place."""
-
-VARIANTS = 4
-
 
 def augment(
     images: ImageLike | Sequence[ImageLike],
     labels: ArrayLike | FilePath | Sequence[ArrayLike | FilePath],
     styles: ImageLike | Sequence[ImageLike],
     out: FilePath,
-    recipe: RecipeLike = "draft",
+    recipe: RecipeLike | None = None,
     *,
     variants: int = VARIANTS,
     style_weights: float | tuple[float, float] | None = None,
@@ -72,9 +68,11 @@ def augment(
         Folder for ``images/NAME_01.png`` and so on, ``labels/NAME_01.png``, and ``variants.csv``.
         TIFFs stay TIFFs, as do floats. Variants that are there already with the same images, styles
         and settings are not made again. Each picture holds the record of its run.
-    recipe : Recipe or str
-        As for `stylize`. A result whose size is not that of its image is resampled to it, which
-        makes it less sharp if it is smaller; with ``size=0``, each image is computed at its own.
+    recipe : Recipe or str, optional
+        As for `stylize`; by default the ``draft`` preset, with relu2_2 as a second content layer,
+        which keeps thin structures. A result whose size is not that of its image is resampled to
+        it, which makes it less sharp if it is smaller; with ``size=0``, each image is computed at
+        its own.
     variants : int
         Number for each image.
     style_weights : float or tuple of float, optional
@@ -117,6 +115,8 @@ def augment(
         raise ValueError(
             "`style_weights` and `style_weight` contradict each other. Leave out one of them."
         )
+    if recipe is None:
+        recipe, fields = PRESET, {"content_layers": CONTENT_LAYERS, **fields}
     checked = checked_recipe(recipe, "transfer", fields)
     weights = style_weights if style_weights is not None else fields.get("style_weight", WEIGHTS)
     steering = checked_options(progress, steering)

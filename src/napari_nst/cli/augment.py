@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from napari_nst.augmentation import CONTENT_LAYERS, PRESET, VARIANTS
 from napari_nst.cli.options import FILE, job_command
 from napari_nst.cli.request import Request, split
 from napari_nst.cli.signals import SignalReceived, ending_signals
@@ -20,7 +21,8 @@ from napari_nst.engine.steering import Steering
 @job_command(
     "stylize",
     "augment",
-    usual_preset="draft",
+    usual_preset=PRESET,
+    defaults={"content_layers": CONTENT_LAYERS},
     without=(
         "output", "depth", "init_image", "limits", "page", "channel", "log", "tensorboard",
         "animation", "animation_every", "save_every", "like", "style_weight", "seed",
@@ -38,8 +40,8 @@ from napari_nst.engine.steering import Steering
     "again.",
 )  # fmt: skip
 @click.option(
-    "-n", "--variants", type=click.IntRange(min=1), default=4, show_default=True, metavar="N",
-    help="Number of variants of each image.",
+    "-n", "--variants", type=click.IntRange(min=1), default=VARIANTS, show_default=True,
+    metavar="N", help="Number of variants of each image.",
 )  # fmt: skip
 @click.option(
     "--style-weight", "style_weights", metavar="NUMBER|LOW,HIGH",
@@ -77,6 +79,9 @@ def augment(
             raise ValueError("Variants are made by one process. Start it without torchrun.")
         if style_weights is not None:
             options["style_weights"] = _numbers(style_weights)
+        if request.preset_or_file is None:
+            request.preset_or_file = PRESET
+            request.fields = {"content_layers": CONTENT_LAYERS, **request.fields}
         recipe = request.recipe
     from napari_nst.augmentation.api import augment as begin
 

@@ -79,7 +79,7 @@ def job_command(
     job: str,
     name: str | None = None,
     *,
-    usual_preset: str | None = None,  # another than the default of the job
+    usual_preset: str | None = None,  # shown in the help, not the default of the job
     defaults: Mapping[str, Any] = MappingProxyType({}),  # shown in the help, not the preset's
     without: Container[str] = (),  # names of missing options
 ) -> Callable[[Callable[..., int]], click.Command]:
@@ -95,8 +95,6 @@ def job_command(
             files = {name: given.pop(name) for name in _OUTPUTS if name in given}
             outputs = Outputs(**{**files, "output": files.get("output") or NO_FILE})
             fields = {name: value for name, value in fields.items() if value is not None}
-            if usual_preset is not None and given["preset_or_file"] is None:
-                given["preset_or_file"] = usual_preset
             return function(Request(job, outputs, fields, **given), **own_values)
 
         usual = preset(usual_preset or default_preset(job), **defaults)

@@ -14,6 +14,7 @@ from napari.components import Dims
 from napari.layers import Labels
 from qtpy.QtWidgets import QVBoxLayout
 
+from napari_nst.augmentation import PRESET, VARIANTS, WEIGHTS
 from napari_nst.engine.job.input_image import NamedImage
 from napari_nst.engine.steering import Steering
 from napari_nst.io.embedded_text import read_text
@@ -38,8 +39,7 @@ from napari_nst.viewer.run.worker import IsClosing
 if TYPE_CHECKING:
     from napari_nst.batch.run import FilesRun
 
-_USUAL = preset("draft")
-_WEAKEST, _STRONGEST = 1.0, 4.0  # as `augment` has them
+_USUAL = preset(PRESET)
 
 
 class TrainingData(ComputingDock):
@@ -69,7 +69,7 @@ class TrainingData(ComputingDock):
         )
         self.layer_boxes = (self.image, self.labels, self.styles)
         self.variants = CountBox(
-            name="variants", label="Variants", value=4, min=1, max=10_000,
+            name="variants", label="Variants", value=VARIANTS, min=1, max=10_000,
             tooltip="Number of variants.",
         )  # fmt: skip
         self.weakest, self.strongest = (
@@ -77,9 +77,9 @@ class TrainingData(ComputingDock):
                 name=name, label=label, value=value, min=0.01, max=1e6, step=0.5, tooltip=tooltip
             )
             for name, label, value, tooltip in (
-                ("weakest", "Style weight", _WEAKEST,
+                ("weakest", "Style weight", WEIGHTS[0],
                  "The smallest weight of the style. More changes the look more, and moves edges."),
-                ("strongest", "Up to", _STRONGEST, "The largest weight of the style."),
+                ("strongest", "Up to", WEIGHTS[1], "The largest weight of the style."),
             )
         )  # fmt: skip
         self.longest = SizeBox(
@@ -165,7 +165,7 @@ class TrainingData(ComputingDock):
         name = f"{shown.name} {shown.where}".strip()
         self._run = run = augment(
             NamedImage.of(shown.read_raw(), name), np.asarray(labels),
-            [one.read() for one in styles], folder, preset("draft"),
+            [one.read() for one in styles], folder,
             steering=self._steering, progress=self.take_progress, **options,
         )  # fmt: skip
         for step in run:
