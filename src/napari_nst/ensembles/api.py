@@ -107,7 +107,7 @@ def _check_measurable(order: Job, exemplar: tuple[int, ...]) -> None:
         if min(sides) < LEAST_SIDE:
             what = "exemplar" if name == "size" else "texture"
             raise ValueError(
-                f"The {what} has {sides[0]} × {sides[1]} pixels, and `statistics` need "
+                f"The {what} has {sides[0]} × {sides[1]} pixels, and statistics need "
                 f"{LEAST_SIDE} on both sides. Choose a larger `{name}`, or set "
                 "`statistics=False`."
             )

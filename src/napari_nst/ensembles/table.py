@@ -117,6 +117,14 @@ class EnsembleTable:
         return heading, lines
 
     @property
+    def text_lines(self) -> tuple[list[str], list[list[str]]]:
+        """The heading and the lines of the table as text, rounded."""
+        heading, lines = self.lines
+        return heading, [
+            [_text(name, one) for name, one in zip(heading, line, strict=True)] for line in lines
+        ]
+
+    @property
     def table(self) -> list[list[str]]:
         """What is printed: the heading, and mean and standard deviation of each statistic."""
         heading = ["statistic", "exemplar", "mean", "standard deviation", "mean ratio",
@@ -172,6 +180,13 @@ def mean(values: Values) -> float:
     """Return the mean of the values that exist."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else math.nan
+
+
+def _text(column: str, value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    is_ratio = column.endswith(" ratio") and not math.isnan(value)
+    return f"{value:.2f}" if is_ratio else number_text(value)
 
 
 def _is_curve(row: Row) -> bool:

@@ -22,6 +22,9 @@ from napari_nst.viewer.controls.layer_choice import (
     compared_layers_text,
 )
 from napari_nst.viewer.controls.recipe_form import PERIODIC
+from napari_nst.viewer.ensemble.controls import SEEDS, SeedChoice, request_of_seeds
+from napari_nst.viewer.ensemble.layer import SeedLayer
+from napari_nst.viewer.ensemble.table import SeedTable, shown_table
 from napari_nst.viewer.guides.controls import InpaintingChoice, InpaintingInputs, guides_above
 from napari_nst.viewer.job_widget import JobWidget
 from napari_nst.viewer.layers.position import Position
@@ -78,6 +81,8 @@ class TextureSynthesis(JobWidget):
         )
         self._compared = compared_layers_text()
         self.inpainting = InpaintingChoice(napari_viewer)
+        self.ensemble = SeedChoice()
+        self.seed_table: SeedTable | None = None  # of the last run of several seeds
         self._inputs: TextureInputs | InpaintingInputs | None = None
         super().__init__(
             napari_viewer,
@@ -86,6 +91,7 @@ class TextureSynthesis(JobWidget):
             up_front=("size", height, width, seamless, "steps"),
             extras={
                 "Fill": self.inpainting.controls,
+                SEEDS: self.ensemble.controls,
                 "Comparison": [self._compare, self._compared],
             },
         )
@@ -99,6 +105,9 @@ class TextureSynthesis(JobWidget):
         """Return the request of the chosen layers and a recipe."""
         layer = chosen_layer(self.exemplar)
         inputs = self.inpainting.read(layer)
+        if self.ensemble.is_several and (inputs is not None or self._compare.value != OFF):
+            other = "Compare layers" if inputs is None else "Fill in"
+            raise ValueError(f"Seeds are for new textures. Set Seeds to 1, or leave out {other}.")
         if inputs is None:
             return self._texture_request(layer, recipe)
         return self._inpainting_request(inputs, recipe)
@@ -115,7 +124,7 @@ class TextureSynthesis(JobWidget):
             arguments |= {"recipe": recipe, "layers": compared, "cumulative": cumulative}
         dims = self._viewer.dims.model_copy(deep=True)
         inputs = self._inputs = TextureInputs(layer, exemplar, start, dims, arguments)
-        return RunRequest(
+        request = RunRequest(
             name=f"{exemplar.name} · texture{' by layers' if compared else ''}",
             position=_result_position(exemplar.position, fitted, shape),
             source=exemplar,
@@ -126,6 +135,13 @@ class TextureSynthesis(JobWidget):
             keep_dtype=self.keep_dtype.value,
             after_run=partial(tile_preview, self._viewer) if recipe.padding == PERIODIC else None,
         )
+        if not self.ensemble.is_several:
+            return request
+        chosen = self.ensemble.chosen()
+        return request_of_seeds(request, exemplar, shape, chosen, self._show_table)
+
+    def _show_table(self, viewer: Any, layer: SeedLayer) -> None:
+        self.seed_table = shown_table(viewer, self.seed_table, layer)
 
     def _inpainting_request(self, inputs: InpaintingInputs, recipe: Recipe) -> RunRequest:
         inputs = replace(inputs, start=self.start_slice(recipe.replace(size=0)))
@@ -184,6 +200,7 @@ class TextureSynthesis(JobWidget):
             "texture_width": width,
             "compare": compared.get(arguments.get("compare", ""), OFF),
             "compared_layers": ", ".join(arguments.get("layers", COMPARED_LAYERS)),
+            "seeds": len(arguments.get("seeds", [0])),
         }
 
     def _shape(self, fitted: tuple[int, int]) -> tuple[int, int] | None:

@@ -21,6 +21,8 @@ _ARGUMENTS = {
     "mask": "Image mask",
     "axes": "Along",
     "slices": "Range",
+    "seeds": "Seeds",
+    "statistics": "Measure each",
     "out": "Result folder",
     "temporal": "Motion weight",
     "images": "Image",
@@ -64,4 +66,4 @@ def _cure(job: str, name: str, value: str) -> str:
 
 
 def _is_switch(name: str) -> bool:
-    return name in CONTROLS and CONTROLS[name].kind is bool
+    return name == "statistics" or (name in CONTROLS and CONTROLS[name].kind is bool)

@@ -37,16 +37,36 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(eq=False)
-class LayerStack:
-    """A layer as a stack, the slices to go through, and the run when it has begun."""
+class SlicesOfLayer:
+    """What a layer that fills in is made of, and the run when it has begun."""
 
     position: Position  # of the shown slice
     intensity: Intensity  # of the layer
+    # Set by the run's thread before it yields.
+    run: StackRun | None = field(default=None, init=False)
+
+    def follow(self, run: StackRun, progress: Progress) -> Iterator[Iteration]:
+        """Yield the iterations of a run."""
+        last: Iteration | None = None
+        try:
+            for step in run:
+                if step.iteration is None:  # of a worker
+                    progress(f"{step.label}, step {step.step} of {step.steps}", 0, 0)
+                elif step.step > 0 and step.iteration.step != (last.step if last else 0):
+                    last = step.iteration
+                    yield last
+        finally:
+            run.close()
+
+
+@dataclass(eq=False)
+class LayerStack(SlicesOfLayer):
+    """A layer as a stack, and the slices to go through."""
+
     chosen: SliceAxes
     channel_axis: int | None  # of the layer
     channel: int | Sequence[int] | None  # one, three as RGB, or None for each in turn
     stack: Stack
-    run: StackRun | None = field(default=None)  # set by the run's thread before it yields
 
     def begin(
         self,
@@ -76,19 +96,7 @@ class LayerStack:
         steering.tell(f"Slices are written to {run.path}.")
         if run.done == run.places.count:
             raise ValueError(f"All slices are in {run.path} already. Choose another folder.")
-        return self._iterations(run, progress)
-
-    def _iterations(self, run: StackRun, progress: Progress) -> Iterator[Iteration]:
-        last: Iteration | None = None
-        try:
-            for step in run:
-                if step.iteration is None:  # of a worker
-                    progress(f"{step.label}, step {step.step} of {step.steps}", 0, 0)
-                elif step.step > 0 and step.iteration.step != (last.step if last else 0):
-                    last = step.iteration
-                    yield last
-        finally:
-            run.close()
+        return self.follow(run, progress)
 
     def request(
         self,
@@ -115,7 +123,9 @@ class LayerStack:
             function=function,
             read=dict,
             begin=begin,
-            make_layer=lambda viewer, request: StackLayer(viewer, request.name, self),
+            make_layer=lambda viewer, request: StackLayer(
+                viewer, request.name, self, self.chosen.axis
+            ),
         )
 
 
@@ -157,9 +167,10 @@ def layer_stack(
 class StoredSlices:
     """The results in a store as a layer's data, and the slice that is computed over them."""
 
-    def __init__(self, run: StackRun) -> None:
+    def __init__(self, run: StackRun, axes: Sequence[str] | None = None) -> None:
+        # `axes` are the names of the layer's axes in the store, by default those of the content.
         self._pixels = run.store.pixels
-        self._run = run
+        axes = [axis.name for axis in run.stack.axes] if axes is None else axes
         names = [axis.name for axis in run.places.axes]
         at = {name: number for number, name in enumerate(names)}
         if run.store.samples_axis is not None:
@@ -168,7 +179,7 @@ class StoredSlices:
         plane = [axis.name for axis in run.stack.plane_axes]
         at |= {plane[0]: last - 2, plane[1]: last - 1}
         # The axis of the store for each of the layer; None: one that the result has not.
-        self.order = [at.get(axis.name) for axis in run.stack.axes]
+        self.order = [at.get(name) for name in axes]
         self._places = [at[name] for name in names]
         if run.store.samples_axis is not None:
             self.order.append(run.store.samples_axis)
@@ -232,10 +243,11 @@ class StoredSlices:
 class StackLayer:
     """The layer that a stack fills; it has the methods of `LiveLayer` that a runner calls."""
 
-    def __init__(self, viewer: ViewerModel, name: str, made_of: LayerStack) -> None:
+    def __init__(self, viewer: ViewerModel, name: str, made_of: SlicesOfLayer, axis: int) -> None:
         self._viewer = viewer
         self._name = name
         self._made_of = made_of
+        self._axis = axis  # of the layer, that is gone through
         self._stored: StoredSlices | None = None
         self._panel = -1  # of the slice that is computed
         self._at = 0  # its index along the axis that is gone through
@@ -256,7 +268,7 @@ class StackLayer:
             return
         self.shown = iteration
         if self._stored is None:
-            self._stored = StoredSlices(run)
+            self._stored = self._stored_slices(run)
         place = run.place_of(iteration.panel)
         self._stored.current = place, self._as_stored(run, iteration)
         if self.layer is None:
@@ -287,16 +299,23 @@ class StackLayer:
         pixels = pixels[rows[:, None], columns]
         return pixels if axis is None else np.moveaxis(pixels, -1, 0)
 
+    def _stored_slices(self, run: StackRun) -> StoredSlices:
+        """Return the data of the layer."""
+        return StoredSlices(run)
+
+    def _index(self, run: StackRun, place: Place) -> int:
+        """Return the index of a slice along the axis that is gone through."""
+        names = [one.name for one in run.places.axes]
+        return place[names.index(run.stack.axes[self._axis].name)]
+
     def _follow(self, run: StackRun, place: Place, panel: int) -> None:
         """Move the slider to a slice that begins, if it shows the one before."""
         if panel == self._panel or self._stored is None:
             return
-        axis = self._made_of.chosen.axis
-        names = [one.name for one in run.places.axes]
-        at = place[names.index(run.stack.axes[axis].name)]
-        now = shown_index(self.layer, self._viewer.dims)[axis]
+        at = self._index(run, place)
+        now = shown_index(self.layer, self._viewer.dims)[self._axis]
         if self._panel < 0 or now == self._at:
-            move_slider(self.layer, self._viewer.dims, axis, at)
+            move_slider(self.layer, self._viewer.dims, self._axis, at)
         self._panel, self._at = panel, at
 
     def _add(self, run: StackRun, stored: StoredSlices) -> None:
@@ -309,10 +328,20 @@ class StackLayer:
         shape = (int(run.store.pixels.shape[-2]), int(run.store.pixels.shape[-1]))
         transform = position.transform_at(shape)
         transform["scale"] = transform["scale"] * steps
-        self._layout = {"axes": list(position.axes), "panels": [], "stack": str(run.path)}
+        layout = {"axes": list(position.axes), "panels": []}
+        self._add_layer(run, stored, transform, layout)
+
+    def _add_layer(
+        self,
+        run: StackRun,
+        stored: StoredSlices,
+        transform: Mapping[str, Any],
+        layout: Mapping[str, Any],
+    ) -> None:
+        self._layout = {**layout, "stack": str(run.path)}
         display: dict[str, Any] = {"rgb": run.store.is_rgb}
         if not run.store.is_rgb:
-            display["colormap"] = made_of.intensity.colormap
+            display["colormap"] = self._made_of.intensity.colormap
         self.layer = self._viewer.add_image(
             stored,
             name=self._name,

@@ -10,15 +10,8 @@ import napari.viewer
 from magicgui.widgets import CheckBox, ComboBox, PushButton
 from napari.layers import Labels, Shapes
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_nst.viewer.controls.file_dialog import ask_for_path
 from napari_nst.viewer.controls.form import NumberBox, form, note, say, scrolling_column
@@ -26,6 +19,7 @@ from napari_nst.viewer.controls.layer_box import LayerBox, chosen_layer
 from napari_nst.viewer.run.dock import ComputingDock
 from napari_nst.viewer.run.worker import IsClosing
 from napari_nst.viewer.statistics.read import is_volume, slice_reader, volume_reader
+from napari_nst.viewer.statistics.table import TextTable
 
 if TYPE_CHECKING:
     from napari_nst.texture_statistics.result import TextureStatistics
@@ -34,7 +28,6 @@ if TYPE_CHECKING:
 SLICE, VOLUME = "shown slice", "whole volume"
 OTSU, HALF, VALUE = "Otsu", "brighter half", "lightness"
 _PLOT = "napari_nst.viewer.statistics.plot"
-_HEADING = 46  # height in pixels of the table's heading and of its scroll bar
 _HELP = {
     "ratio": "The distance over that between crops: about 1 or less where textures are alike.",
     "distance": "The difference of both values; of curves, that of crops of equal size.",
@@ -52,7 +45,8 @@ class StatisticsWidget(ComputingDock):
         self.result: TextureStatistics | None = None
         self.plot: CurvePlot | None = None
         self._make_controls()
-        self._make_table()
+        self.table = TextTable("Table of statistics")
+        self.table.hide()
         self._lay_out()
         self.reset_choices()
         self.enable()
@@ -134,20 +128,6 @@ class StatisticsWidget(ComputingDock):
         self.measure_button.clicked.connect(self.measure)
         self.save_button.clicked.connect(self._ask_and_save)
         self.curve.changed.connect(self._draw)
-
-    def _make_table(self) -> None:
-        self.table = QTableWidget(0, 0)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setAccessibleName("Table of statistics")
-        self.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        for header in (self.table.verticalHeader(), self.table.horizontalHeader()):
-            assert header is not None
-            header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        vertical = self.table.verticalHeader()
-        assert vertical is not None
-        vertical.hide()
-        self.table.hide()
 
     def _lay_out(self) -> None:
         self.crops = note()
@@ -255,21 +235,10 @@ class StatisticsWidget(ComputingDock):
         heading, *lines = result.table
         # The ratio beside the names, so that a narrow dock shows it.
         order = sorted(range(len(heading)), key=lambda at: (at > 0, heading[at] != "ratio", at))
-        self.table.setRowCount(len(lines))
-        self.table.setColumnCount(len(heading))
-        for column, at in enumerate(order):
-            title = QTableWidgetItem(heading[at].capitalize())
-            title.setToolTip(_HELP.get(heading[at], ""))
-            self.table.setHorizontalHeaderItem(column, title)
-        for row, line in enumerate(lines):
-            for column, at in enumerate(order):
-                item = QTableWidgetItem(line[at])
-                if at > 0 and heading[at] != "unit":
-                    right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-                    item.setTextAlignment(right)
-                self.table.setItem(row, column, item)
-        # As high as its rows: the dock scrolls.
-        self.table.setFixedHeight(self.table.sizeHintForRow(0) * len(lines) + _HEADING)
+        self.table.fill(
+            [heading[at] for at in order], [[line[at] for at in order] for line in lines], _HELP
+        )
+        self.table.as_high_as_its_rows()
         self.table.show()
 
     def enable(self, *_: Any) -> None:

@@ -1,0 +1,1 @@
+"""Several seeds of a texture in the viewer: controls, the layer that fills in, and the table."""
