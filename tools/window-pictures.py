@@ -217,6 +217,24 @@ def files() -> None:
         save_window("stylize-files", viewer)
 
 
+def ensemble() -> None:
+    """Write four seeds of a texture, with their table."""
+    with window("Texture Synthesis", (1280, 860)) as (viewer, widget):
+        options = {"scale": (0.5, 0.5), "units": "um"}
+        widget.exemplar.value = viewer.add_image(
+            data.gravel()[:128, :128], name="gravel", **options
+        )
+        widget.size.value, widget.seeds.value = 128, 4
+        widget.sections["Several seeds"].unfold_once()
+        pause(0.5)
+        widget.start()
+        wait(lambda: not widget.running)
+        pause(1)
+        widget.panel.losses.toggle()  # folded: several images have no curve
+        pause(1)
+        save_window("ensemble-window", viewer)
+
+
 @contextmanager
 def window(job: str, size: tuple[int, int] = WINDOW) -> Iterator[tuple[Any, Any]]:
     """Open napari with a widget, and close it at the end."""
@@ -345,6 +363,7 @@ PICTURES: dict[str, Callable[[], None]] = {
     "statistics": statistics,
     "solid": solid,
     "files": files,
+    "ensemble": ensemble,
 }
 
 

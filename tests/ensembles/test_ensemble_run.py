@@ -13,6 +13,7 @@ import pytest
 import skimage.data
 import zarr
 from distributed import LocalCluster
+from skimage.filters import gaussian
 
 import napari_nst as nst
 from napari_nst.io.calibration import Calibration
@@ -88,11 +89,15 @@ def test_a_seed_with_a_part_of_the_exemplar_is_a_copy(texture, tmp_path):
     made.array[0] = others[0]
     copied = others[1].copy()
     copied[50:78, 20:48] = exemplar[90:118, 70:98]
-    made.array[1], made.array[2] = copied, others[1]
+    made.array[1] = copied
+    coarse = [gaussian(one / 255, 4) for one in (exemplar, others[1])]
+    made.array[2] = np.rint((others[1] / 255 - coarse[1] + coarse[0]).clip(0, 1) * 255)
     run = nst.synthesize_ensemble(**begin)
     assert not finished(run)  # all are there, and are measured alone
     assert run.table.seeds == (0, 1, 2)
     assert run.table.copied == (1,)
+    assert run.table.same_layout == (2,)
+    assert [*run.table.verdicts.values()] == ["no copy", "copy", "same layout"]
     assert 24 <= run.table.copies[1] <= 28
 
 

@@ -13,14 +13,22 @@ from typing import Any
 
 import numpy as np
 
-from napari_nst.texture_statistics.copies import copy_limit
+from napari_nst.texture_statistics.copies import SAME_LAYOUT, copy_limit
 from napari_nst.texture_statistics.measure import DISTANCES
-from napari_nst.texture_statistics.result import COPIED_SQUARE, Row, number_text, write_csv
+from napari_nst.texture_statistics.result import (
+    COPIED_SQUARE,
+    LAYOUT,
+    Row,
+    number_text,
+    write_csv,
+)
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
-COPY, NEW = "copy", "no copy"
+COPY, SAME, NEW = "copy", "same layout", "no copy"
 """The verdicts."""
+
+_OF_COPIES = (COPIED_SQUARE, LAYOUT)
 
 MISSED = 2.0
 """The ratio from which a statistic is missed; see docs/statistics.md."""
@@ -33,8 +41,8 @@ class EnsembleTable:
     Attributes
     ----------
     rows : dict of int to tuple of Row
-        Seed → its statistics, as in `TextureStatistics.rows`; the last is the largest copied
-        square.
+        Seed → its statistics, as in `TextureStatistics.rows`; the last are the largest copied
+        square, and the correlation of its layout with that of the exemplar.
     """
 
     rows: Mapping[int, tuple[Row, ...]]
@@ -46,9 +54,9 @@ class EnsembleTable:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the statistics, without the largest copied square."""
+        """The names of the statistics, without those of copies."""
         first = next(iter(self.rows.values()), ())
-        return tuple(row.name for row in first if row.name != COPIED_SQUARE)
+        return tuple(row.name for row in first if row.name not in _OF_COPIES)
 
     def values(self, name: str) -> Values:
         """Return a statistic of each seed, (N,); of a curve, its distance to the exemplar's."""
@@ -66,6 +74,15 @@ class EnsembleTable:
         return {seed: int(row.image) for seed, row in zip(self.rows, scores, strict=True)}
 
     @property
+    def layouts(self) -> dict[int, float]:
+        """Seed → the correlation of its coarse structures with those at the same places.
+
+        NaN if textures and exemplar have different shapes.
+        """
+        rows = self._of(LAYOUT)
+        return {seed: row.image for seed, row in zip(self.rows, rows, strict=True)}
+
+    @property
     def between_crops(self) -> float:
         """The side of the largest square that two crops of the exemplar share, in the median."""
         return self._of(COPIED_SQUARE)[0].between_crops if self.rows else math.nan
@@ -79,6 +96,20 @@ class EnsembleTable:
         """
         limit = copy_limit(self.between_crops)
         return tuple(seed for seed, side in self.copies.items() if side > limit)
+
+    @property
+    def same_layout(self) -> tuple[int, ...]:
+        """The seeds whose coarse structures are where the exemplar has them.
+
+        The correlation of their layout is above 0.3. They need not have copied a square.
+        """
+        return tuple(seed for seed, one in self.layouts.items() if one > SAME_LAYOUT)
+
+    @property
+    def verdicts(self) -> dict[int, str]:
+        """Seed → ``copy``, ``same layout`` or ``no copy``."""
+        found = dict.fromkeys(self.seeds, NEW) | dict.fromkeys(self.same_layout, SAME)
+        return found | dict.fromkeys(self.copied, COPY)
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table as CSV in UTF-8; OSError if it cannot be written.
@@ -94,23 +125,23 @@ class EnsembleTable:
         """The heading and the lines of the table, as `to_csv` writes it."""
         first = {row.name: row for row in next(iter(self.rows.values()), ())}
         columns = [(name, self.values(name), self.ratios(name)) for name in self.names]
-        heading = ["seed", "verdict", f"{COPIED_SQUARE} (pixel)"]
+        heading = ["seed", "verdict", f"{COPIED_SQUARE} (pixel)", LAYOUT]
         for name in self.names:
             unit = f" ({first[name].unit})" if first[name].unit else ""
             kind = " distance" if _is_curve(first[name]) else ""
             heading += [f"{name}{kind}{unit}", f"{name} ratio"]
-        copies, copied = self.copies, self.copied
-        of_all = [np.array([*copies.values()], float)]
+        copies = self.copies
+        of_all = [np.array([*one.values()], float) for one in (copies, self.layouts)]
         of_all += [one for _, *both in columns for one in both]
         lines: list[list[Any]] = [
-            [seed, COPY if seed in copied else NEW, side, *(float(one[at]) for one in of_all[1:])]
-            for at, (seed, side) in enumerate(copies.items())
+            [seed, verdict, copies[seed], *(float(one[at]) for one in of_all[1:])]
+            for at, (seed, verdict) in enumerate(self.verdicts.items())
         ]
         if lines:
             lines.append(["mean", "", *map(mean, of_all)])
             lines.append(["standard deviation", "", *map(deviation, of_all)])
-            lines.append(["exemplar", "", math.nan])
-            lines.append(["between crops", "", self.between_crops])
+            lines.append(["exemplar", "", math.nan, math.nan])
+            lines.append(["between crops", "", *(first[name].between_crops for name in _OF_COPIES)])
             for name in self.names:
                 lines[-2] += [first[name].exemplar, math.nan]
                 lines[-1] += [first[name].between_crops, math.nan]
@@ -140,12 +171,12 @@ class EnsembleTable:
 
     def sentences(self) -> list[str]:
         """Return what to know of each seed, in words: what it copied, and what it missed."""
-        found, copied = [], self.copied
-        for seed, side in self.copies.items():
-            verdict = COPY if seed in copied else NEW
-            rows = [row for row in self.rows[seed] if row.name != COPIED_SQUARE]
-            missed = [row.name for row in rows if row.ratio > MISSED]
-            words = f"seed {seed}: {verdict}, largest copied square {side} px"
+        found, copies, layouts = [], self.copies, self.layouts
+        for seed, verdict in self.verdicts.items():
+            missed = [row.name for row in self.rows[seed] if row.ratio > MISSED]
+            words = f"seed {seed}: {verdict}, largest copied square {copies[seed]} px"
+            if not math.isnan(layouts[seed]):
+                words += f", layout correlation {layouts[seed]:.2f}"
             found.append(f"{words}; missed: {', '.join(missed)}" if missed else words)
         if found:
             found.append(f"two crops of the exemplar share {number_text(self.between_crops)} px")

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_nst.engine.job.build import RecipeLike, checked_recipe
 from napari_nst.engine.job.input_image import ImageLike
-from napari_nst.texture_statistics.copies import largest_copy
+from napari_nst.texture_statistics.copies import largest_copy, layout_correlation
 from napari_nst.texture_statistics.curves import curves_of
 from napari_nst.texture_statistics.gram import Progress, gram_distances_of_crops, held_out_layers
 from napari_nst.texture_statistics.measure import (
@@ -24,7 +24,7 @@ from napari_nst.texture_statistics.measure import (
     measure,
 )
 from napari_nst.texture_statistics.reading import read
-from napari_nst.texture_statistics.result import COPIED_SQUARE, Row, TextureStatistics
+from napari_nst.texture_statistics.result import COPIED_SQUARE, LAYOUT, Row, TextureStatistics
 from napari_nst.texture_statistics.sample import Sample, lightness_of, otsu, sample_of
 
 SLICES = 4
@@ -76,8 +76,9 @@ def statistics(
         Whether to compare Gram matrices at layers that `recipe` does not optimise. This alone needs
         torch and the pretrained network.
     copies : bool
-        Whether to find the largest square that was copied from the exemplar, in images of two
-        dimensions (see `copy_score`). It takes seconds for 256 pixels, minutes for 512.
+        Whether to find the largest square that was copied from the exemplar (see `copy_score`), and
+        whether coarse structures are at the same places; in images of two dimensions. It takes
+        seconds for 256 pixels, minutes for 512.
     recipe : Recipe, optional
         What the image was made with; by default the preset ``texture``.
     progress : callable, optional
@@ -128,10 +129,7 @@ def statistics(
             found = gram_distances_of_crops(own_crops, crops, checked, layers, progress)
             rows += [_distance_row(f"Gram {layer}", "", *found[layer]) for layer in found]
     if copies and reference is not None:
-        own = float(largest_copy(whole.lightness, reference.lightness))
-        pairs = [largest_copy(a.lightness, b.lightness) for a, b in combinations(crops, 2)]
-        between = float(median(pairs)) if pairs else np.nan
-        rows.append(Row(COPIED_SQUARE, "pixel", own, np.nan, np.nan, between))
+        rows += _copy_rows(whole, reference, crops)
     return TextureStatistics(
         tuple(rows),
         curves_of(of_image, of_exemplar, of_crops, compared.unit),
@@ -139,6 +137,20 @@ def statistics(
         compared.threshold,
         reference is not None,
     )
+
+
+def _copy_rows(whole: Sample, reference: Sample, crops: Sequence[Sample]) -> list[Row]:
+    """Return the largest copied square and the likeness of the layout."""
+    pairs = [(one.lightness, other.lightness) for one, other in combinations(crops, 2)]
+    images = whole.lightness, reference.lightness
+    squares, layouts = (
+        (float(of(*images)), _median([abs(of(*pair)) for pair in pairs]))
+        for of in (largest_copy, layout_correlation)
+    )
+    return [
+        Row(COPIED_SQUARE, "pixel", squares[0], np.nan, np.nan, squares[1]),
+        Row(LAYOUT, "", layouts[0], np.nan, np.nan, layouts[1]),
+    ]
 
 
 def copy_score(image: ImageLike, exemplar: ImageLike) -> int:

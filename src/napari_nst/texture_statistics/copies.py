@@ -1,7 +1,8 @@
-"""The largest square that a texture took over from its exemplar."""
+"""What a texture took over from its exemplar: squares, and the layout."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,14 @@ APART = 1.5
 """Times the largest square that two crops of an exemplar share, up to which there is no copy."""
 
 
+COARSE = 40
+"""A side over the standard deviation of the Gaussian that leaves the layout of an image."""
+
+SAME_LAYOUT = 0.3
+"""Correlation from which a texture has the layout of its exemplar. Other parts of photographs of
+gravel, brick and tissue reach 0.14, at 160 pixels."""
+
+
 def copy_limit(between_crops: float) -> float:
     """Return the side up to which a shared square is no copy.
 
@@ -56,6 +65,23 @@ def largest_copy(texture: Pixels, exemplar: Pixels) -> int:
             break
         score = side
     return score
+
+
+def layout_correlation(texture: Pixels, exemplar: Pixels) -> float:
+    """Return the correlation of coarse structures at the same places; NaN for other shapes.
+
+    Both are lightness (H, W). 1 is the same layout, which need not have a single copied square; 0
+    is another one.
+    """
+    from skimage.filters import gaussian
+
+    if texture.shape != exemplar.shape:
+        return math.nan
+    sigma = min(texture.shape) / COARSE
+    one, other = (gaussian(image, sigma, mode="reflect") for image in (texture, exemplar))
+    one, other = one - one.mean(), other - other.mean()
+    size = math.sqrt(float((one**2).sum() * (other**2).sum()))
+    return float((one * other).sum()) / size if size else math.nan
 
 
 def _without_shading(lightness: Pixels) -> Values:

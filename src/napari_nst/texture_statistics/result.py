@@ -17,8 +17,8 @@ from napari_nst.io.atomic_write import write_atomically
 
 Values = np.ndarray[Any, Any]
 
-COPIED_SQUARE = "largest copied square"
-"""The name of a statistic that is asked for."""
+COPIED_SQUARE, LAYOUT = "largest copied square", "layout correlation"
+"""The names of what an image has in common with its exemplar, if it is asked for."""
 
 
 @dataclass(frozen=True)

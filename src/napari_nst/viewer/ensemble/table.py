@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 _HELP = {
     "verdict": "A copy has a square of the exemplar that is larger than 16 pixels, and than 1.5 "
-    "times the one that two crops of the exemplar share.",
+    "times the one that two crops of the exemplar share. The same layout: coarse structures are "
+    "where the exemplar has them, with a correlation above 0.3.",
 }
 _RATIO = (
     "The distance to the exemplar over that between crops of the exemplar: about 1 or less where "
@@ -142,8 +144,16 @@ def _in_words(layer: SeedLayer) -> str:
         sentences.append(f"Seed {seed} is a copy: a square of {copies[seed]} px is the exemplar's.")
     if table.seeds and not table.copied:
         sentences.append("No seed has copied a part of the exemplar.")
+    if same := table.same_layout:
+        of = f"Seed {same[0]} has" if len(same) == 1 else f"Seeds {_listed(same)} have"
+        sentences.append(f"{of} the exemplar's layout: coarse structures are where it has them.")
     if table.seeds:
         sentences.append(f"Two crops of the exemplar share {table.between_crops:.0f} px.")
     if not table.seeds:
         sentences.append(f"{run.done} of {run.places.count} seeds are finished, not measured.")
     return " ".join(filter(None, sentences))
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    *others, last = map(str, seeds)
+    return f"{', '.join(others)} and {last}"
