@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_nst.engine.job.guides import Guides
-from napari_nst.engine.job.input_image import as_rgb
+from napari_nst.engine.job.input_image import StyleLike, as_rgb
 from napari_nst.engine.job.job import Change, Strokes
 from napari_nst.errors import Cancelled
 from napari_nst.recipe import CONTROLS, SECTIONS
@@ -119,7 +119,7 @@ class Steering:
 
     def restyle(
         self,
-        styles: Callable[[], Sequence[ArrayLike]] | Sequence[ArrayLike],
+        styles: Callable[[], Sequence[StyleLike]] | Sequence[StyleLike],
         pixel_sizes: Sequence[float] | None = None,
     ) -> None:
         """Use other styles, as for `stylize`; a callable returns them in the run's thread."""

@@ -113,7 +113,7 @@ class JobWidget(Followed, Container[Any]):
         own = [
             one
             for one in (*self._choosers, *up_front)
-            if not isinstance(one, (str, Label, PushButton))
+            if not isinstance(one, (str, Label, PushButton, Container))
         ]
         self.control_values = ControlValues(
             viewer, kind, self.recipe_controls, [*own, self.notes.convert]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari.viewer
@@ -32,8 +33,10 @@ from napari_nst.viewer.run.request import RunRequest
 from napari_nst.viewer.stack.choice import STACK, THIS, SliceChoice
 from napari_nst.viewer.stack.layer import layer_stack
 from napari_nst.viewer.steering import ReadImages
+from napari_nst.viewer.style_target import TITLE, TargetChoice, ask_for_target_path
 
 if TYPE_CHECKING:
+    from napari_nst.engine.job.style_target import StyleTarget
     from napari_nst.engine.steering import Steering
 
 Array = np.ndarray[Any, Any]
@@ -53,6 +56,7 @@ class TransferInputs:
     pixel_sizes: list[float] | None  # of the content, then of each style
     dims: Dims  # positions of the viewer's sliders when the run started
     original: OriginalPixels | None = None  # kept where the content has no label
+    targets: Sequence[StyleTarget] = ()  # instead of `styles`
     _content_shape: list[int] = field(default_factory=list)  # as `read` has read it
 
     def read(self) -> dict[str, Any]:
@@ -64,7 +68,7 @@ class TransferInputs:
         guides = self.guides.read(_shapes([content])[0], _shapes(styles)) if self.guides else {}
         return {
             "content": content,
-            "style": styles,
+            "style": styles or [*self.targets],
             "init_image": self.start.read() if self.start else None,
             "pixel_sizes": self.pixel_sizes,
             **guides,
@@ -74,7 +78,7 @@ class TransferInputs:
         """Return the arguments of `stylize_channels`."""
         return {
             "contents": [channel.read() for channel in self.content.pictures],
-            "styles": self.read_styles(),
+            "styles": self.read_styles() or [*self.targets],
             "recipe": recipe,
             "labels": [channel.name for channel in self.content.pictures],
             "pixel_sizes": self.pixel_sizes,
@@ -97,6 +101,7 @@ class StyleTransfer(JobWidget):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.choice, self.guides = ContentChoice(napari_viewer), GuideChoice(napari_viewer)
+        self.targets = TargetChoice(napari_viewer)
         self._inputs: TransferInputs | None = None
         self.stack = SliceChoice(napari_viewer, self.choice.layer)
         style = LayerBox(
@@ -119,6 +124,7 @@ class StyleTransfer(JobWidget):
             extras={
                 STACK: self.stack.controls,
                 "Guides": self.guides.controls,
+                TITLE: self.targets.controls,
                 "Styles and channels": [
                     more_styles,
                     "style_blend",
@@ -129,6 +135,40 @@ class StyleTransfer(JobWidget):
             },
         )
         self.stack.offer(self.sections[STACK])
+        self.targets.save.clicked.connect(self._ask_and_save_target)
+        self.targets.first.changed.connect(self._follow_target)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the controls; raises `ValueError` if they contradict each other."""
+        return self.targets.applied(super().recipe)
+
+    def save_target(self, path: str | Path) -> None:
+        """Measure the style layers in a thread, and write a style target, which is then chosen.
+
+        May raise `ValueError` or `TypeError`, as `request`.
+        """
+        recipe = self.recipe.replace(style_blend=())
+        self.style.enabled = True  # its layers are measured, whatever file is chosen
+        layers = self._style_layers
+        self._follow_target()
+        self.targets.make(
+            layers, recipe, Path(path), lambda one, dims: self.slice_of(one, recipe.size, dims),
+            self.panel,
+        )  # fmt: skip
+
+    def _ask_and_save_target(self) -> None:
+        try:
+            path = ask_for_target_path(self.native, "style")
+            if path is not None:
+                self.save_target(path)
+        except (OSError, TypeError, ValueError) as error:
+            self.panel.complain(error)
+
+    def _follow_target(self) -> None:
+        """Enable the style layers if they are used."""
+        self.style.enabled = self.more_styles.enabled = not self.targets.is_chosen
+        self._follow_choice()
 
     def build_request(self, recipe: Recipe) -> RunRequest:
         """Return the request of the chosen layers and a recipe."""
@@ -138,7 +178,7 @@ class StyleTransfer(JobWidget):
         in_turn = inputs.content.in_turn
         self._inputs = None if in_turn else inputs
         return RunRequest(
-            name=f"{inputs.content.name} × {' + '.join(style.name for style in inputs.styles)}",
+            name=_name(inputs.content.name, inputs.styles, inputs.targets),
             position=inputs.content.pictures[0].position,
             source=inputs.content.pictures[0],
             intensity=inputs.content.intensity,
@@ -153,7 +193,7 @@ class StyleTransfer(JobWidget):
     def _stack_request(self, recipe: Recipe) -> RunRequest:
         """Return the request of several slices of the content."""
         layer, dims = chosen_layer(self.choice.layer), self._viewer.dims.model_copy(deep=True)
-        chosen_layer(self.style)
+        targets = self.targets.targets()
         if self.guides.chosen().all:
             raise ValueError(
                 f"Guides are for a single slice. Choose none, or set Slices to {THIS!r}."
@@ -165,9 +205,9 @@ class StyleTransfer(JobWidget):
         content = Content([self.slice_of(layer, 0, dims)], in_turn=False)
         self._inputs = None
         return stack.request(
-            f"{layer.name} × {' + '.join(style.name for style in styles)}",
+            _name(layer.name, styles, targets),
             "stylize_stack",
-            lambda: [[style.read() for style in styles]],
+            lambda: [[style.read() for style in styles] or targets],
             recipe,
             pixel_sizes=_pixel_sizes(recipe, content, styles),
             temporal=chosen.temporal,
@@ -175,7 +215,7 @@ class StyleTransfer(JobWidget):
 
     def _read_inputs(self, recipe: Recipe) -> TransferInputs:
         content = self.choice.read(recipe.size)
-        chosen_layer(self.style)  # before what else may be missing
+        targets, style_layers = self.targets.targets(), self._style_layers
         start = self.start_slice(recipe)
         if content.in_turn and start is not None:
             raise ValueError(
@@ -183,7 +223,7 @@ class StyleTransfer(JobWidget):
                 "in Start from."
             )
         dims = self._viewer.dims.model_copy(deep=True)
-        style_layers, guide_layers = self._style_layers, self.guides.chosen()
+        guide_layers = self.guides.chosen()
         styles = self._slices(style_layers, recipe, dims)
         guides = _guides(guide_layers, content, styles, dims)
         sizes = _pixel_sizes(recipe, content, styles)
@@ -199,6 +239,7 @@ class StyleTransfer(JobWidget):
             sizes,
             dims,
             OriginalPixels() if keeps else None,
+            targets,
         )
 
     @property
@@ -210,15 +251,17 @@ class StyleTransfer(JobWidget):
     @property
     def followed_controls(self) -> list[Any]:
         """The controls of styles and guides."""
-        return [self.style, self.more_styles, *self.guides.controls]
+        return [self.style, self.more_styles, *self.targets.chosen, *self.guides.controls]
 
     def steer_images(self, recipe: Recipe, steering: Steering, *, chosen: bool) -> ReadImages:
         """Give the run styles and guides; raise `ValueError` if they do not fit it."""
         inputs = self._inputs
         assert inputs is not None
         style_layers, guide_layers = inputs.style_layers, inputs.guide_layers
+        targets = inputs.targets
         if chosen:
             style_layers, guide_layers = self._style_layers, self.guides.chosen()
+            targets = self.targets.targets()
         dims = self.dims_with(inputs.dims, [*style_layers, *guide_layers.all])
         styles = self._slices(style_layers, recipe, dims)
         changed = self._inputs = replace(
@@ -229,8 +272,9 @@ class StyleTransfer(JobWidget):
             guides=_guides(guide_layers, inputs.content, styles, dims),
             pixel_sizes=_pixel_sizes(recipe, inputs.content, styles),
             dims=dims,
+            targets=targets,
         )
-        steering.restyle(changed.read_styles, changed.pixel_sizes)
+        steering.restyle(lambda: changed.read_styles() or [*changed.targets], changed.pixel_sizes)
         steering.guide(changed.read_guides)
         above = guides_above(self._viewer, inputs.content_layer, guide_layers.all)
         self.panel.runner.keep_below(above)
@@ -238,6 +282,8 @@ class StyleTransfer(JobWidget):
 
     @property
     def _style_layers(self) -> list[Image]:
+        if self.targets.is_chosen and not self.style.enabled:
+            return []
         return [chosen_layer(self.style), *self.more_styles.value]
 
     def _slices(self, layers: Sequence[Image], recipe: Recipe, dims: Dims) -> list[LayerSlice]:
@@ -254,6 +300,10 @@ def _guides(
     layers: GuideLayers, content: Content, styles: Sequence[LayerSlice], dims: Dims
 ) -> TransferGuides | None:
     """Return the guides over a content and its first style, or None without a layer."""
+    if not styles:
+        if layers.all:
+            raise ValueError("Guides are for style layers. Choose no guide, or clear Style target.")
+        return None
     guides = layers.over(content.pictures[0], styles[0], dims)
     if guides is not None and content.in_turn:
         raise ValueError(
@@ -267,7 +317,7 @@ def _pixel_sizes(
     recipe: Recipe, content: Content, styles: Sequence[LayerSlice]
 ) -> list[float] | None:
     """Return pixel sizes in one unit, the content's first, or None if the recipe needs none."""
-    if recipe.style_sizing != "physical":
+    if recipe.style_sizing != "physical" or not styles:
         return None
     images = [content.pictures[0], *styles]
     sizes = comparable_sizes(images)
@@ -285,6 +335,12 @@ def _pixel_sizes(
             "size. Set `style_sizing='fit'`."
         )
     return sizes[:2]
+
+
+def _name(content: str, styles: Sequence[LayerSlice], targets: Sequence[StyleTarget]) -> str:
+    """Return the name of a result layer."""
+    names = [style.name for style in styles] or [Path(one.name).stem for one in targets]
+    return f"{content} × {' + '.join(names)}"
 
 
 def _shapes(images: Sequence[Array]) -> list[tuple[int, int]]:

@@ -20,7 +20,13 @@ from napari_nst.engine.job.guides import (
     small_regions,
 )
 from napari_nst.engine.job.inpainting import Inpainting, read_region
-from napari_nst.engine.job.input_image import RGB, InputImage, read_styles, relative_pixels
+from napari_nst.engine.job.input_image import (
+    RGB,
+    InputImage,
+    StyleLike,
+    read_styles,
+    relative_pixels,
+)
 from napari_nst.engine.job.layers import (
     has_style_of_image,
     layer_weights,
@@ -76,7 +82,7 @@ class Change:
     """Changes of a job since the run last asked; callables read slow images in its thread."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)  # of the recipe
-    styles: Callable[[], Sequence[ArrayLike]] | None = None
+    styles: Callable[[], Sequence[StyleLike]] | None = None
     pixel_sizes: Sequence[float] | None = None  # of the content and of these styles
     guides: Callable[[], Guides | None] | None = None  # returns None to remove the guides
     region: Callable[[], ArrayLike] | None = None  # the pixels to fill

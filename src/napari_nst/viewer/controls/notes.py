@@ -81,9 +81,11 @@ class Notes:
             return
         lines = []
         for chooser in self._choosers:
+            if not isinstance(chooser, ComboBox | Select):
+                continue
             # Before drop-downs hear that a layer is removed, the viewer drops its axes.
             is_gone = isinstance(chooser.value, Layer) and chooser.value not in self._viewer.layers
-            if isinstance(chooser, ComboBox | Select) and not is_gone:
+            if not is_gone:
                 try:
                     place = self._where_in(chooser)
                 except ValueError as error:

@@ -24,8 +24,9 @@ _CHOOSERS = {"start": "init_image"}
 _OF_A_LAYER = (
     *("content_as", "channel_axis", "rgb_channels"),
     *("texture_height", "texture_width", "seamless"),
+    *("style_target", "second_target", "mix", "all_slices"),
 )
-"""Controls that depend on a chosen layer; like the layer, they are not remembered."""
+"""Controls that depend on a chosen layer or file; like the layer, they are not remembered."""
 
 _OF_THE_VIEW = ("beside",)
 """Controls that do not say how an image is made: remembered, but in no result's record."""
