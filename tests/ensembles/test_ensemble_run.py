@@ -28,8 +28,9 @@ def finished(run):
 @pytest.mark.parametrize("seeds", [2, [4, 0], range(3, 9, 3)])
 def test_each_seed_is_the_texture_that_synthesize_makes_of_it(exemplar, texture, seeds, tmp_path):
     run = nst.synthesize_ensemble(
-        exemplar, texture(seed=7), seeds=seeds, shape=(40, 48), out=tmp_path / "a.zarr"
-    )
+        exemplar, texture(seed=7), seeds=seeds, shape=(40, 48), out=tmp_path / "a.zarr",
+        statistics=seeds == 2,
+    )  # fmt: skip
     expected = (7, 8) if seeds == 2 else tuple(seeds)
     assert run.seeds == expected
     assert finished(run) == [f"seed={seed}" for seed in expected]
@@ -37,7 +38,7 @@ def test_each_seed_is_the_texture_that_synthesize_makes_of_it(exemplar, texture,
     for at, seed in enumerate(expected):
         alone = nst.synthesize(exemplar, texture(seed=seed), shape=(40, 48)).result(progress=False)
         np.testing.assert_array_equal(run.array[at], alone)
-    assert run.table.seeds == expected
+    assert run.table.seeds == (expected if seeds == 2 else ())
     (image,) = zarr.open_group(tmp_path / "a.zarr", mode="r").attrs["ome"]["multiscales"]
     assert [axis["name"] for axis in image["axes"]] == ["seed", "y", "x"]
     scale, translation = image["datasets"][0]["coordinateTransformations"]

@@ -46,8 +46,8 @@ from napari_nst.io.read_volume import DecodedVolume, decode_volume
 )  # fmt: skip
 @click.option(
     "--copies", is_flag=True,
-    help="Find the largest square that was copied from the exemplar. It takes seconds for 256 "
-    "pixels, minutes for 512.",
+    help="Find the largest square that was copied from the exemplar, and whether coarse structures "
+    "are at the same places. It takes seconds for 256 pixels, minutes for 512.",
 )  # fmt: skip
 @limits_option
 @plane_options

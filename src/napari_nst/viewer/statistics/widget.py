@@ -110,8 +110,8 @@ class StatisticsWidget(ComputingDock):
         self.copies = CheckBox(
             name="copies",
             text="Copied squares",
-            tooltip="Find the largest square that was copied from the exemplar. It takes seconds "
-            "for 256 pixels, minutes for 512.",
+            tooltip="Find the largest square that was copied from the exemplar, and whether coarse "
+            "structures are at the same places. It takes seconds for 256 pixels, minutes for 512.",
         )
         self.measure_button = PushButton(
             name="measure", text="Measure", tooltip="Measure the image and its exemplar."
