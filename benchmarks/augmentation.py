@@ -68,7 +68,7 @@ def photographs() -> dict[str, Photograph]:
     """Return print, handwriting, and coins before a dark and a lighter background."""
     page = skimage.data.page()[:150]  # the shadow below hides letters
     text, coins = skimage.data.text(), skimage.data.coins()
-    found = Photograph(coins, _coins(coins))
+    found = Photograph(coins, coins_of(coins))
     return {
         "print": Photograph(page, _ink(page, 0.5, (0.2, 0.38), 4)),
         "handwriting": Photograph(text, _without_lines(text, _ink(text, 1, (0.24, 0.42), 25))),
@@ -105,7 +105,7 @@ def _without_lines(image: Array, ink: Array) -> Array:
     return np.where(near, 0, ink).astype(np.uint8)
 
 
-def _coins(image: Array) -> Array:
+def coins_of(image: Array) -> Array:
     """Return coins by the watershed of scikit-image's gallery, "comparing edge-based and ..."."""
     markers = np.where(image < 30, 1, np.where(image > 150, 2, 0))
     found = ndimage.binary_fill_holes(watershed(sobel(image), markers) == 2)

@@ -2,13 +2,15 @@ import time
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from benchmarks import __main__ as command
-from benchmarks import estimates, operations, peers, textbook, time_to_loss
+from benchmarks import augmentation, estimates, operations, peers, textbook, time_to_loss
 from benchmarks.peers import Peer
 from benchmarks.rows import Report, Row
 from benchmarks.setting import Setting, alternating_seconds, images
 from click.testing import CliRunner
+from scipy import ndimage
 from torch.utils.flop_counter import FlopCounterMode
 
 import napari_nst as nst
@@ -168,3 +170,17 @@ def test_the_command_prints_a_table_writes_it_and_shows_it_again(tmp_path):
     assert Report.from_json(output.read_text(encoding="utf-8")).rows[0].ours > 0
     again = CliRunner().invoke(command.main, ["--show", str(output)])
     assert again.output.count("| import napari_nst") == 1
+
+
+def test_the_coins_of_the_benchmark_of_variants_are_learned_from_its_labels(monkeypatch):
+    monkeypatch.setattr(augmentation, "STEPS", 20)
+    monkeypatch.setattr(augmentation, "CROP", 32)
+    pixels = skimage.data.coins()
+    coins = augmentation.Photograph(pixels, augmentation.coins_of(pixels))
+    assert ndimage.label(coins.labels)[1] == 24
+    coins = coins.part("lower").part("left")
+    model = augmentation.trained_on([coins.pixels], coins.labels, jitter=False, seed=0)
+    learned = augmentation.scores(model, coins)
+    assert 0.5 < learned["iou"] < learned["f1"] <= 1
+    untrained = augmentation.network().eval()
+    assert augmentation.scores(untrained, coins)["iou"] < learned["iou"]

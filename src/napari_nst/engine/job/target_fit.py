@@ -91,12 +91,10 @@ def refuse_unfit(job: Job) -> None:
                 "The run works in grey, and the style target was made in colour. Set "
                 "`channels='rgb'`, or make the target anew with grey channels."
             )
-        _refuse_recipe(target, recipe, job.scales, is_texture=job.content is None)
+        _refuse_recipe(target, recipe, job.scales)
 
 
-def _refuse_recipe(
-    target: StyleTarget, recipe: Recipe, scales: Sequence[Scale], *, is_texture: bool
-) -> None:
+def _refuse_recipe(target: StyleTarget, recipe: Recipe, scales: Sequence[Scale]) -> None:
     own = target.recipe
     phases = phases_of(recipe)
     for phase in phases:
@@ -107,12 +105,6 @@ def _refuse_recipe(
                     f"`{name}={needed!r}`, {_ANEW}."
                 )
     if scales[-1].longest not in target.sizes:
-        if is_texture and max(target.shape) < target.sizes[-1]:
-            raise ValueError(
-                f"A texture has at most the size of its exemplar, here {max(target.shape)} pixels, "
-                f"and the style target is for {target.sizes[-1]}. Make it anew with "
-                f"`size={max(target.shape)}`."
-            )
         raise ValueError(
             f"The style target is for results of {target.sizes[-1]} pixels, and this one gets "
             f"{scales[-1].longest}. Set `size={target.sizes[-1]}`, {_ANEW}."
