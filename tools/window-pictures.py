@@ -194,6 +194,32 @@ def solid() -> None:
         wait(lambda: not widget.busy)
 
 
+def stack() -> None:
+    """Write a stack whose slices are painted one after the other; this needs nilearn."""
+    from nilearn.datasets import load_mni152_template
+
+    brain = np.moveaxis(load_mni152_template(resolution=1).get_fdata(), (2, 1, 0), (0, 1, 2))
+    with window("Style Transfer") as (viewer, widget):
+        layers = {"brain": brain[70:100, ::-1], "tissue": data.immunohistochemistry()}
+        for name, image in layers.items():
+            viewer.add_image(image, name=name)
+        viewer.layers["tissue"].scale = 0.4, 0.4  # as large as the brain in the view
+        for layer in viewer.layers:
+            layer.units = ("mm",) * layer.ndim
+        viewer.layers["brain"].axis_labels = ("z", "y", "x")
+        widget.content.value, widget.style.value = (viewer.layers[name] for name in layers)
+        viewer.layers["tissue"].visible = False
+        viewer.reset_view()
+        widget.preset.value, widget.size.value, widget.channels.value = "draft", 197, "rgb"
+        widget.slices.value, widget.along.value, widget.slice_range.value = "a range", "z", "6:20:2"
+        widget.start()
+        wait(lambda: not widget.running or "5 of 7" in widget.status_text)
+        pause(1)
+        save_window("stack-window", viewer)
+        widget.stop.native.click()
+        wait(lambda: not widget.running)
+
+
 def files() -> None:
     """Write three photos that were painted in two styles each."""
     for folder in ("photos", "styles"):
@@ -364,6 +390,7 @@ PICTURES: dict[str, Callable[[], None]] = {
     "solid": solid,
     "files": files,
     "ensemble": ensemble,
+    "stack": stack,
 }
 
 

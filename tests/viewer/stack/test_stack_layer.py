@@ -56,6 +56,8 @@ def test_the_layer_fills_in_at_its_place_while_the_run_goes_on(stack_widget, unt
     assert tuple(layer.contrast_limits) == (0, 4095)
     assert viewer.dims.point[1] == pytest.approx(12)
     assert np.asarray(layer.data[0, 0]).any()  # the picture of the first step
+    assert np.array_equal(layer.data[0:1, 0:1], layer.data[:, :1])
+    assert layer.thumbnail[..., :3].any()  # napari reads ranges of one slice
     until(lambda: not widget.running)
     assert viewer.dims.point[1] == pytest.approx(16)  # the slider has followed
     stored = zarr.open(tmp_path / "a.zarr" / "0")

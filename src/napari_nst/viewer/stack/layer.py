@@ -210,12 +210,8 @@ class StoredSlices:
         for axis, one in zip(self.order, given, strict=True):
             if axis is not None:
                 wanted[axis] = one
-        place = tuple(wanted[axis] for axis in self._places)
-        if self.current is not None and place == self.current[0]:
-            kept = tuple(one for k, one in enumerate(wanted) if k not in self._places)
-            found = self.current[1][kept]
-        else:
-            found = np.asarray(self._pixels[tuple(wanted)])
+        found = np.asarray(self._pixels[tuple(wanted)])
+        self._add_current(found, wanted)
         left = [axis for axis, one in enumerate(wanted) if isinstance(one, slice)]
         pairs = [
             (k, one) for k, one in zip(self.order, given, strict=True) if isinstance(one, slice)
@@ -223,6 +219,32 @@ class StoredSlices:
         found = found.transpose([left.index(axis) for axis, _ in pairs if axis is not None])
         new = tuple(n for n, (axis, _) in enumerate(pairs) if axis is None)
         return np.expand_dims(found, new)
+
+    def _add_current(self, found: Array, wanted: Sequence[int | slice]) -> None:
+        """Put the slice that is computed into a part of the store, if it is in that part.
+
+        napari asks for a single slice by a number, or, if it projects several, by a range of one.
+        """
+        if self.current is None:
+            return
+        place, picture = self.current
+        at: list[int | slice] = []  # in the part
+        kept = []  # of the picture
+        for axis, one in enumerate(wanted):
+            if axis not in self._places:
+                kept.append(one)
+                if isinstance(one, slice):
+                    at.append(slice(None))
+                continue
+            number = place[self._places.index(axis)]
+            if isinstance(one, slice):
+                numbers = range(*one.indices(self._pixels.shape[axis]))
+                if number not in numbers:
+                    return
+                at.append(numbers.index(number))
+            elif one != number:
+                return
+        found[tuple(at)] = picture[tuple(kept)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """Read all."""
