@@ -109,7 +109,7 @@ def test_several_workers_fill_the_layer(stack_widget, until, tmp_path):
     widget.slices.value, widget.along.value, widget.slice_range.value = RANGE, "z", "0:4"
     widget.workers.value, widget.out.value = 2, str(tmp_path / "a.zarr")
     widget.start()
-    until(lambda: not widget.running)
+    until(lambda: not widget.running, 240)  # two processes that import torch and load a network
     stored = zarr.open_group(tmp_path / "a.zarr", mode="r")
     starts = stored.attrs["napari-nst"]["starts"]
     assert starts == [[0, 0], [0, 2]]
