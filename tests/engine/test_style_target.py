@@ -207,6 +207,13 @@ def test_runs_that_it_does_not_fit_are_refused_before_they_start(quick, fields, 
         nst.stylize(CONTENT, target, quick(), **fields)
 
 
+def test_a_texture_of_small_images_needs_a_target_of_their_size(quick):
+    small, recipe = STYLE[:24, :24].copy(), quick(init="noise")
+    with pytest.raises(ValueError, match="size=24"):
+        nst.synthesize(measured(small, recipe=recipe), recipe)
+    nst.synthesize(measured(small, recipe=recipe, size=24), recipe)
+
+
 def test_the_weights_must_be_those_that_it_was_made_with(quick, untrained, monkeypatch):
     target = measured(STYLE, recipe=quick())
     object.__setattr__(target, "weights_sha256", "another")

@@ -53,7 +53,8 @@ def target(request: Request, images: Sequence[Path], output: Path) -> int:
         check_writable([output], files.paths)
         recipe = request.recipe
     for note in request.notes:
-        say(note)
+        if not note.startswith("the preset "):  # a target may be of any job with a style
+            say(note)
     with ProgressBar() as bar, input_errors():
         made = StyleTarget.from_images(files, recipe, progress=bar.image)
         path = made.save(output)

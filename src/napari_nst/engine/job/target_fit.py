@@ -91,10 +91,12 @@ def refuse_unfit(job: Job) -> None:
                 "The run works in grey, and the style target was made in colour. Set "
                 "`channels='rgb'`, or make the target anew with grey channels."
             )
-        _refuse_recipe(target, recipe, job.scales)
+        _refuse_recipe(target, recipe, job.scales, is_texture=job.content is None)
 
 
-def _refuse_recipe(target: StyleTarget, recipe: Recipe, scales: Sequence[Scale]) -> None:
+def _refuse_recipe(
+    target: StyleTarget, recipe: Recipe, scales: Sequence[Scale], *, is_texture: bool
+) -> None:
     own = target.recipe
     phases = phases_of(recipe)
     for phase in phases:
@@ -105,6 +107,12 @@ def _refuse_recipe(target: StyleTarget, recipe: Recipe, scales: Sequence[Scale])
                     f"`{name}={needed!r}`, {_ANEW}."
                 )
     if scales[-1].longest not in target.sizes:
+        if is_texture and max(target.shape) < target.sizes[-1]:
+            raise ValueError(
+                f"A texture has at most the size of its exemplar, here {max(target.shape)} pixels, "
+                f"and the style target is for {target.sizes[-1]}. Make it anew with "
+                f"`size={max(target.shape)}`."
+            )
         raise ValueError(
             f"The style target is for results of {target.sizes[-1]} pixels, and this one gets "
             f"{scales[-1].longest}. Set `size={target.sizes[-1]}`, {_ANEW}."
