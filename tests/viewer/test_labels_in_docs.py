@@ -10,12 +10,12 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QPushButton
 
 import napari_nst
 from napari_nst.viewer.content_reconstruction import ContentReconstruction
-from napari_nst.viewer.files import StylizeFiles
-from napari_nst.viewer.solid import SolidTexture
+from napari_nst.viewer.docks.files import StylizeFiles
+from napari_nst.viewer.docks.solid import SolidTexture
+from napari_nst.viewer.docks.training_data import TrainingData
 from napari_nst.viewer.statistics.widget import StatisticsWidget
 from napari_nst.viewer.style_transfer import StyleTransfer
 from napari_nst.viewer.texture_synthesis import TextureSynthesis
-from napari_nst.viewer.training_data import TrainingData
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -82,8 +82,8 @@ for widget in (StyleTransfer, TextureSynthesis, ContentReconstruction):
     kept = widget(ViewerModel())
     kept.preset.value = kept.preset.choices[-1]
 from napari_nst.viewer.statistics.widget import StatisticsWidget
-from napari_nst.viewer.solid import SolidTexture
-from napari_nst.viewer.training_data import TrainingData
+from napari_nst.viewer.docks.solid import SolidTexture
+from napari_nst.viewer.docks.training_data import TrainingData
 also_kept = [make(ViewerModel()) for make in (StatisticsWidget, SolidTexture, TrainingData)]
 sys.exit("torch" in sys.modules)
 """

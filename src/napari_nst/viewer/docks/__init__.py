@@ -1,0 +1,1 @@
+"""Widgets beside those of a run: volumes, many files, training data."""
