@@ -63,7 +63,8 @@ def augment(
         (H, W) integer or bool labels of each image, in PNG or TIFF files, arrays or labels layers.
         Those of folders are found by the names of the images, apart from the endings.
     styles : array-like, path, or list of both
-        A folder, one image, or a list. They take turns, in another order for each image.
+        A folder, one image or `StyleTarget`, or a list. They take turns, in another order for each
+        image.
     out : path
         Folder for ``images/NAME_01.png`` and so on, ``labels/NAME_01.png``, and ``variants.csv``.
         TIFFs stay TIFFs, as do floats. Variants that are there already with the same images, styles
