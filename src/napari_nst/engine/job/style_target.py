@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +18,6 @@ from napari_nst.engine.job.layers import compared_layers, counted, has_style_of_
 from napari_nst.io.tensor_file import CHECKSUM, Block, is_intact, read_texts, write_tensor_file
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.sections import SAMPLED_LOSSES
-
-if TYPE_CHECKING:
-    from napari_nst.engine.job.build import RecipeLike
-    from napari_nst.engine.job.input_image import ImageLike
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -131,8 +127,8 @@ class StyleTarget:
     @classmethod
     def from_images(
         cls,
-        images: Sequence[ImageLike],
-        recipe: RecipeLike = "default",
+        images: Sequence[Any],
+        recipe: Recipe | str | os.PathLike[str] = "default",
         *,
         progress: Any = None,
         **fields: Any,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from napari_nst.engine.job.guides import Guides
+from napari_nst.engine.job.input_image import InputImage
 from napari_nst.engine.job.layers import compared_layers, has_style_of_image
+from napari_nst.engine.job.own_loss import OwnLoss
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.job.style_target import StyleTarget, statistics_of
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.convert_weights import FLAVOURS
 from napari_nst.recipe.sections import MOMENT_LOSSES, SAMPLED_LOSSES
-
-if TYPE_CHECKING:
-    from napari_nst.engine.job.job import Job
 
 LEFT_OUT = ("spectrum", "two_point")
 """Losses of whole images that are left out where they are terms."""
@@ -22,6 +22,31 @@ _NETWORK = ("network_input", "pooling", "style_scale")
 """Fields that the features of a style depend on, besides network and padding."""
 
 _ANEW = "or make the style target anew with this recipe"
+
+
+class _Job(Protocol):
+    """What is needed of a job, whose module imports this one."""
+
+    @property
+    def recipe(self) -> Recipe: ...
+
+    @property
+    def scales(self) -> Sequence[Scale]: ...
+
+    @property
+    def content(self) -> InputImage | None: ...
+
+    @property
+    def styles(self) -> Sequence[InputImage]: ...
+
+    @property
+    def guides(self) -> Guides | None: ...
+
+    @property
+    def own_losses(self) -> Sequence[OwnLoss]: ...
+
+    @property
+    def works_in_grey(self) -> bool: ...
 
 
 def refuse_whole_images(recipe: Recipe) -> None:
@@ -54,7 +79,7 @@ def phases_of(recipe: Recipe) -> list[Recipe]:
     return [recipe.phase(index) for index in range(len(recipe.phases) + 1)]
 
 
-def refuse_unfit(job: Job) -> None:
+def refuse_unfit(job: _Job) -> None:
     """Raise ValueError if a style target of a job does not fit the job, and say what does."""
     targets = [style.target for style in job.styles if style.target is not None]
     if not targets:
