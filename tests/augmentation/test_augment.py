@@ -11,6 +11,8 @@ import tifffile
 from PIL import Image
 
 import napari_nst as nst
+from napari_nst.augmentation.pairs import Pair
+from napari_nst.augmentation.variants import Plan
 from napari_nst.batch import run as module
 from napari_nst.io.embedded_text import read_text
 from napari_nst.io.read_image import read_image, read_labels
@@ -232,11 +234,13 @@ def same_name(folders):
         (turned, {}, "b.png"),
         (same_name, {}, "b_02"),
         (None, {"variants": 0}, "`variants`"),
+        (None, {"variants": 10**9}, "`variants`"),
         (None, {"seed": -1}, "`seed`"),
         (None, {"style_weights": (4, 1)}, "`style_weights`"),
         (None, {"style_weights": "strong"}, "`style_weights`"),
         (None, {"style_weights": (1, 2), "style_weight": 3}, "`style_weight`"),
         (None, {"out": ""}, "`out`"),
+        (None, {"out": "images/a.png/more"}, "`out`"),
         (None, {"size": 8}, "`size`"),
         (None, {"steering": nst.Steering(save_every=9)}, "`save_every`"),
         (None, {"device": "cuda:77"}, "cuda"),
@@ -245,9 +249,47 @@ def same_name(folders):
 def test_what_is_wrong_is_said_before_anything_is_written(folders, change, options, named):
     if change is not None:
         change(folders)
-    with pytest.raises((TypeError, ValueError), match=named):
+    with pytest.raises((TypeError, ValueError, OSError), match=named):
         of_folders(folders, **options)
     assert not (folders / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"images": 5, "labels": STYLES[0][..., 0]}, "images"),
+        ({"images": "nowhere"}, "nowhere"),
+        ({"labels": "nowhere"}, "nowhere"),
+        ({"out": ""}, "out"),
+        ({"out": None}, "out"),
+        ({"images": ["images/a.png"], "labels": ["labels/a.tif"], "out": "."}, "out"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_arguments_of_other_kinds_are_named(folders, monkeypatch, changed, named):
+    monkeypatch.chdir(folders)
+    before = files(folders)
+    given = {"images": "images", "labels": "labels", "styles": STYLES, "out": "out"}
+    with pytest.raises((TypeError, ValueError, OSError), match=named):
+        nst.augment(**given | changed)
+    assert files(folders) == before
+
+
+def test_every_target_is_tried_before_anything_is_written(folders, untrained_file):
+    fields = {"weights": untrained_file, **FIELDS}
+    target = nst.StyleTarget.from_images(STYLES, **fields)  # of colours; b.tif is grey
+    with pytest.raises(ValueError, match="channels"):
+        nst.augment(
+            folders / "images", folders / "labels", [STYLES[0], target], folders / "out", **fields
+        )
+    assert not (folders / "out").exists()
+
+
+def test_variants_keep_their_names_when_many_more_are_made():
+    def named(count):
+        return Plan(nst.Recipe(), [], count, (1, 4), 0).names(Pair("a", None, None))
+
+    assert named(120)[:3] == named(3)
 
 
 def test_an_argument_that_does_not_exist_is_named_with_the_nearest():

@@ -132,11 +132,16 @@ def test_stop_keeps_what_is_finished(painted, folder):
         ({"contents": "nowhere"}, "contents"),
         ({"contents": []}, "contents"),
         ({"contents": [3]}, "contents"),
+        ({"contents": 3}, "contents"),
+        ({"style": None}, "style"),
         ({"style": "nowhere.png"}, "style"),
         ({"siz": 3}, "siz"),
         ({"style_blend": (1, 2)}, "style_blend"),
         ({"out": "contents"}, "a.png"),
         ({"out": "contents/a.png"}, "out"),
+        ({"out": "contents/a.png/more"}, "out"),
+        ({"out": ""}, "out"),
+        ({"out": 3}, "out"),
         ({"steering": nst.Steering(save_every=1)}, "save_every"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -145,7 +150,7 @@ def test_wrong_input_is_refused_before_anything_starts(folder, monkeypatch, chan
     monkeypatch.chdir(folder)
     before = sorted(folder.rglob("*"))
     given = {"contents": "contents", "style": "styles/x.png", "out": "out", "recipe": RECIPE}
-    with pytest.raises((TypeError, ValueError), match=named):
+    with pytest.raises((TypeError, ValueError, OSError), match=named):
         nst.stylize_files(**given | changed)
     assert sorted(folder.rglob("*")) == before
 

@@ -96,3 +96,9 @@ def test_labels_of_another_size_are_named(augment, folders, capsys):
     Image.fromarray(np.zeros((20, 40), np.uint8)).save(folders / "labels" / "cell.png")
     assert augment() == 2
     assert "LABELS of cell" in capsys.readouterr().err
+
+
+def test_an_empty_output_is_not_the_current_folder(augment, folders):
+    before = sorted(folders.iterdir())
+    assert augment("-o", "") == 2
+    assert sorted(folders.iterdir()) == before

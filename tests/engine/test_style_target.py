@@ -160,6 +160,21 @@ def test_other_files_and_damaged_ones_are_refused(quick, tmp_path):
             nst.StyleTarget.load(wrong)
 
 
+@pytest.mark.parametrize("path", [None, 5, ""])
+def test_what_is_no_path_is_named(quick, path):
+    target = measured(STYLE, recipe=quick())
+    for use in (nst.StyleTarget.load, target.save):
+        with pytest.raises((TypeError, ValueError), match="`path`"):
+            use(path)
+
+
+@pytest.mark.parametrize("share", ["half", None, 10**400, float("nan")])
+def test_a_share_is_a_number_from_0_to_1(quick, share):
+    target = measured(STYLE, recipe=quick())
+    with pytest.raises(ValueError, match="`t`"):
+        nst.StyleTarget.mix(target, target, share)
+
+
 def test_targets_of_other_recipes_do_not_mix(quick):
     one, other = (measured(STYLE, recipe=quick(size=size)) for size in (32, 48))
     with pytest.raises(ValueError, match="different recipes"):

@@ -222,6 +222,8 @@ def test_transparent_pixels_of_the_exemplar_do_not_count(exemplar, texture):
         ({"exemplar": np.zeros((9, 64, 64), np.uint8)}, "exemplar"),
         ({"workers": 0}, "workers"),
         ({"out": "a.tif"}, "out"),
+        ({"out": ""}, "out"),
+        ({"out": 5}, "out"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_written(
@@ -229,7 +231,7 @@ def test_wrong_arguments_are_refused_before_anything_is_written(
 ):
     monkeypatch.chdir(tmp_path)
     given = {"exemplar": exemplar, "recipe": texture(), "out": "gone.tif", **arguments}
-    with pytest.raises(ValueError, match=f"`{named}"):
+    with pytest.raises((TypeError, ValueError), match=f"`{named}"):
         nst.synthesize_ensemble(**given)
     assert not [*tmp_path.iterdir()]
 

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from napari_nst.augmentation import CONTENT_LAYERS, PRESET, VARIANTS, WEIGHTS
 from napari_nst.augmentation.pairs import Pair, listed_styles, read_pairs
 from napari_nst.augmentation.run import IMAGES, LABELS, Variants
-from napari_nst.augmentation.variants import Plan, checked_count, checked_weights
+from napari_nst.augmentation.variants import (
+    LARGEST_SEED,
+    MOST,
+    Plan,
+    checked_count,
+    checked_weights,
+)
+from napari_nst.batch.files import checked_folder, make_folder
 from napari_nst.batch.run import FilesRun
 from napari_nst.engine.api import checked_options
 from napari_nst.engine.device import choose_device
@@ -130,18 +137,22 @@ def augment(
     plan = Plan(
         checked,
         named,
-        checked_count("variants", variants, 1),
+        checked_count("variants", variants, 1, MOST),
         checked_weights(weights),
-        checked_count("seed", seed, 0),
+        checked_count("seed", seed, 0, LARGEST_SEED),
     )
     pairs = read_pairs(images, labels)
-    path = _checked_folder(out, images, labels, pairs, plan, originals)
+    path = _checked_folder(out, pairs, plan, originals)
     if progress is not None and len(pairs) > 1:
         progress(f"Checking {len(pairs)} images.", 0, 0)
+    # Whether a target fits depends on the image; whether an image does, on the recipe alone.
+    tried = [style for _, style in named if style.target is not None] or [named[0][1]]
     for pair in pairs:
         source = pair.checked()
-        order_to_stylize(source.content, named[0][1], checked)
+        for style in tried:
+            order_to_stylize(source.content, style, checked)
     choose_device(checked.device)
+    make_folder(path, IMAGES, LABELS)
     return Variants(pairs, plan, path, originals=originals, steering=steering, progress=progress)
 
 
@@ -150,22 +161,16 @@ def _style(style: Any, name: str, recipe: Any) -> Any:
     return replace(found, metadata={"name": name} | found.metadata)
 
 
-def _checked_folder(
-    out: FilePath, images: Any, labels: Any, pairs: Sequence[Pair], plan: Plan, originals: bool
-) -> Path:
+def _checked_folder(out: FilePath, pairs: Sequence[Pair], plan: Plan, originals: bool) -> Path:
     """Return the folder of the results; raise if files would replace each other or the input."""
-    path = Path(out).expanduser()
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"`out` must be a folder; {path} is a file.")
-    for given in (images, labels):
-        if isinstance(given, (str, os.PathLike)):
-            folder = Path(given).expanduser().resolve()
-            folder = folder if folder.is_dir() else folder.parent
-            if folder in ((path / IMAGES).resolve(), (path / LABELS).resolve()):
-                raise ValueError(
-                    f"`out` is {path}, whose files would be mixed with the images of {given}. "
-                    "Choose another folder."
-                )
+    path = checked_folder(out)
+    read = {folder for pair in pairs for folder in pair.folders()}
+    for folder in (path / IMAGES, path / LABELS):
+        if folder.resolve() in read:
+            raise ValueError(
+                f"`out` is {path}, whose files would be mixed with those of {folder}. Choose "
+                "another folder."
+            )
     names = Counter(name for pair in pairs for name in plan.names(pair))
     names.update(pair.name for pair in pairs if originals)
     for name, count in names.items():

@@ -72,6 +72,11 @@ class Pair:
     image: Any
     labels: Any
 
+    def folders(self) -> set[Path]:
+        """Return the folders of its files."""
+        files = (_path_of(self.image), _path_of(self.labels))
+        return {file.resolve().parent for file in files if file is not None}
+
     def read(self) -> Source:
         """Read the image; TypeError, ValueError or OSError for one that cannot be used."""
         path = _path_of(self.image)
@@ -171,6 +176,9 @@ def _listed(given: Any, role: str) -> list[Any]:
         raise ValueError(f"`{role}` is an empty list. Give at least one image.")
     found: list[Any] = []
     for entry in entries:
+        path = _path_of(entry)
+        if path is not None and not path.exists():
+            raise FileNotFoundError(f"`{role}`: {path} does not exist.")
         found += files_in(Path(entry).expanduser(), role) if _is_folder(entry) else [entry]
     return found
 

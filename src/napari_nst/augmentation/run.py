@@ -57,8 +57,6 @@ class Variants(FilesRun):
     def _pictures(self) -> Generator[FileStep]:
         with suppress(OSError, ValueError, LookupError):
             self._former = {row["image"]: row for row in read_table(self._table)}
-        for folder in (IMAGES, LABELS):
-            (self.path / folder).mkdir(parents=True, exist_ok=True)
         for pair in self._pairs:
             source = pair.read()
             ending, labels = pair.label_file()

@@ -14,8 +14,13 @@ import numpy as np
 from napari_nst.augmentation.pairs import Pair
 from napari_nst.engine.job.input_image import InputImage
 from napari_nst.recipe import Recipe
+from napari_nst.recipe.suggest import shown
 
-_LARGEST_SEED = 2**31 - 1  # of a recipe
+MOST = 10_000
+"""Variants of one image."""
+
+LARGEST_SEED = 2**31 - 1
+"""That of a recipe."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +48,8 @@ class Plan:
 
     def names(self, pair: Pair) -> list[str]:
         """Return the names of the variants of an image."""
-        digits = max(2, len(str(self.count)))
-        return [f"{pair.name}_{number:0{digits}}" for number in range(1, self.count + 1)]
+        # Their digits must not depend on the count: the names stay when more are made.
+        return [f"{pair.name}_{number:02}" for number in range(1, self.count + 1)]
 
     def variants(self, pair: Pair) -> Iterator[Variant]:
         """Yield the variants of an image; styles take turns in an order of its own."""
@@ -56,7 +61,7 @@ class Plan:
             style_name, style = self.styles[order[number % len(order)]]
             # Evenly among logarithms: twice the weight is as large a change anywhere.
             weight = float(f"{math.exp(random.uniform(low, high)):.4g}")
-            seed = int(random.integers(_LARGEST_SEED, endpoint=True))
+            seed = int(random.integers(LARGEST_SEED, endpoint=True))
             recipe = self.recipe.replace(style_weight=weight, seed=seed)
             yield Variant(name, style_name, style, recipe)
 
@@ -73,8 +78,11 @@ def checked_weights(given: Any) -> tuple[float, float]:
     )
 
 
-def checked_count(name: str, given: Any, least: int) -> int:
-    """Return a whole number that is large enough."""
-    if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < least:
-        raise ValueError(f"`{name}` must be a whole number from {least} up; not {given!r}.")
+def checked_count(name: str, given: Any, least: int, most: int) -> int:
+    """Return a whole number between two."""
+    is_whole = isinstance(given, (int, np.integer)) and not isinstance(given, bool)
+    if not is_whole or not least <= given <= most:
+        raise ValueError(
+            f"`{name}` must be a whole number from {least} to {most}; not {shown(given)}."
+        )
     return int(given)

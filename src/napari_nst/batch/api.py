@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_nst.batch.files import FilePath, check_names, listed_files, result_name
+from napari_nst.batch.files import (
+    FilePath,
+    check_names,
+    checked_folder,
+    listed_files,
+    make_folder,
+    result_name,
+)
 from napari_nst.batch.run import FilesRun
 from napari_nst.batch.stylized import Picture, StylizedFiles
 from napari_nst.engine.api import checked_options
@@ -84,9 +90,7 @@ def stylize_files(
             "`save_every`."
         )
     paths, styles = listed_files(contents, "contents"), listed_files(style, "style")
-    folder = Path(out).expanduser()
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"`out` must be a folder; {folder} is a file.")
+    folder = checked_folder(out)
     groups = [[one] for one in styles] if each_style else [styles]
     read = [read_styles([*map(str, group)], "style", checked) for group in groups]
     pictures = [
@@ -101,7 +105,7 @@ def stylize_files(
     ]
     check_names([one.output for one in pictures], [*paths, *styles])
     choose_device(checked.device)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return StylizedFiles(
         pictures, folder, checked, pixel_sizes, steering=steering, progress=progress
     )

@@ -9,7 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from napari_nst.io.atomic_write import check_writable
 from napari_nst.io.embedded_text import read_text
+from napari_nst.io.given_path import as_path
 from napari_nst.io.record import record_in
 
 SUMMARY = "summary.csv"
@@ -25,12 +27,16 @@ FilePath = str | os.PathLike[str]
 
 def listed_files(given: FilePath | Sequence[FilePath], role: str) -> list[Path]:
     """Return the image files of a folder, sorted, or those of a list; ValueError without any."""
-    names = [given] if isinstance(given, (str, os.PathLike)) else [*given]
+    # What is no list is one entry, which is refused below if it is no path.
+    is_one = isinstance(given, (str, os.PathLike)) or not isinstance(given, Iterable)
+    entries: Any = given
+    names = [entries] if is_one else [*entries]
     found: list[Path] = []
     for name in names:
         if not isinstance(name, (str, os.PathLike)):
             raise TypeError(
-                f"`{role}` must be a folder or a list of files; it holds {type(name).__name__}."
+                f"`{role}` must be a folder, a file, or a list of files; "
+                f"{type(name).__name__} is none."
             )
         path = Path(name).expanduser()
         if path.is_dir():
@@ -56,6 +62,24 @@ def files_in(folder: Path, role: str) -> list[Path]:
     return found
 
 
+def checked_folder(out: Any) -> Path:
+    """Return the folder of the results; TypeError or ValueError for what is none."""
+    path = as_path(out, "out")
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"`out` must be a folder; {path} is a file.")
+    return path
+
+
+def make_folder(path: Path, *within: str) -> None:
+    """Make the folder of the results, and those in it; an OSError says why that fails."""
+    try:
+        for name in ("", *within):
+            (path / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"`out`: the folder {path} cannot be made: {error.strerror}.") from error
+    check_writable([path / name / SUMMARY for name in ("", *within)])
+
+
 def result_name(content: Path, style: Path | None = None) -> str:
     """Return the name of a content's picture, with that of its style if there are several."""
     suffix = content.suffix if content.suffix.lower() in _WRITABLE else ".png"
@@ -67,7 +91,7 @@ def check_names(paths: Iterable[Path], inputs: Iterable[Path]) -> None:
     read = {path.resolve(): path for path in inputs}
     for path, count in Counter(paths).items():
         if count > 1:
-            raise ValueError(f"{count} contents would be written to {path}. Rename them.")
+            raise ValueError(f"{count} pictures would be {path}. Rename contents or styles.")
         if path.resolve() in read:
             raise ValueError(f"{path} would be replaced by its result. Choose another folder.")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from napari_nst.batch.files import SUMMARY, check_names, result_name, summary_row
+from napari_nst.batch.files import SUMMARY, check_names, make_folder, result_name, summary_row
 from napari_nst.cli.outputs import NO_FILE
 from napari_nst.cli.request import Request, pixels_hash, read_style
 from napari_nst.cli.terminal import INTERRUPTED, WENT_WRONG, input_errors, say, sentence
@@ -52,7 +52,7 @@ def run_each(
         ]
         _check_outputs(request, [output for _, _, output in pictures], [*contents, *styles])
         wanted = {path: _hash(request, path) for path in styles}
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     status, recipe, rows = 0, request.recipe, []
     for number, (content, group, output) in enumerate(pictures, start=1):
         say(f"{output if each_style else content}, {number} of {len(pictures)}:")

@@ -20,7 +20,18 @@ from napari_nst.recipe.help_texts import help_of
 from napari_nst.recipe.sections import UNUSED
 from napari_nst.recipe.suggest import nearest
 
-FILE = click.Path(path_type=Path)
+
+class _File(click.Path):
+    """A path; an empty one, such as of a variable that is not set, would be the current folder."""
+
+    def convert(self, value: Any, parameter: Any, context: Any) -> Any:
+        """Return the path, or raise click's error."""
+        if value == "":
+            self.fail("it is empty. Give a name.", parameter, context)
+        return super().convert(value, parameter, context)
+
+
+FILE = _File(path_type=Path)
 
 _COMMON = ("size", "steps", "style_weight", "content_weight", "tv_weight", "seed", "device")
 _METAVARS: Mapping[type, str] = {

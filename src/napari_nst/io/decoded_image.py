@@ -86,7 +86,7 @@ class DecodedImage:
 
 def split_alpha(pixels: Pixels) -> tuple[Pixels, Pixels | None]:
     """Return the colours, (H, W) or (H, W, 3), and alpha (H, W), if there is one."""
-    if pixels.ndim == 2 or pixels.shape[-1] not in (2, 4):
+    if pixels.ndim < 3 or pixels.shape[-1] not in (2, 4):
         return pixels, None
     return pixels[..., 0] if pixels.shape[-1] == 2 else pixels[..., :3], pixels[..., -1]
 

@@ -20,6 +20,7 @@ from napari_nst.engine.device import choose_device
 from napari_nst.engine.job.build import RecipeLike, checked_recipe
 from napari_nst.engine.job.input_image import Images, read_styles
 from napari_nst.engine.job.job import FIXED_FIELDS
+from napari_nst.io.given_path import as_path
 from napari_nst.recipe import CONTROLS
 from napari_nst.recipe.suggest import nearest
 from napari_nst.stacks.places import Names, Places, Range, choose_places
@@ -296,7 +297,7 @@ def _checked_path(out: FilePath | None, stack: Stack) -> Path:
     if out is None:
         name = "".join(one if one.isalnum() else "-" for one in stack.name) or "stack"
         return Path(tempfile.mkdtemp(prefix="napari-nst-"), f"{name}.zarr")
-    path = Path(out)
+    path = as_path(out, "out")
     if path.suffix != ".zarr":
         raise ValueError(f"`out` must be a folder whose name ends in .zarr; not {path}.")
     if stack.path is not None and path.absolute() == stack.path.absolute():

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from napari_nst.engine.job.layers import compared_layers, counted, has_style_of_image
+from napari_nst.io.given_path import as_path
 from napari_nst.io.tensor_file import CHECKSUM, Block, is_intact, read_texts, write_tensor_file
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.sections import SAMPLED_LOSSES
@@ -167,7 +168,7 @@ class StyleTarget:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> StyleTarget:
         """Read a file that `save` has written; ValueError for any other, OSError without one."""
-        path = Path(path).expanduser()
+        path = as_path(path, "path")
         if not path.is_file():
             raise FileNotFoundError(f"{path} does not exist. Give the file of a style target.")
         try:
@@ -204,7 +205,7 @@ class StyleTarget:
 
         Recipe, images and shape are JSON text in the metadata; OSError if it cannot be written.
         """
-        path = Path(path).expanduser()
+        path = as_path(path, "path")
         if path.suffix.lower() != SUFFIX:
             path = path.with_name(path.name + SUFFIX)
         about = {
@@ -230,7 +231,7 @@ class StyleTarget:
         for one in (a, b):
             if not isinstance(one, StyleTarget):
                 raise TypeError(f"`a` and `b` must be style targets; not {type(one).__name__}.")
-        if not 0 <= t <= 1:
+        if not _is_share(t):
             raise ValueError(f"`t` must be a number from 0 to 1; not {t!r}.")
         if a.arrays.keys() != b.arrays.keys() or a.weights_sha256 != b.weights_sha256:
             raise ValueError(
@@ -294,6 +295,10 @@ class StyleTarget:
         sizes = [one for one in self.sizes if f"{one}/{name}/{kind}" in self.arrays]
         found = min(sizes, key=lambda one: abs(one - size))
         return self.arrays[f"{found}/{name}/{kind}"]
+
+
+def _is_share(given: Any) -> bool:
+    return isinstance(given, (int, float, np.floating)) and bool(0 <= given <= 1)
 
 
 def weighted_sum(arrays: Sequence[Array], shares: Sequence[float]) -> Array:

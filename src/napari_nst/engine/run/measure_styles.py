@@ -67,7 +67,8 @@ def measure(
 def _checked_recipe(recipe: Recipe) -> Recipe:
     """Return a recipe whose style losses can use a target; raise ValueError for another."""
     if not recipe.has_style:
-        raise ValueError("`style_weight` is 0, which leaves no style. Give it a value above 0.")
+        name = "style_layers" if recipe.style_weight else "style_weight"
+        raise ValueError(f"`{name}` leaves no style: its value is 0. Give it a value above 0.")
     refuse_whole_images(recipe)
     refuse_colours_of_content(recipe)
     if recipe.style_sizing != "fit":
