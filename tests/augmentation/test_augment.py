@@ -285,6 +285,28 @@ def test_every_target_is_tried_before_anything_is_written(folders, untrained_fil
     assert not (folders / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["images/a.png", "labels/a.tif", "labels/b_02.png"])
+def test_files_that_were_not_made_here_are_not_replaced(made, folders, name):
+    own = folders / "out" / name
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"by hand")
+    with pytest.raises(ValueError, match=own.stem):
+        made()
+    assert files(folders / "out") == [name]
+    assert own.read_bytes() == b"by hand"
+
+
+def test_the_table_keeps_what_a_stopped_second_run_has_not_reached(made, folders):
+    made().result(progress=False)
+    next(run := made(variants=3))
+    run.close()
+    with (folders / "out/variants.csv").open(newline="") as file:
+        listed = [row["image"] for row in csv.DictReader(file)]
+    there = [path.relative_to(folders / "out").as_posix() for path in folders.glob("out/images/*")]
+    assert sorted(listed) == sorted(there)
+    assert len(made(variants=3).result(progress=False)) == 8
+
+
 def test_variants_keep_their_names_when_many_more_are_made():
     def named(count):
         return Plan(nst.Recipe(), [], count, (1, 4), 0).names(Pair("a", None, None))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_nst.augmentation import CONTENT_LAYERS, PRESET, VARIANTS, WEIGHTS
 from napari_nst.augmentation.pairs import Pair, listed_styles, read_pairs
-from napari_nst.augmentation.run import IMAGES, LABELS, Variants
+from napari_nst.augmentation.run import IMAGES, LABELS, Variants, former_rows, refuse_foreign
 from napari_nst.augmentation.variants import (
     LARGEST_SEED,
     MOST,
@@ -106,8 +106,8 @@ def augment(
     Raises
     ------
     TypeError, ValueError
-        If images and labels are no pairs of equal shape, a style or a setting cannot be used, or
-        files would have the same name.
+        If images and labels are no pairs of equal shape, a style or a setting cannot be used, files
+        would have the same name, or files in `out` that are not in its table would be replaced.
     OSError
         If a file cannot be read or written.
     NstError
@@ -147,8 +147,11 @@ def augment(
         progress(f"Checking {len(pairs)} images.", 0, 0)
     # Whether a target fits depends on the image; whether an image does, on the recipe alone.
     tried = [style for _, style in named if style.target is not None] or [named[0][1]]
+    former = former_rows(path)
     for pair in pairs:
         source = pair.checked()
+        if path.is_dir():
+            refuse_foreign(path, pair, source, plan, originals, former)
         for style in tried:
             order_to_stylize(source.content, style, checked)
     choose_device(checked.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -19,6 +19,8 @@ from napari_nst.batch.run import THERE, FilesRun, FileStep, is_there
 from napari_nst.engine.job.build import order_to_stylize
 from napari_nst.engine.job.job import Job
 from napari_nst.io.atomic_write import write_atomically
+from napari_nst.io.embedded_text import read_text
+from napari_nst.io.record import record_in
 from napari_nst.io.table import read_table
 
 if TYPE_CHECKING:
@@ -52,11 +54,9 @@ class Variants(FilesRun):
         count, table = len(pairs) * plan.count, path / TABLE
         super().__init__("augment", count, table, plan.recipe.weights, **watched)
         self._pairs, self._plan, self._originals = pairs, plan, originals
-        self._former: dict[str, dict[str, str]] = {}
+        self._former = former_rows(path)
 
     def _pictures(self) -> Generator[FileStep]:
-        with suppress(OSError, ValueError, LookupError):
-            self._former = {row["image"]: row for row in read_table(self._table)}
         for pair in self._pairs:
             source = pair.read()
             ending, labels = pair.label_file()
@@ -92,6 +92,12 @@ class Variants(FilesRun):
         row |= {name: path.relative_to(self.path).as_posix() for name, path in names.items()}
         return row | {"source": pair.name}
 
+    def _table_rows(self) -> Sequence[dict[str, Any]]:
+        """Return the rows so far, and those of former runs whose pictures are still there."""
+        own = {row["image"] for row in self.rows}
+        others = [row for name, row in self._former.items() if name not in own]
+        return [*self.rows, *(row for row in others if (self.path / row["image"]).is_file())]
+
     def _known(self, source: Source, image: Path) -> dict[str, Any]:
         """Return what the table holds of a variant that is there, or else measure it again."""
         former = self._former.get(image.relative_to(self.path).as_posix(), {})
@@ -102,6 +108,41 @@ class Variants(FilesRun):
             picture = Pair("", image, None).read().content
             figures = _figures(source, picture.rgb)
         return figures | kept
+
+
+def former_rows(folder: Path) -> dict[str, dict[str, str]]:
+    """Return the rows of the table of a folder, by the names of their images."""
+    with suppress(OSError, ValueError):
+        rows = read_table(folder / TABLE)
+        return {row["image"]: row for row in rows if row.keys() == {*_COLUMNS}}
+    return {}
+
+
+def refuse_foreign(
+    folder: Path, pair: Pair, source: Source, plan: Plan, originals: bool, former: Collection[str]
+) -> None:
+    """Raise ValueError if a file that was not made here would be replaced, such as labels."""
+    ending, labels = pair.label_file()
+    suffix, content = pair.image_file(source)
+    made: list[tuple[str, str, bytes | None]] = [
+        (name, source.suffix, None) for name in plan.names(pair)
+    ]
+    for name, kind, same in [(pair.name, suffix, content)] * originals + made:
+        image = folder / IMAGES / f"{name}{kind}"
+        if f"{IMAGES}/{image.name}" in former or (same is None and _has_record(image)):
+            continue
+        for path, own in ((image, same), (folder / LABELS / f"{name}{ending}", labels)):
+            if path.is_file() and path.read_bytes() != own:
+                raise ValueError(
+                    f"`out` has {path}, which would be replaced and is not listed in {TABLE}. "
+                    "Choose another folder, or rename the file."
+                )
+
+
+def _has_record(path: Path) -> bool:
+    with suppress(OSError, ValueError):
+        return record_in(read_text(path)) is not None
+    return False
 
 
 def _job(source: Source, variant: Variant) -> Job:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,11 +188,15 @@ class FilesRun(Iterator[FileStep]):
         if row["status"] in (WRITTEN, LEFT_OUT):  # the others take no time
             self._write_table()
 
+    def _table_rows(self) -> Sequence[Row]:
+        return self.rows
+
     def _write_table(self) -> None:
-        if not self.rows:
+        rows = self._table_rows()
+        if not rows:
             return
         try:
-            write_table(self._table, self.rows)
+            write_table(self._table, rows)
         except OSError as error:  # the pictures are worth more
             self.steering.tell(str(error))
 

@@ -44,6 +44,8 @@ def input_errors() -> Iterator[None]:
 
 def sentence(error: Exception) -> str:
     """Return the message of an error, with the file of an OSError."""
+    if isinstance(error, IsADirectoryError) and error.filename:
+        return f"{error.filename} is a folder. Give files, such as {error.filename}/*.png."
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
     return in_options(str(error)) or f"{type(error).__name__}."
