@@ -133,6 +133,8 @@ def test_stop_keeps_what_is_finished(painted, folder):
         ({"contents": []}, "contents"),
         ({"contents": [3]}, "contents"),
         ({"contents": 3}, "contents"),
+        ({"contents": ""}, "contents"),
+        ({"pixel_sizes": (0, 1)}, "pixel_sizes"),
         ({"style": None}, "style"),
         ({"style": "nowhere.png"}, "style"),
         ({"siz": 3}, "siz"),

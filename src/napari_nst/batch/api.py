@@ -18,7 +18,7 @@ from napari_nst.batch.stylized import Picture, StylizedFiles
 from napari_nst.engine.api import checked_options
 from napari_nst.engine.device import choose_device
 from napari_nst.engine.job.build import RecipeLike, checked_recipe, refuse_unknown
-from napari_nst.engine.job.input_image import read_styles
+from napari_nst.engine.job.input_image import read_styles, relative_pixels
 
 if TYPE_CHECKING:
     from napari_nst.engine.steering import Steering
@@ -92,6 +92,7 @@ def stylize_files(
     paths, styles = listed_files(contents, "contents"), listed_files(style, "style")
     folder = checked_folder(out)
     groups = [[one] for one in styles] if each_style else [styles]
+    relative_pixels(pixel_sizes, len(groups[0]))
     read = [read_styles([*map(str, group)], "style", checked) for group in groups]
     pictures = [
         Picture(

@@ -38,7 +38,7 @@ def listed_files(given: FilePath | Sequence[FilePath], role: str) -> list[Path]:
                 f"`{role}` must be a folder, a file, or a list of files; "
                 f"{type(name).__name__} is none."
             )
-        path = Path(name).expanduser()
+        path = as_path(name, role)
         if path.is_dir():
             found += files_in(path, role)
         elif path.is_file():

@@ -53,6 +53,8 @@ def measure(
     """Return the style target of some images; arguments and errors are `from_images`'s."""
     refuse_unknown(fields, StyleTarget.from_images, ())
     recipe = _checked_recipe(checked_recipe(recipe, "transfer", fields))
+    if progress is not None and not callable(progress):
+        raise TypeError("`progress` must be a function of (message, done, total).")
     _check_images(images)
     shares = shares_of(recipe, len(images))
     measuring = _Measuring(recipe.replace(style_blend=()), load(recipe.weights, progress))
