@@ -21,6 +21,7 @@ from napari_nst.engine.job.build import (
     order_to_stylize,
     order_to_synthesize,
 )
+from napari_nst.engine.job.input_image import relative_pixels
 from napari_nst.recipe import CONTROLS
 from napari_nst.recipe.fields import Control
 from napari_nst.recipe.grid import SMALL, parse_values, swept
@@ -107,6 +108,7 @@ def stylize(
     with input_errors():
         if options["guide"]:
             raise ValueError("--guide is for a single content. Leave it out, or give a file.")
+        relative_pixels(_sizes(options["pixel_sizes"]) or None, 1 if each_style else len(styles))
         for path in styles:
             read_style(path, request.limits, request.page, request.channel)
     return run_each(
