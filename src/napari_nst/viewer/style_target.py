@@ -12,7 +12,7 @@ from magicgui.widgets.bases import ValueWidget
 from napari.components import Dims, ViewerModel
 from napari.layers import Image
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QAbstractSpinBox, QFileDialog
 
 from napari_nst.engine.job.style_target import SUFFIX, StyleTarget
 from napari_nst.errors import Cancelled
@@ -56,6 +56,8 @@ class TargetChoice:
             tooltip="The share of the second style target: 0 is the first alone. It can be moved "
             "while a run goes on.",
         )
+        for box in self.mix.native.findChildren(QAbstractSpinBox):
+            box.setAccessibleName(self.mix.label)
         self.all_slices = CheckBox(
             name="all_slices",
             text="All slices of the style layers",
