@@ -58,6 +58,7 @@ class TargetChoice:
         )
         for box in self.mix.native.findChildren(QAbstractSpinBox):
             box.setAccessibleName(self.mix.label)
+            box.setToolTip(self.mix.tooltip)
         self.all_slices = CheckBox(
             name="all_slices",
             text="All slices of the style layers",
