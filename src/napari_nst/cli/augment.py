@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,9 @@ import click
 from napari_nst.augmentation import CONTENT_LAYERS, PRESET, VARIANTS
 from napari_nst.cli.options import FILE, job_command
 from napari_nst.cli.request import Request, split
-from napari_nst.cli.signals import SignalReceived, ending_signals
-from napari_nst.cli.terminal import INTERRUPTED, WENT_WRONG, ProgressBar, input_errors, say
+from napari_nst.cli.run import run_several
+from napari_nst.cli.terminal import ProgressBar, input_errors
 from napari_nst.engine.distributed import process_count
-from napari_nst.engine.steering import Steering
 
 
 @job_command(
@@ -85,35 +84,13 @@ def augment(
         recipe = request.recipe
     from napari_nst.augmentation.api import augment as begin
 
-    with ending_signals() as signals, ProgressBar() as bar:
-        with signals.raised(), input_errors():
-            run = begin(
-                images,
-                labels,
-                list(styles),
-                output,
-                recipe,
-                steering=Steering(tell=cache(bar.say)),
-                progress=bar.before_run,
-                **options,
-            )
-        for note in request.notes:
-            say(note)
-        end: BaseException | None = None
-        try:
-            with signals.raised():
-                for step in run:
-                    bar.file_step(step)
-                    signals.check()
-        except KeyboardInterrupt as signal:
-            end = signal
-        finally:
-            run.close()
-    say(f"{run.done} of {run.count} variants are in {run.path}.")
-    if end is not None:
-        say("the same command goes on from there.")
-        return 128 + end.number if isinstance(end, SignalReceived) else INTERRUPTED
-    return WENT_WRONG if run.failed else 0
+    _, status = run_several(
+        request,
+        partial(begin, images, labels, list(styles), output, recipe, **options),
+        ProgressBar.file_step,
+        lambda run: f"{run.done} of {run.count} variants are in {run.path}.",
+    )
+    return status
 
 
 def _numbers(text: str) -> tuple[float, ...] | str:

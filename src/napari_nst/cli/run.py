@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from functools import cache, partial
 from io import BytesIO, FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_nst.cli.outputs import Outputs
 from napari_nst.cli.request import Request
@@ -28,8 +28,11 @@ from napari_nst.engine.steering import Steering
 from napari_nst.errors import NstError
 
 if TYPE_CHECKING:
+    from napari_nst.batch.run import FilesRun
     from napari_nst.engine.iteration import Iteration
+    from napari_nst.stacks.stack_run import StackRun
 
+Several = TypeVar("Several", bound="StackRun | FilesRun")
 Watcher = Callable[["Iteration"], object]
 _FAILURES = (NstError, OSError, MemoryError, ValueError)  # of files, not of this program
 
@@ -204,3 +207,35 @@ def _log_step(file: FileIO, iteration: Iteration) -> None:
         with suppress(OSError):
             file.truncate(start)
         raise type(error)(error.errno, error.strerror, str(file.name)) from error
+
+
+def run_several(
+    request: Request,
+    begin: Callable[..., Several],  # makes the run, with `steering` and `progress`
+    show: Callable[[ProgressBar, Any], object],  # draws a step
+    describe: Callable[[Several], str],  # what is finished, at the end
+) -> tuple[Several, int]:
+    """Run a job on several images; return the run and the exit status.
+
+    A signal ends it with what is finished, from which the same command goes on.
+    """
+    with ending_signals() as signals, ProgressBar() as bar:
+        with signals.raised(), input_errors():
+            several = begin(steering=Steering(tell=cache(bar.say)), progress=bar.before_run)
+        for note in request.notes:
+            say(note)
+        end: BaseException | None = None
+        try:
+            with signals.raised():
+                for step in several:
+                    show(bar, step)
+                    signals.check()
+        except KeyboardInterrupt as signal:
+            end = signal
+        finally:
+            several.close()
+    say(describe(several))
+    if end is not None:
+        say("the same command goes on from there.")
+        return several, 128 + end.number if isinstance(end, SignalReceived) else INTERRUPTED
+    return several, WENT_WRONG if several.failed else 0

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_nst.cli.options import STACK_OPTIONS
 from napari_nst.cli.outputs import NO_FILE
 from napari_nst.cli.request import Request, parse_limits, read_style, split
-from napari_nst.cli.signals import SignalReceived, ending_signals
-from napari_nst.cli.terminal import (
-    INTERRUPTED,
-    WENT_WRONG,
-    ProgressBar,
-    input_errors,
-    option,
-    say,
-)
+from napari_nst.cli.run import run_several
+from napari_nst.cli.terminal import ProgressBar, input_errors, option
 from napari_nst.engine.distributed import process_count
 from napari_nst.engine.job.input_image import InputImage, read_input
 from napari_nst.engine.job.style_target import StyleTarget
-from napari_nst.engine.steering import Steering
 
 if TYPE_CHECKING:
     from napari_nst.stacks.stack_run import StackRun
@@ -80,32 +72,12 @@ def run_stack(
 
 def run_slices(request: Request, begin: Callable[..., Run]) -> tuple[Run, int]:
     """Compute all slices; return the run and the exit status."""
-    with ending_signals() as signals, ProgressBar() as bar:
-        with signals.raised(), input_errors():
-            run = begin(
-                recipe=request.recipe,
-                out=request.outputs.output,
-                steering=Steering(tell=cache(bar.say)),
-                progress=bar.before_run,
-            )
-        for note in request.notes:
-            say(note)
-        end: BaseException | None = None
-        try:
-            with signals.raised():
-                for step in run:
-                    bar.slice_step(step)
-                    signals.check()
-        except KeyboardInterrupt as signal:
-            end = signal
-        finally:
-            run.close()
-    count = run.places.count
-    say(f"{run.done} of {count} slices are in {run.path}.")
-    if end is not None:
-        say("the same command goes on from there.")
-        return run, 128 + end.number if isinstance(end, SignalReceived) else INTERRUPTED
-    return run, WENT_WRONG if run.failed else 0
+    return run_several(
+        request,
+        partial(begin, recipe=request.recipe, out=request.outputs.output),
+        ProgressBar.slice_step,
+        lambda run: f"{run.done} of {run.places.count} slices are in {run.path}.",
+    )
 
 
 def refuse_others(request: Request, contents: Sequence[Path], others: Mapping[str, Any]) -> None:
