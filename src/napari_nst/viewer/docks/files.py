@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QVBoxLayout
 from napari_nst.engine.steering import Steering
 from napari_nst.io.record import record_of
 from napari_nst.recipe import CONTROLS, Recipe, preset, preset_names
-from napari_nst.viewer.controls.form import CountBox, form, say, scrolling_column
+from napari_nst.viewer.controls.form import SizeBox, form, say, scrolling_column
 from napari_nst.viewer.controls.layer_box import LayerBox
 from napari_nst.viewer.controls.recipe_form import label_of
 from napari_nst.viewer.run.dock import ComputingDock
@@ -68,10 +68,9 @@ class StylizeFiles(ComputingDock):
             "A result of Style Transfer whose settings are taken instead of the preset.",
             optional=True,
         )  # fmt: skip
-        size = CONTROLS["size"]
-        self.longest_side = CountBox(
-            name="size", label=label_of("size", _JOB), value=preset("default").size, min=0,
-            max=16384, tooltip=size.help,
+        self.longest_side = SizeBox(
+            name="size", label=label_of("size", _JOB), value=preset("default").size, max=65536,
+            step=64, tooltip=CONTROLS["size"].help,
         )  # fmt: skip
         self.run_button = PushButton(name="run", text="Run", tooltip="Paint the files.")
         self.stop_button = PushButton(
@@ -97,10 +96,12 @@ class StylizeFiles(ComputingDock):
 
     def recipe(self) -> Recipe:
         """Return the settings of the runs; ValueError if a layer has none."""
-        layer = self.settings_of.value
-        recipe = preset(str(self.preset.value)) if layer is None else _recipe_of(layer)
         where = {name: preferred(name, "auto") for name in ("device", "precision")}
-        return recipe.replace(size=self.longest_side.value, **where)
+        return self._settings().replace(size=self.longest_side.value, **where)
+
+    def _settings(self) -> Recipe:
+        layer = self.settings_of.value
+        return preset(str(self.preset.value)) if layer is None else _recipe_of(layer)
 
     def start(self) -> None:
         """Paint the files in a thread."""
@@ -169,12 +170,9 @@ class StylizeFiles(ComputingDock):
     def _take_size(self, *_: Any) -> None:
         """Show the size of the chosen settings."""
         try:
-            layer = self.settings_of.value
-            recipe = preset(str(self.preset.value)) if layer is None else _recipe_of(layer)
+            self.longest_side.value = self._settings().size
         except ValueError as error:
             self.complain(error)
-        else:
-            self.longest_side.value = recipe.size
         self.enable()
 
     def _paths(self, box: FileEdit) -> list[Path]:
