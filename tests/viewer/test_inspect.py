@@ -47,6 +47,7 @@ def test_maps_matrices_and_features_become_layers(finished, until):
     assert tuple(viewer.dims.axis_labels[:2]) == ("channel", "loss")
     np.testing.assert_allclose(features.extent.world[1][2:], widget.result.extent.world[1], atol=2)
 
+    until(lambda: not widget.inspection.busy)
     widget.show_gram.native.click()
     until(lambda: "astronaut × coffee · Gram relu3_1" in viewer.layers)
     sheet = viewer.layers["astronaut × coffee · Gram relu3_1"]
