@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn import functional
 
 import napari_nst as nst
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.read_image import read_image
 
 Array = np.ndarray[Any, Any]
 

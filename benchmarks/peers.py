@@ -24,7 +24,7 @@ from benchmarks.machine import name_of, precision
 from benchmarks.rows import NotMeasured, Row
 from benchmarks.setting import Setting, alternating_seconds, images, our_steps, ours, weights
 from napari_nst.engine.vgg.weights import PretrainedVGG
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.write_image import write_image
 from napari_nst.recipe.layer_names import LAYER_NAMES
 
 FOLDER = Path(__file__).parents[1] / ".cache" / "peers"

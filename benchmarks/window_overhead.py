@@ -26,7 +26,7 @@ class InTerminal:
     """A run in its own process, suspended between its turns."""
 
     def __init__(self, folder: Path, size: int, steps: int, device: str) -> None:
-        from napari_nst.io.write_image import write_image
+        from napari_nst.io.image_files.write_image import write_image
         from napari_nst.viewer.samples import content_and_style
 
         (content, *_), (style, *_) = content_and_style()

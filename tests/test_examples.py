@@ -10,8 +10,8 @@ import skimage.data
 import tifffile
 
 import napari_nst as nst
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
 from napari_nst.io.record import record_in
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

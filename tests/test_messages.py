@@ -5,7 +5,7 @@ import pytest
 
 from napari_nst import preset
 from napari_nst.cli import terminal
-from napari_nst.cli.jobs import synthesize
+from napari_nst.cli.commands.jobs import synthesize
 from napari_nst.recipe import CONTROLS
 from napari_nst.recipe.grid import Cell, Grid
 

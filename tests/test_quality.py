@@ -16,7 +16,7 @@ from benchmarks.quality.results import Cache, Results
 from click.testing import CliRunner
 
 import napari_nst as nst
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.write_image import write_image
 
 
 def noise(shape, seed=0):

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.write_image import write_image
 from napari_nst.recipe import preset_names
 from napari_nst.viewer.samples import sample_painting
 

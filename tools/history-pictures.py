@@ -8,7 +8,7 @@ from skimage import data
 
 import napari_nst as nst
 from napari_nst.io.history import History
-from napari_nst.io.write_image import write_stack
+from napari_nst.io.image_files.write_image import write_stack
 from napari_nst.viewer.samples import sample_painting
 
 SIZE, SHOWN = 288, (1, 4, 12, 40, 90, 150)

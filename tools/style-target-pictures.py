@@ -18,7 +18,7 @@ from napari_nst.engine.inspect import gram_distances
 from napari_nst.engine.job.input_image import as_rgb
 from napari_nst.engine.vgg.network import network_of
 from napari_nst.engine.vgg.weights import load
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.read_image import read_image
 from napari_nst.texture_statistics.gram import gram_matrices, held_out_layers
 
 RECIPE = nst.preset("draft", size=192, channels="rgb")

@@ -9,7 +9,7 @@ from skimage import data
 
 import napari_nst as nst
 from napari_nst.io.contact_sheet import sheet_of
-from napari_nst.io.write_image import quantized
+from napari_nst.io.image_files.write_image import quantized
 from napari_nst.recipe.grid import Grid
 from napari_nst.viewer.samples import sample_painting
 

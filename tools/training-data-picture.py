@@ -19,7 +19,7 @@ from skimage.transform import warp
 
 import napari_nst as nst
 from napari_nst.augmentation.kept import displacement, overlap
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.read_image import read_image
 
 STYLES = {
     "stained tissue": data.immunohistochemistry(),

@@ -36,8 +36,8 @@ from skimage.transform import resize
 import napari_nst as nst
 from napari_nst.engine.checkpoint.saved_runs import ENDING
 from napari_nst.engine.vgg.weights import cache_folder
+from napari_nst.io.image_files.write_image import write_image
 from napari_nst.io.record import RECORD
-from napari_nst.io.write_image import write_image
 from napari_nst.viewer.samples import sample_painting
 
 WINDOW = (1280, 800)  # width and height in pixels

@@ -24,7 +24,7 @@ from benchmarks.quality.methods import CURVES, FACTORS, SINGLE, Method, known, m
 from benchmarks.quality.pictures import contact_sheet, save_jpeg, save_plot
 from benchmarks.quality.results import Cache, Made, Results
 from napari_nst.errors import NstError
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.read_image import read_image
 
 DOCS = Path(__file__).parents[2] / "docs"
 SHEET_SIDE, SHEET_BYTES = 176, 700_000  # of a sheet in the docs; others show pictures whole

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from skimage import data
 
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.read_image import read_image
 from napari_nst.viewer.samples import sample_painting
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]

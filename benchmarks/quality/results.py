@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks.quality.inputs import Pair, Pixels
 from napari_nst.io.atomic_write import write_atomically
-from napari_nst.io.read_image import read_image
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.read_image import read_image
+from napari_nst.io.image_files.write_image import write_image
 from napari_nst.recipe import Recipe
 
 

@@ -14,8 +14,8 @@ import napari_nst as nst
 from napari_nst.augmentation.pairs import Pair
 from napari_nst.augmentation.variants import Plan
 from napari_nst.batch import run as module
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image, read_labels
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image, read_labels
 
 RANDOM = np.random.default_rng(0)
 STYLES = [RANDOM.integers(0, 256, (40, 40, 3), np.uint8) for _ in range(2)]

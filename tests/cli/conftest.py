@@ -3,7 +3,7 @@ import types
 import numpy as np
 import pytest
 
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.write_image import write_image
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from napari_nst.cli import outputs
-from napari_nst.io.embedded_text import read_text
+from napari_nst.io.image_files.embedded_text import read_text
 from tests.helpers.terminal_tools import GOOD, page_labels, run, the_line
 
 STEPS = ["--steps", 30]

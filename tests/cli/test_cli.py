@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import napari_nst
-from napari_nst.cli.demo import RESTARTED
+from napari_nst.cli.commands.demo import RESTARTED
 from napari_nst.engine.vgg import weights as network
 from napari_nst.io.record import PRESET_JOBS
 from napari_nst.recipe import CONTROLS, SECTIONS, Recipe, preset, preset_names, published

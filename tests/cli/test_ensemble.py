@@ -11,7 +11,7 @@ from PIL import Image
 
 import napari_nst as nst
 from napari_nst.cli import stack
-from napari_nst.io.read_image import decode_image
+from napari_nst.io.image_files.read_image import decode_image
 from tests.engine.conftest import untrained, untrained_file  # noqa: F401
 from tests.helpers.terminal_tools import run
 

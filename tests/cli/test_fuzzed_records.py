@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.write_image import write_image
 from tests.helpers.terminal_tools import run
 
 VALUES = st.recursive(

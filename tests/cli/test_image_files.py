@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_nst.io.embedded_text import read_text
+from napari_nst.io.image_files.embedded_text import read_text
 from tests.helpers.terminal_tools import GOOD, run, the_line
 
 TWELVE_BITS = np.random.default_rng(0).integers(0, 4096, (72, 96)).astype(np.uint16)

@@ -9,9 +9,9 @@ import skimage.data
 import tifffile
 
 from napari_nst.io import atomic_write
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
+from napari_nst.io.image_files.write_image import write_image
 from tests.helpers.terminal_tools import GOOD, page_labels, run, the_line
 
 TINY = ["--size", 32, "--min-size", 0, "--steps", 2, "--precision", "float32", "--device", "cpu"]

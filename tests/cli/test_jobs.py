@@ -18,9 +18,9 @@ from napari_nst.engine.run import run as run_module
 from napari_nst.engine.steering import TileDone
 from napari_nst.engine.vgg import weights as network
 from napari_nst.errors import NstError
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
+from napari_nst.io.image_files.write_image import write_image
 from napari_nst.recipe import on_flavour, preset
 from tests.helpers.terminal_tools import GOOD, QUICK, SOURCES, page_labels, run, the_line
 

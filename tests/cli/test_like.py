@@ -9,9 +9,9 @@ import pytest
 import tifffile
 
 import napari_nst as nst
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
+from napari_nst.io.image_files.write_image import write_image
 from napari_nst.recipe import preset
 from tests.helpers.terminal_tools import QUICK, run, the_line
 

@@ -21,9 +21,9 @@ from napari_nst.cli.terminal import ProgressBar
 from napari_nst.engine.checkpoint import saved_runs
 from napari_nst.engine.checkpoint.saved_runs import interrupted_runs, release, runs_folder
 from napari_nst.engine.vgg.weights import cached_file
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
+from napari_nst.io.image_files.write_image import write_image
 from tests.helpers.terminal_tools import SOURCES, run, the_line
 
 QUICK = nst.Recipe(

@@ -14,8 +14,8 @@ import pytest
 
 from napari_nst.cli.signals import SignalReceived, ending_signals
 from napari_nst.errors import NstError, ProcessLost
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
 from tests.helpers.terminal_tools import GOOD, QUICK, SOURCES, run, the_line
 
 STYLIZE = ["stylize", *GOOD]

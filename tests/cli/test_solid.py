@@ -7,8 +7,8 @@ import pytest
 import tifffile
 
 from napari_nst.cli import main
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_volume import decode_volume
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_volume import decode_volume
 
 QUICK = ["--style-layers", "relu1_1:1", "--steps", "2", "--slices", "2"]
 

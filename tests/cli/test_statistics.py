@@ -9,9 +9,9 @@ import skimage.data
 import tifffile
 
 import napari_nst as nst
-from napari_nst.io.calibration import Calibration
-from napari_nst.io.read_image import read_image
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.calibration import Calibration
+from napari_nst.io.image_files.read_image import read_image
+from napari_nst.io.image_files.write_image import write_image
 from tests.helpers.terminal_tools import run, the_line
 from tests.helpers.two_phases import discs
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
 from napari_nst.recipe import preset
 from napari_nst.recipe.layer_names import EXPLORED_LAYERS
 from tests.helpers.terminal_tools import page_labels, run

@@ -8,7 +8,7 @@ from PIL import Image
 
 from napari_nst.engine.job import build
 from napari_nst.engine.run import run as engine_run
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.read_image import read_image
 from tests.helpers.small_images import CONTENT, STYLE
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"

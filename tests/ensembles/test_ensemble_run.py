@@ -16,8 +16,8 @@ from distributed import LocalCluster
 from skimage.filters import gaussian
 
 import napari_nst as nst
-from napari_nst.io.calibration import Calibration
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.calibration import Calibration
+from napari_nst.io.image_files.write_image import write_image
 from tests.helpers import killed_ensemble
 
 

@@ -13,8 +13,8 @@ from PIL import Image, ImageSequence
 
 from napari_nst.errors import Cancelled, NstError
 from napari_nst.io.animation import LAST_FRAME_SECONDS, check_format, write_animation
-from napari_nst.io.embedded_text import read_text
 from napari_nst.io.history import FrameStack
+from napari_nst.io.image_files.embedded_text import read_text
 
 ENDINGS = ["gif", "mp4", "tif"]
 

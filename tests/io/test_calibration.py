@@ -5,10 +5,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_nst.io.calibration import Calibration
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import decode_image
-from napari_nst.io.write_image import write_image, write_stack
+from napari_nst.io.image_files.calibration import Calibration
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import decode_image
+from napari_nst.io.image_files.write_image import write_image, write_stack
 
 KNOWN = Calibration((60, 80), (0.5, 0.25), "um", origin=(-10, 4), limits=(20, 900))
 TEXT = '{"µ": 1}'

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from napari_nst.io.decoded_image import DecodedImage, Unusable, decoded, from_pillow
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.decoded_image import DecodedImage, Unusable, decoded, from_pillow
+from napari_nst.io.image_files.read_image import read_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (10, 13, 3), dtype=np.uint8)
 GREY = RGB[..., 0]

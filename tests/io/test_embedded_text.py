@@ -8,9 +8,9 @@ import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
 
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
-from napari_nst.io.write_image import write_image, write_stack
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
+from napari_nst.io.image_files.write_image import write_image, write_stack
 
 RECORD = {"label": "Été → 雪 🎨", "losses": [round(math.sin(x), 9) for x in range(2300)]}
 LONG = json.dumps(RECORD, ensure_ascii=False)  # 30 kB, not ASCII

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 from napari_nst.cli.request import Provenance
-from napari_nst.io.embedded_text import add_png_text, jpeg_comment, read_text
-from napari_nst.io.read_image import decode_image, decode_labels
+from napari_nst.io.image_files.embedded_text import add_png_text, jpeg_comment, read_text
+from napari_nst.io.image_files.read_image import decode_image, decode_labels
 from tests.helpers.memory import memory_bounded
 
 FREE = 1 << 28  # bytes of memory that the program believes to be free

@@ -12,9 +12,9 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps, features
 
-from napari_nst.io.embedded_text import jpeg_comment, read_text
-from napari_nst.io.read_image import decode_image, read_image, read_labels
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.embedded_text import jpeg_comment, read_text
+from napari_nst.io.image_files.read_image import decode_image, read_image, read_labels
+from napari_nst.io.image_files.write_image import write_image
 
 HEIGHT, WIDTH = 10, 13
 

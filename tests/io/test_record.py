@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from napari_nst.io.image_files.write_image import write_image
 from napari_nst.io.record import load_recipe, record_of, save_recipe
-from napari_nst.io.write_image import write_image
 from napari_nst.recipe import Recipe, preset
 
 RECORD = {

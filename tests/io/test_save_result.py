@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
 from napari_nst.io.record import record_in
 from napari_nst.io.save_result import save
 

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_nst.io.read_image import decode_image
+from napari_nst.io.image_files.read_image import decode_image
 
 STACK = np.arange(3 * 2 * 4 * 5, dtype=np.uint8).reshape(3, 2, 4, 5)
 

@@ -6,9 +6,9 @@ import tifffile
 from PIL import Image
 
 from napari_nst.io.contact_sheet import Sheet
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
-from napari_nst.io.write_image import depth_for, write_grid, write_image, write_stack
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
+from napari_nst.io.image_files.write_image import depth_for, write_grid, write_image, write_stack
 from napari_nst.recipe.grid import Cell, Grid
 
 HEIGHT, WIDTH = 30, 40

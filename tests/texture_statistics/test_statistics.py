@@ -14,8 +14,8 @@ from napari.layers import Image
 from PIL import Image as PillowImage
 
 import napari_nst as nst
-from napari_nst.io.calibration import Calibration
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.calibration import Calibration
+from napari_nst.io.image_files.write_image import write_image
 from tests.helpers.two_phases import discs
 
 GRAVEL, GRASS = skimage.data.gravel(), skimage.data.grass()

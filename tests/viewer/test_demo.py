@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.read_image import read_image
 
 pytestmark = [pytest.mark.window, pytest.mark.network]
 

@@ -9,8 +9,8 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
 from napari_nst.recipe import Recipe, on_flavour, preset
 from napari_nst.viewer.controls.form import NARROWEST
 

@@ -15,10 +15,10 @@ import numpy as np
 from napari_nst.batch.files import files_in
 from napari_nst.engine.job.given import ImageFile, Layer, opened, opened_labels
 from napari_nst.engine.job.input_image import InputImage, NamedImage, read_input
-from napari_nst.io.calibration import Calibration
-from napari_nst.io.decoded_image import DecodedImage, Limits, Pixels, split_alpha
-from napari_nst.io.read_image import decode_image, decode_labels
-from napari_nst.io.write_image import encode_image
+from napari_nst.io.image_files.calibration import Calibration
+from napari_nst.io.image_files.decoded_image import DecodedImage, Limits, Pixels, split_alpha
+from napari_nst.io.image_files.read_image import decode_image, decode_labels
+from napari_nst.io.image_files.write_image import encode_image
 
 _TIFF = (".tif", ".tiff")
 

@@ -19,13 +19,13 @@ from napari_nst.batch.run import THERE, FilesRun, FileStep, is_there
 from napari_nst.engine.job.build import order_to_stylize
 from napari_nst.engine.job.job import Job
 from napari_nst.io.atomic_write import write_atomically
-from napari_nst.io.embedded_text import read_text
+from napari_nst.io.image_files.embedded_text import read_text
 from napari_nst.io.record import record_in
 from napari_nst.io.table import read_table
 
 if TYPE_CHECKING:
     from napari_nst.engine.iteration import Iteration
-    from napari_nst.io.decoded_image import Pixels
+    from napari_nst.io.image_files.decoded_image import Pixels
 
 TABLE = "variants.csv"
 """The table in the folder of the results."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_nst.io.atomic_write import check_writable
-from napari_nst.io.embedded_text import read_text
 from napari_nst.io.given_path import as_path
+from napari_nst.io.image_files.embedded_text import read_text
 from napari_nst.io.record import record_in
 
 SUMMARY = "summary.csv"

@@ -13,15 +13,15 @@ from contextlib import suppress
 
 import click
 
-from napari_nst.cli.augment import augment
-from napari_nst.cli.demo import demo
-from napari_nst.cli.inspect import explore, features, gram, losses
-from napari_nst.cli.jobs import reconstruct, stylize, sweep, synthesize
-from napari_nst.cli.presets_and_weights import presets, weights
-from napari_nst.cli.resume import resume
-from napari_nst.cli.solid import solid
-from napari_nst.cli.statistics import statistics
-from napari_nst.cli.target import target
+from napari_nst.cli.commands.augment import augment
+from napari_nst.cli.commands.demo import demo
+from napari_nst.cli.commands.inspect import explore, features, gram, losses
+from napari_nst.cli.commands.jobs import reconstruct, stylize, sweep, synthesize
+from napari_nst.cli.commands.presets_and_weights import presets, weights
+from napari_nst.cli.commands.resume import resume
+from napari_nst.cli.commands.solid import solid
+from napari_nst.cli.commands.statistics import statistics
+from napari_nst.cli.commands.target import target
 from napari_nst.cli.terminal import INTERRUPTED, PROGRAM, WENT_WRONG, WRONG_INPUT, say, sentence
 from napari_nst.errors import NstError
 from napari_nst.recipe.suggest import nearest

@@ -15,8 +15,8 @@ from napari_nst.cli.request import Request, read_in_range, split
 from napari_nst.cli.stack import SUFFIX, is_stack, refuse_others, run_slices
 from napari_nst.cli.terminal import input_errors, option, say
 from napari_nst.io.atomic_write import check_writable
-from napari_nst.io.decoded_image import DecodedImage
-from napari_nst.io.write_image import depth_for, write_image
+from napari_nst.io.image_files.decoded_image import DecodedImage
+from napari_nst.io.image_files.write_image import depth_for, write_image
 
 if TYPE_CHECKING:
     from napari_nst.ensembles.ensemble_run import EnsembleRun

@@ -17,11 +17,11 @@ from napari_nst.cli.tensorboard import check_tensorboard
 from napari_nst.cli.terminal import option, sentence
 from napari_nst.io.animation import check_format, write_animation
 from napari_nst.io.atomic_write import check_size, check_writable
-from napari_nst.io.calibration import Calibration
-from napari_nst.io.decoded_image import Limits, Pixels, split_alpha
-from napari_nst.io.embedded_text import jpeg_comment
 from napari_nst.io.history import History
-from napari_nst.io.write_image import (
+from napari_nst.io.image_files.calibration import Calibration
+from napari_nst.io.image_files.decoded_image import Limits, Pixels, split_alpha
+from napari_nst.io.image_files.embedded_text import jpeg_comment
+from napari_nst.io.image_files.write_image import (
     Depth,
     depth_for,
     quantized,

@@ -17,9 +17,9 @@ from napari_nst.cli.outputs import NO_FILE, Outputs
 from napari_nst.cli.terminal import IMPLIED, option
 from napari_nst.engine.job.style_target import SUFFIX, StyleTarget
 from napari_nst.engine.vgg import weights as network
-from napari_nst.io.decoded_image import DecodedImage, Limits, Pixels
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import decode_image, decode_labels
+from napari_nst.io.image_files.decoded_image import DecodedImage, Limits, Pixels
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import decode_image, decode_labels
 from napari_nst.io.record import PRESET_JOBS, load_recipe, record_in
 from napari_nst.recipe import DEFAULT_PRESETS, Recipe, on_flavour, preset, preset_names
 from napari_nst.recipe.convert_weights import FLAVOURS

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_nst.ensembles.seeds import SeedPlaces
 from napari_nst.ensembles.table import EnsembleTable, StoredTable
-from napari_nst.io.decoded_image import DecodedImage, Pixels
+from napari_nst.io.image_files.decoded_image import DecodedImage, Pixels
 from napari_nst.stacks.places import Place
 from napari_nst.stacks.slice_job import SliceInputs
 from napari_nst.stacks.stack_run import SliceStep, StackRun

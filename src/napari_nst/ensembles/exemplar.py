@@ -13,7 +13,7 @@ from napari_nst.engine.images.color_transfer import luminance
 from napari_nst.engine.images.convert import to_array
 from napari_nst.engine.images.masked_image import MaskedImage
 from napari_nst.engine.job.input_image import InputImage, read_styles
-from napari_nst.io.decoded_image import Limits, Pixels
+from napari_nst.io.image_files.decoded_image import Limits, Pixels
 from napari_nst.recipe import Recipe
 from napari_nst.texture_statistics.reading import read
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from napari_nst.errors import NstError
 from napari_nst.io.atomic_write import check_size, check_writable, write_atomically
-from napari_nst.io.calibration import Calibration
-from napari_nst.io.embedded_text import SOFTWARE
 from napari_nst.io.history import FrameStack
-from napari_nst.io.write_image import eight_bit, encode_tiff_stack
+from napari_nst.io.image_files.calibration import Calibration
+from napari_nst.io.image_files.embedded_text import SOFTWARE
+from napari_nst.io.image_files.write_image import eight_bit, encode_tiff_stack
 
 Pixels = np.ndarray[Any, Any]
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from napari_nst.io.write_image import eight_bit
+from napari_nst.io.image_files.write_image import eight_bit
 
 Pixels = np.ndarray[Any, Any]
 Spacing = Literal["log", "even"]

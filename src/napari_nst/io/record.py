@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from napari_nst.io.atomic_write import write_atomically
-from napari_nst.io.embedded_text import read_text
+from napari_nst.io.image_files.embedded_text import read_text
 from napari_nst.recipe import Recipe
 
 RECORD = "napari-nst"

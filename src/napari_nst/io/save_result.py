@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from napari_nst.io.calibration import Calibration
-from napari_nst.io.write_image import Depth, depth_for, write_image, write_volume
+from napari_nst.io.image_files.calibration import Calibration
+from napari_nst.io.image_files.write_image import Depth, depth_for, write_image, write_volume
 
 
 class _Iteration(Protocol):

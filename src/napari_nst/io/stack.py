@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nst.io.decoded_image import Pixels, SeveralImages, Unusable
+from napari_nst.io.image_files.decoded_image import Pixels, SeveralImages, Unusable
 
 
 @dataclass(frozen=True)

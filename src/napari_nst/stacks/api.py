@@ -32,7 +32,7 @@ from napari_nst.stacks.store import ResultStore, open_store, resized_plane
 if TYPE_CHECKING:
     from napari_nst.engine.steering import Steering
     from napari_nst.engine.vgg.weights import Progress
-    from napari_nst.io.decoded_image import Limits, Pixels
+    from napari_nst.io.image_files.decoded_image import Limits, Pixels
 
 FilePath = str | os.PathLike[str]
 

@@ -10,7 +10,7 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from napari_nst.io.decoded_image import Pixels
+from napari_nst.io.image_files.decoded_image import Pixels
 from napari_nst.recipe.suggest import nearest
 from napari_nst.stacks.source import Axis, Stack
 

@@ -14,7 +14,7 @@ from napari_nst.engine.api import start
 from napari_nst.engine.images.convert import resize, to_tensor
 from napari_nst.engine.job.build import order_to_reconstruct, order_to_stylize
 from napari_nst.engine.job.own_loss import OwnLoss
-from napari_nst.io.decoded_image import DecodedImage, Limits, Pixels
+from napari_nst.io.image_files.decoded_image import DecodedImage, Limits, Pixels
 from napari_nst.recipe import Recipe
 
 if TYPE_CHECKING:

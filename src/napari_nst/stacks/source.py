@@ -13,8 +13,8 @@ from weakref import finalize
 import numpy as np
 
 from napari_nst.engine.job.given import Layer
-from napari_nst.io.calibration import steps_of_tiff
-from napari_nst.io.decoded_image import Limits, Pixels
+from napari_nst.io.image_files.calibration import steps_of_tiff
+from napari_nst.io.image_files.decoded_image import Limits, Pixels
 
 StackLike = Any
 """An array of NumPy, dask, zarr or xarray, a file, an image layer of napari, or a `Stack`."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nst.io.decoded_image import Limits, Pixels
+from napari_nst.io.image_files.decoded_image import Limits, Pixels
 from napari_nst.io.record import RECORD
 from napari_nst.stacks.places import Place, Places
 from napari_nst.stacks.source import Axis

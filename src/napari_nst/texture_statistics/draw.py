@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.io.write_image import write_image
+from napari_nst.io.image_files.write_image import write_image
 from napari_nst.texture_statistics.result import Curve, TextureStatistics
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import numpy as np
 
 from napari_nst.engine.job.given import Layer, opened, opened_labels
 from napari_nst.engine.job.input_image import in_unit_range
-from napari_nst.io.calibration import MICROMETRES
-from napari_nst.io.decoded_image import DecodedImage, split_alpha
-from napari_nst.io.read_volume import DecodedVolume, decode_volume
+from napari_nst.io.image_files.calibration import MICROMETRES
+from napari_nst.io.image_files.decoded_image import DecodedImage, split_alpha
+from napari_nst.io.image_files.read_volume import DecodedVolume, decode_volume
 
 Pixels = np.ndarray[Any, Any]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from skimage import data
 
-from napari_nst.io.decoded_image import Pixels
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.decoded_image import Pixels
+from napari_nst.io.image_files.read_image import read_image
 
 LayerData = tuple[Any, dict[str, Any], str]
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from napari_nst.engine.checkpoint.codec import Encoder, decode
 from napari_nst.engine.job.input_image import InputImage
-from napari_nst.io.calibration import Calibration
+from napari_nst.io.image_files.calibration import Calibration
 
 
 def test_an_input_keeps_the_size_of_its_pixels():

@@ -21,8 +21,8 @@ from napari_nst.engine.solid.objective import (
     variation,
 )
 from napari_nst.engine.vgg.network import VGG19
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_volume import decode_volume
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_volume import decode_volume
 from napari_nst.recipe import Recipe, preset
 
 

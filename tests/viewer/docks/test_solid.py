@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from napari_nst.io.read_volume import decode_volume
+from napari_nst.io.image_files.read_volume import decode_volume
 from napari_nst.io.record import RECORD
 
 pytestmark = [pytest.mark.window, pytest.mark.network]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from napari_nst.io.read_image import read_image, read_labels
+from napari_nst.io.image_files.read_image import read_image, read_labels
 from napari_nst.io.record import RECORD
 
 pytestmark = [pytest.mark.window, pytest.mark.network]

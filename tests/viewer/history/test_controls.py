@@ -10,7 +10,7 @@ import tifffile
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog
 
-from napari_nst.io.embedded_text import read_text
+from napari_nst.io.image_files.embedded_text import read_text
 from napari_nst.viewer.controls.form import Section
 from napari_nst.viewer.history.controls import EVEN, LOG, OFF, HistoryControls
 from tests.helpers.fake_iterations import iteration

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_nst.io.embedded_text import read_text
 from napari_nst.io.history import History
+from napari_nst.io.image_files.embedded_text import read_text
 from napari_nst.io.record import RECORD
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.history.layers import HistoryLayer, IterationLayers

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.read_image import read_image
 from napari_nst.viewer.layers import live_pixels
 from napari_nst.viewer.layers.live_layer import LiveLayer
 from napari_nst.viewer.layers.position import data_to_world, move_slider

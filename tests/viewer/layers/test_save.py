@@ -9,8 +9,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers.channels import channel_slices
 from napari_nst.viewer.layers.live_layer import LiveLayer

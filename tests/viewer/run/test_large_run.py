@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QTimer
 
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
 from napari_nst.recipe import Recipe
 from napari_nst.viewer.layers import live_pixels
 from napari_nst.viewer.layers.intensity import to_uint8

@@ -7,8 +7,8 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog
 
+from napari_nst.io.image_files.write_image import write_image
 from napari_nst.io.record import load_recipe
-from napari_nst.io.write_image import write_image
 from napari_nst.recipe import Recipe, preset
 from napari_nst.viewer.content_reconstruction import ContentReconstruction
 from napari_nst.viewer.style_transfer import StyleTransfer

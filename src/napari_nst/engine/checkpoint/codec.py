@@ -22,7 +22,7 @@ from napari_nst.engine.job.input_image import InputImage
 from napari_nst.engine.job.job import Job
 from napari_nst.engine.job.schedule import Scale
 from napari_nst.engine.job.style_target import StyleTarget
-from napari_nst.io.calibration import Calibration
+from napari_nst.io.image_files.calibration import Calibration
 from napari_nst.io.tensor_file import Block
 from napari_nst.recipe import Recipe
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from napari_nst.io.decoded_image import (
+from napari_nst.io.image_files.decoded_image import (
     DecodedImage,
     Pixels,
     SeveralImages,
@@ -18,7 +18,7 @@ from napari_nst.io.decoded_image import (
     from_pillow,
     labels_from_pillow,
 )
-from napari_nst.io.read_image import decode_image, read_labels
+from napari_nst.io.image_files.read_image import decode_image, read_labels
 
 
 @dataclass(frozen=True)

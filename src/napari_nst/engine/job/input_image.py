@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike
 from napari_nst.engine.job.given import Layer, advice, opened
 from napari_nst.engine.job.layers import check_size, shares_of
 from napari_nst.engine.job.style_target import COLOURS, SUFFIX, StyleTarget
-from napari_nst.io.calibration import Calibration
-from napari_nst.io.decoded_image import DecodedImage, Pixels, split_alpha
+from napari_nst.io.image_files.calibration import Calibration
+from napari_nst.io.image_files.decoded_image import DecodedImage, Pixels, split_alpha
 from napari_nst.recipe import Recipe
 
 RGB = np.ndarray[Any, np.dtype[np.float32]]

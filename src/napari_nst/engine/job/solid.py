@@ -16,7 +16,7 @@ from napari_nst.engine.job.build import (
 from napari_nst.engine.job.input_image import ImageLike, InputImage, read_styles, shape_fitting
 from napari_nst.engine.job.layers import least_side
 from napari_nst.engine.job.schedule import plan_sizes
-from napari_nst.io.calibration import Calibration
+from napari_nst.io.image_files.calibration import Calibration
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.sections import MOMENT_LOSSES
 

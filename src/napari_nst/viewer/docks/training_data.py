@@ -17,8 +17,8 @@ from qtpy.QtWidgets import QVBoxLayout
 from napari_nst.augmentation import PRESET, VARIANTS, WEIGHTS
 from napari_nst.engine.job.input_image import NamedImage
 from napari_nst.engine.steering import Steering
-from napari_nst.io.embedded_text import read_text
-from napari_nst.io.read_image import read_image
+from napari_nst.io.image_files.embedded_text import read_text
+from napari_nst.io.image_files.read_image import read_image
 from napari_nst.io.record import RECORD, record_in
 from napari_nst.recipe import preset
 from napari_nst.viewer.controls.form import (

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from napari.layers import Image
 
-from napari_nst.io.calibration import Calibration
+from napari_nst.io.image_files.calibration import Calibration
+from napari_nst.io.image_files.write_image import depth_for, write_image, write_stack
 from napari_nst.io.record import RECORD
-from napari_nst.io.write_image import depth_for, write_image, write_stack
 from napari_nst.viewer.layers.intensity import to_unit
 from napari_nst.viewer.layers.position import layer_transform, whole_affine
 from napari_nst.viewer.layers.read import pixel_sides

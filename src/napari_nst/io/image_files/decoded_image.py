@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nst.io.calibration import Calibration
+from napari_nst.io.image_files.calibration import Calibration
 
 if TYPE_CHECKING:
     from PIL import Image

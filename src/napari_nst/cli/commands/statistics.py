@@ -12,8 +12,8 @@ from napari_nst.cli.options import FILE, limits_option, plane_options
 from napari_nst.cli.request import parse_limits, read_in_range, read_recipe, split
 from napari_nst.cli.terminal import ProgressBar, input_errors, say
 from napari_nst.io.atomic_write import check_writable
-from napari_nst.io.decoded_image import DecodedImage
-from napari_nst.io.read_volume import DecodedVolume, decode_volume
+from napari_nst.io.image_files.decoded_image import DecodedImage
+from napari_nst.io.image_files.read_volume import DecodedVolume, decode_volume
 
 
 @click.command()

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from napari_nst.io.calibration import calibration_of_tiff
-from napari_nst.io.decoded_image import (
+from napari_nst.io.free_memory import free_host_memory
+from napari_nst.io.image_files.calibration import calibration_of_tiff
+from napari_nst.io.image_files.decoded_image import (
     ORIENTATION,
     DecodedImage,
     Limits,
@@ -32,7 +33,6 @@ from napari_nst.io.decoded_image import (
     labels_from_pillow,
     with_alpha,
 )
-from napari_nst.io.free_memory import free_host_memory
 from napari_nst.io.stack import Plane, tiff_plane
 
 if TYPE_CHECKING:

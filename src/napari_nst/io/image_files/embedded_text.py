@@ -8,7 +8,7 @@ import struct
 import zlib
 from typing import Any
 
-from napari_nst.io.read_image import decode_file, inflated, png_chunks
+from napari_nst.io.image_files.read_image import decode_file, inflated, png_chunks
 
 SOFTWARE = "napari-nst"
 """Marks a text as ours: keyword of a PNG's text, Software of a TIFF, start of a JPEG's comment."""

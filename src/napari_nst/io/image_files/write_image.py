@@ -12,9 +12,14 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from napari_nst.io.atomic_write import check_size, write_atomically
-from napari_nst.io.calibration import Calibration
 from napari_nst.io.contact_sheet import resized, sheet_of
-from napari_nst.io.embedded_text import SOFTWARE, add_png_chunk, add_png_text, jpeg_comment
+from napari_nst.io.image_files.calibration import Calibration
+from napari_nst.io.image_files.embedded_text import (
+    SOFTWARE,
+    add_png_chunk,
+    add_png_text,
+    jpeg_comment,
+)
 from napari_nst.recipe.grid import Cell, Grid
 
 Pixels = np.ndarray[Any, Any]

@@ -10,9 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from napari_nst.io.calibration import in_one_unit, steps_of_tiff
-from napari_nst.io.decoded_image import Limits, Pixels, Unusable
-from napari_nst.io.read_image import SIGNATURES, check_memory, decode_file, display_range
+from napari_nst.io.image_files.calibration import in_one_unit, steps_of_tiff
+from napari_nst.io.image_files.decoded_image import Limits, Pixels, Unusable
+from napari_nst.io.image_files.read_image import (
+    SIGNATURES,
+    check_memory,
+    decode_file,
+    display_range,
+)
 
 
 @dataclass(frozen=True, eq=False)

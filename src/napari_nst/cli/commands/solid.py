@@ -19,8 +19,8 @@ from napari_nst.engine.job.solid import (
     SLICES,
     order_to_synthesize_solid,
 )
-from napari_nst.io.decoded_image import DecodedImage
-from napari_nst.io.write_image import check_volume_file
+from napari_nst.io.image_files.decoded_image import DecodedImage
+from napari_nst.io.image_files.write_image import check_volume_file
 
 
 @job_command(

@@ -18,8 +18,8 @@ from napari_nst.engine.job import build
 from napari_nst.engine.job.job import Job
 from napari_nst.errors import NstError
 from napari_nst.io.atomic_write import check_writable
-from napari_nst.io.decoded_image import DecodedImage, Pixels
-from napari_nst.io.write_image import depth_for, write_stack
+from napari_nst.io.image_files.decoded_image import DecodedImage, Pixels
+from napari_nst.io.image_files.write_image import depth_for, write_stack
 from napari_nst.recipe import Recipe
 from napari_nst.recipe.layer_names import (
     EXPLORED_LAYERS,

@@ -25,7 +25,7 @@ from napari_nst.engine.checkpoint.saved_runs import (
     read_summary,
 )
 from napari_nst.engine.distributed import process_count
-from napari_nst.io.decoded_image import Pixels
+from napari_nst.io.image_files.decoded_image import Pixels
 
 
 @click.command()

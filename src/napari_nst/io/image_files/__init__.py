@@ -1,0 +1,1 @@
+"""Image files: pixels with their range, their calibration and the text embedded in them."""
