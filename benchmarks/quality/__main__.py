@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 
 from benchmarks.machine import machine, versions
 from benchmarks.quality import page
@@ -22,13 +24,16 @@ from benchmarks.quality.judge import Judge
 from benchmarks.quality.measure import exemplar_crop, textures, transfers
 from benchmarks.quality.methods import CURVES, FACTORS, SINGLE, Method, known, methods
 from benchmarks.quality.pictures import contact_sheet, save_jpeg, save_plot
-from benchmarks.quality.results import Cache, Made, Results
+from benchmarks.quality.results import Cache, Results
 from napari_nst.errors import NstError
 from napari_nst.io.image_files.read_image import read_image
 
 DOCS = Path(__file__).parents[2] / "docs"
-SHEET_SIDE, SHEET_BYTES = 176, 700_000  # of a sheet in the docs; others show pictures whole
+SHEET_WIDTH, SHEET_BYTES = 1600, 700_000  # of a sheet in the docs; others show pictures whole
 RESULTS = "results.json"
+
+Sheets = dict[str, dict[str, np.ndarray[Any, Any]]]
+"""The pictures of a sheet, by row and column."""
 
 
 def _pairs(context: click.Context, option: click.Parameter, text: str) -> tuple[Pair, ...]:
@@ -111,8 +116,7 @@ def main(
         (output / "quality.md").write_text(text, encoding="utf-8")
         if for_docs:
             drawn = _draw(results, earlier, source, output, DOCS / "images", for_docs=True)
-            links = {kind: f"images/{name}" for kind, name in drawn.items()}
-            document = page.page(results, earlier, curves[0], links)
+            document = page.page(results, earlier, curves[0], drawn, "images/")
             (DOCS / "quality.md").write_text(document, encoding="utf-8")
     except (OSError, TypeError, ValueError, NstError) as error:
         raise click.ClickException(str(error)) from error
@@ -167,55 +171,53 @@ def _present(texts: Sequence[str], job: str) -> list[str]:
 def _draw(
     results: Results, earlier: Results | None, source: Images, output: Path, folder: Path,
     *, for_docs: bool,
-) -> dict[str, str]:  # fmt: skip
-    """Write sheets and plots into a folder, and return the names of the last ones.
+) -> page.Drawn:  # fmt: skip
+    """Write sheets and plots into a folder, and return their names.
 
-    Those for the docs are of one size; their sheets are small, and show our own images only.
+    Sheets for the docs are small, and show our own images only.
     """
-    drawn = {}
-    sizes, texture_sizes = (
-        _sizes(rows, for_docs) for rows in (results.transfers, results.textures)
-    )
-    for size in sizes:
+    drawn: page.Drawn = {"sheet": {}, "plot": {}, "textures": {}}
+
+    def save_sheet(kind: str, size: int, stem: str, rows: Sheets) -> None:
+        if not rows:
+            return
+        columns = len({name for row in rows.values() for name in row})
+        side, limit = (
+            (min(size, SHEET_WIDTH // columns), SHEET_BYTES) if for_docs else (size, sys.maxsize)
+        )
+        drawn[kind][size] = f"{stem}-{size}.jpg"
+        save_jpeg(contact_sheet(rows, side), folder / drawn[kind][size], limit)
+
+    for size in sorted({one.size for one in results.transfers}):
         of = [one for one in results.transfers if one.size == size]
-        rows = {
-            str(pair): {"content": source[pair.content], "style": source[pair.style]}
-            | {one.method: read_image(output / one.file) for one in of if one.pair == pair}
+        shown = [
+            pair
             for pair in dict.fromkeys(one.pair for one in of)
             if not for_docs or all(map(source.is_own, astuple(pair)))
+        ]
+        pictures = {
+            str(pair): {"content": source[pair.content], "style": source[pair.style]}
+            | {one.method: read_image(output / one.file) for one in of if one.pair == pair}
+            for pair in shown
         }
-        if rows:
-            drawn["sheet"] = f"quality-{size}.jpg"
-            side, limit = (SHEET_SIDE, SHEET_BYTES) if for_docs else (size, sys.maxsize)
-            save_jpeg(contact_sheet(rows, side), folder / drawn["sheet"], limit)
+        save_sheet("sheet", size, "quality", pictures)
         pairs = page.common_pairs(of)
         points = page.mean_points(of, pairs)
         if earlier is not None:
             before = [one for one in earlier.transfers if one.size == size]
             old = page.mean_points(before, pairs)
             points |= {f"{name}, {earlier.date[:10]}": curve for name, curve in old.items()}
-        drawn["plot"] = f"quality-{size}-curves.png"
-        save_plot(points, folder / drawn["plot"])
-    for size in texture_sizes:
-        rows = {}
+        drawn["plot"][size] = f"quality-{size}-curves.png"
+        save_plot(points, folder / drawn["plot"][size])
+    for size in sorted({one.size for one in results.textures}):
+        textures: Sheets = {}
         for one in results.textures:
             if one.size == size:
-                row = rows.setdefault(one.exemplar, {"exemplar": exemplar_crop(one.exemplar, size)})
+                crop = {"exemplar": exemplar_crop(one.exemplar, size)}
+                row = textures.setdefault(one.exemplar, crop)
                 row[one.method] = read_image(output / one.file)
-        drawn["textures"] = f"quality-textures-{size}.jpg"
-        side, limit = (SHEET_SIDE, SHEET_BYTES) if for_docs else (size, sys.maxsize)
-        save_jpeg(contact_sheet(rows, side), folder / drawn["textures"], limit)
+        save_sheet("textures", size, "quality-textures", textures)
     return drawn
-
-
-def _sizes(rows: Sequence[Made], only_one: bool) -> list[int]:
-    """Return the sizes that were measured, or that of most methods, the largest of equals."""
-    methods: dict[int, set[str]] = {}
-    for one in rows:
-        methods.setdefault(one.size, set()).add(one.method)
-    if only_one and methods:
-        return [max(methods, key=lambda size: (len(methods[size]), size))]
-    return sorted(methods)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from string import Template
@@ -17,10 +17,11 @@ from benchmarks.quality.results import Results, Texture, Transfer
 
 TEMPLATE = Path(__file__).with_name("template.md")
 
-_PLOT = """\
-Each point is the mean over the pairs that every method was measured on at this size, which may
-be one. A line joins the points of one recipe at several style weights. The lower left corner is
-the best.
+_SIZES = """\
+In the tables, distances are means over pairs, and other figures are medians; methods that take many
+minutes for a picture may have been measured on fewer pairs. In the plots, each point is the mean
+over the pairs that every method was measured on at this size, which may be one. A line joins the
+points of one recipe at several style weights; the lower left corner is the best.
 """
 
 _BASELINE = """\
@@ -33,11 +34,13 @@ round. Below 1 is better. – means that no style weight leads there.
 _METHODS = """\
 `{curve}` at several style weights, compared with each other method: the least style distance
 that is reached without more content distance than in the other picture, divided by the other one,
-and the other way round. Below 1 is better. – means that no style weight leads there. Methods that
-take many minutes for a picture may have been measured on fewer pairs.
+and the other way round. Below 1 is better. – means that no style weight leads there.
 """
 
 NONE = "–"
+
+Drawn = dict[str, dict[int, str]]
+"""Names of the pictures: ``sheet``, ``plot`` and ``textures``, each by size."""
 
 
 def curves_of(transfers: Iterable[Transfer]) -> dict[str, list[Transfer]]:
@@ -175,8 +178,10 @@ def texture_table(textures: Sequence[Texture]) -> str:
     return _table(rows, ["exemplar", "method", "px", *heads])
 
 
-def page(results: Results, baseline: Results | None, curve: str, links: Mapping[str, str]) -> str:
-    """Return docs/quality.md with links to the pictures: sheet, plot and textures, as far as given.
+def page(
+    results: Results, baseline: Results | None, curve: str, drawn: Drawn, folder: str = ""
+) -> str:
+    """Return docs/quality.md with the pictures that were drawn, which are in `folder`.
 
     `curve` is the method that is compared with the baseline.
     """
@@ -186,15 +191,14 @@ def page(results: Results, baseline: Results | None, curve: str, links: Mapping[
     }
     transfers, pictures = [], []
     if by_size:
-        transfers.append("## Style transfer\n")
-        if "plot" in links:
-            plot = f"![Style distance against content distance]({links['plot']})"
-            transfers.append(f"{plot}\n\n{_PLOT}")
+        transfers.append(f"## Style transfer\n\n{_SIZES}")
         for size, of in by_size.items():
-            transfers.append(f"{size} px; distances are means over pairs, others are medians:\n")
-            transfers.append(summary_table(of) + "\n")
-        if "sheet" in links:
-            transfers.append(f"![Pictures of every method]({links['sheet']})\n")
+            transfers.append(f"### {size} pixels\n\n{summary_table(of)}\n")
+            plot = f"Style distance against content distance at {size} pixels"
+            transfers.append(f"![{plot}]({folder}{drawn['plot'][size]})\n")
+            if size in drawn["sheet"]:
+                sheet = f"Pictures of every method at {size} pixels"
+                transfers.append(f"![{sheet}]({folder}{drawn['sheet'][size]})\n")
         others = [one for one in results.transfers if one.curve != curve]
         if others and len(others) < len(results.transfers):
             transfers.append("### Compared with other methods\n")
@@ -211,8 +215,9 @@ def page(results: Results, baseline: Results | None, curve: str, links: Mapping[
     textures = []
     if results.textures:
         textures += ["## Textures\n", texture_table(results.textures) + "\n"]
-        if "textures" in links:
-            textures.append(f"![Textures of every method]({links['textures']})\n")
+        textures += [
+            f"![Textures of every method]({folder}{name})\n" for name in drawn["textures"].values()
+        ]
     machine = "; ".join(f"{name} {fact}" for name, fact in results.machine.items())
     versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
     text = Template(TEMPLATE.read_text("utf-8")).substitute(
