@@ -163,6 +163,21 @@ def test_contents_of_one_name_are_refused(folder):
         nst.stylize_files(folder / "contents", folder / "styles/x.png", folder / "out", RECIPE)
 
 
+@pytest.mark.parametrize("name", ["b.png", "summary.csv"])
+def test_a_file_made_elsewhere_is_not_replaced(painted, folder, name):
+    foreign = folder / "out" / name
+    foreign.parent.mkdir()
+    if name.endswith(".png"):
+        Image.new("RGB", (9, 9)).save(foreign)
+    else:
+        foreign.write_text("animal,legs\ncat,4\n")
+    before = foreign.read_bytes()
+    with pytest.raises(ValueError, match=name):
+        painted()
+    assert foreign.read_bytes() == before
+    assert names(folder / "out") == [name]
+
+
 def test_the_terminal_and_python_know_each_others_pictures(painted, folder, untrained_file):
     painted(style=folder / "styles", each_style=True).result(progress=False)
     recipe = RECIPE.replace(weights=str(untrained_file))

@@ -70,7 +70,7 @@ def stylize_files(
     ------
     TypeError, ValueError
         If there are no such files, a style or a setting cannot be used, or a result would replace a
-        content or another result.
+        content, another result, or a picture that napari-nst has not made.
     OSError
         If a style cannot be read, or the folder cannot be written.
     NstError

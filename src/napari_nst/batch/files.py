@@ -13,6 +13,7 @@ from napari_nst.io.atomic_write import check_writable
 from napari_nst.io.given_path import as_path
 from napari_nst.io.image_files.embedded_text import read_text
 from napari_nst.io.record import record_in
+from napari_nst.io.table import read_table
 
 SUMMARY = "summary.csv"
 """The table in the folder of the results."""
@@ -86,14 +87,37 @@ def result_name(content: Path, style: Path | None = None) -> str:
     return content.stem + (f"_{style.stem}" if style else "") + suffix
 
 
-def check_names(paths: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Raise ValueError if results would replace each other or an input."""
-    read = {path.resolve(): path for path in inputs}
+def check_names(paths: Sequence[Path], inputs: Iterable[Path]) -> None:
+    """Raise ValueError if results would replace each other, an input, or files made elsewhere."""
+    read = {path.resolve() for path in inputs}
     for path, count in Counter(paths).items():
         if count > 1:
             raise ValueError(f"{count} pictures would be {path}. Rename contents or styles.")
         if path.resolve() in read:
             raise ValueError(f"{path} would be replaced by its result. Choose another folder.")
+    table = paths[0].with_name(SUMMARY)
+    for path, is_own in [(table, _is_summary), *((path, _is_result) for path in paths)]:
+        if path.exists() and not is_own(path):
+            raise ValueError(
+                f"{path} would be replaced, but napari-nst has not made it. Move it, or choose "
+                "another folder."
+            )
+
+
+def _is_result(path: Path) -> bool:
+    """Whether a file holds the record of a run."""
+    try:
+        return record_in(read_text(path)) is not None
+    except (OSError, ValueError):
+        return False
+
+
+def _is_summary(path: Path) -> bool:
+    """Whether a file is a table of results."""
+    try:
+        return all({"content", "status"} <= row.keys() for row in read_table(path))
+    except (OSError, ValueError):
+        return False
 
 
 def summary_row(
