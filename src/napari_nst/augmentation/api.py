@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_nst.augmentation import CONTENT_LAYERS, PRESET, VARIANTS, WEIGHTS
+from napari_nst.augmentation import CHANGES, PRESET, VARIANTS, WEIGHTS
 from napari_nst.augmentation.pairs import Pair, listed_styles, read_pairs
 from napari_nst.augmentation.run import IMAGES, LABELS, Variants, former_rows, refuse_foreign
 from napari_nst.augmentation.variants import (
@@ -124,7 +124,7 @@ def augment(
             "`style_weights` and `style_weight` contradict each other. Leave out one of them."
         )
     if recipe is None:
-        recipe, fields = PRESET, {"content_layers": CONTENT_LAYERS, **fields}
+        recipe, fields = PRESET, {**CHANGES, **fields}
     checked = checked_recipe(recipe, "transfer", fields)
     weights = style_weights if style_weights is not None else fields.get("style_weight", WEIGHTS)
     steering = checked_options(progress, steering)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from napari_nst.augmentation import CONTENT_LAYERS, PRESET, VARIANTS
+from napari_nst.augmentation import CHANGES, PRESET, VARIANTS
 from napari_nst.cli.options import FILE, job_command
 from napari_nst.cli.request import Request, split
 from napari_nst.cli.run import run_several
@@ -21,7 +21,7 @@ from napari_nst.engine.distributed import process_count
     "stylize",
     "augment",
     usual_preset=PRESET,
-    defaults={"content_layers": CONTENT_LAYERS},
+    defaults=CHANGES,
     without=(
         "output", "depth", "init_image", "limits", "page", "channel", "log", "tensorboard",
         "animation", "animation_every", "save_every", "like", "style_weight", "seed",
@@ -80,7 +80,7 @@ def augment(
             options["style_weights"] = _numbers(style_weights)
         if request.preset_or_file is None:
             request.preset_or_file = PRESET
-            request.fields = {"content_layers": CONTENT_LAYERS, **request.fields}
+            request.fields = {**CHANGES, **request.fields}
         recipe = request.recipe
     from napari_nst.augmentation.api import augment as begin
 

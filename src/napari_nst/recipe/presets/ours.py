@@ -45,14 +45,24 @@ _SMOOTHING: Mapping[str, Any] = {**_REFINEMENT, "learning_rate": 0.006, "steps":
 @register(job="transfer", source="napari-nst")
 def default() -> Recipe:
     """Our own: relative losses, coarse to fine, L-BFGS, then finer strokes by Adam."""
-    return Recipe(style_weight=10.0, refine_share=0.22, phases=(_REFINEMENT, _SMOOTHING))
+    return Recipe(
+        style_weight=10.0,
+        # relu4_2 alone keeps houses but loses faces; with relu3_2 it may weigh less.
+        content_layers={"relu3_2": 0.17, "relu4_2": 0.33},
+        tv_weight=23.0,
+        min_size=90,  # forms of the style that are larger than strokes appear at small sizes
+        refine_share=0.22,
+        phases=(_REFINEMENT, _SMOOTHING),
+    )
 
 
 @register(job="transfer", source="napari-nst")
 def draft() -> Recipe:
     """Our own: the default at 256 px with a quarter of the steps, in a fifth of the time."""
-    # Of so few steps, all must be long ones to remove the pattern.
-    return default().replace(size=256, steps=40, refine_share=0.4, phases=(_REFINEMENT,))
+    # So few steps suffice for two sizes, and all refining ones must be long to remove the pattern.
+    return default().replace(
+        size=256, steps=40, min_size=180, refine_share=0.4, phases=(_REFINEMENT,)
+    )
 
 
 @register(job="texture", source="napari-nst")
