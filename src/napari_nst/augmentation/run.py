@@ -19,8 +19,7 @@ from napari_nst.batch.run import THERE, FilesRun, FileStep, is_there
 from napari_nst.engine.job.build import order_to_stylize
 from napari_nst.engine.job.job import Job
 from napari_nst.io.atomic_write import write_atomically
-from napari_nst.io.image_files.embedded_text import read_text
-from napari_nst.io.record import record_in
+from napari_nst.io.record import has_record
 from napari_nst.io.table import read_table
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ def refuse_foreign(
     ]
     for name, kind, same in [(pair.name, suffix, content)] * originals + made:
         image = folder / IMAGES / f"{name}{kind}"
-        if f"{IMAGES}/{image.name}" in former or (same is None and _has_record(image)):
+        if f"{IMAGES}/{image.name}" in former or (same is None and has_record(image)):
             continue
         for path, own in ((image, same), (folder / LABELS / f"{name}{ending}", labels)):
             if path.is_file() and path.read_bytes() != own:
@@ -137,12 +136,6 @@ def refuse_foreign(
                     f"`out` has {path}, which would be replaced and is not listed in {TABLE}. "
                     "Choose another folder, or rename the file."
                 )
-
-
-def _has_record(path: Path) -> bool:
-    with suppress(OSError, ValueError):
-        return record_in(read_text(path)) is not None
-    return False
 
 
 def _job(source: Source, variant: Variant) -> Job:

@@ -12,7 +12,7 @@ from typing import Any
 from napari_nst.io.atomic_write import check_writable
 from napari_nst.io.given_path import as_path
 from napari_nst.io.image_files.embedded_text import read_text
-from napari_nst.io.record import record_in
+from napari_nst.io.record import has_record, record_in
 from napari_nst.io.table import read_table
 
 SUMMARY = "summary.csv"
@@ -96,20 +96,12 @@ def check_names(paths: Sequence[Path], inputs: Iterable[Path]) -> None:
         if path.resolve() in read:
             raise ValueError(f"{path} would be replaced by its result. Choose another folder.")
     table = paths[0].with_name(SUMMARY)
-    for path, is_own in [(table, _is_summary), *((path, _is_result) for path in paths)]:
+    for path, is_own in [(table, _is_summary), *((path, has_record) for path in paths)]:
         if path.exists() and not is_own(path):
             raise ValueError(
                 f"{path} would be replaced, but napari-nst has not made it. Move it, or choose "
                 "another folder."
             )
-
-
-def _is_result(path: Path) -> bool:
-    """Whether a file holds the record of a run."""
-    try:
-        return record_in(read_text(path)) is not None
-    except (OSError, ValueError):
-        return False
 
 
 def _is_summary(path: Path) -> bool:

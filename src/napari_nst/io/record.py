@@ -42,6 +42,14 @@ def record_in(text: str | None) -> dict[str, Any] | None:
     return record if is_record and isinstance(record.get("job"), str) else None
 
 
+def has_record(path: Path) -> bool:
+    """Return whether a file is the result of a run, of any recipe and inputs."""
+    try:
+        return record_in(read_text(path)) is not None
+    except (OSError, ValueError):
+        return False
+
+
 def holds_result(
     path: Path,
     job: str,
