@@ -87,12 +87,12 @@ ROWS = [
     Row(
         "weights",
         "From a hint of the style to full paint",
-        "Style weight 2, 10 (the default) and 40.",
+        "Style weight 0.5, 10 (the default) and 40.",
         ("coffee.png",),
         {
             f"style weight {weight}": f"stylize coffee.png painting.png -o weight-{weight}.png "
             f"--style-weight {weight}"
-            for weight in (2, 10, 40)
+            for weight in (0.5, 10, 40)
         },
         columns=2,
         height=360,
